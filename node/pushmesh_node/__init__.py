@@ -1,0 +1,1 @@
+"""The pushmesh node daemon."""
