@@ -1,0 +1,70 @@
+# Everything a machine needs to run, test and change pushmesh; `make` alone lists the targets. Nothing outside this folder is
+# touched, except that as root on Debian or Ubuntu missing system packages are installed (.ci/need). PYTHON=... names another Python.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo run test check vectors lock clean venv-run venv-dev
+
+export PYTHON
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+UV := .venv-tools/bin/uv
+NPM_STAMP := tests/interop/node_modules/stamp
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: .venv/stamp ## a small network on this machine: publish, deliver, acknowledge
+	.venv/bin/pushmesh demo
+
+run: .venv/stamp ## one node in the foreground; makes its folder the first time
+	test -d data || .venv/bin/pushmesh init
+	.venv/bin/pushmesh run
+
+test: .venv-dev/stamp $(NPM_STAMP) ## every test; ARGS="-k router" passes arguments on to pytest
+	.ci/need mosquitto || test "$${CI:-}" != true
+	.venv-dev/bin/python -m pytest $(ARGS)
+
+check: .venv-dev/stamp ## style, types, import rules and the house's own rules
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports
+	.venv-dev/bin/python -m pytest -q tests/house
+
+vectors: .venv-dev/stamp ## write protocol/vectors anew from the protocol's own code
+	.venv-dev/bin/python tests/tools/make_vectors.py
+
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+lock: .venv-tools/stamp ## resolve pyproject.toml again into requirements/*.txt, with hashes
+	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) --group pyproject.toml:tools --output-file requirements/tools.txt
+
+clean: ## remove the environments and everything that tools wrote; a node's data stays
+	rm -rf .venv .venv-dev .venv-tools build dist tests/interop/node_modules
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find protocol node tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv-run: .venv/stamp ## .venv: what a node needs
+venv-dev: .venv-dev/stamp ## .venv-dev: what a developer needs
+
+# A stamp is newer than what its folder was made from, so that a second call does nothing.
+.venv-tools/stamp: requirements/tools.txt .ci/need
+	python=$$(.ci/need python) && "$$python" -m venv --clear .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
+
+.venv/stamp: requirements/run.txt
+.venv-dev/stamp: requirements/dev.txt
+.venv/stamp .venv-dev/stamp: pyproject.toml .venv-tools/stamp
+	.ci/need compiler
+	test -x $(@D)/bin/python || $(UV) venv --quiet --python .venv-tools/bin/python $(@D)
+	$(UV) pip sync --quiet --python $(@D) --require-hashes --build-constraints requirements/tools.txt $(filter %.txt,$^)
+	$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints requirements/tools.txt --editable .
+	touch $@
+
+# On a laptop without Node.js the tests that need it are skipped with their reason; in CI its absence is an error.
+$(NPM_STAMP): tests/interop/package-lock.json
+	if .ci/need node; then npm ci --prefix tests/interop --no-audit --no-fund --loglevel=error && touch $@; else test "$${CI:-}" != true; fi
