@@ -1,0 +1,163 @@
+"""What goes into the store and what comes out of it, as data. No behaviour."""
+
+from dataclasses import dataclass
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item to commit: an envelope with its own auth (count 1), or a run of batch leaves (count n).
+
+    Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single envelope covers the
+    slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and readers decode."""
+
+    first_commit: int
+    kind: int
+    author: Account
+    topic: Topic | None
+    epoch: Epoch
+    first_seq: int
+    end_seq: int
+    issued_at: UnixMs
+    expires_at: UnixMs
+    ids: tuple[EnvelopeId, ...]
+    issued_ats: tuple[UnixMs, ...]
+    audiences: tuple[tuple[Account, ...] | None, ...]
+    sent: bool
+    data: bytes
+
+    @property
+    def count(self) -> int:
+        """Envelopes in the record."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRange:
+    """A question to the store: who holds the slots first_seq .. end_seq - 1 of an author in an epoch?"""
+
+    author: Account
+    epoch: Epoch
+    first_seq: int
+    end_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One envelope that holds some of the asked slots."""
+
+    first_seq: int
+    end_seq: int
+    id: EnvelopeId
+    commit_no: int
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """A committed record as read back; `data` is its frame, `count` its envelopes."""
+
+    first_commit: int
+    count: int
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEnvelope:
+    """One committed envelope: envelope `index` of the frame `data`."""
+
+    commit_no: int
+    index: int
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherRecord:
+    """The newest voucher of a stream; `data` is its canonical bytes, `equivocation` the bytes of a contradicting one."""
+
+    epoch: Epoch
+    account: Account
+    key: bytes
+    stream: bytes
+    sequence: int
+    count: int
+    units: int
+    data: bytes
+    equivocation: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A delivery verdict other than `now`, kept for explain: why this wallet did not get this message."""
+
+    account: Account
+    commit_no: int
+    verdict: str
+    reason: str
+    rule: str
+    decided_at: UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateRecord:
+    """The newest private envelope of a kind and wallet; `data` is the packed item."""
+
+    account: Account
+    kind: int
+    issued_at: UnixMs
+    expires_at: UnixMs
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """A node-bound token that was shown here; `digest` is SHA-256 of its bytes."""
+
+    digest: bytes
+    account: Account
+    grant_id: bytes
+    expires_at: UnixMs
+    first_seen: UnixMs
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRecord:
+    """How far a wallet's device has acknowledged: `commit_no` inclusive."""
+
+    account: Account
+    device: str
+    commit_no: int
+    at: UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCursor:
+    """How far this node has caught up with a peer's store."""
+
+    node_id: bytes
+    incarnation: bytes
+    commit_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentMark:
+    """Tells that a stored item has now been sent in a frame (SPEC 8.11)."""
+
+    first_commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoidMark:
+    """Tells that an envelope turned out to share a slot and is void (SPEC 6.5)."""
+
+    commit_no: int
+
+
+Write = (
+    Record | VoucherRecord | DecisionRecord | PrivateRecord | TokenRecord | CursorRecord | PeerCursor | SentMark | VoidMark
+)
