@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     """Bounds of the gossip process. The sizes of the credit windows bind both ends."""
 
     max_peers: Natural = 64
+    target_peers: Natural = 12  # below it known peers are dialled
     max_connections_per_ip: Natural = 8  # loopback addresses are exempt while `exempt_loopback` is true
     exempt_loopback: bool = True
     ping_interval_ms: Natural = 10_000
@@ -106,8 +107,9 @@ class _Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
 class Start(_Message, frozen=True, tag=1):
     """Main's first message. The gossip process answers `Ready`, or exits with a sentence on stderr.
 
-    `network` is the text of the network file, for the frame validator; `bootstrap` are multiaddrs that end in
-    `/p2p/...` and are dialled for ever; `stream_protocols` are the only ones that peers may open towards main.
+    `network` is the text of the network file, for the frame validator; `announce` is what peers are told, empty for
+    the listening addresses; `bootstrap` are multiaddrs that end in `/p2p/...` and are dialled for ever;
+    `stream_protocols` are the only ones that peers may open towards main.
     """
 
     version: Natural
@@ -116,6 +118,7 @@ class Start(_Message, frozen=True, tag=1):
     network: str
     agent: Annotated[str, Meta(max_length=64)]
     listen: list[Address]
+    announce: list[Address]
     bootstrap: list[Address]
     shards: Annotated[int, Meta(ge=1, le=256)]
     control_kinds: list[Topic]

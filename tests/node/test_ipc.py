@@ -12,6 +12,7 @@ START = ipc.Start(
     network="name = 'dev'",
     agent="pushmesh/0.1.0",
     listen=["/ip4/127.0.0.1/tcp/0"],
+    announce=[],
     bootstrap=[],
     shards=8,
     control_kinds=["grant"],
