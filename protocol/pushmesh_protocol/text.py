@@ -5,8 +5,8 @@ import re
 from .errors import Refusal
 from .reasons import Reason
 
-_FORBIDDEN = re.compile("[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]")
-_FORBIDDEN_IN_BODY = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]")
+_FORBIDDEN = re.compile("[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]")
+_FORBIDDEN_IN_BODY = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]")
 
 
 def check_text(member: str, value: str, *, lines: bool = False) -> None:

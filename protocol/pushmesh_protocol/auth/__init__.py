@@ -1,0 +1,1 @@
+"""Signatures: who may sign what and how, what each scheme signs, and the one verifier (SPEC section 5)."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from ..accounts import EVM_CONTRACT, EVM_KEY
+from ..accounts import EVM_CONTRACT, EVM_KEY, SOLANA_KEY
 from ..errors import Refusal
 from ..kinds.fields import Bin32, Bin64, Bin65
 from ..kinds.registry import KIND_NAMES, Kind
@@ -94,15 +94,28 @@ def scheme_of(auth: Auth) -> Scheme:
 
 
 def check_scheme(author: bytes, kind: int, auth: Auth, *, batch: bool = False) -> None:
-    """Raise Refusal `scheme-not-allowed` where the author may not sign this kind (or a batch of it) this way (SPEC 5.2)."""
+    """Raise Refusal `scheme-not-allowed` where the author may not sign this kind, or a batch of it, this way."""
     if isinstance(auth, Session):
         allowed = kind != Kind.GRANT
     elif isinstance(auth, Eip712 | Eip191):
         allowed = author[0] == EVM_KEY
     elif isinstance(auth, Solana):
-        allowed = author[0] not in (EVM_KEY, EVM_CONTRACT)
+        allowed = author[0] == SOLANA_KEY
     else:
         allowed = author[0] == EVM_CONTRACT and kind in _CONTRACT_KINDS and not batch
     if not allowed:
+        what, how = KIND_NAMES.get(kind, kind), SCHEME_NAMES[scheme_of(auth)]
+        raise Refusal(Reason.SCHEME_NOT_ALLOWED, "5.2", f"this author may not sign a {what} with {how}")
+
+
+def check_login_scheme(account: bytes, auth: Auth) -> None:
+    """Raise Refusal `scheme-not-allowed` unless it is a scheme of this account's own or a session (SPEC 11.1)."""
+    if isinstance(auth, Session):
+        return
+    if isinstance(auth, Eip712 | Eip191):
+        owner = EVM_KEY
+    else:
+        owner = SOLANA_KEY if isinstance(auth, Solana) else EVM_CONTRACT
+    if account[0] != owner:
         name = SCHEME_NAMES[scheme_of(auth)]
-        raise Refusal(Reason.SCHEME_NOT_ALLOWED, "5.2", f"this author may not sign a {KIND_NAMES.get(kind, kind)} with {name}")
+        raise Refusal(Reason.SCHEME_NOT_ALLOWED, "11.1", f"this account may not log in with {name}")

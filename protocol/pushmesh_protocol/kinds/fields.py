@@ -7,7 +7,7 @@ import msgspec
 from ..accounts import Topic
 
 U32 = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
-Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Ms = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]  # to the end of year 9999: RFC 3339 writes no later one
 SettingValue = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 Bin16 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Bin24 = Annotated[bytes, msgspec.Meta(min_length=24, max_length=24)]
