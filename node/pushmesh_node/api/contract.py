@@ -1,0 +1,56 @@
+"""What the HTTP API needs from the node; the composition root hands it in."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.types import Account, EnvelopeId
+
+from ..engine.answers import Outcome, Principal
+
+
+class Publishing(Protocol):
+    """The way in."""
+
+    def publish(self, frames: Sequence[bytes]) -> Awaitable[Sequence[Sequence[Outcome]]]:
+        """Judge, commit and relay what the frames carry: one list of outcomes a frame, in the frame's order, durable on return.
+
+        Never raises for a publisher's fault. Raises Denied `queue-full` or `store-failed` where the node cannot take more now."""
+
+    def publish_private(self, principal: Principal, item: bytes) -> Awaitable[Outcome]:
+        """Take a private envelope (SPEC 4.19) of the logged-in wallet."""
+
+
+class Directory(Protocol):
+    """Look-ups of public state. All answers are JSON-ready (bytes as in `pushmesh_protocol.display`)."""
+
+    def topic(self, topic: Topic) -> Envelope | None:
+        """The topic envelope in force."""
+
+    def subscriptions_of(self, account: Account) -> Sequence[Envelope]:
+        """The subscriptions in force of a wallet, on and off."""
+
+    def subscriber_count(self, topic: Topic) -> int:
+        """Wallets whose subscription in force is on."""
+
+    def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
+        """Wallets in ascending order, for the topic's owner."""
+
+    def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
+        """Known grants with their state."""
+
+    def free_slots(self, account: Account, first_seq: int, end_seq: int, count: int) -> Awaitable[Sequence[int]]:
+        """Random free seqs of the current epoch within allowance, as this node knows them (SPEC section 6)."""
+
+    def explain(self, principal: Principal, id: EnvelopeId, issued_at: int | None) -> Awaitable[dict[str, Any]]:
+        """Why the wallet did or did not get a message: the recorded decision and a fresh evaluation, step by step. Raises Denied not-found."""
+
+    def points(self, epoch: int | None) -> Awaitable[dict[str, Any]]:
+        """Vouchered counts and units per epoch, in total and per wallet stream count."""
+
+    def limits(self) -> dict[str, Any]:
+        """Everything a client must keep to: network, byte limits, lives, windows, rates."""
+
+    def status(self) -> dict[str, Any]:
+        """Node id, network, peers, last commit number, readiness with reasons."""

@@ -1,0 +1,100 @@
+"""The one delivery contract: what every transport gives a wallet, and what it needs from the node. No transport knows another."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.types import Account, EnvelopeId
+from pushmesh_protocol.vouchers import Voucher
+
+from ..engine.answers import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message for one wallet. `frame` is a self-contained frame of this envelope, which the wallet can verify by itself.
+
+    `verdict` is the delivery verdict (now, silent, ...) and `reason` why; kind is notification or retraction."""
+
+    commit_no: int
+    envelope: Envelope
+    frame: bytes
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an inbox in commit order. `next_cursor` lies past everything that was looked at, delivered or held; `more` says to ask again."""
+
+    messages: tuple[Message, ...]
+    next_cursor: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in this node's store: commit number and incarnation; text form `<incarnation hex>.<commit number>`."""
+
+    incarnation: bytes
+    commit_no: int
+
+
+class Listener(Protocol):
+    """A live consumer. Called on the node's own loop and never blocks: a consumer that cannot take more reads the rest from the store."""
+
+    principal: Principal
+
+    def offer(self, messages: Sequence[Message]) -> None:
+        """Take live messages, in commit order."""
+
+    def end(self, reason: str, detail: str) -> None:
+        """The node ends the connection: revoked key, draining."""
+
+
+class Inboxes(Protocol):
+    """What a transport needs from the node; the composition root hands it in."""
+
+    def incarnation(self) -> bytes:
+        """16 bytes of this node's store."""
+
+    def listen(self, listener: Listener) -> int:
+        """Register for live messages; returns the commit number from which on (exclusive) they come live. Read the rest with `read`."""
+
+    def forget(self, listener: Listener) -> None:
+        """Idempotent."""
+
+    async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
+        """Curated messages with after < commit number <= before, oldest first. Waits until `before` is durable."""
+
+    async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
+        """Remember how far a device has read. Durable on return."""
+
+    async def acknowledged(self, principal: Principal, device: str) -> int | None:
+        """The last acknowledged commit number of a device, None for a new one."""
+
+    async def take_voucher(self, principal: Principal, voucher: Voucher) -> None:
+        """Count a voucher. Durable on return; raises Denied with the reason that it does not count."""
+
+    async def last_vouchers(self, principal: Principal) -> Sequence[Voucher]:
+        """The newest voucher of every stream of the wallet in this and the last epoch (SPEC 10.5)."""
+
+    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
+        """Count what was handed to a transport."""
+
+
+Authenticate = Callable[[str, str], Awaitable[Principal]]
+"""`await authenticate(credential text, host that the client dialled)`: a log-in or a token in its text form; raises Denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFilter:
+    """Which messages of an inbox a consumer wants; None is all."""
+
+    topics: frozenset[Topic] | None
+
+    def wants(self, envelope: Envelope) -> bool:
+        """Whether the envelope's topic is among them."""
+        return self.topics is None or envelope.topic in self.topics

@@ -1,0 +1,67 @@
+"""What the node answers to those who ask: outcomes of publishing, who somebody is, and refusals. Data that every edge shares."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
+
+
+class Level(StrEnum):
+    """How far an envelope got; each level includes the ones before it."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    DURABLE = "durable"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to one published envelope. `id` is None where the bytes could not be read, `commit_no` is set from durable on.
+
+    A level of durable with reason `duplicate` repeats an earlier answer; with `slot-void` the envelope is kept as proof only."""
+
+    id: EnvelopeId | None
+    level: Level
+    reason: Reason
+    rule: str
+    detail: str
+    commit_no: int | None
+
+
+class Permission(IntEnum):
+    """What a connection may do (token scopes of SPEC 11.3); a log-in has all of them."""
+
+    READ = 1
+    PUBLISH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is on a connection, proved by a log-in or a token; `grant_id` is the grant whose end ends the connection, None for the wallet itself.
+
+    `topics` limits what a token may read; None is no limit."""
+
+    account: Account
+    permissions: frozenset[Permission]
+    topics: frozenset[Topic] | None
+    grant_id: bytes | None
+    expires_at: UnixMs | None
+
+
+class Denied(Exception):
+    """Raised at the edges for a request that is refused: carries the reason, the rule's number (or "") and a detail for the client."""
+
+    def __init__(self, reason: Reason, detail: str, rule: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.rule = rule
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    @classmethod
+    def from_refusal(cls, refusal: Refusal) -> "Denied":
+        """The same answer at an edge."""
+        return cls(refusal.reason, refusal.detail, refusal.rule)
