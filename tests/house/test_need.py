@@ -12,8 +12,8 @@ from support.tree import ROOT
 BASICS = ("bash", "env", "id", "sed")
 
 
-def need(part: str, path: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": path, "PYTHON": sys.executable}
+def need(part: str, path: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "PYTHON": python}
     command = [str(ROOT / ".ci" / "need"), part]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -51,3 +51,10 @@ def test_an_unknown_part_is_a_mistake_of_the_caller() -> None:
     answer = need("coffee", os.environ["PATH"])
     assert answer.returncode == 2
     assert "usage" in answer.stderr
+
+
+def test_a_python_that_is_none_is_named_and_not_replaced(tmp_path: Path) -> None:
+    absent = str(tmp_path / "python3")
+    answer = need("python", os.environ["PATH"], absent)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert f"{absent} is not Python 3.11 or newer" in answer.stderr
