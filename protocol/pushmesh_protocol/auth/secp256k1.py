@@ -31,7 +31,7 @@ def recover_account(digest: bytes, signature: bytes) -> Account:
 
 
 def sign(private_key: bytes, digest: bytes) -> bytes:
-    """The 65-byte signature (nonce of RFC 6979, low s) of a 32-byte digest. Raises ValueError for an impossible secret."""
+    """The 65-byte signature (nonce of RFC 6979, low s) of a 32-byte digest. Raises ValueError for a bad secret."""
     signature = PrivateKey(private_key).sign_recoverable(digest, hasher=None)
     return signature[:64] + bytes((27 + signature[64],))
 
