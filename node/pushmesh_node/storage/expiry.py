@@ -1,0 +1,84 @@
+"""Removes what has expired, in bounded steps. Runs on the writer's thread.
+
+Items go by their end. Rows that point to items (ids, slots, targets ..) are found by walking their tables a bit at
+each step,
+since an item does not know its rows; until then reads pass over them."""
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from .items import COVERING
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    key: tuple[str, ...]
+    number: str
+
+
+_POINTERS = (
+    _Table("ids", ("bucket", "id"), "commit_no"),
+    _Table("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
+    _Table("targets", ("account", "commit_no"), "commit_no"),
+    _Table("decisions", ("account", "commit_no"), "commit_no"),
+    _Table("voids", ("commit_no",), "commit_no"),
+)
+_OWNED = ("items", "runs", "unsent")
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Where the walk through each pointing table stands; a new one begins at the start."""
+
+    after: dict[str, tuple[object, ...] | None] = field(default_factory=dict)
+
+
+def expire(connection: sqlite3.Connection, now_ms: int, limit: int, last_commit: int, sweep: Sweep) -> int:
+    """Remove at most `limit` items with expires-at not after now, and walk `limit` rows of each pointing table.
+    Items removed.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        removed = _expire_items(connection, now_ms, limit)
+        if removed:
+            # A number is never given twice, also when the newest items are gone at the next start.
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'last_commit'", (last_commit,))
+        connection.execute("DELETE FROM private WHERE expires_at <= ?", (now_ms,))
+        connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (now_ms,))
+        positions = {table.name: _sweep(connection, table, limit, sweep.after.get(table.name)) for table in _POINTERS}
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    sweep.after.update(positions)
+    return removed
+
+
+def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
+    select = "SELECT first_commit FROM items WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+    numbers = connection.execute(select, (now_ms, limit)).fetchall()
+    for table in _OWNED:
+        connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", numbers)
+    return len(numbers)
+
+
+def _sweep(
+    connection: sqlite3.Connection, table: _Table, limit: int, after: tuple[object, ...] | None
+) -> tuple[object, ...] | None:
+    """Walk the next `limit` rows, remove those whose item is gone; gives the new position, None at the end of the
+    table.
+    """
+    key = ", ".join(table.key)
+    marks = ", ".join("?" * len(table.key))
+    where = f"WHERE ({key}) > ({marks})" if after else ""
+    covering = COVERING.format(number=f"t.{table.number}")
+    rows = connection.execute(
+        f"""SELECT {key}, t.{table.number} >= coalesce((SELECT first_commit + count FROM items
+            WHERE first_commit = {covering}), 0) FROM {table.name} t {where} ORDER BY {key} LIMIT ?""",
+        (*(after or ()), limit),
+    ).fetchall()
+    dead = [row[:-1] for row in rows if row[-1]]
+    connection.executemany(f"DELETE FROM {table.name} WHERE ({key}) = ({marks})", dead)
+    return rows[-1][:-1] if len(rows) == limit else None

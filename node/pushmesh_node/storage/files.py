@@ -1,0 +1,75 @@
+"""Opening the database file: header, schema, pragmas and checkpoints, each with its reason."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import StoreError
+from .migrations import PAGE_BYTES, check_header, migrate
+from .settings import StoreSettings
+
+# temp_store: the only sorters are small. trusted_schema: the file may not bring functions. secure_delete: wiping
+# freed pages
+# doubles the writes of expiry, and what is stored is public or sealed.
+_EVERY_CONNECTION = ("PRAGMA temp_store = MEMORY", "PRAGMA trusted_schema = OFF", "PRAGMA secure_delete = OFF")
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the file says about itself."""
+
+    incarnation: bytes
+    last_commit: int
+    items: int
+
+
+def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: bytes, settings: StoreSettings) -> Meta:
+    """Check, create or upgrade the file. Raises StoreError, before anything is written to a file that is not ours."""
+    version = check_header(connection, path)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(f"{path} is on a file system that cannot hold a write-ahead log (shared memory is missing)")
+    # FULL: the log is synced at each commit, which is what `durable` promises.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {settings.checkpoint_bytes // PAGE_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {4 * settings.checkpoint_bytes}")
+    _prepare(connection, settings.write_cache_bytes, settings)
+    migrate(connection, version, new_incarnation)
+    return _meta(connection)
+
+
+def prepare_reader(connection: sqlite3.Connection, settings: StoreSettings) -> None:
+    """A connection that cannot write. Run after prepare_writer."""
+    _prepare(connection, settings.read_cache_bytes, settings)
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _prepare(connection: sqlite3.Connection, cache_bytes: int, settings: StoreSettings) -> None:
+    for pragma in _EVERY_CONNECTION:
+        connection.execute(pragma)
+    connection.execute(f"PRAGMA cache_size = {-(cache_bytes // 1024)}")
+    connection.execute(f"PRAGMA mmap_size = {settings.mmap_bytes}")
+
+
+def _meta(connection: sqlite3.Connection) -> Meta:
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    (last,) = connection.execute(
+        "SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1"
+    ).fetchone() or (0,)
+    (items,) = connection.execute("SELECT count(*) FROM items").fetchone()
+    return Meta(meta["incarnation"], max(meta["last_commit"], last), items)
+
+
+def checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
+    """Copy the log into the file; PASSIVE waits for nobody, TRUNCATE empties the log. Whether all of it was copied."""
+    busy, log_pages, copied_pages = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return not busy and log_pages == copied_pages
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

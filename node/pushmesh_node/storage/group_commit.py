@@ -1,0 +1,171 @@
+"""Merges concurrent commits into transactions. One task writes; callers wait until their writes are durable."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from ..engine.records import Record, Write
+from .errors import StoreBusy, StoreFailed
+from .settings import StoreSettings
+from .transaction import Written
+
+SMALL_WRITE_BYTES = 512
+"""What a write counts in the queue beside its data: its object and its rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    writes: Sequence[Write]
+    size_bytes: int
+    done: asyncio.Future[None]
+
+
+class GroupCommit:
+    """The write queue. Calls are taken in their order; a group that fails tells each of its callers."""
+
+    def __init__(
+        self,
+        write: Callable[[list[Write]], Awaitable[Written]],
+        idle: Callable[[], Awaitable[None]],
+        settings: StoreSettings,
+        last_commit: int,
+    ) -> None:
+        """`write` makes writes durable or raises StoreFailed; `idle` is called in the first pause after some."""
+        self.last_commit = last_commit
+        self.transactions = self.calls = self.writes = self.failed_transactions = self.busy_refusals = 0
+        self.queued_bytes = 0
+        self._write = write
+        self._idle = idle
+        self._settings = settings
+        self._queue: deque[_Call] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waits = 0
+        self._task = asyncio.create_task(self._run(), name="store-writer")
+
+    @property
+    def queued_calls(self) -> int:
+        """Calls that wait for a transaction."""
+        return len(self._queue)
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Return when the writes are durable. Raises StoreBusy at once; StoreFailed by the disk or after close()."""
+        if not writes:
+            return
+        if self._closing:
+            raise StoreFailed("the store is closed")
+        size = sum(SMALL_WRITE_BYTES + len(getattr(write, "data", b"")) for write in writes)
+        full = len(self._queue) >= self._settings.queue_calls or self.queued_bytes + size > self._settings.queue_bytes
+        if full and self._queue:
+            self.busy_refusals += 1
+            raise StoreBusy(f"{len(self._queue)} calls with {self.queued_bytes} bytes wait already")
+        call = _Call(tuple(writes), size, asyncio.get_running_loop().create_future())
+        self._queue.append(call)
+        self.queued_bytes += size
+        self._wake.set()
+        await call.done
+
+    async def durable(self, commit_no: int) -> None:
+        """Return when `commit_no` or a higher one is durable; for ever to wait is the caller's choice, so use a
+        timeout.
+
+        Raises StoreFailed when the transaction that holds it fails while waiting, or at close().
+        """
+        if self.last_commit >= commit_no:
+            return
+        if self._closing:
+            raise StoreFailed("the store is closed")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits += 1
+        heappush(self._waiting, (commit_no, self._waits, done))
+        await done
+
+    async def close(self) -> None:
+        """Refuse new calls, write what is queued, end the task."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+        for _commit_no, _order, done in self._waiting:
+            _fail(done, StoreFailed("the store is closed"))
+        self._waiting.clear()
+
+    async def _run(self) -> None:
+        while True:
+            if self._queue:
+                await self._write_group(self._take_group())
+                continue
+            if self._closing:
+                return
+            await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Until the next call; the first pause is used for what can be done in peace."""
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._settings.idle_checkpoint_s)
+        except TimeoutError:
+            await self._idle()
+            # Without a timeout: commit() and close() both wake it, and nothing else can end this task.
+            await self._wake.wait()
+
+    def _take_group(self) -> list[_Call]:
+        group = [self._queue.popleft()]
+        size = group[0].size_bytes
+        while self._queue and size + self._queue[0].size_bytes <= self._settings.group_bytes:
+            call = self._queue.popleft()
+            size += call.size_bytes
+            group.append(call)
+        self.queued_bytes -= size
+        return group
+
+    async def _write_group(self, group: list[_Call]) -> None:
+        writes = [write for call in group for write in call.writes]
+        try:
+            written = await self._write(writes)
+        except (
+            Exception
+        ) as error:  # a bug of ours too belongs to the callers of this group, and must not end the writer
+            self._fail_group(group, writes, error)
+            return
+        self.transactions += 1
+        self.calls += len(group)
+        self.writes += len(writes)
+        self.last_commit = written.last_commit
+        for call in group:
+            if not call.done.done():
+                call.done.set_result(None)
+        while self._waiting and self._waiting[0][0] <= self.last_commit:
+            _commit_no, _order, done = heappop(self._waiting)
+            if not done.done():
+                done.set_result(None)
+
+    def _fail_group(self, group: list[_Call], writes: list[Write], error: Exception) -> None:
+        self.failed_transactions += 1
+        for call in group:
+            _fail(call.done, error)
+        lost = [
+            (write.first_commit, write.first_commit + len(write.ids)) for write in writes if isinstance(write, Record)
+        ]
+        left = []
+        for entry in self._waiting:
+            if any(first <= entry[0] < end for first, end in lost):
+                _fail(entry[2], error)
+            else:
+                left.append(entry)
+        self._waiting = left  # it was sorted as a heap, but leaving entries out needs a new one
+        self._waiting.sort()
+
+
+def _fail(done: asyncio.Future[None], error: Exception) -> None:
+    """Each caller gets an exception of its own: one object raised in many tasks would collect all their tracebacks."""
+    if done.done():
+        return
+    if isinstance(error, StoreFailed):
+        copy = StoreFailed(error.reason)
+        copy.__cause__ = error.__cause__
+        done.set_exception(copy)
+    else:
+        done.set_exception(error)

@@ -1,0 +1,114 @@
+"""Notifications of topics and of wallets, in commit order and without the void ones. It does not know who may read
+what."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from pushmesh_protocol.accounts import Topic
+
+from ..engine.records import StoredEnvelope
+from .bulk import pieces
+from .items import COVERING, envelopes, floor
+
+END = 2**62
+"""Above every commit number."""
+
+# The limit stands inside, topic by topic: a topic with a long history costs no more than one with a short one.
+_BROADCASTS = """WITH t (owner, name) AS (VALUES {topics})
+    SELECT i.first_commit, i.count, r.mask
+      FROM t CROSS JOIN topics k ON k.owner = t.owner AND k.name = t.name
+      CROSS JOIN items i ON i.first_commit IN (
+          SELECT first_commit FROM items
+           WHERE kind = 5 AND broadcast > 0 AND topic_no = k.topic_no
+             AND first_commit > ? AND first_commit < ?
+           ORDER BY first_commit LIMIT ?)
+      LEFT JOIN runs r ON i.count > 1 AND r.first_commit = i.first_commit
+     ORDER BY i.first_commit LIMIT ?"""
+_TARGETED = f"""SELECT t.commit_no FROM targets t
+      CROSS JOIN items i ON i.first_commit = {COVERING.format(number="t.commit_no")}
+     WHERE t.account = ? AND t.commit_no > ? AND t.commit_no < ? AND t.commit_no < i.first_commit + i.count
+     ORDER BY t.commit_no LIMIT ?"""
+
+Page = tuple[list[int], int | None]
+"""Commit numbers in order, and the number to go on after, None when nothing is left."""
+
+
+def topic_messages(
+    connection: sqlite3.Connection, topics: Sequence[Topic], after: int, before: int | None, limit: int
+) -> list[StoredEnvelope]:
+    """Notifications to all subscribers of these topics with after < commit number < before, the oldest first."""
+    return envelopes(connection, _broadcasts(connection, topics, after, before, limit))
+
+
+def targeted_messages(
+    connection: sqlite3.Connection, account: bytes, after: int, before: int | None, limit: int
+) -> list[StoredEnvelope]:
+    """Notifications that list the account with after < commit number < before, the oldest first."""
+    return envelopes(connection, _targeted(connection, account, after, before, limit))
+
+
+def inbox(
+    connection: sqlite3.Connection, account: bytes, topics: Sequence[Topic], after: int, limit: int
+) -> list[StoredEnvelope]:
+    """Both kinds, merged in commit order, at most `limit`."""
+    numbers = {
+        *_broadcasts(connection, topics, after, None, limit),
+        *_targeted(connection, account, after, None, limit),
+    }
+    return envelopes(connection, sorted(numbers)[:limit])
+
+
+def void_numbers(connection: sqlite3.Connection, after: int, before: int) -> set[int]:
+    """The void commit numbers with after < number < before."""
+    sql = "SELECT commit_no FROM voids WHERE commit_no > ? AND commit_no < ?"
+    return {number for (number,) in connection.execute(sql, (after, before))}
+
+
+def _broadcasts(
+    connection: sqlite3.Connection, topics: Sequence[Topic], after: int, before: int | None, limit: int
+) -> list[int]:
+    end = END if before is None else before
+    numbers: set[int] = set()
+    for part in pieces(list(dict.fromkeys(topics))):
+        page = partial(_broadcast_page, connection, part, end, limit)
+        numbers.update(_valid(connection, page, after, limit))
+    return sorted(numbers)[:limit]
+
+
+def _broadcast_page(
+    connection: sqlite3.Connection, topics: Sequence[Topic], before: int, limit: int, after: int
+) -> Page:
+    values = [value for topic in topics for value in (topic.owner, topic.name)]
+    sql = _BROADCASTS.format(topics=",".join(["(?,?)"] * len(topics)))
+    rows = connection.execute(sql, (*values, floor(connection, after), before, limit, limit)).fetchall()
+    next_after = rows[-1][0] + rows[-1][1] - 1 if len(rows) == limit else None
+    return list(_leaves(rows, after, before)), next_after
+
+
+def _leaves(rows: list[tuple[int, int, bytes | None]], after: int, before: int) -> Iterator[int]:
+    for first_commit, count, mask in rows:
+        for number in range(max(first_commit, after + 1), min(first_commit + count, before)):
+            if mask is None or mask[number - first_commit]:
+                yield number
+
+
+def _targeted(connection: sqlite3.Connection, account: bytes, after: int, before: int | None, limit: int) -> list[int]:
+    page = partial(_targeted_page, connection, account, END if before is None else before, limit)
+    return _valid(connection, page, after, limit)
+
+
+def _targeted_page(connection: sqlite3.Connection, account: bytes, before: int, limit: int, after: int) -> Page:
+    numbers = [number for (number,) in connection.execute(_TARGETED, (account, after, before, limit))]
+    return numbers, numbers[-1] if len(numbers) == limit else None
+
+
+def _valid(connection: sqlite3.Connection, page: Callable[[int], Page], after: int, limit: int) -> list[int]:
+    """Read pages until there are `limit` numbers that are not void, or none are left."""
+    numbers: list[int] = []
+    position: int | None = after if limit > 0 else None
+    while position is not None and len(numbers) < limit:
+        found, position = page(position)
+        void = void_numbers(connection, found[0] - 1, found[-1] + 1) if found else set()
+        numbers += [number for number in found if number not in void]
+    return numbers[:limit]

@@ -1,0 +1,86 @@
+"""Reads of items and single envelopes: replay at start, catch-up of peers, look-up by id."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from ..engine.records import StoredEnvelope, StoredItem
+from .bulk import pieces, placeholders
+from .rows import bucket
+
+_STATE = """SELECT first_commit, count, kind, data FROM items
+    WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"""
+_LOG = "SELECT first_commit, count, kind, data FROM items WHERE first_commit > ? ORDER BY first_commit"
+
+# The item that holds a commit number; a number whose item is gone has none.
+COVERING = "(SELECT max(first_commit) FROM items WHERE first_commit <= {number})"
+_LOCATE = """WITH n (commit_no) AS (VALUES {numbers})
+    SELECT n.commit_no, i.first_commit FROM n CROSS JOIN items i ON i.first_commit = {covering}
+     WHERE n.commit_no < i.first_commit + i.count"""
+
+_FIND_IN_BUCKET = "SELECT commit_no FROM ids WHERE bucket = ? AND id = ?"
+# Steps from bucket to bucket, the newest first, by the primary key; `x` is NULL after the oldest.
+_FIND = """WITH RECURSIVE b (x) AS (
+        SELECT max(bucket) FROM ids UNION ALL
+        SELECT (SELECT max(bucket) FROM ids WHERE bucket < b.x) FROM b WHERE b.x IS NOT NULL)
+    SELECT ids.commit_no FROM b CROSS JOIN ids ON ids.bucket = b.x AND ids.id = ? LIMIT 1"""
+
+
+def state(connection: sqlite3.Connection, after: int, limit: int) -> list[StoredItem]:
+    """At most `limit` items of the kinds that make up the engine's state, in commit order."""
+    return [StoredItem(*row) for row in connection.execute(_STATE, (floor(connection, after), limit))]
+
+
+def log(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[StoredItem]:
+    """Items of all kinds in commit order with at most `max_bytes` of data, but at least one if there is one."""
+    items: list[StoredItem] = []
+    size = 0
+    for row in connection.execute(_LOG, (floor(connection, after),)):
+        size += len(row[3])
+        if items and size > max_bytes:
+            break
+        items.append(StoredItem(*row))
+    return items
+
+
+def floor(connection: sqlite3.Connection, after: int) -> int:
+    """The commit number to start after, so that a run which `after` points into is given whole."""
+    sql = "SELECT first_commit, count FROM items WHERE first_commit <= ? ORDER BY first_commit DESC LIMIT 1"
+    row = connection.execute(sql, (after,)).fetchone()
+    if row is not None and row[0] + row[1] - 1 > after:
+        return int(row[0]) - 1
+    return after
+
+
+def find(connection: sqlite3.Connection, id_: bytes, issued_at: int | None) -> StoredEnvelope | None:
+    """The envelope of an id. With its issued-at one probe; without it one for each hour that holds anything."""
+    if issued_at is None:
+        row = connection.execute(_FIND, (id_,)).fetchone()
+    else:
+        row = connection.execute(_FIND_IN_BUCKET, (bucket(issued_at), id_)).fetchone()
+    if row is None:
+        return None
+    found = envelopes(connection, [row[0]])
+    return found[0] if found else None
+
+
+def envelopes(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> list[StoredEnvelope]:
+    """The envelopes with these commit numbers in their order, without those whose item is gone."""
+    first_of: dict[int, int] = {}
+    for part in pieces(commit_nos):
+        sql = _LOCATE.format(numbers=",".join(["(?)"] * len(part)), covering=COVERING.format(number="n.commit_no"))
+        first_of.update(connection.execute(sql, tuple(part)).fetchall())
+    data = _data(connection, sorted(set(first_of.values())))
+    return [
+        StoredEnvelope(number, number - first_of[number], *data[first_of[number]])
+        for number in commit_nos
+        if number in first_of
+    ]
+
+
+def _data(connection: sqlite3.Connection, first_commits: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+    """(kind, data) of items, each read once however many of its leaves are wanted."""
+    data: dict[int, tuple[int, bytes]] = {}
+    for part in pieces(first_commits):
+        sql = f"SELECT first_commit, kind, data FROM items WHERE first_commit IN {placeholders(len(part))}"
+        data.update((first, (kind, frame)) for first, kind, frame in connection.execute(sql, tuple(part)))
+    return data

@@ -1,0 +1,86 @@
+"""Reads of the small keyed tables: vouchers, decisions, private envelopes, tokens, cursors."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from ..engine.records import CursorRecord, DecisionRecord, PeerCursor, PrivateRecord, TokenRecord, VoucherRecord
+from .bulk import pieces, placeholders
+
+_VOUCHER = "SELECT epoch, account, key, stream, sequence, count, units, data, equivocation FROM vouchers"
+_DECISION = "SELECT account, commit_no, verdict, reason, rule, decided_at FROM decisions"
+_PRIVATE = "SELECT account, kind, issued_at, expires_at, data FROM private"
+_TOKEN = "SELECT digest, account, grant_id, expires_at, first_seen, revoked FROM tokens"
+_BY_STREAM = " ORDER BY epoch, account, key, stream"
+
+
+def vouchers(connection: sqlite3.Connection, epoch: int) -> list[VoucherRecord]:
+    """All vouchers of an epoch by (account, key, stream), those with an equivocation too."""
+    rows = connection.execute(f"{_VOUCHER} WHERE epoch = ?{_BY_STREAM}", (epoch,))
+    return [VoucherRecord(*row) for row in rows]
+
+
+def voucher_streams(
+    connection: sqlite3.Connection, account: bytes, key: bytes, epochs: Sequence[int]
+) -> list[VoucherRecord]:
+    """The last voucher of every stream of a wallet and key in these epochs."""
+    where = f" WHERE epoch IN {placeholders(len(epochs))} AND account = ? AND key = ?" if epochs else " WHERE 0"
+    rows = connection.execute(_VOUCHER + where + _BY_STREAM, (*epochs, account, key) if epochs else ())
+    return [VoucherRecord(*row) for row in rows]
+
+
+def epoch_totals(connection: sqlite3.Connection, epoch: int) -> list[tuple[bytes, int, int]]:
+    """(account, count, units) summed over the streams of an epoch; a stream with an equivocation counts nothing
+    (SPEC 10.2).
+    """
+    sql = """SELECT account, sum(count), sum(units) FROM vouchers
+             WHERE epoch = ? AND equivocation IS NULL GROUP BY account ORDER BY account"""
+    return connection.execute(sql, (epoch,)).fetchall()
+
+
+def decisions(connection: sqlite3.Connection, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
+    """Those of the wallet's decisions about these messages that exist, by commit number."""
+    found = []
+    for part in pieces(commit_nos):
+        sql = f"{_DECISION} WHERE account = ? AND commit_no IN {placeholders(len(part))}"
+        found += [DecisionRecord(*row) for row in connection.execute(sql, (account, *part))]
+    return sorted(found, key=lambda decision: decision.commit_no)
+
+
+def private_records(connection: sqlite3.Connection) -> list[PrivateRecord]:
+    """The newest private envelope of every wallet and kind."""
+    return [PrivateRecord(*row) for row in connection.execute(f"{_PRIVATE} ORDER BY account, kind")]
+
+
+def private_record(connection: sqlite3.Connection, account: bytes, kind: int) -> PrivateRecord | None:
+    """The newest private envelope of a wallet and kind."""
+    row = connection.execute(f"{_PRIVATE} WHERE account = ? AND kind = ?", (account, kind)).fetchone()
+    return None if row is None else PrivateRecord(*row)
+
+
+def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:
+    """All tokens that are remembered, by digest."""
+    rows = connection.execute(f"{_TOKEN} ORDER BY digest")
+    return [TokenRecord(*values, bool(revoked)) for *values, revoked in rows]
+
+
+def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> CursorRecord | None:
+    """How far a wallet's device has acknowledged."""
+    sql = "SELECT account, device, commit_no, at FROM cursors WHERE account = ? AND device = ?"
+    row = connection.execute(sql, (account, device)).fetchone()
+    return None if row is None else CursorRecord(*row)
+
+
+def peer_cursor(connection: sqlite3.Connection, node_id: bytes) -> PeerCursor | None:
+    """How far this node has caught up with a peer."""
+    sql = "SELECT node_id, incarnation, commit_no FROM peer_cursors WHERE node_id = ?"
+    row = connection.execute(sql, (node_id,)).fetchone()
+    return None if row is None else PeerCursor(*row)
+
+
+def voids_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:
+    """Those of the commit numbers that are void."""
+    found: set[int] = set()
+    for part in pieces(commit_nos):
+        sql = f"SELECT commit_no FROM voids WHERE commit_no IN {placeholders(len(part))}"
+        found.update(number for (number,) in connection.execute(sql, tuple(part)))
+    return found

@@ -1,0 +1,102 @@
+"""The schema as an append-only list of steps. A step that was released is never edited; a change is a new step."""
+
+import sqlite3
+from pathlib import Path
+
+from .errors import StoreError
+
+APPLICATION_ID = 0x70757368
+"""`push` in ASCII, in the header of every store."""
+
+PAGE_BYTES = 4096
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+        # One row per record; `broadcast` counts its notifications to all subscribers. `data` is last: overflow pages
+        # stay unread.
+        """CREATE TABLE items (
+            first_commit INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind INTEGER NOT NULL, topic_no INTEGER,
+            broadcast INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, data BLOB NOT NULL)""",
+        "CREATE INDEX items_by_topic ON items (topic_no, first_commit) WHERE kind = 5 AND broadcast > 0",
+        "CREATE INDEX items_of_state ON items (first_commit) WHERE kind <> 5",
+        "CREATE INDEX items_by_end ON items (expires_at)",
+        # The ids of a run, 32 bytes a leaf, and its broadcast leaves (a byte each) where some are and some are not.
+        "CREATE TABLE runs (first_commit INTEGER PRIMARY KEY, ids BLOB NOT NULL, mask BLOB)",
+        # Apart from `items`, because clearing a mark there would rewrite the whole row.
+        "CREATE TABLE unsent (first_commit INTEGER PRIMARY KEY)",
+        """CREATE TABLE topics (
+            topic_no INTEGER PRIMARY KEY, owner BLOB NOT NULL, name TEXT NOT NULL, UNIQUE (owner, name))""",
+        # wide: 0 one slot, 1 more than one or a run; `id` is NULL for a run.
+        """CREATE TABLE slots (
+            epoch INTEGER, author BLOB, wide INTEGER, first_seq INTEGER, first_commit INTEGER, end_seq INTEGER NOT NULL,
+            id BLOB, PRIMARY KEY (epoch, author, wide, first_seq, first_commit)) WITHOUT ROWID""",
+        # The bucket is the hour of issued-at: new ids meet in few pages, however random they are.
+        """CREATE TABLE ids (
+            bucket INTEGER, id BLOB, commit_no INTEGER NOT NULL, PRIMARY KEY (bucket, id)) WITHOUT ROWID""",
+        "CREATE TABLE targets (account BLOB, commit_no INTEGER, PRIMARY KEY (account, commit_no)) WITHOUT ROWID",
+        "CREATE TABLE voids (commit_no INTEGER PRIMARY KEY)",
+        """CREATE TABLE vouchers (
+            epoch INTEGER, account BLOB, key BLOB, stream BLOB, sequence INTEGER NOT NULL, count INTEGER NOT NULL,
+            units INTEGER NOT NULL, data BLOB NOT NULL, equivocation BLOB,
+            PRIMARY KEY (epoch, account, key, stream)) WITHOUT ROWID""",
+        """CREATE TABLE decisions (
+            account BLOB, commit_no INTEGER, verdict TEXT NOT NULL, reason TEXT NOT NULL, rule TEXT NOT NULL,
+            decided_at INTEGER NOT NULL, PRIMARY KEY (account, commit_no)) WITHOUT ROWID""",
+        """CREATE TABLE private (
+            account BLOB, kind INTEGER, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, data BLOB NOT NULL,
+            PRIMARY KEY (account, kind)) WITHOUT ROWID""",
+        """CREATE TABLE tokens (
+            digest BLOB PRIMARY KEY, account BLOB NOT NULL, grant_id BLOB NOT NULL, expires_at INTEGER NOT NULL,
+            first_seen INTEGER NOT NULL, revoked INTEGER NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE cursors (
+            account BLOB, device TEXT, commit_no INTEGER NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (account, device)) WITHOUT ROWID""",
+        """CREATE TABLE peer_cursors (
+            node_id BLOB PRIMARY KEY, incarnation BLOB NOT NULL, commit_no INTEGER NOT NULL) WITHOUT ROWID""",
+    ),
+)
+
+
+def check_header(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's schema version, 0 for a new one; nothing is written.
+
+    Raises StoreError for a file that is not a store or that a newer version has written.
+    """
+    try:
+        application_id = _pragma(connection, "application_id")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise StoreError(f"{path} is not a pushmesh store") from error
+        raise
+    version = _pragma(connection, "user_version")
+    if application_id != APPLICATION_ID:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables or version or application_id:
+            raise StoreError(f"{path} is not a pushmesh store")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer pushmesh (schema {version}, this one knows {len(MIGRATIONS)}): upgrade"
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, version: int, new_incarnation: bytes) -> None:
+    """Bring the file from `version` to the newest schema, each step in a transaction. A new file gets the
+    incarnation.
+    """
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        if number == 1:
+            rows = [("incarnation", new_incarnation), ("last_commit", 0)]
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)

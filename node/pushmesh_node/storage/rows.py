@@ -1,0 +1,114 @@
+"""Records as rows of the tables. Pure; built by comprehension, since every microsecond here is one that the loop
+waits for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.types import UnixMs
+
+from ..engine.records import Record
+
+BUCKET_MS = 3_600_000
+"""Ids are kept in buckets of issued-at: one hour."""
+
+MAX_WIDTH_SLOTS = 1_024
+"""No record covers more slots: a run has at most 1,024 leaves, and 80 KiB at 256 bytes a slot, the smallest, are
+320."""
+
+NOTIFICATION = 5
+
+Row = tuple[object, ...]
+
+
+def bucket(issued_at: UnixMs | int) -> int:
+    """The hour of issued-at (ms): the first part of the id index."""
+    return issued_at // BUCKET_MS
+
+
+def check_records(records: Iterable[Record]) -> None:
+    """Raise ValueError for a record that breaks what the tables rest on: that is the engine's mistake."""
+    for record in records:
+        leaves = len(record.ids)
+        if not leaves or leaves != len(record.issued_ats) or leaves != len(record.audiences):
+            raise ValueError("ids, issued_ats and audiences of a record have one entry an envelope, and at least one")
+        width = record.end_seq - record.first_seq
+        if not 0 < width <= MAX_WIDTH_SLOTS or (leaves > 1 and width != leaves):
+            raise ValueError(f"a record of {leaves} envelopes cannot cover {width} slots")
+
+
+def item_rows(records: Iterable[Record], topic_nos: Mapping[Topic, int]) -> list[Row]:
+    """(first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, data)."""
+    return [
+        (
+            record.first_commit,
+            len(record.ids),
+            record.kind,
+            None if record.topic is None else topic_nos[record.topic],
+            record.audiences.count(None) if record.kind == NOTIFICATION else 0,
+            record.issued_at,
+            record.expires_at,
+            record.data,
+        )
+        for record in records
+    ]
+
+
+def slot_rows(records: Iterable[Record]) -> list[Row]:
+    """(epoch, author, wide, first_seq, first_commit, end_seq, id or NULL)."""
+    return [
+        (
+            record.epoch,
+            record.author,
+            record.end_seq - record.first_seq > 1,
+            record.first_seq,
+            record.first_commit,
+            record.end_seq,
+            record.ids[0] if len(record.ids) == 1 else None,
+        )
+        for record in records
+    ]
+
+
+def id_rows(records: Iterable[Record]) -> list[Row]:
+    """(bucket, id, commit_no), one for each envelope."""
+    return [
+        (issued_at // BUCKET_MS, id_, commit_no)
+        for record in records
+        for commit_no, (id_, issued_at) in enumerate(
+            zip(record.ids, record.issued_ats, strict=True), record.first_commit
+        )
+    ]
+
+
+def target_rows(records: Iterable[Record]) -> list[Row]:
+    """(account, commit_no), one for each recipient that an envelope lists."""
+    return [
+        (account, commit_no)
+        for record in records
+        if record.audiences != (None,)
+        for commit_no, audience in enumerate(record.audiences, record.first_commit)
+        if audience is not None
+        for account in audience
+    ]
+
+
+def run_rows(records: Iterable[Record]) -> list[Row]:
+    """(first_commit, ids, mask) for records of several envelopes."""
+    return [
+        (record.first_commit, b"".join(record.ids), broadcast_mask(record.audiences))
+        for record in records
+        if len(record.ids) > 1
+    ]
+
+
+def broadcast_mask(audiences: Sequence[object]) -> bytes | None:
+    """A byte a leaf, 1 where it is for all subscribers; None where all leaves are alike."""
+    everybody = audiences.count(None)
+    if everybody in (0, len(audiences)):
+        return None
+    return bytes([audience is None for audience in audiences])
+
+
+def unsent_rows(records: Iterable[Record]) -> list[Row]:
+    """(first_commit) of records that were not yet sent in a frame."""
+    return [(record.first_commit,) for record in records if not record.sent]

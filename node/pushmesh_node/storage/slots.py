@@ -1,0 +1,58 @@
+"""Who holds a slot? One statement answers all questions of a frame; nearly always with nothing."""
+
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ..engine.records import Holder, SlotRange
+from .bulk import pieces
+from .rows import MAX_WIDTH_SLOTS
+
+# CROSS JOIN keeps the order of the tables: each question is one or two short walks in the primary key of slots.
+_FOUND = """
+    SELECT q.number, s.first_seq, s.end_seq, s.first_commit, s.id, q.a, q.b FROM q CROSS JOIN slots s
+     WHERE s.epoch = q.epoch AND s.author = q.author AND s.wide = 0 AND s.first_seq >= q.a AND s.first_seq < q.b
+    UNION ALL
+    SELECT q.number, s.first_seq, s.end_seq, s.first_commit, s.id, q.a, q.b FROM q CROSS JOIN slots s
+     WHERE s.epoch = q.epoch AND s.author = q.author AND s.wide = 1
+       AND s.first_seq > q.a - {width} AND s.first_seq < q.b AND s.end_seq > q.a"""
+_HOLDERS = """
+    WITH q (number, epoch, author, a, b) AS (VALUES {questions}), found AS ({found})
+    SELECT f.number, f.first_seq, f.end_seq, f.first_commit, coalesce(f.id, r.ids), f.id IS NULL, u.first_commit IS NULL,
+           f.a, f.b
+      FROM found f CROSS JOIN items i ON i.first_commit = f.first_commit
+      LEFT JOIN runs r ON r.first_commit = f.first_commit
+      LEFT JOIN unsent u ON u.first_commit = f.first_commit
+     ORDER BY f.number, f.first_commit"""
+
+
+def holders(connection: sqlite3.Connection, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
+    """For each range the envelopes that hold some of its slots, by commit number."""
+    answers: list[list[Holder]] = []
+    for part in pieces(ranges, 256):
+        questions = [value for r in part for value in (r.epoch, r.author, r.first_seq, r.end_seq)]
+        block: list[list[Holder]] = [[] for _range in part]
+        for number, first_seq, end_seq, first_commit, ids, is_run, sent, a, b in connection.execute(
+            _statement(len(part)), questions
+        ):
+            if is_run:
+                block[number] += _leaves(first_seq, end_seq, first_commit, ids, bool(sent), a, b)
+            else:
+                block[number].append(Holder(first_seq, end_seq, ids, first_commit, bool(sent)))
+        answers += block
+    return answers
+
+
+def _leaves(first_seq: int, end_seq: int, first_commit: int, ids: bytes, sent: bool, a: int, b: int) -> list[Holder]:
+    """The leaves of a run in the slots a .. b - 1; leaf i has slot first_seq + i and 32 bytes of `ids`."""
+    return [
+        Holder(seq, seq + 1, ids[32 * i : 32 * i + 32], first_commit + i, sent)  # type: ignore[arg-type]  # 32 bytes of a run are an id
+        for seq in range(max(a, first_seq), min(b, end_seq))
+        for i in (seq - first_seq,)
+    ]
+
+
+@lru_cache(maxsize=16)
+def _statement(count: int) -> str:
+    questions = ",".join(f"({number},?,?,?,?)" for number in range(count))
+    return _HOLDERS.format(questions=questions, found=_FOUND.format(width=MAX_WIDTH_SLOTS))

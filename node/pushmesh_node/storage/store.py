@@ -1,0 +1,266 @@
+"""The store of a node: one SQLite file, one connection that writes and two that read. This class is the contract."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pushmesh_protocol.accounts import Topic
+
+from ..engine.records import (
+    CursorRecord,
+    DecisionRecord,
+    Holder,
+    PeerCursor,
+    PrivateRecord,
+    SlotRange,
+    StoredEnvelope,
+    StoredItem,
+    TokenRecord,
+    VoucherRecord,
+    Write,
+)
+from . import expiry, inbox, items, keyed, slots
+from .errors import StoreError, StoreFailed
+from .files import Meta, checkpoint, prepare_reader, prepare_writer, size_of
+from .group_commit import GroupCommit
+from .lock import StoreLock
+from .settings import StoreSettings
+from .stats import StoreStats
+from .thread import ConnectionThread
+from .topics import TopicNumbers
+from .transaction import Written, write_group
+
+
+class Store:
+    """Opened with open(), ended with close(). Every read raises StoreFailed when the disk fails or after close().
+
+    Reads see what was durable when they were asked. Where a key is written twice (voucher, decision, private
+    record, token,
+    cursor) the last write wins; a Record whose first commit number is stored is passed over whole."""
+
+    def __init__(
+        self,
+        path: Path,
+        lock: StoreLock,
+        writer: ConnectionThread,
+        readers: Sequence[ConnectionThread],
+        meta: Meta,
+        settings: StoreSettings,
+    ) -> None:
+        """Use open()."""
+        self.incarnation = meta.incarnation
+        self._path = path
+        self._lock = lock
+        self._writer = writer
+        # Two, so that a long read of the log never stands before the question that each frame waits for.
+        self._prober, self._reader = readers
+        self._items = meta.items
+        self._topics = TopicNumbers()
+        self._sweep = expiry.Sweep()
+        self._checkpoints = 0
+        self._closed = False
+        self._group_commit = GroupCommit(self._write, self._rest, settings, meta.last_commit)
+
+    @classmethod
+    async def open(cls, path: Path, *, new_incarnation: bytes, settings: StoreSettings | None = None) -> "Store":
+        """Open or create the store and bring it to the newest schema. `new_incarnation`: 16 random bytes, for a new
+        file only.
+
+        Raises StoreError with one sentence: in use, not a store, of a newer version, folder or disk unusable.
+        """
+        if len(new_incarnation) != 16:
+            raise ValueError("an incarnation has 16 bytes")
+        settings = settings or StoreSettings()
+        lock = StoreLock(path)
+        threads: list[ConnectionThread] = []
+        try:
+            threads.append(writer := await ConnectionThread.start(path))
+            meta = await writer.run(prepare_writer, path, new_incarnation, settings)
+            for _reader in range(2):
+                threads.append(reader := await ConnectionThread.start(path))
+                await reader.run(prepare_reader, settings)
+        except BaseException as error:
+            for thread in threads:
+                await thread.close()
+            lock.release()
+            if isinstance(error, StoreFailed):
+                raise StoreError(f"the store {path} cannot be opened: {error.reason}") from error
+            raise
+        return cls(path, lock, writer, threads[1:], meta, settings)
+
+    # Writing
+
+    @property
+    def last_commit(self) -> int:
+        """The highest commit number that is durable; 0 in a new store. It never falls, whatever expires."""
+        return self._group_commit.last_commit
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Return when the writes are durable: all of them, or none.
+
+        Concurrent calls are merged in the order of the calls. A mark names a record that was committed before it,
+        or that stands
+        before it in the call. Raises StoreBusy at once when the queue is full, and StoreFailed when the disk
+        refused: then
+        nothing of the call is stored, and it may be tried again. A caller that is cancelled does not know which.
+        """
+        await self._group_commit.commit(writes)
+
+    async def durable(self, commit_no: int) -> None:
+        """Return when last_commit has reached the number. Raises StoreFailed when the write with that number fails
+        meanwhile.
+
+        Waits for ever for a number that nobody commits: the caller sets the timeout.
+        """
+        await self._group_commit.durable(commit_no)
+
+    async def expire(self, now_ms: int, limit: int) -> int:
+        """Remove at most `limit` expired items, and some of the rows that pointed to removed ones. Returns the
+        items removed.
+
+        Call it from time to time, and at once again while it returns `limit`.
+        """
+        removed = await self._writer.run(expiry.expire, now_ms, limit, self.last_commit, self._sweep)
+        self._items -= removed
+        return removed
+
+    async def close(self) -> None:
+        """Write what is queued, empty the log into the file, let go of the lock. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._group_commit.close()
+        for reader in (self._prober, self._reader):
+            await reader.close()
+        try:
+            await self._writer.run(checkpoint, "TRUNCATE")
+        finally:
+            await self._writer.close()
+            self._lock.release()
+
+    async def stats(self) -> StoreStats:
+        """Counters and sizes; cheap enough for each scrape."""
+        group = self._group_commit
+        return StoreStats(
+            items=self._items,
+            last_commit=group.last_commit,
+            file_bytes=size_of(self._path),
+            wal_bytes=size_of(self._path.with_name(self._path.name + "-wal")),
+            queued_calls=group.queued_calls,
+            queued_bytes=group.queued_bytes,
+            transactions=group.transactions,
+            calls=group.calls,
+            writes=group.writes,
+            failed_transactions=group.failed_transactions,
+            busy_refusals=group.busy_refusals,
+            checkpoints=self._checkpoints,
+        )
+
+    async def _write(self, writes: list[Write]) -> Written:
+        written = await self._writer.run(write_group, writes, self._topics, self.last_commit)
+        self._items += written.new_records
+        return written
+
+    async def _rest(self) -> None:
+        """In a pause: copy the log into the file, so that the next burst begins with a short one."""
+        try:
+            await self._writer.run(checkpoint, "PASSIVE")
+        except StoreFailed:
+            return  # nothing is lost, the log keeps all; a commit that needs the room will tell
+        self._checkpoints += 1
+
+    # The engine's questions
+
+    async def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
+        """For each range the envelopes that hold some of its slots, by commit number. One hop for the whole list."""
+        return await self._prober.run(slots.holders, ranges) if ranges else []
+
+    async def find(self, id: bytes, issued_at: int | None) -> StoredEnvelope | None:
+        """The envelope of an id. With its issued-at (ms) one probe, without it one an hour bucket, the newest first."""
+        return await self._prober.run(items.find, id, issued_at)
+
+    async def state(self, after: int, limit: int) -> list[StoredItem]:
+        """At most `limit` items of all kinds but notifications after a commit number, in commit order: for replay
+        at start.
+        """
+        return await self._reader.run(items.state, after, limit)
+
+    async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
+        """All items after a commit number, in commit order: at most `max_bytes` of data but at least one. Empty at
+        the end.
+
+        When `after` points into a run, the run is given whole.
+        """
+        return await self._reader.run(items.log, after, max_bytes)
+
+    # Messages; none of these gives a void one
+
+    async def topic_messages(
+        self, topics: Sequence[Topic], after: int, before: int | None, limit: int
+    ) -> list[StoredEnvelope]:
+        """The oldest `limit` notifications to all subscribers of these topics, between the commit numbers (both
+        exclusive).
+        """
+        return await self._reader.run(inbox.topic_messages, topics, after, before, limit)
+
+    async def targeted_messages(
+        self, account: bytes, after: int, before: int | None, limit: int
+    ) -> list[StoredEnvelope]:
+        """The oldest `limit` notifications that list the account, between the commit numbers (both exclusive)."""
+        return await self._reader.run(inbox.targeted_messages, account, after, before, limit)
+
+    async def inbox(self, account: bytes, topics: Sequence[Topic], after: int, limit: int) -> list[StoredEnvelope]:
+        """Both merged: the oldest `limit` messages of a wallet after a commit number. Fewer than `limit` mean the
+        end.
+        """
+        return await self._reader.run(inbox.inbox, account, topics, after, limit)
+
+    async def voids(self, after: int, before: int) -> set[int]:
+        """The void commit numbers between the two (both exclusive)."""
+        return await self._reader.run(inbox.void_numbers, after, before)
+
+    async def is_void(self, commit_nos: Sequence[int]) -> set[int]:
+        """Those of the commit numbers that are void."""
+        return await self._reader.run(keyed.voids_among, commit_nos)
+
+    # Keyed records
+
+    async def vouchers(self, epoch: int) -> list[VoucherRecord]:
+        """All vouchers of an epoch by (account, key, stream), those with an equivocation too."""
+        return await self._reader.run(keyed.vouchers, epoch)
+
+    async def voucher_streams(self, account: bytes, key: bytes, epochs: Sequence[int]) -> list[VoucherRecord]:
+        """The last voucher of every stream of a wallet and key in these epochs (SPEC 10.5)."""
+        return await self._reader.run(keyed.voucher_streams, account, key, epochs)
+
+    async def epoch_totals(self, epoch: int) -> list[tuple[bytes, int, int]]:
+        """(account, count, units) of an epoch by account; a stream with an equivocation counts nothing (SPEC 10.2)."""
+        return await self._reader.run(keyed.epoch_totals, epoch)
+
+    async def decisions(self, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
+        """Those decisions about these messages for the wallet that exist, by commit number."""
+        return await self._reader.run(keyed.decisions, account, commit_nos)
+
+    async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:
+        """Why the wallet did not get the message, if anything was decided but `now`."""
+        found = await self.decisions(account, [commit_no])
+        return found[0] if found else None
+
+    async def preferences(self) -> list[PrivateRecord]:
+        """Every wallet's newest private envelope of each kind, by (account, kind)."""
+        return await self._reader.run(keyed.private_records)
+
+    async def private(self, account: bytes, kind: int) -> PrivateRecord | None:
+        """A wallet's newest private envelope of a kind."""
+        return await self._reader.run(keyed.private_record, account, kind)
+
+    async def tokens(self) -> list[TokenRecord]:
+        """All tokens that are remembered, the revoked too, by digest."""
+        return await self._reader.run(keyed.tokens)
+
+    async def cursor(self, account: bytes, device: str) -> CursorRecord | None:
+        """How far a wallet's device has acknowledged."""
+        return await self._reader.run(keyed.cursor, account, device)
+
+    async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
+        """How far this node has caught up with a peer."""
+        return await self._reader.run(keyed.peer_cursor, node_id)

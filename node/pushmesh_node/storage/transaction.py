@@ -1,0 +1,150 @@
+"""One write transaction: a group of writes becomes rows and one commit. Runs on the writer's thread, knows no
+waiting caller."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine.records import (
+    CursorRecord,
+    DecisionRecord,
+    PeerCursor,
+    PrivateRecord,
+    Record,
+    SentMark,
+    TokenRecord,
+    VoidMark,
+    VoucherRecord,
+    Write,
+)
+from . import bulk
+from .rows import check_records, id_rows, item_rows, run_rows, slot_rows, target_rows, unsent_rows
+from .topics import TopicNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a transaction changed: how many records were new, and the store's highest commit number after it."""
+
+    new_records: int
+    last_commit: int
+
+
+def write_group(
+    connection: sqlite3.Connection, writes: Sequence[Write], topics: TopicNumbers, last_commit: int
+) -> Written:
+    """Commit the writes in one transaction, or none of them. Durable when it returns.
+
+    `last_commit` is the highest commit number stored so far. Raises sqlite3.Error after a rollback; the connection
+    goes on.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        written = _write(connection, writes, topics, last_commit)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite itself rolls back on some errors (a full disk) and not on others.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        topics.forget_new()
+        raise
+    topics.keep_new()
+    return written
+
+
+def _write(connection: sqlite3.Connection, writes: Sequence[Write], topics: TopicNumbers, last_commit: int) -> Written:
+    by_type: dict[type, list[Any]] = {}
+    for write in writes:
+        by_type.setdefault(type(write), []).append(write)
+    records = _new_records(connection, by_type.pop(Record, []), last_commit)
+    if records:
+        _write_records(connection, records, topics)
+        last_commit = max(last_commit, max(record.first_commit + len(record.ids) - 1 for record in records))
+    for kind, values in by_type.items():
+        _KEYED[kind](connection, values)
+    return Written(len(records), last_commit)
+
+
+def _new_records(connection: sqlite3.Connection, records: list[Record], last_commit: int) -> list[Record]:
+    """Leave out, whole, what is stored already: a record is known by its first commit number."""
+    check_records(records)
+    known: set[int] = set()
+    new = []
+    for record in records:
+        first = record.first_commit
+        if first <= last_commit and (first in known or _is_stored(connection, first)):
+            continue
+        known.add(first)
+        last_commit = max(last_commit, first)
+        new.append(record)
+    return new
+
+
+def _is_stored(connection: sqlite3.Connection, first_commit: int) -> bool:
+    return connection.execute("SELECT 1 FROM items WHERE first_commit = ?", (first_commit,)).fetchone() is not None
+
+
+def _write_records(connection: sqlite3.Connection, records: list[Record], topics: TopicNumbers) -> None:
+    topic_nos = topics.numbers(connection, {record.topic for record in records if record.topic is not None})
+    bulk.insert(connection, "INSERT INTO items", item_rows(records, topic_nos))
+    bulk.insert(connection, "INSERT OR IGNORE INTO slots", slot_rows(records))
+    # The same envelope can come again with another auth: the index keeps the first.
+    bulk.insert(connection, "INSERT OR IGNORE INTO ids", id_rows(records))
+    bulk.insert(connection, "INSERT OR IGNORE INTO targets", target_rows(records))
+    bulk.insert(connection, "INSERT INTO runs", run_rows(records))
+    bulk.insert(connection, "INSERT INTO unsent", unsent_rows(records))
+
+
+def _write_vouchers(connection: sqlite3.Connection, vouchers: Iterable[VoucherRecord]) -> None:
+    rows = [
+        (v.epoch, v.account, v.key, v.stream, v.sequence, v.count, v.units, v.data, v.equivocation) for v in vouchers
+    ]
+    bulk.insert(connection, "INSERT OR REPLACE INTO vouchers", rows)
+
+
+def _write_decisions(connection: sqlite3.Connection, decisions: Iterable[DecisionRecord]) -> None:
+    rows = [(d.account, d.commit_no, d.verdict, d.reason, d.rule, d.decided_at) for d in decisions]
+    bulk.insert(connection, "INSERT OR REPLACE INTO decisions", rows)
+
+
+def _write_private(connection: sqlite3.Connection, records: Iterable[PrivateRecord]) -> None:
+    rows = [(r.account, r.kind, r.issued_at, r.expires_at, r.data) for r in records]
+    bulk.insert(connection, "INSERT OR REPLACE INTO private", rows)
+
+
+def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord]) -> None:
+    rows = [(t.digest, t.account, t.grant_id, t.expires_at, t.first_seen, t.revoked) for t in tokens]
+    bulk.insert(connection, "INSERT OR REPLACE INTO tokens", rows)
+
+
+def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
+    rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
+    bulk.insert(connection, "INSERT OR REPLACE INTO cursors", rows)
+
+
+def _write_peer_cursors(connection: sqlite3.Connection, cursors: Iterable[PeerCursor]) -> None:
+    rows = [(c.node_id, c.incarnation, c.commit_no) for c in cursors]
+    bulk.insert(connection, "INSERT OR REPLACE INTO peer_cursors", rows)
+
+
+def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark]) -> None:
+    for part in bulk.pieces([mark.first_commit for mark in marks]):
+        connection.execute(f"DELETE FROM unsent WHERE first_commit IN {bulk.placeholders(len(part))}", part)
+
+
+def _write_void_marks(connection: sqlite3.Connection, marks: Iterable[VoidMark]) -> None:
+    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [(mark.commit_no,) for mark in marks])
+
+
+# By the key of each table the last write wins: which voucher or cursor is the newest was decided before it came here.
+_KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
+    VoucherRecord: _write_vouchers,
+    DecisionRecord: _write_decisions,
+    PrivateRecord: _write_private,
+    TokenRecord: _write_tokens,
+    CursorRecord: _write_cursors,
+    PeerCursor: _write_peer_cursors,
+    SentMark: _write_sent_marks,
+    VoidMark: _write_void_marks,
+}
