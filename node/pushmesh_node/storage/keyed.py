@@ -60,7 +60,10 @@ def private_record(connection: sqlite3.Connection, account: bytes, kind: int) ->
 def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:
     """All tokens that are remembered, by digest."""
     rows = connection.execute(f"{_TOKEN} ORDER BY digest")
-    return [TokenRecord(*values, bool(revoked)) for *values, revoked in rows]
+    return [
+        TokenRecord(digest, account, grant_id, expires_at, first_seen, bool(revoked))
+        for digest, account, grant_id, expires_at, first_seen, revoked in rows
+    ]
 
 
 def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> CursorRecord | None:

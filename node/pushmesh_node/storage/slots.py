@@ -18,8 +18,8 @@ _FOUND = """
        AND s.first_seq > q.a - {width} AND s.first_seq < q.b AND s.end_seq > q.a"""
 _HOLDERS = """
     WITH q (number, epoch, author, a, b) AS (VALUES {questions}), found AS ({found})
-    SELECT f.number, f.first_seq, f.end_seq, f.first_commit, coalesce(f.id, r.ids), f.id IS NULL, u.first_commit IS NULL,
-           f.a, f.b
+    SELECT f.number, f.first_seq, f.end_seq, f.first_commit, coalesce(f.id, r.ids), f.id IS NULL,
+           u.first_commit IS NULL, f.a, f.b
       FROM found f CROSS JOIN items i ON i.first_commit = f.first_commit
       LEFT JOIN runs r ON r.first_commit = f.first_commit
       LEFT JOIN unsent u ON u.first_commit = f.first_commit
