@@ -1,0 +1,295 @@
+"""Every key of the configuration, once: name, type, range, default, meaning. configs/default.toml is rendered from it.
+
+Times are in seconds or milliseconds and sizes in bytes, as names say. No secrets: a key names the file that holds one.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from .formats import Accounts, Bootstraps, BrokerUrl, HostNames, Label, Listens, Port, Prefix, Text, Topics
+
+MIB = 1 << 20
+
+
+class NodeConfig(Struct, frozen=True, kw_only=True):
+    """The node itself."""
+
+    data_dir: Text = "data"
+    """Folder of everything that this node writes, relative to where it is started."""
+
+    key_file: Text = "node.key"
+    """The node's Ed25519 seed, readable by its owner only; relative to data_dir."""
+
+    network: Text = "devnet"
+    """A shipped network (bench, devnet, testnet), or the path of a network file, which has a slash or ends in .toml."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are logged."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """How lines look; auto is console at a terminal and json elsewhere."""
+
+    drain_timeout_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    """How long a stopping node finishes what it has taken before it closes connections."""
+
+
+class ApiConfig(Struct, frozen=True, kw_only=True):
+    """HTTP: publishing, inboxes, WebSocket and SSE streams, look-ups, health, metrics."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every interface."""
+
+    port: Port = 8080
+    """Port to listen on; 0 takes a free one."""
+
+    public_hosts: HostNames = ("localhost:8080", "127.0.0.1:8080", "localhost", "127.0.0.1")
+    """Names under which clients dial this node, with the port where they dial one. A log-in for another name is
+    refused, so that no other node can pass one on to this."""
+
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
+    """Connections at a time; more are refused."""
+
+    max_connections_per_ip: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
+    """Connections of one address at a time."""
+
+    exempt_loopback: bool = True
+    """Whether this machine, and so a proxy on it, may exceed max_connections_per_ip."""
+
+    header_timeout_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    """How long a client may take to send the head of a request."""
+
+    body_timeout_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 60.0
+    """How long a client may take to send the body of a request."""
+
+    idle_timeout_s: Annotated[float, Meta(ge=1, le=3_600)] = 75.0
+    """How long a connection may stay open between two requests."""
+
+    max_header_bytes: Annotated[int, Meta(ge=4_096, le=MIB)] = 16_384
+    """Largest head of a request; a log-in in a header takes some 600 bytes."""
+
+    publish_window: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
+    """Unanswered requests of one publishing stream; beyond it the node stops reading."""
+
+    publish_window_bytes: Annotated[int, Meta(ge=MIB, le=1_024 * MIB)] = 8 * MIB
+    """The same in bytes; a single request is always taken."""
+
+    publish_batches: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Batches of one publishing stream at work at a time, so that verifying and storing overlap."""
+
+    longest_poll_s: Annotated[float, Meta(ge=0, le=600)] = 30.0
+    """How long a request for an inbox may wait for the next message."""
+
+    metrics: bool = True
+    """Whether /metrics answers; it names no wallets."""
+
+
+class MqttConfig(Struct, frozen=True, kw_only=True):
+    """The node's own MQTT 5 endpoint: a client sees its wallet's inbox and nothing else."""
+
+    enabled: bool = True
+    """Whether the node listens for MQTT."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every interface."""
+
+    port: Port = 1_883
+    """Port to listen on; 0 takes a free one."""
+
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
+    """Connections at a time; more are refused."""
+
+    max_connections_per_ip: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
+    """Connections of one address at a time."""
+
+    exempt_loopback: bool = True
+    """Whether this machine, and so a proxy on it, may exceed max_connections_per_ip."""
+
+    connect_timeout_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    """How long a client may take from the connection to its CONNECT packet."""
+
+    max_packet_bytes: Annotated[int, Meta(ge=4_096, le=16 * MIB)] = 524_288
+    """Largest packet that a client may send; a frame has at most 262_144 bytes."""
+
+    max_keep_alive_s: Annotated[int, Meta(ge=10, le=65_535)] = 600
+    """Longest keep-alive; a client that asks for more, or for none, is told this one."""
+
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 256
+    """Publishes of one client at work at a time (QoS 1)."""
+
+
+class GossipConfig(Struct, frozen=True, kw_only=True):
+    """The mesh of nodes (libp2p), in a process of its own."""
+
+    enabled: bool = True
+    """Whether this node relays; without it, what is published here stays here."""
+
+    listen: Listens = ("/ip4/0.0.0.0/tcp/4001",)
+    """Multiaddrs to listen on."""
+
+    announce: Listens = ()
+    """Multiaddrs that peers are told; empty for those that it listens on."""
+
+    bootstrap: Bootstraps = ()
+    """Nodes to dial first and for ever, each with its peer id."""
+
+    max_peers: Annotated[int, Meta(ge=1, le=4_096)] = 64
+    """Peers at a time; a quarter of the room is kept for those that this node dials."""
+
+    target_peers: Annotated[int, Meta(ge=0, le=4_096)] = 12
+    """Below so many peers, known ones are dialled; not above max_peers."""
+
+    max_connections_per_ip: Annotated[int, Meta(ge=1, le=4_096)] = 8
+    """Peers of one address at a time."""
+
+    exempt_loopback: bool = True
+    """Whether peers on this machine may exceed max_connections_per_ip."""
+
+    signature_checks_per_peer_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
+    """Signatures that one peer may have this node check; frames above it wait, then are ignored as throttled."""
+
+    verify_threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Threads of the gossip process that check signatures."""
+
+    pack_delay_ms: Annotated[int, Meta(ge=0, le=1_000)] = 20
+    """How long a frame stays open for more envelopes; the first one of an idle topic leaves at once."""
+
+    pack_delay_under_load_ms: Annotated[int, Meta(ge=0, le=5_000)] = 100
+    """The same while the mesh is behind; not below pack_delay_ms."""
+
+    restart_delay_s: Annotated[float, Meta(ge=0.05, le=60)] = 0.5
+    """Wait before a gossip process that died is started again; doubled up to a minute while it keeps dying."""
+
+
+class StoreConfig(Struct, frozen=True, kw_only=True):
+    """The SQLite store. Every commit is on the disk before anybody is told so."""
+
+    path: Text = "pushmesh.db"
+    """The file; relative to data_dir."""
+
+    queue_calls: Annotated[int, Meta(ge=16, le=1_000_000)] = 8_192
+    """Commits that wait for the disk; beyond it publishers are told queue-full."""
+
+    queue_bytes: Annotated[int, Meta(ge=4 * MIB, le=4_096 * MIB)] = 64 * MIB
+    """The same in bytes."""
+
+    write_cache_bytes: Annotated[int, Meta(ge=MIB, le=65_536 * MIB)] = 64 * MIB
+    """Page cache of the writer: the inner pages of all indexes and those of the current hour."""
+
+    read_cache_bytes: Annotated[int, Meta(ge=MIB, le=65_536 * MIB)] = 16 * MIB
+    """Page cache of each reading connection."""
+
+    decisions_kept_days: Annotated[int, Meta(ge=0, le=400)] = 14
+    """How long it is remembered why a wallet did not get a message; 0 remembers nothing."""
+
+
+class VerifyConfig(Struct, frozen=True, kw_only=True):
+    """Decoding and checking of what is published here."""
+
+    threads: Annotated[int, Meta(ge=0, le=256)] = 0
+    """Threads that check signatures; 0 is one less than the machine's cores, but at least one."""
+
+    batch_envelopes: Annotated[int, Meta(ge=1, le=65_536)] = 256
+    """Envelopes that one thread takes at a time."""
+
+    queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
+    """Envelopes that wait; beyond it publishers are told queue-full."""
+
+
+class DeliveryConfig(Struct, frozen=True, kw_only=True):
+    """What all ways to a wallet have in common."""
+
+    live_queue_messages: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    """Live messages that wait for one consumer; a slower one reads the rest from the store."""
+
+    live_queue_bytes: Annotated[int, Meta(ge=65_536, le=1_024 * MIB)] = 4 * MIB
+    """The same in bytes."""
+
+    read_page_messages: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    """Messages of one read from the store."""
+
+    write_timeout_s: Annotated[float, Meta(ge=0.1, le=600)] = 30.0
+    """How long a consumer may take no bytes before it is ended as slow-consumer; it can resume by its cursor."""
+
+    heartbeat_s: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
+    """How often an idle stream says that it is alive."""
+
+    shared_messages: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
+    """Recent messages whose encoded form is kept for all consumers."""
+
+    max_consumers_per_account: Annotated[int, Meta(ge=1, le=100_000)] = 64
+    """Streams of one wallet at a time."""
+
+
+class CurationConfig(Struct, frozen=True, kw_only=True):
+    """The operator's own rules for what this node delivers. They never touch what it relays."""
+
+    allow_accounts: Accounts = ()
+    """Senders that are delivered at once. When this list or allow_topics has an entry, what is on neither waits in the
+    request inbox of each wallet that did not allow it itself."""
+
+    allow_topics: Topics = ()
+    """Topics, likewise."""
+
+    mute_accounts: Accounts = ()
+    """Senders whose messages are held back from each wallet that did not allow them itself."""
+
+    mute_topics: Topics = ()
+    """Topics, likewise."""
+
+    deny_accounts: Accounts = ()
+    """Senders whose messages are never delivered here, whatever a wallet says."""
+
+    deny_topics: Topics = ()
+    """Topics, likewise."""
+
+
+class BridgeConfig(Struct, frozen=True, kw_only=True):
+    """An external MQTT broker that this node publishes to; one table for each.
+
+    An account's inbox goes to <topic_prefix>/<account>/inbox, a topic's broadcasts to
+    <topic_prefix>/topics/<owner>/<name>; who may read there is for the broker's access list."""
+
+    name: Label
+    """Names the bridge in logs and keeps its place in each inbox: a new name starts anew."""
+
+    url: BrokerUrl
+    """The broker."""
+
+    username: str = ""
+    """Empty for none."""
+
+    password_file: str = ""
+    """File with the password on its first line; relative to data_dir; empty for none."""
+
+    ca_file: str = ""
+    """Certificates that an mqtts broker is checked against; relative to data_dir; empty for the system's."""
+
+    topic_prefix: Prefix = "pushmesh"
+    """What every topic there starts with."""
+
+    accounts: Accounts = ()
+    """Wallets whose inboxes are published; ask them first."""
+
+    topics: Topics = ()
+    """Topics whose broadcasts are published."""
+
+    max_in_flight: Annotated[int, Meta(ge=1, le=65_535)] = 256
+    """Messages that the broker has not acknowledged yet (QoS 1)."""
+
+    reconnect_max_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 60.0
+    """Longest wait between two attempts to reach the broker."""
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """All of it; every section may be absent."""
+
+    node: NodeConfig = NodeConfig()
+    api: ApiConfig = ApiConfig()
+    mqtt: MqttConfig = MqttConfig()
+    gossip: GossipConfig = GossipConfig()
+    store: StoreConfig = StoreConfig()
+    verify: VerifyConfig = VerifyConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
+    curation: CurationConfig = CurationConfig()
+    bridge: tuple[BridgeConfig, ...] = ()
