@@ -66,6 +66,9 @@ class Inboxes(Protocol):
     def forget(self, listener: Listener) -> None:
         """Idempotent."""
 
+    def fell_back(self, listener: Listener, messages: int) -> None:
+        """Count a slow consumer: so many live messages left its full queue, and it will read them from the store."""
+
     async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
         """Curated messages with after < commit number <= before, oldest first. Waits until `before` is durable."""
 

@@ -1,0 +1,266 @@
+"""One consumer's stream: from the store up to a seam, then live, nothing lost and nothing twice. Knows no transport."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from types import TracebackType
+from typing import Self
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.reasons import Reason
+
+from ..engine.answers import Denied, Principal
+from .contract import Inboxes, Message, Page, TopicFilter
+from .cursor import Start
+
+
+class Mark(StrEnum):
+    """What a marker tells a consumer."""
+
+    LIVE = "live"
+    GAP = "gap"
+    IDLE = "idle"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A word between messages; `commit_no` is the place up to which the consumer has been given everything: its cursor.
+
+    LIVE: the store is read, what follows is new (said after each fall-back). GAP: the start is not the one that was
+    asked for. IDLE: nothing came for `idle_s`, time for a heartbeat. ENDED: the last batch, with the reason."""
+
+    mark: Mark
+    commit_no: int
+    reason: str = ""
+    detail: str = ""
+
+
+Batch = Sequence[Message] | Marker
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What one consumer may cost. Past the queue bounds it reads the store, past `write_s` in a write it ends."""
+
+    queue_messages: int = 1_024
+    queue_bytes: int = 1_048_576
+    page_messages: int = 256
+    page_bytes: int = 1_048_576
+    read_s: float = 30.0
+    write_s: float = 30.0
+    idle_s: float = 15.0
+
+
+DEFAULT_LIMITS = SessionLimits()
+
+
+class _Phase(Enum):
+    """FAR: reading, offers are left to the store. NEAR: reading a short rest, offers queue. LIVE: queue only."""
+
+    FAR = auto()
+    NEAR = auto()
+    LIVE = auto()
+
+
+class Session:
+    """A Listener with a bounded queue. Enter it, then one task pulls `batches()`; the node calls `offer` and `end`."""
+
+    def __init__(
+        self,
+        inboxes: Inboxes,
+        principal: Principal,
+        start: Start,
+        *,
+        topics: frozenset[Topic] | None = None,
+        limits: SessionLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self.principal = principal
+        self.limits = limits
+        self.fallbacks = 0
+        """How often the queue was full, so that the rest came from the store."""
+        self._inboxes = inboxes
+        self._start = start
+        self._filter = self._allowed(topics)
+        self._queue: deque[Message] = deque()
+        self._queued_bytes = 0
+        self._collecting = False
+        self._offered = 0
+        self._position = 0
+        self._seam = 0
+        self._phase = _Phase.FAR
+        self._said_live = False
+        self._page_limit = min(32, limits.page_messages)
+        self._ended: Marker | None = None
+        self._wake = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        """Start to listen."""
+        self._seam = self._inboxes.listen(self)
+        self._offered = self._seam
+        after = self._start.after
+        self._position = self._seam if after is None else after
+        if self._position > self._seam:
+            self._position = 0
+            self._start = Start(0, "the cursor lies past the end of this store, so it is read from its beginning")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Listen no more."""
+        self._inboxes.forget(self)
+        self._drop_queue()
+
+    @property
+    def position(self) -> int:
+        """The commit number up to which the consumer has been given everything that it wants."""
+        return self._position
+
+    def choose(self, topics: frozenset[Topic] | None) -> None:
+        """From now on give these topics only (None is all); what is queued is sorted out too. Nothing is read again."""
+        self._filter = self._allowed(topics)
+        kept = [message for message in self._queue if self._filter.wants(message.envelope)]
+        self._queue = deque(kept)
+        self._queued_bytes = sum(len(message.frame) for message in kept)
+
+    def offer(self, messages: Sequence[Message]) -> None:
+        """Take live messages, in commit order. Never blocks: past the bounds the queue is dropped and read again."""
+        if not self._collecting or not messages:
+            return
+        wants = self._filter.wants
+        wanted = [message for message in messages if wants(message.envelope)]
+        self._queue.extend(wanted)
+        self._queued_bytes += sum([len(message.frame) for message in wanted])
+        self._offered = max(self._offered, messages[-1].commit_no)
+        if len(self._queue) > self.limits.queue_messages or self._queued_bytes > self.limits.queue_bytes:
+            self._fall_back()
+        if wanted:
+            self._wake.set()
+
+    def end(self, reason: str, detail: str) -> None:
+        """The node ends the session: nothing more is given but the ENDED marker. The first reason stays."""
+        if self._ended is None:
+            self._ended = Marker(Mark.ENDED, self._position, reason, detail)
+        self._drop_queue()
+        self._wake.set()
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Everything in order, as much as is there; ends after ENDED. Raises Denied where the store cannot be read."""
+        if self._start.gap:
+            yield Marker(Mark.GAP, self._position, Reason.BAD_CURSOR, self._start.gap)
+        while self._ended is None:
+            yield await self._next()
+        yield self._ended
+
+    async def _next(self) -> Batch:
+        while self._ended is None:
+            if self._phase is _Phase.LIVE:
+                if self._queue:
+                    return self._take()
+                self._position = max(self._position, self._offered)
+                if not self._said_live:
+                    self._said_live = True
+                    return Marker(Mark.LIVE, self._position)
+                if not await self._wait():
+                    return Marker(Mark.IDLE, self._position)
+            elif self._position >= self._seam:
+                self._approach()
+            else:
+                messages = await self._read()
+                if messages:
+                    return messages
+        return self._ended
+
+    def _approach(self) -> None:
+        """The store is read up to the seam: to the next phase. Listening anew gives a seam that lies close by."""
+        if self._phase is _Phase.NEAR:
+            self._phase = _Phase.LIVE
+            return
+        self._inboxes.forget(self)
+        self._seam = self._inboxes.listen(self)
+        self._offered = self._seam
+        self._collecting = True
+        self._phase = _Phase.NEAR
+
+    def _fall_back(self) -> None:
+        """Give up the queue for the store, which has it all from `_position` on."""
+        self.fallbacks += 1
+        self._inboxes.fell_back(self, len(self._queue))
+        self._drop_queue()
+        self._seam = self._offered
+        self._phase = _Phase.FAR
+        self._said_live = False
+
+    def _drop_queue(self) -> None:
+        self._collecting = False
+        self._queue.clear()
+        self._queued_bytes = 0
+
+    def _take(self) -> Sequence[Message]:
+        batch = list(self._queue)
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._position = max(self._position, batch[-1].commit_no)
+        return batch
+
+    async def _wait(self) -> bool:
+        """False when nothing came for `idle_s`."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(self.limits.idle_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _read(self) -> Sequence[Message]:
+        seam = self._seam
+        try:
+            async with asyncio.timeout(self.limits.read_s):
+                page = await self._inboxes.read(self.principal, self._position, seam, self._page_limit)
+        except TimeoutError as error:
+            raise Denied(Reason.TIMEOUT, "the store did not answer in time") from error
+        if self._ended is not None:
+            return ()
+        assert page.next_cursor > self._position or not page.more, "a page with more behind it moves on"
+        self._fit_page(page)
+        self._position = max(self._position, page.next_cursor if page.more else seam)
+        return [message for message in page.messages if self._filter.wants(message.envelope)]
+
+    def _fit_page(self, page: Page) -> None:
+        """Keep pages near `page_bytes`, whatever the size of the messages."""
+        size = sum([len(message.frame) for message in page.messages])
+        if size > self.limits.page_bytes:
+            self._page_limit = max(1, self._page_limit // 2)
+        elif page.more and 2 * size < self.limits.page_bytes:
+            self._page_limit = min(self.limits.page_messages, self._page_limit * 2)
+
+    def _allowed(self, topics: frozenset[Topic] | None) -> TopicFilter:
+        limit = self.principal.topics
+        return TopicFilter(limit if topics is None else topics if limit is None else topics & limit)
+
+
+async def pump(session: Session, inboxes: Inboxes, transport: str, write: Callable[[Batch], Awaitable[None]]) -> Marker:
+    """Hand every batch but the last to `write` and count the delivered; returns ENDED, which is the caller's to tell.
+
+    A write that takes longer than `write_s` ends with `slow-consumer`: cut the connection, its cursor resumes it. What
+    `write` raises when the connection is lost is raised."""
+    with session:
+        try:
+            async with aclosing(session.batches()) as batches:
+                async for batch in batches:
+                    if isinstance(batch, Marker) and batch.mark is Mark.ENDED:
+                        return batch
+                    async with asyncio.timeout(session.limits.write_s):
+                        await write(batch)
+                    if not isinstance(batch, Marker):
+                        inboxes.delivered(transport, session.principal.account, [each.envelope.id for each in batch])
+        except TimeoutError:
+            return Marker(Mark.ENDED, session.position, Reason.SLOW_CONSUMER, "a write took too long")
+        except Denied as denied:
+            return Marker(Mark.ENDED, session.position, denied.reason, denied.detail)
+    raise AssertionError("batches() ends with the ENDED marker")

@@ -1,0 +1,327 @@
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from pushmesh_node.delivery.contract import Page
+from pushmesh_node.delivery.cursor import Start
+from pushmesh_node.delivery.session import Batch, Mark, Marker, Session, SessionLimits, pump
+from pushmesh_node.engine.answers import Denied, Principal
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.reasons import Reason
+from support.fake_inboxes import DAPP, FakeInboxes, a_notification, a_principal
+
+SMALL = SessionLimits(queue_messages=3, page_messages=2)
+
+
+@dataclass
+class Seen:
+    """What a consumer was given."""
+
+    commits: list[int] = field(default_factory=list)
+    markers: list[Marker] = field(default_factory=list)
+
+    def take(self, batch: Batch) -> None:
+        if isinstance(batch, Marker):
+            self.markers.append(batch)
+        else:
+            assert batch, "a batch is never empty"
+            self.commits += [message.commit_no for message in batch]
+
+    @property
+    def marks(self) -> list[Mark]:
+        return [marker.mark for marker in self.markers]
+
+
+async def read_until_live(session: Session, seen: Seen) -> None:
+    async with aclosing(session.batches()) as batches:
+        async for batch in batches:
+            seen.take(batch)
+            if isinstance(batch, Marker) and batch.mark is Mark.LIVE:
+                return
+
+
+async def test_a_session_reads_the_store_and_then_says_live() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    inboxes.commit(*(a_notification(number) for number in range(70)))
+
+    with Session(inboxes, a_principal(), Start(5)) as session:
+        await read_until_live(session, seen)
+
+    assert seen.commits == list(range(6, 71))
+    assert seen.markers == [Marker(Mark.LIVE, 70)]
+
+
+async def test_live_messages_queued_together_come_in_one_batch() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        await read_until_live(session, seen)
+        inboxes.commit(a_notification(1))
+        inboxes.commit(a_notification(2), a_notification(3))
+        async with aclosing(session.batches()) as batches:
+            batch = await anext(batches)
+    assert not isinstance(batch, Marker)
+    assert [message.commit_no for message in batch] == [1, 2, 3]
+
+
+async def test_now_means_only_what_comes_after_listening_began() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    inboxes.commit(a_notification(1), a_notification(2))
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        inboxes.commit(a_notification(3))
+        await read_until_live(session, seen)
+    assert seen.commits == [3]
+
+
+async def test_what_is_in_no_inbox_moves_the_cursor_all_the_same() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    inboxes.commit(a_notification(1), None, None)
+    with Session(inboxes, a_principal(), Start(0)) as session:
+        await read_until_live(session, seen)
+        assert session.position == 3
+    assert seen.commits == [1]
+
+
+async def test_a_cursor_past_the_end_starts_at_the_beginning_and_says_so() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    inboxes.commit(a_notification(1))
+    with Session(inboxes, a_principal(), Start(99)) as session:
+        await read_until_live(session, seen)
+    assert seen.commits == [1]
+    assert seen.marks == [Mark.GAP, Mark.LIVE]
+    assert seen.markers[0].reason == Reason.BAD_CURSOR
+
+
+async def test_a_full_queue_is_given_up_for_the_store_and_nothing_is_lost() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(0), limits=SMALL) as session:
+        await read_until_live(session, seen)
+        for number in range(20):
+            inboxes.commit(a_notification(number))
+        await read_until_live(session, seen)
+        assert session.fallbacks == inboxes.fallbacks == 1
+    assert seen.commits == list(range(1, 21))
+    assert seen.marks == [Mark.LIVE, Mark.LIVE]
+
+
+async def test_the_queue_is_bounded_in_bytes_too() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    big = SessionLimits(queue_bytes=2_000)
+    with Session(inboxes, a_principal(), Start(None), limits=big) as session:
+        await read_until_live(session, seen)
+        inboxes.commit(*(a_notification(number, text="x" * 200) for number in range(10)))
+        assert session.fallbacks == 1
+        await read_until_live(session, seen)
+    assert seen.commits == list(range(1, 11))
+
+
+async def test_a_message_larger_than_the_queue_still_arrives() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None), limits=SessionLimits(queue_bytes=1)) as session:
+        await read_until_live(session, seen)
+        inboxes.commit(a_notification(1))
+        await read_until_live(session, seen)
+    assert seen.commits == [1]
+
+
+async def test_chosen_topics_are_given_and_a_change_sorts_the_queue() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    alerts, news = Topic(DAPP, "alerts"), Topic(DAPP, "news")
+    with Session(inboxes, a_principal(), Start(0), topics=frozenset([alerts])) as session:
+        inboxes.commit(a_notification(1, "news"), a_notification(2))
+        await read_until_live(session, seen)
+        inboxes.commit(a_notification(3), a_notification(4, "news"))
+        session.choose(frozenset([news]))
+        inboxes.commit(a_notification(5, "news"), a_notification(6))
+        async with aclosing(session.batches()) as batches:
+            seen.take(await anext(batches))
+    assert seen.commits == [2, 5]
+
+
+async def test_a_token_for_some_topics_never_sees_another_whatever_is_chosen() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    alerts, news = Topic(DAPP, "alerts"), Topic(DAPP, "news")
+    principal = a_principal(topics=frozenset([alerts]))
+    inboxes.commit(a_notification(1, "news"), a_notification(2))
+    with Session(inboxes, principal, Start(0), topics=frozenset([alerts, news])) as session:
+        session.choose(None)
+        await read_until_live(session, seen)
+    assert seen.commits == [2]
+
+
+async def test_after_the_end_nothing_but_the_first_reason_is_given() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    inboxes.commit(a_notification(1))
+    with Session(inboxes, a_principal(), Start(0)) as session:
+        session.end(Reason.GRANT_REVOKED, "the key was revoked")
+        session.end(Reason.DRAINING, "later")
+        async with aclosing(session.batches()) as batches:
+            async for batch in batches:
+                seen.take(batch)
+    assert seen.commits == []
+    assert [(marker.mark, marker.reason) for marker in seen.markers] == [(Mark.ENDED, Reason.GRANT_REVOKED)]
+
+
+async def test_an_idle_session_says_so_and_an_end_wakes_it() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None), limits=SessionLimits(idle_s=0.01)) as session:
+        async with aclosing(session.batches()) as batches:
+            async for batch in batches:
+                seen.take(batch)
+                if seen.marks[-1] is Mark.IDLE:
+                    asyncio.get_running_loop().call_soon(session.end, Reason.DRAINING, "shutting down")
+    assert seen.marks[:2] == [Mark.LIVE, Mark.IDLE]
+    assert seen.marks[-1] is Mark.ENDED
+
+
+async def test_leaving_a_session_forgets_it() -> None:
+    inboxes = FakeInboxes()
+    with Session(inboxes, a_principal(), Start(0)):
+        assert len(inboxes.listeners) == 1
+    assert inboxes.listeners == []
+
+
+class SlowStore(FakeInboxes):
+    async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_store_that_does_not_answer_ends_in_a_timeout() -> None:
+    inboxes = SlowStore()
+    inboxes.commit(a_notification(1))
+    with Session(inboxes, a_principal(), Start(0), limits=SessionLimits(read_s=0.01)) as session:
+        with pytest.raises(Denied) as caught:
+            await read_until_live(session, Seen())
+    assert caught.value.reason is Reason.TIMEOUT
+
+
+async def test_pages_shrink_and_grow_with_the_size_of_messages() -> None:
+    inboxes = FakeInboxes()
+    inboxes.commit(*(a_notification(number, text="x" * 200) for number in range(100)))
+    sizes: list[int] = []
+    with Session(inboxes, a_principal(), Start(0), limits=SessionLimits(page_bytes=3_000)) as session:
+        async with aclosing(session.batches()) as batches:
+            async for batch in batches:
+                if isinstance(batch, Marker):
+                    break
+                sizes.append(len(batch))
+    assert sum(sizes) == 100
+    assert sizes[0] == 32
+    assert all(size <= 8 for size in sizes[3:])
+
+
+async def test_pump_counts_what_was_written_and_tells_why_it_ended() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    sent = inboxes.commit(a_notification(1), a_notification(2))
+    session = Session(inboxes, a_principal(), Start(0))
+
+    async def write(batch: Batch) -> None:
+        seen.take(batch)
+        if isinstance(batch, Marker):
+            session.end(Reason.DRAINING, "the node stops")
+
+    ended = await pump(session, inboxes, "test", write)
+
+    assert ended == Marker(Mark.ENDED, 2, Reason.DRAINING, "the node stops")
+    assert seen.commits == [1, 2]
+    assert inboxes.handed_over == [("test", message.envelope.id) for message in sent]
+    assert inboxes.listeners == []
+
+
+async def test_pump_ends_a_consumer_that_takes_no_bytes_and_does_not_count_them() -> None:
+    inboxes = FakeInboxes()
+    inboxes.commit(a_notification(1))
+
+    async def write(batch: Batch) -> None:
+        await asyncio.Event().wait()
+
+    session = Session(inboxes, a_principal(), Start(0), limits=SessionLimits(write_s=0.01))
+    ended = await pump(session, inboxes, "test", write)
+    assert ended.reason == Reason.SLOW_CONSUMER
+    assert inboxes.handed_over == []
+    assert inboxes.listeners == []
+
+
+async def test_pump_passes_on_that_the_store_failed() -> None:
+    inboxes = FakeInboxes(broken=Denied(Reason.STORE_FAILED, "disk"))
+    inboxes.commit(a_notification(1))
+
+    async def write(batch: Batch) -> None:
+        raise AssertionError("nothing can be read")
+
+    ended = await pump(Session(inboxes, a_principal(), Start(0)), inboxes, "test", write)
+    assert (ended.mark, ended.reason) == (Mark.ENDED, Reason.STORE_FAILED)
+
+
+POOL = [a_notification(number) for number in range(40)]
+step = st.one_of(
+    st.tuples(st.just("commit"), st.integers(1, 6)),
+    st.tuples(st.just("void"), st.integers(1, 3)),
+    st.tuples(st.just("turns"), st.integers(1, 8)),
+    st.tuples(st.just("reconnect"), st.just(0)),
+)
+
+
+@given(
+    steps=st.lists(step, max_size=25),
+    pauses=st.lists(st.integers(0, 5), min_size=1, max_size=5),
+    queue=st.integers(1, 4),
+    page=st.integers(1, 4),
+    looks=st.integers(1, 5),
+    start=st.integers(0, 3),
+)
+def test_whatever_interleaves_each_message_comes_once_and_in_order(
+    steps: list[tuple[str, int]], pauses: list[int], queue: int, page: int, looks: int, start: int
+) -> None:
+    asyncio.run(run_interleaving(steps, pauses, SessionLimits(queue_messages=queue, page_messages=page), looks, start))
+
+
+async def run_interleaving(
+    steps: list[tuple[str, int]], pauses: list[int], limits: SessionLimits, looks: int, start: int
+) -> None:
+    """A consumer of changing speed, cut off now and then, beside a node that commits as it likes."""
+    inboxes, seen = FakeInboxes(page_looks=looks), Seen()
+    inboxes.commit(*POOL[:3])
+    cursor = start
+    done = asyncio.Event()
+
+    async def consume() -> None:
+        nonlocal cursor
+        turn = 0
+        with Session(inboxes, a_principal(), Start(cursor), limits=limits) as session:
+            async with aclosing(session.batches()) as batches:
+                async for batch in batches:
+                    seen.take(batch)
+                    cursor = session.position
+                    if cursor == inboxes.last_commit:
+                        done.set()
+                    turn += 1
+                    for _ in range(pauses[turn % len(pauses)]):
+                        await asyncio.sleep(0)
+
+    consumer = asyncio.create_task(consume())
+    for what, count in steps:
+        done.clear()
+        if what == "commit":
+            inboxes.commit(*POOL[:count])
+        elif what == "void":
+            inboxes.commit(*[None] * count)
+        elif what == "turns":
+            for _ in range(count):
+                await asyncio.sleep(0)
+        else:
+            consumer.cancel()
+            await asyncio.gather(consumer, return_exceptions=True)
+            consumer = asyncio.create_task(consume())
+    done.clear()
+    inboxes.commit(POOL[0])
+    async with asyncio.timeout(20):
+        await done.wait()
+    consumer.cancel()
+    await asyncio.gather(consumer, return_exceptions=True)
+    assert seen.commits == [message.commit_no for message in inboxes.messages if message.commit_no > start]
+    assert inboxes.listeners == []
