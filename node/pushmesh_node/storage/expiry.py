@@ -1,8 +1,8 @@
 """Removes what has expired, in bounded steps. Runs on the writer's thread.
 
-Items go by their end. Rows that point to items (ids, slots, targets ..) are found by walking their tables a bit at
-each step,
-since an item does not know its rows; until then reads pass over them."""
+Items go by their end. Rows that point to items (ids, slots, targets, decisions) are found by walking their tables, a
+bit at each step, since an item does not know its rows; until then reads pass over them.
+"""
 
 import sqlite3
 from dataclasses import dataclass, field
@@ -22,8 +22,11 @@ _POINTERS = (
     _Table("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
     _Table("targets", ("account", "commit_no"), "commit_no"),
     _Table("decisions", ("account", "commit_no"), "commit_no"),
-    _Table("voids", ("commit_no",), "commit_no"),
 )
+_KEEP_LAST_COMMIT = """UPDATE meta SET value = max(value, coalesce(
+    (SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1), 0)) WHERE name = 'last_commit'"""
+"""A number is never given twice, also when the newest items are gone at the next start."""
+
 _OWNED = ("items", "runs", "unsent")
 
 
@@ -34,16 +37,15 @@ class Sweep:
     after: dict[str, tuple[object, ...] | None] = field(default_factory=dict)
 
 
-def expire(connection: sqlite3.Connection, now_ms: int, limit: int, last_commit: int, sweep: Sweep) -> int:
-    """Remove at most `limit` items with expires-at not after now, and walk `limit` rows of each pointing table.
-    Items removed.
+def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep) -> int:
+    """Remove at most `limit` items with expires-at not after now; walk `limit` rows of each pointing table.
+
+    The answer is the number of items removed.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute(_KEEP_LAST_COMMIT)
         removed = _expire_items(connection, now_ms, limit)
-        if removed:
-            # A number is never given twice, also when the newest items are gone at the next start.
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'last_commit'", (last_commit,))
         connection.execute("DELETE FROM private WHERE expires_at <= ?", (now_ms,))
         connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (now_ms,))
         positions = {table.name: _sweep(connection, table, limit, sweep.after.get(table.name)) for table in _POINTERS}
@@ -57,19 +59,19 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, last_commit:
 
 
 def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
-    select = "SELECT first_commit FROM items WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
-    numbers = connection.execute(select, (now_ms, limit)).fetchall()
+    select = "SELECT first_commit, first_commit + count FROM items WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+    spans = connection.execute(select, (now_ms, limit)).fetchall()
+    firsts = [(first,) for first, _end in spans]
     for table in _OWNED:
-        connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", numbers)
-    return len(numbers)
+        connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", firsts)
+    connection.executemany("DELETE FROM voids WHERE commit_no >= ? AND commit_no < ?", spans)
+    return len(spans)
 
 
 def _sweep(
     connection: sqlite3.Connection, table: _Table, limit: int, after: tuple[object, ...] | None
 ) -> tuple[object, ...] | None:
-    """Walk the next `limit` rows, remove those whose item is gone; gives the new position, None at the end of the
-    table.
-    """
+    """Walk the next `limit` rows and remove those whose item is gone. The new position, None at the table's end."""
     key = ", ".join(table.key)
     marks = ", ".join("?" * len(table.key))
     where = f"WHERE ({key}) > ({marks})" if after else ""

@@ -23,6 +23,14 @@ class Meta:
     items: int
 
 
+def check_can_open(path: Path) -> None:
+    """Raise StoreError with SQLite's reason when the file cannot be opened or made."""
+    try:
+        sqlite3.connect(path).close()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {path} cannot be opened: {error}") from error
+
+
 def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: bytes, settings: StoreSettings) -> Meta:
     """Check, create or upgrade the file. Raises StoreError, before anything is written to a file that is not ours."""
     version = check_header(connection, path)

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 
 from ..engine.records import CursorRecord, DecisionRecord, PeerCursor, PrivateRecord, TokenRecord, VoucherRecord
 from .bulk import pieces, placeholders
+from .items import COVERING
 
 _VOUCHER = "SELECT epoch, account, key, stream, sequence, count, units, data, equivocation FROM vouchers"
 _DECISION = "SELECT account, commit_no, verdict, reason, rule, decided_at FROM decisions"
 _PRIVATE = "SELECT account, kind, issued_at, expires_at, data FROM private"
 _TOKEN = "SELECT digest, account, grant_id, expires_at, first_seen, revoked FROM tokens"
+# Rows of removed items stay until the walk of expiry meets them.
+_HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
+    WHERE first_commit = {COVERING.format(number="decisions.commit_no")}), 0)"""
 _BY_STREAM = " ORDER BY epoch, account, key, stream"
 
 
@@ -38,10 +42,10 @@ def epoch_totals(connection: sqlite3.Connection, epoch: int) -> list[tuple[bytes
 
 
 def decisions(connection: sqlite3.Connection, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
-    """Those of the wallet's decisions about these messages that exist, by commit number."""
+    """Those of the wallet's decisions about these messages that exist, as long as the message is held."""
     found = []
     for part in pieces(commit_nos):
-        sql = f"{_DECISION} WHERE account = ? AND commit_no IN {placeholders(len(part))}"
+        sql = f"{_DECISION} WHERE account = ? AND commit_no IN {placeholders(len(part))} AND {_HELD}"
         found += [DecisionRecord(*row) for row in connection.execute(sql, (account, *part))]
     return sorted(found, key=lambda decision: decision.commit_no)
 

@@ -1,5 +1,4 @@
-"""Records as rows of the tables. Pure; built by comprehension, since every microsecond here is one that the loop
-waits for."""
+"""Records as rows of the tables. Pure, and built by comprehension: the loop waits for each microsecond spent here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,8 +11,7 @@ BUCKET_MS = 3_600_000
 """Ids are kept in buckets of issued-at: one hour."""
 
 MAX_WIDTH_SLOTS = 1_024
-"""No record covers more slots: a run has at most 1,024 leaves, and 80 KiB at 256 bytes a slot, the smallest, are
-320."""
+"""No record covers more slots: a run has at most 1,024 leaves, and an item of 80 KiB is 320 slots of 256 bytes."""
 
 NOTIFICATION = 5
 
@@ -85,7 +83,7 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
     return [
         (account, commit_no)
         for record in records
-        if record.audiences != (None,)
+        if record.kind == NOTIFICATION and record.audiences != (None,)
         for commit_no, audience in enumerate(record.audiences, record.first_commit)
         if audience is not None
         for account in audience

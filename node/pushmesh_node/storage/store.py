@@ -20,7 +20,7 @@ from ..engine.records import (
 )
 from . import expiry, inbox, items, keyed, slots
 from .errors import StoreError, StoreFailed
-from .files import Meta, checkpoint, prepare_reader, prepare_writer, size_of
+from .files import Meta, check_can_open, checkpoint, prepare_reader, prepare_writer, size_of
 from .group_commit import GroupCommit
 from .lock import StoreLock
 from .settings import StoreSettings
@@ -73,6 +73,7 @@ class Store:
         lock = StoreLock(path)
         threads: list[ConnectionThread] = []
         try:
+            check_can_open(path)
             threads.append(writer := await ConnectionThread.start(path))
             meta = await writer.run(prepare_writer, path, new_incarnation, settings)
             for _reader in range(2):
@@ -119,7 +120,7 @@ class Store:
 
         Call it from time to time, and at once again while it returns `limit`.
         """
-        removed = await self._writer.run(expiry.expire, now_ms, limit, self.last_commit, self._sweep)
+        removed = await self._writer.run(expiry.expire, now_ms, limit, self._sweep)
         self._items -= removed
         return removed
 
@@ -237,7 +238,7 @@ class Store:
         return await self._reader.run(keyed.epoch_totals, epoch)
 
     async def decisions(self, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
-        """Those decisions about these messages for the wallet that exist, by commit number."""
+        """The decisions about these messages for the wallet, as long as a message is held, by commit number."""
         return await self._reader.run(keyed.decisions, account, commit_nos)
 
     async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:

@@ -21,13 +21,11 @@ class ConnectionThread:
 
     @classmethod
     async def start(cls, path: Path) -> "ConnectionThread":
-        """Connect in autocommit mode: transactions are begun and ended by the functions that run here. Raises
-        StoreFailed.
+        """Connect in autocommit mode: the functions that run here begin and end their transactions.
+
+        Use files.check_can_open() before: aiosqlite leaves a thread behind where connecting fails.
         """
-        try:
-            return cls(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
-        except sqlite3.Error as error:
-            raise StoreFailed(describe(error)) from error
+        return cls(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
 
     async def run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -1,0 +1,229 @@
+"""The store's naive twin: the same contract in memory, by the plainest code. A fake for other rooms' tests."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pushmesh_node.engine.records import (
+    CursorRecord,
+    DecisionRecord,
+    Holder,
+    PeerCursor,
+    PrivateRecord,
+    Record,
+    SentMark,
+    SlotRange,
+    StoredEnvelope,
+    StoredItem,
+    TokenRecord,
+    VoidMark,
+    VoucherRecord,
+    Write,
+)
+from pushmesh_protocol.accounts import Topic
+
+NOTIFICATION = 5
+HOUR_MS = 3_600_000
+
+
+class NaiveStore:
+    """Everything in lists and dicts; each question walks over all of it. Nothing fails, nothing waits."""
+
+    def __init__(self, incarnation: bytes) -> None:
+        self.incarnation = incarnation
+        self.last_commit = 0
+        self._records: dict[int, Record] = {}
+        self._voids: set[int] = set()
+        self._keyed: dict[tuple[object, ...], Write] = {}
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        for write in writes:
+            match write:
+                case Record():
+                    self._records.setdefault(write.first_commit, write)
+                    self.last_commit = max(self.last_commit, write.first_commit + write.count - 1)
+                case SentMark():
+                    if write.first_commit in self._records:
+                        self._records[write.first_commit] = replace(self._records[write.first_commit], sent=True)
+                case VoidMark():
+                    self._voids.add(write.commit_no)
+                case _:
+                    self._keyed[key_of(write)] = write
+
+    async def durable(self, commit_no: int) -> None:
+        if commit_no > self.last_commit:
+            raise AssertionError(f"{commit_no} was never committed: the real store would wait for ever")
+
+    async def close(self) -> None:
+        return
+
+    async def expire(self, now_ms: int, limit: int) -> int:
+        dead = sorted((r.expires_at, r.first_commit) for r in self._records.values() if r.expires_at <= now_ms)[:limit]
+        for _expires_at, first_commit in dead:
+            removed = self._records.pop(first_commit)
+            self._voids -= set(range(first_commit, first_commit + removed.count))
+        for key, write in list(self._keyed.items()):
+            if isinstance(write, PrivateRecord | TokenRecord) and write.expires_at <= now_ms:
+                del self._keyed[key]
+        return len(dead)
+
+    async def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
+        return [
+            [
+                Holder(first_seq, end_seq, record.ids[index], commit_no, record.sent)
+                for commit_no, index, record in self._envelopes()
+                for first_seq, end_seq in [slots_of(record, index)]
+                if (record.author, record.epoch) == (wanted.author, wanted.epoch)
+                and first_seq < wanted.end_seq
+                and wanted.first_seq < end_seq
+            ]
+            for wanted in ranges
+        ]
+
+    async def find(self, id: bytes, issued_at: int | None) -> StoredEnvelope | None:
+        held = [
+            (-(record.issued_ats[index] // HOUR_MS), commit_no, index, record)
+            for commit_no, index, record in self._envelopes()
+            if record.ids[index] == id
+            and (issued_at is None or record.issued_ats[index] // HOUR_MS == issued_at // HOUR_MS)
+        ]
+        if not held:
+            return None
+        _bucket, commit_no, index, record = min(held, key=lambda entry: entry[:2])
+        return StoredEnvelope(commit_no, index, record.kind, record.data)
+
+    async def state(self, after: int, limit: int) -> list[StoredItem]:
+        return [item for item in self._items_after(after) if item.kind != NOTIFICATION][:limit]
+
+    async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
+        items = self._items_after(after)
+        taken = items[:1]
+        for item in items[1:]:
+            if sum(len(other.data) for other in [*taken, item]) > max_bytes:
+                break
+            taken.append(item)
+        return taken
+
+    async def topic_messages(
+        self, topics: Sequence[Topic], after: int, before: int | None, limit: int
+    ) -> list[StoredEnvelope]:
+        return [
+            StoredEnvelope(commit_no, index, record.kind, record.data)
+            for commit_no, index, record in self._messages(after, before)
+            if record.audiences[index] is None and record.topic in topics
+        ][:limit]
+
+    async def targeted_messages(
+        self, account: bytes, after: int, before: int | None, limit: int
+    ) -> list[StoredEnvelope]:
+        return [
+            StoredEnvelope(commit_no, index, record.kind, record.data)
+            for commit_no, index, record in self._messages(after, before)
+            if account in (record.audiences[index] or ())
+        ][:limit]
+
+    async def inbox(self, account: bytes, topics: Sequence[Topic], after: int, limit: int) -> list[StoredEnvelope]:
+        found = [
+            *await self.topic_messages(topics, after, None, limit),
+            *await self.targeted_messages(account, after, None, limit),
+        ]
+        return sorted(found, key=lambda envelope: envelope.commit_no)[:limit]
+
+    async def voids(self, after: int, before: int) -> set[int]:
+        return {number for number in self._voids if after < number < before}
+
+    async def is_void(self, commit_nos: Sequence[int]) -> set[int]:
+        return self._voids & set(commit_nos)
+
+    async def vouchers(self, epoch: int) -> list[VoucherRecord]:
+        return [voucher for voucher in self._all_vouchers() if voucher.epoch == epoch]
+
+    async def voucher_streams(self, account: bytes, key: bytes, epochs: Sequence[int]) -> list[VoucherRecord]:
+        return [v for v in self._all_vouchers() if (v.account, v.key) == (account, key) and v.epoch in epochs]
+
+    async def epoch_totals(self, epoch: int) -> list[tuple[bytes, int, int]]:
+        counted = [voucher for voucher in await self.vouchers(epoch) if voucher.equivocation is None]
+        return [
+            (
+                account,
+                sum(v.count for v in counted if v.account == account),
+                sum(v.units for v in counted if v.account == account),
+            )
+            for account in sorted({voucher.account for voucher in counted})
+        ]
+
+    async def decisions(self, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
+        held = {commit_no for commit_no, _index, _record in self._envelopes()} & set(commit_nos)
+        mine = [w for w in self._keyed.values() if isinstance(w, DecisionRecord) and w.account == account]
+        return sorted((d for d in mine if d.commit_no in held), key=lambda d: d.commit_no)
+
+    async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:
+        found = await self.decisions(account, [commit_no])
+        return found[0] if found else None
+
+    async def preferences(self) -> list[PrivateRecord]:
+        records = [write for write in self._keyed.values() if isinstance(write, PrivateRecord)]
+        return sorted(records, key=lambda record: (record.account, record.kind))
+
+    async def private(self, account: bytes, kind: int) -> PrivateRecord | None:
+        found = [record for record in await self.preferences() if (record.account, record.kind) == (account, kind)]
+        return found[0] if found else None
+
+    async def tokens(self) -> list[TokenRecord]:
+        tokens = [write for write in self._keyed.values() if isinstance(write, TokenRecord)]
+        return sorted(tokens, key=lambda token: token.digest)
+
+    async def cursor(self, account: bytes, device: str) -> CursorRecord | None:
+        found = self._keyed.get((CursorRecord, account, device))
+        return found if isinstance(found, CursorRecord) else None
+
+    async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
+        found = self._keyed.get((PeerCursor, node_id))
+        return found if isinstance(found, PeerCursor) else None
+
+    def _envelopes(self) -> Iterator[tuple[int, int, Record]]:
+        """(commit number, index in the record, record) in commit order."""
+        for first_commit, record in sorted(self._records.items()):
+            for index in range(record.count):
+                yield first_commit + index, index, record
+
+    def _messages(self, after: int, before: int | None) -> Iterator[tuple[int, int, Record]]:
+        for commit_no, index, record in self._envelopes():
+            in_range = commit_no > after and (before is None or commit_no < before)
+            if record.kind == NOTIFICATION and in_range and commit_no not in self._voids:
+                yield commit_no, index, record
+
+    def _items_after(self, after: int) -> list[StoredItem]:
+        return [
+            StoredItem(first_commit, record.count, record.kind, record.data)
+            for first_commit, record in sorted(self._records.items())
+            if first_commit + record.count - 1 > after
+        ]
+
+    def _all_vouchers(self) -> list[VoucherRecord]:
+        vouchers = [write for write in self._keyed.values() if isinstance(write, VoucherRecord)]
+        return sorted(vouchers, key=lambda v: (v.epoch, v.account, v.key, v.stream))
+
+
+def slots_of(record: Record, index: int) -> tuple[int, int]:
+    """The slots first .. end - 1 of one envelope of a record."""
+    if record.count == 1:
+        return record.first_seq, record.end_seq
+    return record.first_seq + index, record.first_seq + index + 1
+
+
+def key_of(write: Write) -> tuple[object, ...]:
+    """What a keyed write is kept under; the last one with a key wins."""
+    match write:
+        case VoucherRecord():
+            return VoucherRecord, write.epoch, write.account, write.key, write.stream
+        case DecisionRecord():
+            return DecisionRecord, write.account, write.commit_no
+        case PrivateRecord():
+            return PrivateRecord, write.account, write.kind
+        case TokenRecord():
+            return TokenRecord, write.digest
+        case CursorRecord():
+            return CursorRecord, write.account, write.device
+        case PeerCursor():
+            return PeerCursor, write.node_id
+    raise AssertionError(f"{write} has no key")
