@@ -5,9 +5,9 @@ from pushmesh_protocol.reasons import Reason, Verdict
 
 
 def test_a_refusal_carries_reason_rule_and_detail() -> None:
-    refusal = Refusal(Reason.OVERSIZE, "8.2", "the frame is larger than 262144 bytes")
-    assert (refusal.reason, refusal.rule, refusal.detail) == ("oversize", "8.2", "the frame is larger than 262144 bytes")
-    assert str(refusal) == "oversize: the frame is larger than 262144 bytes (SPEC 8.2)"
+    refusal = Refusal(Reason.OVERSIZE, "8.2", "larger than 262144 bytes")
+    assert (refusal.reason, refusal.rule, refusal.detail) == ("oversize", "8.2", "larger than 262144 bytes")
+    assert str(refusal) == "oversize: larger than 262144 bytes (SPEC 8.2)"
 
 
 def test_the_verdict_follows_from_the_reason() -> None:

@@ -24,10 +24,8 @@ _DOMAIN = (("string", "name"), ("string", "version"))
 _DOMAIN_WITH_CHAIN = (*_DOMAIN, ("uint256", "chainId"))
 _NAME, _VERSION = "pushmesh", "1"
 _EMPTY = keccak256(b"")
-_REPEATING = frozenset(
-    {"network", "topic", "author", "account", "kind", "kinds", "topics", "state", "mode", "host", "purpose"}
-)
-"""The string members whose hashes are kept: many messages share their values."""
+_REPEATING = frozenset({"network", "topic", "author", "account", "kind", "kinds", "state", "mode", "host", "purpose"})
+"""The string members whose hashes are kept: many messages share their values, and all of them are short."""
 
 
 def envelope_digest(network: Network, chain_id: int | None, kind: int, body: AnyBody, envelope_id: bytes) -> bytes:
@@ -66,7 +64,7 @@ def _hash_text(text: Any) -> bytes:
     return keccak256(text.encode()) if text else _EMPTY
 
 
-_hash_repeating_text = lru_cache(maxsize=65_536)(_hash_text)
+_hash_repeating_text = lru_cache(maxsize=16_384)(_hash_text)
 
 
 def _word(number: Any) -> bytes:

@@ -25,8 +25,10 @@ def recover_account(digest: bytes, signature: bytes) -> Account:
         raise _bad("r or s is out of range")
     try:
         key = PublicKey.from_signature_and_message(signature[:64] + recovery_id, digest, hasher=None)
-    except ValueError as error:
-        raise _bad("no key made this signature") from error
+    except ValueError:
+        key = None
+    if key is None:  # refused out here, so that a kept refusal keeps no frames
+        raise _bad("no key made this signature")
     return Account(b"\x00" + keccak256(key.format(compressed=False)[1:])[12:])
 
 

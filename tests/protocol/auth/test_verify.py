@@ -234,8 +234,12 @@ def test_no_bytes_of_a_signature_make_it_raise(rng: Random) -> None:
 
 
 def test_a_kept_refusal_keeps_no_frames() -> None:
-    refusal = verify_one(NETWORK, a_claim(OTHER_WALLET, ME))
-    assert refusal is not None and refusal.__traceback__ is None
+    no_point = (5).to_bytes(32, "big") + bytes(31) + b"\x01\x1b"
+    no_key = replace(a_claim(WALLET, ME), auth=Eip191(no_point, None))
+    for claim in (a_claim(OTHER_WALLET, ME), a_claim(SolanaKey(bytes(32)), MY_SOLANA), no_key):
+        refusal = verify_one(NETWORK, claim)
+        assert refusal is not None
+        assert refusal.__traceback__ is refusal.__cause__ is refusal.__context__ is None
 
 
 def test_a_statement_of_every_signer_holds(rng: Random) -> None:
