@@ -1,4 +1,4 @@
-"""Opening the database file: header, schema, pragmas and checkpoints, each with its reason."""
+"""Opening the database file: header, schema and pragmas, each with its reason."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ from .errors import StoreError
 from .migrations import PAGE_BYTES, check_header, migrate
 from .settings import StoreSettings
 
-# temp_store: the only sorters are small. trusted_schema: the file may not bring functions. secure_delete: wiping
-# freed pages
-# doubles the writes of expiry, and what is stored is public or sealed.
-_EVERY_CONNECTION = ("PRAGMA temp_store = MEMORY", "PRAGMA trusted_schema = OFF", "PRAGMA secure_delete = OFF")
+_EVERY_CONNECTION = (
+    "PRAGMA synchronous = FULL",  # the log is synced at each commit: this is what `durable` promises
+    "PRAGMA temp_store = MEMORY",  # the only sorters are small
+    "PRAGMA trusted_schema = OFF",  # the file may not bring functions
+    "PRAGMA secure_delete = OFF",  # wiping freed pages doubles the writes of expiry; what is stored is public or sealed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,15 @@ def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: 
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} is on a file system that cannot hold a write-ahead log (shared memory is missing)")
-    # FULL: the log is synced at each commit, which is what `durable` promises.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {settings.checkpoint_bytes // PAGE_BYTES}")
-    connection.execute(f"PRAGMA journal_size_limit = {4 * settings.checkpoint_bytes}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {settings.log_bytes // PAGE_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation)
     return _meta(connection)
 
 
 def prepare_reader(connection: sqlite3.Connection, settings: StoreSettings) -> None:
-    """A connection that cannot write. Run after prepare_writer."""
+    """A connection that cannot change data, but may copy the log. Run after prepare_writer."""
     _prepare(connection, settings.read_cache_bytes, settings)
     connection.execute("PRAGMA query_only = ON")
 
@@ -67,12 +67,6 @@ def _meta(connection: sqlite3.Connection) -> Meta:
     ).fetchone() or (0,)
     (items,) = connection.execute("SELECT count(*) FROM items").fetchone()
     return Meta(meta["incarnation"], max(meta["last_commit"], last), items)
-
-
-def checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
-    """Copy the log into the file; PASSIVE waits for nobody, TRUNCATE empties the log. Whether all of it was copied."""
-    busy, log_pages, copied_pages = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-    return not busy and log_pages == copied_pages
 
 
 def size_of(path: Path) -> int:

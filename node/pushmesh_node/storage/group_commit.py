@@ -28,16 +28,14 @@ class GroupCommit:
     def __init__(
         self,
         write: Callable[[list[Write]], Awaitable[Written]],
-        idle: Callable[[], Awaitable[None]],
         settings: StoreSettings,
         last_commit: int,
     ) -> None:
-        """`write` makes writes durable or raises StoreFailed; `idle` is called in the first pause after some."""
+        """`write` makes writes durable or raises StoreFailed; `last_commit` is the store's highest number so far."""
         self.last_commit = last_commit
         self.transactions = self.calls = self.writes = self.failed_transactions = self.busy_refusals = 0
         self.queued_bytes = 0
         self._write = write
-        self._idle = idle
         self._settings = settings
         self._queue: deque[_Call] = deque()
         self._wake = asyncio.Event()
@@ -69,8 +67,7 @@ class GroupCommit:
         await call.done
 
     async def durable(self, commit_no: int) -> None:
-        """Return when `commit_no` or a higher one is durable; for ever to wait is the caller's choice, so use a
-        timeout.
+        """Return when last_commit has reached the number; the caller sets the timeout, for it may never come.
 
         Raises StoreFailed when the transaction that holds it fails while waiting, or at close().
         """
@@ -99,17 +96,8 @@ class GroupCommit:
                 continue
             if self._closing:
                 return
-            await self._sleep()
-
-    async def _sleep(self) -> None:
-        """Until the next call; the first pause is used for what can be done in peace."""
-        self._wake.clear()
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._settings.idle_checkpoint_s)
-        except TimeoutError:
-            await self._idle()
-            # Without a timeout: commit() and close() both wake it, and nothing else can end this task.
-            await self._wake.wait()
+            self._wake.clear()
+            await self._wake.wait()  # commit() and close() both set it, and nothing else may end this task
 
     def _take_group(self) -> list[_Call]:
         group = [self._queue.popleft()]

@@ -1,5 +1,4 @@
-"""Notifications of topics and of wallets, in commit order and without the void ones. It does not know who may read
-what."""
+"""Notifications of topics and of wallets, in commit order, without void ones. It knows not who may read what."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence

@@ -33,9 +33,7 @@ def voucher_streams(
 
 
 def epoch_totals(connection: sqlite3.Connection, epoch: int) -> list[tuple[bytes, int, int]]:
-    """(account, count, units) summed over the streams of an epoch; a stream with an equivocation counts nothing
-    (SPEC 10.2).
-    """
+    """(account, count, units) summed over an epoch's streams; one with an equivocation counts nothing (SPEC 10.2)."""
     sql = """SELECT account, sum(count), sum(units) FROM vouchers
              WHERE epoch = ? AND equivocation IS NULL GROUP BY account ORDER BY account"""
     return connection.execute(sql, (epoch,)).fetchall()

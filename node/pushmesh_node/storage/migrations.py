@@ -82,9 +82,7 @@ def check_header(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def migrate(connection: sqlite3.Connection, version: int, new_incarnation: bytes) -> None:
-    """Bring the file from `version` to the newest schema, each step in a transaction. A new file gets the
-    incarnation.
-    """
+    """Bring the file from `version` to the newest schema, a transaction each step; a new one gets the incarnation."""
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         for statement in statements:

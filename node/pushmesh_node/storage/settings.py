@@ -25,8 +25,9 @@ class StoreSettings:
     mmap_bytes: int = 0
     """Memory-mapped part of the file. Off: an I/O error on mapped memory is a signal that ends the process."""
 
-    checkpoint_bytes: int = 16 * MIB
-    """The log is copied into the file when it has grown by this much ..."""
+    log_bytes: int = 64 * MIB
+    """A commit that finds the log larger copies it into the file itself. Larger than a few seconds of writes, because a
+    page that is written often is then copied once; not larger, because reads look through the log first."""
 
-    idle_checkpoint_s: float = 0.2
-    """... or when nothing was written for so long."""
+    checkpoint_interval_s: float = 1.0
+    """So long after a write the log is copied beside the writer: the slowest commits take half as long with it."""

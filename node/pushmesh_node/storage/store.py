@@ -1,6 +1,7 @@
-"""The store of a node: one SQLite file, one connection that writes and two that read. This class is the contract."""
+"""The store of a node: one SQLite file; one connection writes, two read, one tidies up. This class is the contract."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pushmesh_protocol.accounts import Topic
@@ -19,8 +20,9 @@ from ..engine.records import (
     Write,
 )
 from . import expiry, inbox, items, keyed, slots
+from .checkpoints import Checkpointer, checkpoint
 from .errors import StoreError, StoreFailed
-from .files import Meta, check_can_open, checkpoint, prepare_reader, prepare_writer, size_of
+from .files import Meta, check_can_open, prepare_reader, prepare_writer, size_of
 from .group_commit import GroupCommit
 from .lock import StoreLock
 from .settings import StoreSettings
@@ -31,18 +33,18 @@ from .transaction import Written, write_group
 
 
 class Store:
-    """Opened with open(), ended with close(). Every read raises StoreFailed when the disk fails or after close().
+    """Opened with open(), ended with close(). Reads raise StoreFailed when the disk fails or after close().
 
-    Reads see what was durable when they were asked. Where a key is written twice (voucher, decision, private
-    record, token,
-    cursor) the last write wins; a Record whose first commit number is stored is passed over whole."""
+    A read sees all that was durable when it was asked. Where a key is written twice (voucher, decision, private record,
+    token, cursor) the last write wins. A Record whose first commit number is stored is passed over whole.
+    """
 
     def __init__(
         self,
         path: Path,
         lock: StoreLock,
         writer: ConnectionThread,
-        readers: Sequence[ConnectionThread],
+        others: Sequence[ConnectionThread],
         meta: Meta,
         settings: StoreSettings,
     ) -> None:
@@ -52,20 +54,20 @@ class Store:
         self._lock = lock
         self._writer = writer
         # Two, so that a long read of the log never stands before the question that each frame waits for.
-        self._prober, self._reader = readers
+        self._prober, self._reader, keeper = others
         self._items = meta.items
         self._topics = TopicNumbers()
         self._sweep = expiry.Sweep()
-        self._checkpoints = 0
+        self._checkpointer = Checkpointer(keeper, settings.checkpoint_interval_s)
         self._closed = False
-        self._group_commit = GroupCommit(self._write, self._rest, settings, meta.last_commit)
+        self._group_commit = GroupCommit(self._write, settings, meta.last_commit)
 
     @classmethod
     async def open(cls, path: Path, *, new_incarnation: bytes, settings: StoreSettings | None = None) -> "Store":
-        """Open or create the store and bring it to the newest schema. `new_incarnation`: 16 random bytes, for a new
-        file only.
+        """Open or create the store and bring it to the newest schema.
 
-        Raises StoreError with one sentence: in use, not a store, of a newer version, folder or disk unusable.
+        `new_incarnation` is 16 random bytes, used for a new file only. Raises StoreError with one sentence: in use, not
+        a store, of a newer version, folder or disk unusable.
         """
         if len(new_incarnation) != 16:
             raise ValueError("an incarnation has 16 bytes")
@@ -76,9 +78,9 @@ class Store:
             check_can_open(path)
             threads.append(writer := await ConnectionThread.start(path))
             meta = await writer.run(prepare_writer, path, new_incarnation, settings)
-            for _reader in range(2):
-                threads.append(reader := await ConnectionThread.start(path))
-                await reader.run(prepare_reader, settings)
+            for _other in range(3):
+                threads.append(other := await ConnectionThread.start(path))
+                await other.run(prepare_reader, settings)
         except BaseException as error:
             for thread in threads:
                 await thread.close()
@@ -98,25 +100,21 @@ class Store:
     async def commit(self, writes: Sequence[Write]) -> None:
         """Return when the writes are durable: all of them, or none.
 
-        Concurrent calls are merged in the order of the calls. A mark names a record that was committed before it,
-        or that stands
-        before it in the call. Raises StoreBusy at once when the queue is full, and StoreFailed when the disk
-        refused: then
-        nothing of the call is stored, and it may be tried again. A caller that is cancelled does not know which.
+        Concurrent calls are merged in the order of the calls. A mark names a record that was committed before it or
+        stands before it in the call. Raises StoreBusy at once when the queue is full, and StoreFailed when the disk
+        refused: nothing of the call is stored then, and it may be tried again. A cancelled caller does not know which.
         """
         await self._group_commit.commit(writes)
 
     async def durable(self, commit_no: int) -> None:
-        """Return when last_commit has reached the number. Raises StoreFailed when the write with that number fails
-        meanwhile.
+        """Return when last_commit has reached the number; the caller sets the timeout, for it may never come.
 
-        Waits for ever for a number that nobody commits: the caller sets the timeout.
+        Raises StoreFailed when the transaction that holds the number fails meanwhile.
         """
         await self._group_commit.durable(commit_no)
 
     async def expire(self, now_ms: int, limit: int) -> int:
-        """Remove at most `limit` expired items, and some of the rows that pointed to removed ones. Returns the
-        items removed.
+        """Remove at most `limit` expired items and some rows that pointed to removed ones; gives the items removed.
 
         Call it from time to time, and at once again while it returns `limit`.
         """
@@ -130,13 +128,14 @@ class Store:
             return
         self._closed = True
         await self._group_commit.close()
+        await self._checkpointer.close()
         for reader in (self._prober, self._reader):
             await reader.close()
-        try:
+        # Where the disk refuses nothing is lost: the log keeps it all, and the next open() reads it.
+        with suppress(StoreFailed):
             await self._writer.run(checkpoint, "TRUNCATE")
-        finally:
-            await self._writer.close()
-            self._lock.release()
+        await self._writer.close()
+        self._lock.release()
 
     async def stats(self) -> StoreStats:
         """Counters and sizes; cheap enough for each scrape."""
@@ -153,21 +152,14 @@ class Store:
             writes=group.writes,
             failed_transactions=group.failed_transactions,
             busy_refusals=group.busy_refusals,
-            checkpoints=self._checkpoints,
+            checkpoints=self._checkpointer.count,
         )
 
     async def _write(self, writes: list[Write]) -> Written:
         written = await self._writer.run(write_group, writes, self._topics, self.last_commit)
         self._items += written.new_records
+        self._checkpointer.wrote()
         return written
-
-    async def _rest(self) -> None:
-        """In a pause: copy the log into the file, so that the next burst begins with a short one."""
-        try:
-            await self._writer.run(checkpoint, "PASSIVE")
-        except StoreFailed:
-            return  # nothing is lost, the log keeps all; a commit that needs the room will tell
-        self._checkpoints += 1
 
     # The engine's questions
 
@@ -180,16 +172,13 @@ class Store:
         return await self._prober.run(items.find, id, issued_at)
 
     async def state(self, after: int, limit: int) -> list[StoredItem]:
-        """At most `limit` items of all kinds but notifications after a commit number, in commit order: for replay
-        at start.
-        """
+        """At most `limit` items of all kinds but notifications after a commit number, in commit order, for replay."""
         return await self._reader.run(items.state, after, limit)
 
     async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
-        """All items after a commit number, in commit order: at most `max_bytes` of data but at least one. Empty at
-        the end.
+        """Items of all kinds after a commit number, in commit order: `max_bytes` of data at most, but at least one.
 
-        When `after` points into a run, the run is given whole.
+        When `after` points into a run, the run is given whole. Empty at the end.
         """
         return await self._reader.run(items.log, after, max_bytes)
 
@@ -198,21 +187,17 @@ class Store:
     async def topic_messages(
         self, topics: Sequence[Topic], after: int, before: int | None, limit: int
     ) -> list[StoredEnvelope]:
-        """The oldest `limit` notifications to all subscribers of these topics, between the commit numbers (both
-        exclusive).
-        """
+        """The oldest `limit` notifications to all subscribers of these topics between the numbers (exclusive)."""
         return await self._reader.run(inbox.topic_messages, topics, after, before, limit)
 
     async def targeted_messages(
         self, account: bytes, after: int, before: int | None, limit: int
     ) -> list[StoredEnvelope]:
-        """The oldest `limit` notifications that list the account, between the commit numbers (both exclusive)."""
+        """The oldest `limit` notifications that list the account between the numbers (exclusive)."""
         return await self._reader.run(inbox.targeted_messages, account, after, before, limit)
 
     async def inbox(self, account: bytes, topics: Sequence[Topic], after: int, limit: int) -> list[StoredEnvelope]:
-        """Both merged: the oldest `limit` messages of a wallet after a commit number. Fewer than `limit` mean the
-        end.
-        """
+        """Both merged: a wallet's oldest `limit` messages after a commit number. Fewer than `limit` mean the end."""
         return await self._reader.run(inbox.inbox, account, topics, after, limit)
 
     async def voids(self, after: int, before: int) -> set[int]:

@@ -1,5 +1,4 @@
-"""Small numbers for topics, so that a row of an item does not repeat an owner and a name. Runs on the writer's
-thread."""
+"""Small numbers for topics, so that an item does not repeat an owner and a name. Runs on the writer's thread."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -13,9 +12,7 @@ MAX_CACHED = 65_536
 
 
 class TopicNumbers:
-    """The numbers of the topics that were written lately. Numbers made in a transaction count once keep_new() was
-    called.
-    """
+    """The numbers of topics that were written lately. One made in a transaction counts after keep_new()."""
 
     def __init__(self) -> None:
         self._known: dict[Topic, int] = {}

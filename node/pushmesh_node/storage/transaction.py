@@ -1,5 +1,4 @@
-"""One write transaction: a group of writes becomes rows and one commit. Runs on the writer's thread, knows no
-waiting caller."""
+"""One write transaction: a group of writes becomes rows and one commit. Runs on the writer's thread."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence

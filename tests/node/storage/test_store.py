@@ -390,8 +390,8 @@ async def test_an_incarnation_has_sixteen_bytes(path: Path) -> None:
         await Store.open(path, new_incarnation=b"short")
 
 
-async def test_a_pause_copies_the_log_into_the_file(path: Path) -> None:
-    store = await Store.open(path, new_incarnation=bytes(16), settings=StoreSettings(idle_checkpoint_s=0.001))
+async def test_a_while_after_a_write_the_store_copies_the_log_into_the_file(path: Path) -> None:
+    store = await Store.open(path, new_incarnation=bytes(16), settings=StoreSettings(checkpoint_interval_s=0.001))
     await store.commit([record(1)])
     async with asyncio.timeout(30):
         while (await store.stats()).checkpoints == 0:  # noqa: ASYNC110  # what is awaited is a figure of the store
