@@ -1,1 +1,54 @@
-"""The Python SDK for dapps and wallets: publish, subscribe, acknowledge. Knows the protocol, never a node's inside."""
+"""The Python SDK of pushmesh: `Dapp` publishes, `Subscriber` subscribes and listens, `Node` is the node they talk
+to."""
+
+from .author import Author, Published, Signer
+from .book import SlotBook
+from .compose import Draft
+from .dapp import Dapp
+from .errors import (
+    BadAnswer,
+    BookError,
+    ClientError,
+    KeyFileError,
+    NoFreeSlot,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+from .inbox import Inbox
+from .node import Node
+from .outcomes import Outcome
+from .received import Received
+from .session_key import SessionGrant, load_session, save_session
+from .subscriber import Subscriber
+from .wallet import Wallet, load_wallet, new_wallet, save_wallet, wallet_of
+
+__all__ = [
+    "Author",
+    "BadAnswer",
+    "BookError",
+    "ClientError",
+    "Dapp",
+    "Draft",
+    "Inbox",
+    "KeyFileError",
+    "NoFreeSlot",
+    "Node",
+    "Outcome",
+    "Published",
+    "Received",
+    "Refused",
+    "SessionGrant",
+    "Signer",
+    "SlotBook",
+    "Subscriber",
+    "TimedOut",
+    "Unreachable",
+    "Wallet",
+    "load_session",
+    "load_wallet",
+    "new_wallet",
+    "save_session",
+    "save_wallet",
+    "wallet_of",
+]

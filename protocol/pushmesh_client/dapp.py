@@ -1,0 +1,84 @@
+"""A dapp: owns topics and publishes to them. What it says is signed here and checked by every node."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pushmesh_protocol.accounts import Topic, parse_topic
+from pushmesh_protocol.kinds import Category, Kind, Setting, TopicDetails
+from pushmesh_protocol.kinds.retraction import REPLACED_BY, RETRACT
+from pushmesh_protocol.limits import DAY_MS
+
+from .author import Author, Published, Signer
+from .book import SlotBook
+from .compose import Draft, notification_of
+from .node import Node
+from .wallet import Wallet
+
+TOPIC_LIFE_MS = 400 * DAY_MS
+
+
+class Dapp:
+    """Publishes with the wallet that owns the topics, or with a session key that the owner's grant names."""
+
+    def __init__(self, node: Node, wallet: Wallet, slots: SlotBook, *, signer: Signer | None = None) -> None:
+        """`slots` is the wallet's one slot book: keep its file as long as the wallet."""
+        self.wallet = wallet
+        self.author = Author(node, signer or Signer(wallet.key, wallet.account), slots)
+
+    def topic(self, name: str) -> Topic:
+        """The wallet's topic of that name; a full `<owner>/<name>` is taken as it is. Raises AccountError."""
+        return parse_topic(name if "/" in name else f"{self.wallet.display}/{name}")
+
+    async def create_topic(
+        self,
+        name: str,
+        title: str,
+        *,
+        description: str | None = None,
+        icon: bytes | None = None,
+        categories: Mapping[str, str] | None = None,
+        settings: Sequence[Setting] | None = None,
+        life_ms: int = TOPIC_LIFE_MS,
+    ) -> Published:
+        """Create or renew a topic; `categories` are slug to title. Raises Refusal where a text breaks a rule."""
+        topic = self.topic(name)
+        listed = [Category(slug, categories[slug]) for slug in sorted(categories)] if categories else None
+        ordered = sorted(settings, key=lambda setting: setting.slug) if settings else None
+
+        def fill(issued_at: int, seq: int) -> TopicDetails:
+            expires_at = issued_at + life_ms
+            return TopicDetails(issued_at, seq, expires_at, topic, title, description or None, icon, listed, ordered)
+
+        return await self.author.publish(Kind.TOPIC, fill)
+
+    async def publish(self, topic: Topic | str, draft: Draft | None = None, **members: Any) -> Published:
+        """Publish one notification: a Draft, or its members by name (`title=..., body=..., to=[...]`)."""
+        chosen = self.topic(topic) if isinstance(topic, str) else topic
+        said = draft if draft is not None else Draft(**members)
+        return await self.author.publish(Kind.NOTIFICATION, lambda at, seq: notification_of(said, chosen, at, seq))
+
+    async def publish_batch(self, topic: Topic | str, drafts: Sequence[Draft]) -> list[Published]:
+        """Publish individual notifications under as few signatures as possible: one for each 1,024 of them. In the
+        drafts' order."""
+        chosen = self.topic(topic) if isinstance(topic, str) else topic
+        step = (await self.author.node.network()).limits.batch_count
+        published: list[Published] = []
+        for first in range(0, len(drafts), step):
+            published += await self.author.publish_batch(chosen, drafts[first : first + step])
+        return published
+
+    async def retract(self, published: Published) -> Published:
+        """Take a notification back."""
+        body = published.envelope.body
+        assert body.topic is not None  # a notification's body says so
+        return await self.author.retract(body.topic, published.id, RETRACT, body.expires_at)
+
+    async def replace(self, published: Published, by: Published) -> Published:
+        """Say that another notification took its place."""
+        body = published.envelope.body
+        assert body.topic is not None  # a notification's body says so
+        return await self.author.retract(body.topic, published.id, REPLACED_BY, body.expires_at, by.id)
+
+    async def resume(self) -> list[Published]:
+        """Send again what an earlier run of this dapp got no answer for."""
+        return await self.author.resume()

@@ -1,0 +1,63 @@
+"""Small files that hold secrets or promises: written whole or not at all, mode 0600, on disk when the call returns."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from .errors import KeyFileError
+
+
+def write_private(path: Path, document: dict[str, Any], *, replace: bool = False) -> None:
+    """Write JSON with mode 0600 and fsync. Raises KeyFileError where the file exists and `replace` is False, or on a
+    bad disk."""
+    text = json.dumps(document, indent=2) + "\n"
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if path.exists() and not replace:
+        raise KeyFileError(f"{path} exists already; it is not overwritten")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            if replace:
+                fresh.replace(path)
+            else:
+                os.link(fresh, path)  # unlike a rename it fails where another process was faster
+        finally:
+            fresh.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_private(path: Path) -> dict[str, Any]:
+    """The JSON object of a file that nobody else can read. Raises KeyFileError with one sentence."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise KeyFileError(f"there is no file {path}") from error
+    except (OSError, UnicodeError) as error:
+        raise KeyFileError(f"{path} cannot be read: {error}") from error
+    if mode & 0o077:
+        raise KeyFileError(f"{path} can be read by others; run: chmod 600 {path}")
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise KeyFileError(f"{path} is not JSON") from error
+    if not isinstance(document, dict):
+        raise KeyFileError(f"{path} is not a JSON object")
+    return document
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

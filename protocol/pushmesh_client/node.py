@@ -1,0 +1,227 @@
+"""One node as a client sees it: its HTTP API, typed. Knows no keys; where a wallet is asked for, a credential text is
+handed in."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from pushmesh_protocol.accounts import Topic, display_account
+from pushmesh_protocol.errors import NetworkFileError
+from pushmesh_protocol.network import Network, load_network
+from pushmesh_protocol.types import Account
+
+from .errors import BadAnswer, Refused, TimedOut, Unreachable
+from .outcomes import Outcome, read_outcome
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+FRAME_TYPE = "application/vnd.pushmesh.frame"
+ITEM_TYPE = "application/msgpack"
+
+
+class Node:
+    """A node at a URL. `async with Node(url) as node:` closes its connections; waits end after `timeout_s`."""
+
+    def __init__(
+        self, url: str, *, network: Network | None = None, network_id: bytes | None = None, timeout_s: float = 15.0
+    ) -> None:
+        """`network_id` pins the network: a node of another one is refused. Raises ValueError for what is no http(s)
+        URL."""
+        self.url = URL(url.rstrip("/"))
+        if self.url.scheme not in ("http", "https") or not self.url.host:
+            raise ValueError(f"{url} is not the URL of a node, such as http://127.0.0.1:8080")
+        self._network = network
+        self._pinned = network.id if network is not None else network_id
+        self._timeout_s = timeout_s
+        self._http: aiohttp.ClientSession | None = None
+        self._limits: Mapping[str, Any] | None = None
+
+    @property
+    def host(self) -> str:
+        """What a log-in names as the host that was dialled (SPEC 11.2)."""
+        return str(self.url.host).lower()
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The connections; made at first use, on the running loop."""
+        if self._http is None or self._http.closed:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout_s))
+        return self._http
+
+    async def __aenter__(self) -> Self:
+        """Leaving closes the connections."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Idempotent; the node can be used again."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def network(self) -> Network:
+        """The network that the node serves, asked once. Raises BadAnswer where it is not the pinned one."""
+        if self._network is None:
+            text = (await self.limits()).get("network_file")
+            try:
+                network = load_network(text if isinstance(text, str) else "")
+            except NetworkFileError as error:
+                raise BadAnswer(f"{self.url} does not say which network it serves: {error}") from error
+            if self._pinned is not None and network.id != self._pinned:
+                raise BadAnswer(f"{self.url} serves {network.display}, not the network {self._pinned.hex()}")
+            self._network = network
+        return self._network
+
+    async def limits(self) -> Mapping[str, Any]:
+        """What a client must keep to, asked once."""
+        if self._limits is None:
+            self._limits = await self.get("/v1/limits")
+        return self._limits
+
+    async def status(self) -> dict[str, Any]:
+        """Node id, network, peers, commit number, readiness with reasons."""
+        return await self.get("/v1/status")
+
+    async def ready(self) -> bool:
+        """Whether the node says that it can serve."""
+        status, _ = await self._ask("GET", "/readyz", allow=(503,))
+        return status == 200
+
+    async def challenge(self) -> dict[str, Any]:
+        """The node's id, the hosts that it answers to, and its time."""
+        return await self.get("/v1/challenge")
+
+    async def publish_frame(self, frame: bytes) -> list[Outcome]:
+        """Give the node a frame: one outcome an envelope, in the frame's order, durable ones on its disk.
+
+        Raises Refused only where the request as a whole was refused. The same bytes may be given again at any time."""
+        headers = {"Content-Type": FRAME_TYPE}
+        status, answer = await self._ask("POST", "/v1/publish", data=frame, headers=headers, outcomes=True)
+        outcomes = answer.get("outcomes")
+        if not isinstance(outcomes, list):
+            raise BadAnswer(f"{self.url} answered a publish with status {status} and no outcomes")
+        return [read_outcome(outcome) for outcome in outcomes]
+
+    async def publish_private(self, item: bytes, credential: str) -> Outcome:
+        """Give the node a wallet's private item, such as its preferences."""
+        headers = {"Content-Type": ITEM_TYPE, "Authorization": f"Bearer {credential}"}
+        _, answer = await self._ask("POST", "/v1/private", data=item, headers=headers, outcomes=True)
+        found = answer.get("outcomes")
+        return read_outcome(found[0] if isinstance(found, list) and found else answer)
+
+    async def give_voucher(self, voucher: bytes, credential: str) -> None:
+        """Hand in a voucher's bytes; counted and durable on return. Raises Refused with the reason that it does not
+        count."""
+        headers = {"Content-Type": ITEM_TYPE, "Authorization": f"Bearer {credential}"}
+        await self._ask("POST", "/v1/vouchers", data=voucher, headers=headers)
+
+    async def free_slots(self, account: Account, first_seq: int, end_seq: int, count: int) -> list[int]:
+        """Up to `count` random seqs of [first_seq, end_seq) that the node knows to be free in the current epoch."""
+        query = {"account": display_account(account), "first": first_seq, "end": end_seq, "count": count}
+        slots = (await self.get("/v1/slots", query)).get("slots")
+        if not isinstance(slots, list) or not all(type(seq) is int and first_seq <= seq < end_seq for seq in slots):
+            raise BadAnswer(f"{self.url} named slots that were not asked for")
+        return slots
+
+    async def topic(self, topic: Topic) -> dict[str, Any]:
+        """The topic in force, and how many subscribe. Raises Refused `not-found`."""
+        return await self.get(f"/v1/topics/{display_account(Account(topic.owner))}/{topic.name}")
+
+    async def subscribers(self, topic: Topic, credential: str, *, after: str = "", limit: int = 100) -> dict[str, Any]:
+        """A page of a topic's subscribers, for its owner."""
+        query = {"limit": limit} | ({"after": after} if after else {})
+        path = f"/v1/topics/{display_account(Account(topic.owner))}/{topic.name}/subscribers"
+        return await self.get(path, query, credential)
+
+    async def subscriptions(self, account: Account) -> dict[str, Any]:
+        """A wallet's subscriptions in force."""
+        return await self.get(f"/v1/accounts/{display_account(account)}/subscriptions")
+
+    async def grants(self, account: Account) -> dict[str, Any]:
+        """A wallet's known grants with their state."""
+        return await self.get(f"/v1/accounts/{display_account(account)}/grants")
+
+    async def inbox(
+        self, credential: str, *, after: str | None = None, limit: int = 100, wait_s: float = 0
+    ) -> dict[str, Any]:
+        """A page of the wallet's inbox after a cursor; with `wait_s` the node waits for the first message."""
+        query: dict[str, Any] = {"limit": limit, "wait_s": wait_s}
+        if after is not None:
+            query["after"] = after
+        return await self.get("/v1/inbox", query, credential, extra_s=wait_s)
+
+    async def explain(self, credential: str, envelope_id: bytes, issued_at_ms: int | None = None) -> dict[str, Any]:
+        """Why the wallet did or did not get a message. Raises Refused `not-found`."""
+        query: dict[str, Any] = {"id": envelope_id.hex()}
+        if issued_at_ms is not None:
+            query["issued_at"] = issued_at_ms
+        return await self.get("/v1/explain", query, credential)
+
+    async def points(self, epoch: int | None = None) -> dict[str, Any]:
+        """Vouchered counts and units of an epoch, the current one by default."""
+        return await self.get("/v1/points", None if epoch is None else {"epoch": epoch})
+
+    async def get(
+        self, path: str, query: Mapping[str, Any] | None = None, credential: str | None = None, *, extra_s: float = 0
+    ) -> dict[str, Any]:
+        """A JSON answer of any look-up. Raises Refused, Unreachable, TimedOut or BadAnswer."""
+        headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
+        _, answer = await self._ask("GET", path, query=query, headers=headers, extra_s=extra_s)
+        return answer
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        outcomes: bool = False,
+        allow: tuple[int, ...] = (),
+        extra_s: float = 0,
+    ) -> tuple[int, dict[str, Any]]:
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s + extra_s)
+        try:
+            async with self.http.request(
+                method, self.url.joinpath(path.lstrip("/")), params=query, data=data, headers=headers, timeout=timeout
+            ) as response:
+                body = await response.content.read(MAX_ANSWER_BYTES + 1)
+                while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
+                    body += more
+                answer = _object(body, self.url)
+                if response.status >= 400 and response.status not in allow and not (outcomes and "outcomes" in answer):
+                    raise refused(response.status, answer, response.headers.get("Retry-After"))
+                return response.status, answer
+        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+            raise TimedOut(f"{self.url} did not answer within {self._timeout_s + extra_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self.url} is not reachable ({error or type(error).__name__})") from error
+
+
+def refused(status: int, answer: Mapping[str, Any], retry_after: str | None = None) -> Refused:
+    """The exception of a node's answer `{"reason", "rule", "detail"}`."""
+    wait_s = float(retry_after) if retry_after is not None and retry_after.isdigit() else None
+    reason = str(answer.get("reason") or f"http-{status}")
+    detail = str(answer.get("detail", ""))
+    return Refused(detail, reason=reason, rule=str(answer.get("rule", "")), status=status, retry_after_s=wait_s)
+
+
+def _object(body: bytes, url: URL) -> dict[str, Any]:
+    if len(body) > MAX_ANSWER_BYTES:
+        raise BadAnswer(f"{url} answered with more than {MAX_ANSWER_BYTES} bytes")
+    try:
+        answer = msgspec.json.decode(body) if body else {}
+    except msgspec.DecodeError as error:
+        raise BadAnswer(f"{url} answered with something that is not JSON: is it a pushmesh node?") from error
+    if not isinstance(answer, dict):
+        raise BadAnswer(f"{url} answered with JSON that is no object")
+    return answer

@@ -1,0 +1,41 @@
+"""A message as a wallet has it after its own check."""
+
+from dataclasses import dataclass
+
+from pushmesh_protocol.accounts import display_topic
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Notification
+
+from .verify import SignedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A verified message. `verdict` (now, silent, ...) and `reason` are the curation of the node at `node_url`; times
+    in Unix milliseconds."""
+
+    envelope: Envelope
+    signed_by: SignedBy
+    verdict: str
+    reason: str
+    cursor: str
+    node_url: str
+    received_at_ms: int
+
+    @property
+    def id(self) -> bytes:
+        """32 bytes."""
+        return self.envelope.id
+
+    @property
+    def topic(self) -> str:
+        """Display form of its topic."""
+        topic = self.envelope.topic
+        assert topic is not None  # an inbox carries notifications and retractions
+        return display_topic(topic)
+
+    @property
+    def notification(self) -> Notification | None:
+        """What it says; None for a retraction."""
+        body = self.envelope.body
+        return body if isinstance(body, Notification) else None

@@ -1,0 +1,131 @@
+"""Session keys: a random key that the wallet's grant names, so that a wallet signs once and its device many times.
+
+The file of a session holds a secret too: mode 0600, like a wallet's.
+"""
+
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.auth.ed25519 import public_key
+from pushmesh_protocol.auth.signing import SessionKey
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import Part, encode_frame, open_publish
+from pushmesh_protocol.kinds import Grant, Scope
+from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.network import Network
+
+from .errors import KeyFileError
+from .files import read_private, write_private
+
+WALLET_SCOPES = (Scope.SUBSCRIPTION, Scope.LOGIN, Scope.TOKEN, Scope.VOUCHER)
+"""What a wallet's device needs: subscribe, log in, make tokens, sign vouchers."""
+PUBLISHER_SCOPES = (Scope.NOTIFICATION, Scope.RETRACTION)
+GRANT_LIFE_MS = 90 * DAY_MS
+RANGE_SLOTS = 4096
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGrant:
+    """A session key's seed and the signed grant that names it."""
+
+    seed: bytes = field(repr=False)
+    grant: Envelope
+
+    @property
+    def body(self) -> Grant:
+        """What the grant allows."""
+        assert isinstance(self.grant.body, Grant)  # made and loaded as one
+        return self.grant.body
+
+    @property
+    def grant_id(self) -> bytes:
+        """32 bytes."""
+        return self.grant.id
+
+    @property
+    def key(self) -> SessionKey:
+        """The key that signs."""
+        return SessionKey(self.seed, self.grant.id)
+
+    @property
+    def frame(self) -> bytes:
+        """The grant as a frame of its own: what a node is told that does not know it yet."""
+        return encode_frame([Part((self.grant,))])
+
+
+def new_seed() -> bytes:
+    """32 random bytes, never derived from a wallet's signature (SPEC section 5)."""
+    return secrets.token_bytes(32)
+
+
+def choose_range(network: Network, allowance: int) -> tuple[int, int]:
+    """A random range of RANGE_SLOTS for a grant, within allowance where there is one, so that two keys rarely meet
+    (SPEC 5.16)."""
+    room = max(allowance // 2, RANGE_SLOTS) if allowance else network.wallet_range - 1
+    block = secrets.randbelow(max(1, min(room, network.wallet_range - 1) // RANGE_SLOTS))
+    first = network.wallet_range + block * RANGE_SLOTS
+    return first, first + RANGE_SLOTS
+
+
+def grant_body(
+    seed: bytes,
+    scopes: Iterable[int],
+    seqs: tuple[int, int],
+    issued_at_ms: int,
+    seq: int,
+    *,
+    topics: Iterable[Topic] | None = None,
+    life_ms: int = GRANT_LIFE_MS,
+) -> Grant:
+    """The body of a grant for the key of `seed`; `seqs` is the half-open range that it owns."""
+    return Grant(
+        issued_at=issued_at_ms,
+        seq=seq,
+        expires_at=issued_at_ms + life_ms,
+        topic=None,
+        key=public_key(seed),
+        seal_key=None,
+        scopes=sorted({int(scope) for scope in scopes}),
+        topics=None if topics is None else sorted(topics),
+        first_seq=seqs[0],
+        end_seq=seqs[1],
+        not_before=issued_at_ms,
+    )
+
+
+def save_session(path: Path, network: Network, session: SessionGrant) -> None:
+    """Write the session file, mode 0600, over an older one."""
+    document = {
+        "format": FORMAT,
+        "network": network.display,
+        "seed": "0x" + session.seed.hex(),
+        "grant": b64encode(session.frame).decode(),
+    }
+    write_private(path, document, replace=True)
+
+
+def load_session(path: Path, network: Network, now_ms: int) -> SessionGrant | None:
+    """The session of a file; None where there is none, its grant is over, or it is of another network. Raises
+    KeyFileError."""
+    if not path.exists():
+        return None
+    document = read_private(path)
+    if document.get("format") != FORMAT:
+        raise KeyFileError(f"{path} is not a session file of format {FORMAT}")
+    if document.get("network") != network.display:
+        return None
+    try:
+        seed = bytes.fromhex(str(document["seed"]).removeprefix("0x"))
+        opened = open_publish(network, b64decode(str(document["grant"]), validate=True))
+        grant = next(iter(opened.envelopes()))
+    except (KeyError, ValueError, Refusal, StopIteration):
+        raise KeyFileError(f"{path} is not a session file: remove it, a new one is made") from None
+    if not isinstance(grant.body, Grant) or len(seed) != 32 or grant.body.key != public_key(seed):
+        raise KeyFileError(f"{path} holds a grant for another key: remove it, a new one is made")
+    return SessionGrant(seed, grant) if grant.body.expires_at > now_ms else None

@@ -1,0 +1,289 @@
+"""A wallet: subscribes with its signature, lets a session key listen and voucher for it, and says what it does not
+want."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pushmesh_protocol.accounts import Topic, display_account, display_topic, parse_account, parse_topic
+from pushmesh_protocol.auth.signing import sign_login
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.forms import ItemForm
+from pushmesh_protocol.kinds import Kind, Preference, Preferences, Revocation, SettingChoice, Subscription
+from pushmesh_protocol.kinds.preferences import ALLOW, DENY, MUTE
+from pushmesh_protocol.kinds.revocation import LIFE_MS
+from pushmesh_protocol.kinds.subscription import OFF_LIFE_MS
+from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.login import LogInWords, format_login
+from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
+from pushmesh_protocol.vouchers import Voucher
+
+from .author import Author, Published, Signer, unix_ms
+from .book import SlotBook
+from .compose import signed_envelope
+from .errors import BadAnswer, ClientError, Refused
+from .inbox import Inbox, Source
+from .node import Node
+from .outcomes import Outcome
+from .session_key import WALLET_SCOPES, SessionGrant, choose_range, grant_body, new_seed
+from .transports import Transport
+from .transports.contract import Request
+from .transports.mqtt import MqttTransport
+from .transports.sse import SseTransport
+from .transports.websocket import WebSocketTransport
+from .vouching import Tally
+from .wallet import Wallet
+
+SUBSCRIPTION_LIFE_MS = 400 * DAY_MS
+PREFERENCES_LIFE_MS = 400 * DAY_MS
+TRANSPORTS = ("ws", "sse", "mqtt")
+
+
+class Subscriber:
+    """One wallet at one node, with other nodes to fall back on."""
+
+    def __init__(
+        self,
+        node: Node,
+        wallet: Wallet,
+        slots: SlotBook,
+        *,
+        session: SessionGrant | None = None,
+        others: Sequence[Node] = (),
+        now_ms: Callable[[], int] = unix_ms,
+    ) -> None:
+        """Without a session the wallet itself signs each log-in, and nothing is vouchered; `grant()` makes one."""
+        self.node = node
+        self.wallet = wallet
+        self.session = session
+        self.author = Author(node, Signer(wallet.key, wallet.account), slots, now_ms=now_ms)
+        self._others = tuple(others)
+        self._now_ms = now_ms
+        self._node_ids: dict[str, bytes] = {}
+        self._hosts: dict[str, str] = {}
+
+    async def grant(
+        self,
+        scopes: Iterable[int] = WALLET_SCOPES,
+        *,
+        topics: Iterable[Topic] | None = None,
+        life_ms: int | None = None,
+    ) -> SessionGrant:
+        """Make a session key, let the wallet sign its grant, publish it, use it from now on. Raises Refused where the
+        node does not take it."""
+        network = await self.node.network()
+        seed = new_seed()
+        seqs = choose_range(network, network.parameters.allowance(self.wallet.account))
+        life = min(life_ms or network.lives_ms[Kind.GRANT], network.lives_ms[Kind.GRANT])
+        published = await self.author.publish(
+            Kind.GRANT, lambda at, seq: grant_body(seed, scopes, seqs, at, seq, topics=topics, life_ms=life)
+        )
+        _raise_refused(published.outcome)
+        self.session = SessionGrant(seed, published.envelope)
+        return self.session
+
+    async def revoke(self, session: SessionGrant) -> Published:
+        """End a session key from now on, everywhere."""
+
+        def fill(issued_at: int, seq: int) -> Revocation:
+            return Revocation(issued_at, seq, issued_at + LIFE_MS, None, session.grant_id, None, issued_at, 0)
+
+        return await self.author.publish(Kind.REVOCATION, fill)
+
+    async def subscribe(
+        self, topic: Topic | str, *, settings: Mapping[str, int] | None = None, receipts: bool = True
+    ) -> Published:
+        """Say yes to a topic, signed by the wallet; `receipts` lets outcomes about this wallet travel to the
+        publisher."""
+        chosen = parse_topic(topic) if isinstance(topic, str) else topic
+        choices = [SettingChoice(slug, settings[slug]) for slug in sorted(settings)] if settings else None
+
+        def fill(issued_at: int, seq: int) -> Subscription:
+            return Subscription(issued_at, seq, issued_at + SUBSCRIPTION_LIFE_MS, chosen, True, choices, receipts)
+
+        return await self.author.publish(Kind.SUBSCRIPTION, fill)
+
+    async def unsubscribe(self, topic: Topic | str) -> Published:
+        """Say no to a topic."""
+        chosen = parse_topic(topic) if isinstance(topic, str) else topic
+
+        def fill(issued_at: int, seq: int) -> Subscription:
+            return Subscription(issued_at, seq, issued_at + OFF_LIFE_MS, chosen, False, None, False)
+
+        return await self.author.publish(Kind.SUBSCRIPTION, fill)
+
+    async def set_preferences(
+        self, *, allow: Iterable[str] = (), mute: Iterable[str] = (), deny: Iterable[str] = (), node: Node | None = None
+    ) -> Outcome:
+        """Tell one node what this wallet wants: CAIP-10 senders or topics in display form. Replaces what was said
+        before.
+
+        Preferences are never gossiped: tell each node that the wallet uses."""
+        entries = [
+            Preference(action, _subject(text))
+            for action, texts in ((ALLOW, allow), (MUTE, mute), (DENY, deny))
+            for text in texts
+        ]
+        entries.sort(key=lambda entry: (entry.action, pack(entry.subject)))
+        chosen = node or self.node
+        network = await chosen.network()
+        issued_at = self._now_ms()
+        body = Preferences(issued_at, 0, issued_at + PREFERENCES_LIFE_MS, None, entries)
+        envelope = signed_envelope(network, self.wallet.key, self.wallet.account, Kind.PREFERENCES, body)
+        item = pack(ItemForm(envelope.kind, envelope.author, envelope.body_bytes, envelope.auth))
+        outcome = await chosen.publish_private(item, await self.credential(chosen))
+        _raise_refused(outcome)
+        return outcome
+
+    async def credential(self, node: Node | None = None, *, purpose: str = "pushmesh client") -> str:
+        """A log-in for one node, signed now by the session key or else the wallet; good for one use within five
+        minutes."""
+        chosen = node or self.node
+        network = await chosen.network()
+        words = LogInWords(
+            node_id=await self._node_id(chosen),
+            host=self._hosts[str(chosen.url)],
+            account=self.wallet.account,
+            nonce=secrets.token_bytes(32),
+            issued_at=self._now_ms(),
+            purpose=purpose,
+        )
+        key = self.wallet.key if self.session is None else self.session.key
+        return format_login(sign_login(key, network, words))
+
+    async def token(
+        self, node: Node | None = None, *, scopes: Iterable[TokenScope] = (TokenScope.READ,), life_ms: int = DAY_MS
+    ) -> str:
+        """A password for a plain MQTT client at one node, at most 30 days. Raises ClientError without a session key."""
+        if self.session is None:
+            raise ClientError("a token is signed by a session key: make one with grant()", reason="no-session")
+        chosen = node or self.node
+        words = TokenWords(
+            node_id=await self._node_id(chosen),
+            account=self.wallet.account,
+            scopes=sorted({int(scope) for scope in scopes}),
+            topics=None,
+            expires_at=self._now_ms() + life_ms,
+            random=secrets.token_bytes(16),
+        )
+        return format_token(sign_token(self.session.seed, self.session.grant_id, await chosen.network(), words))
+
+    async def explain(self, envelope_id: bytes, issued_at_ms: int | None = None) -> dict[str, Any]:
+        """Why this wallet did or did not get a message, as the node recorded it and as it would decide now."""
+        return await self._again(lambda: self._explain(envelope_id, issued_at_ms))
+
+    async def page(self, *, after: str | None = None, limit: int = 100, wait_s: float = 0) -> dict[str, Any]:
+        """A page of the inbox as the node writes it, not verified: for looking, not for acting."""
+        return await self._again(lambda: self._page(after, limit, wait_s))
+
+    async def introduce(self, node: Node) -> None:
+        """Tell a node the session's grant, which it may not have heard of yet."""
+        if self.session is not None:
+            outcomes = await node.publish_frame(self.session.frame)
+            _raise_refused(outcomes[0])
+
+    async def listen(
+        self,
+        transport: str = "ws",
+        *,
+        device: str = "sdk",
+        cursor: str | None = None,
+        topics: Iterable[Topic | str] | None = None,
+    ) -> Inbox:
+        """The wallet's messages: `async with await subscriber.listen() as inbox: async for message in inbox: ...`.
+
+        `cursor` None goes on where this device stopped, "0" begins at the beginning, "now" gives only what comes."""
+        if transport not in TRANSPORTS:
+            raise ValueError(f"{transport} is not a transport; there are {', '.join(TRANSPORTS)}")
+        network = await self.node.network()
+        chosen = None
+        if topics is not None:
+            chosen = tuple(topic if isinstance(topic, str) else display_topic(topic) for topic in topics)
+        tally = None
+        if self.session is not None:
+            tally = Tally(network, self.wallet.account, self.session, secrets.token_bytes)
+        return Inbox(
+            [self._source(node, transport) for node in (self.node, *self._others)],
+            network=network,
+            account=self.wallet.account,
+            authority=Authority(),
+            request=Request(device, cursor, chosen),
+            tally=tally,
+            now_ms=self._now_ms,
+        )
+
+    def _source(self, node: Node, name: str) -> Source:
+        async def fresh_id() -> bytes:
+            self._node_ids.pop(str(node.url), None)  # another node may have taken the address
+            return await self._node_id(node)
+
+        async def open_transport() -> Transport:
+            return await self._transport(node, name)
+
+        async def introduce() -> None:
+            await self.introduce(node)
+
+        async def give(voucher: Voucher) -> None:
+            await node.give_voucher(pack(voucher), await self.credential(node))
+
+        return Source(str(node.url), fresh_id, open_transport, introduce, give)
+
+    async def _transport(self, node: Node, name: str) -> Transport:
+        async def login() -> str:
+            return await self.credential(node)
+
+        if name == "ws":
+            return WebSocketTransport(node, login)
+        if name == "sse":
+            return SseTransport(node, login)
+        addresses = (await node.status()).get("addresses")
+        url = addresses.get("mqtt") if isinstance(addresses, dict) else None
+        if not isinstance(url, str):
+            raise Refused(f"{node.url} offers no MQTT", reason="not-found")
+        return MqttTransport(url, display_account(self.wallet.account), login)
+
+    async def _node_id(self, node: Node) -> bytes:
+        known = self._node_ids.get(str(node.url))
+        if known is None:
+            challenge = await node.challenge()
+            try:
+                known = bytes.fromhex(str(challenge.get("node_id")))
+            except ValueError:
+                known = b""
+            if len(known) != 32:
+                raise BadAnswer(f"{node.url} does not say its node id")
+            self._node_ids[str(node.url)] = known
+            self._hosts[str(node.url)] = _dialled(node, challenge.get("hosts"))
+        return known
+
+    async def _explain(self, envelope_id: bytes, issued_at_ms: int | None) -> dict[str, Any]:
+        return await self.node.explain(await self.credential(), envelope_id, issued_at_ms)
+
+    async def _page(self, after: str | None, limit: int, wait_s: float) -> dict[str, Any]:
+        return await self.node.inbox(await self.credential(), after=after, limit=limit, wait_s=wait_s)
+
+    async def _again(self, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """A node that has not heard of our grant yet is told, and asked once more."""
+        try:
+            return await ask()
+        except Refused as refusal:
+            if self.session is None or refusal.reason not in ("unknown-grant", "bad-login"):
+                raise
+            await self.introduce(self.node)
+            return await ask()
+
+
+def _dialled(node: Node, hosts: object) -> str:
+    """What a log-in names as the host: what was dialled, with its port where the node is known by that."""
+    with_port = f"{node.host}:{node.url.port}"
+    return with_port if isinstance(hosts, list) and node.host not in hosts and with_port in hosts else node.host
+
+
+def _subject(text: str) -> bytes | Topic:
+    return parse_topic(text) if "/" in text else parse_account(text)
+
+
+def _raise_refused(outcome: Outcome) -> None:
+    if outcome.level == "refused":
+        raise Refused(outcome.detail, reason=outcome.reason, rule=outcome.rule)

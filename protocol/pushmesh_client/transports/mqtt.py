@@ -1,0 +1,139 @@
+"""The node's MQTT 5 endpoint, QoS 1: a message is acknowledged when the wallet has taken it, not when it arrived."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+
+import aiomqtt
+import msgspec
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from yarl import URL
+
+from pushmesh_protocol.armor import to_text
+
+from ..errors import BadAnswer, Refused, Unreachable
+from .contract import Delivery, Event, LogIn, Request
+from .reading import read_delivery, read_json
+
+RECEIVE_MAXIMUM = 256
+"""So many messages may be on their way unacknowledged: the bound of the queue."""
+KEEP_ALIVE_S = 30
+SESSION_EXPIRY_S = 86_400
+REFUSALS = {
+    134: "bad-login",
+    135: "forbidden",
+    136: "not-ready",
+    137: "rate-limited",
+    138: "forbidden",
+    151: "rate-limited",
+}
+"""CONNACK and SUBACK reason codes that are an answer; others are a broken connection."""
+
+
+class MqttTransport:
+    """See Transport."""
+
+    answers_vouchers = False
+
+    def __init__(self, url: str, account: str, login: LogIn, *, timeout_s: float = 15.0) -> None:
+        """`url` is mqtt:// or mqtts://host:port; `account` in CAIP-10 is the user name. Raises ValueError for another
+        URL."""
+        self._url = URL(url)
+        if self._url.scheme not in ("mqtt", "mqtts") or not self._url.host:
+            raise ValueError(f"{url} is not the address of an MQTT endpoint, such as mqtt://127.0.0.1:1883")
+        self._account = account
+        self._login = login
+        self._timeout_s = timeout_s
+        self._client: aiomqtt.Client | None = None
+        self._taken: dict[str, int] = {}
+
+    async def open(self, request: Request) -> None:
+        """Connect with the log-in as password; the device is the client id."""
+        tls = self._url.scheme == "mqtts"
+        client = aiomqtt.Client(
+            str(self._url.host),
+            self._url.port or (8883 if tls else 1883),
+            username=self._account,
+            password=await self._login(),
+            identifier=request.device,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            keepalive=KEEP_ALIVE_S,
+            timeout=self._timeout_s,
+            properties=_connect_properties(request.cursor),
+            tls_context=ssl.create_default_context() if tls else None,
+        )
+        client._client.manual_ack_set(True)  # aiomqtt has no public way to acknowledge only what was taken
+        try:
+            await client.__aenter__()
+            self._client = client
+            for topic in request.topics or ("",):
+                codes = await client.subscribe(f"pushmesh/inbox/{topic}".rstrip("/"), qos=1)
+                self._check_granted(codes)
+        except aiomqtt.MqttError as error:
+            await self.close()
+            raise self._error(error) from error
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Messages as they come."""
+        assert self._client is not None, "open first"
+        try:
+            async for message in self._client.messages:
+                payload = message.payload
+                if not isinstance(payload, bytes):
+                    raise BadAnswer("the MQTT endpoint sent a message without bytes")
+                delivery: Delivery = read_delivery(read_json(payload))
+                self._taken[delivery.cursor] = message.mid
+                yield delivery
+        except aiomqtt.MqttError as error:
+            raise self._error(error) from error
+
+    async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:
+        """PUBACK what was taken up to the cursor, in order; a voucher goes to pushmesh/ack."""
+        client = self._client
+        if client is None:
+            raise Unreachable(f"the connection to {self._url} is closed")
+        for taken in list(self._taken):
+            client._client.ack(self._taken.pop(taken), 1)  # as above
+            if taken == cursor:
+                break
+        if voucher is not None:
+            payload = msgspec.json.encode({"cursor": cursor, "voucher": to_text(voucher)})
+            try:
+                await client.publish("pushmesh/ack", payload, qos=1)
+            except aiomqtt.MqttError as error:
+                raise self._error(error) from error
+
+    async def close(self) -> None:
+        """DISCONNECT where somebody is there to hear it."""
+        client, self._client = self._client, None
+        self._taken.clear()
+        if client is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await client.__aexit__(None, None, None)
+            except (aiomqtt.MqttError, TimeoutError, OSError):
+                return
+
+    def _check_granted(self, codes: object) -> None:
+        for code in codes if isinstance(codes, (list, tuple)) else ():
+            value = getattr(code, "value", code)
+            if isinstance(value, int) and value >= 128:
+                raise Refused(f"{self._url} refused the subscription", reason=REFUSALS.get(value, "forbidden"))
+
+    def _error(self, error: aiomqtt.MqttError) -> Exception:
+        code = getattr(error, "rc", None)
+        value = getattr(code, "value", code)
+        if isinstance(value, int) and value in REFUSALS:
+            return Refused(f"{self._url} refused the connection ({error})", reason=REFUSALS[value])
+        return Unreachable(f"{self._url} is not reachable ({error or type(error).__name__})")
+
+
+def _connect_properties(cursor: str | None) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's properties carry no types
+    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    if cursor is not None:
+        properties.UserProperty = [("cursor", cursor)]
+    return properties

@@ -1,0 +1,95 @@
+"""A delivered frame checked by the wallet itself: nothing that a node says is believed (pure)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pushmesh_protocol.auth.verify import envelope_claim, statement_claim, verify_claims
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import OpenFrame, Part, open_publish
+from pushmesh_protocol.kinds import Kind, Notification
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account
+
+from .errors import BadAnswer
+
+
+class SignedBy(StrEnum):
+    """Whose word a message is. UNKNOWN_GRANT: a session key signed it whose grant this wallet has not seen."""
+
+    WALLET = "wallet"
+    SESSION = "session"
+    UNKNOWN_GRANT = "unknown-grant"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An envelope whose signature holds."""
+
+    envelope: Envelope
+    signed_by: SignedBy
+
+
+def verify_delivery(network: Network, authority: Authority, account: Account, frame: bytes) -> Verified:
+    """The envelope of a delivered frame of one envelope. Grants that ride along are learnt in `authority`.
+
+    Raises BadAnswer with the node's fault: malformed, a signature that does not hold, not for this account."""
+    try:
+        opened = open_publish(network, frame)
+        envelope, part = _the_one(opened)
+        _learn_grants(network, authority, opened)
+        claim = (
+            envelope_claim(envelope.author, envelope.kind, envelope.auth, envelope.body, envelope.id)
+            if part.statement is None
+            else statement_claim(network, part.statement)
+        )
+        refusal = verify_claims(network, [claim])[0]
+        if refusal is not None:
+            raise refusal
+        _check_recipient(envelope, account)
+        return Verified(envelope, _signed_by(authority, envelope))
+    except Refusal as refusal:
+        raise BadAnswer(
+            f"a delivered message does not hold: {refusal.detail}", reason=refusal.reason, rule=refusal.rule
+        ) from refusal
+
+
+def _the_one(opened: OpenFrame) -> tuple[Envelope, Part]:
+    if len(opened.parts) != 1:
+        raise Refusal(Reason.MALFORMED, "8.1", "a delivered frame carries one envelope")
+    part = opened.parts[0]
+    if isinstance(part, Refusal):
+        raise part
+    if len(part.envelopes) != 1:
+        raise Refusal(Reason.MALFORMED, "8.1", "a delivered frame carries one envelope")
+    return part.envelopes[0], part
+
+
+def _learn_grants(network: Network, authority: Authority, opened: OpenFrame) -> None:
+    for grant in opened.grants:
+        if isinstance(grant, Envelope):
+            claim = envelope_claim(grant.author, grant.kind, grant.auth, grant.body, grant.id)
+            if verify_claims(network, [claim])[0] is None:
+                authority.add(grant)
+
+
+def _check_recipient(envelope: Envelope, account: Account) -> None:
+    if envelope.kind not in (Kind.NOTIFICATION, Kind.RETRACTION):
+        raise Refusal(Reason.MALFORMED, "4.5", "an inbox carries notifications and retractions")
+    body = envelope.body
+    if isinstance(body, Notification) and body.audience is not None and account not in body.audience:
+        raise Refusal(Reason.NOT_IN_AUDIENCE, "4.15", "this wallet is not among its recipients")
+
+
+def _signed_by(authority: Authority, envelope: Envelope) -> SignedBy:
+    if envelope.session is None:
+        return SignedBy.WALLET
+    try:
+        authority.check(envelope)
+    except Refusal as refusal:
+        if refusal.reason is not Reason.UNKNOWN_GRANT:
+            raise
+        return SignedBy.UNKNOWN_GRANT
+    return SignedBy.SESSION

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pushmesh_client.errors import KeyFileError
+from pushmesh_client.files import write_private
+from pushmesh_client.session_key import GRANT_LIFE_MS, choose_range, load_session, save_session
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.frames import open_frame
+from pushmesh_protocol.kinds import Scope
+from support.bodies import ISSUED_AT, a_network
+from support.wallets import a_session, a_wallet
+
+NETWORK = a_network()
+
+
+def test_the_grant_names_the_key_and_lets_it_log_in() -> None:
+    session = a_session(NETWORK, a_wallet(), ISSUED_AT)
+    authority = Authority()
+    for envelope in open_frame(NETWORK, session.frame).envelopes():
+        authority.add(envelope)
+    grant = authority.grant(session.grant_id)
+    assert grant is not None
+    assert grant.body.scopes == [Scope.LOGIN, Scope.VOUCHER]
+    assert (b"\x05" * 32).hex() not in repr(session)
+    assert repr(b"\x05" * 32) not in repr(session)
+
+
+def test_a_saved_session_comes_back_until_its_grant_is_over(tmp_path: Path) -> None:
+    path, session = tmp_path / "s.json", a_session(NETWORK, a_wallet(), ISSUED_AT)
+    save_session(path, NETWORK, session)
+    save_session(path, NETWORK, session)
+    assert load_session(path, NETWORK, ISSUED_AT) == session
+    assert load_session(path, NETWORK, ISSUED_AT + GRANT_LIFE_MS) is None
+    assert load_session(path, a_network(name="other"), ISSUED_AT) is None
+    assert load_session(tmp_path / "absent.json", NETWORK, ISSUED_AT) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": 9}, {"seed": "0x00"}, {"seed": "0x" + "06" * 32}, {"grant": "AAAA"}, {"grant": "!"}]
+)
+def test_a_session_file_that_is_wrong_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "s.json"
+    save_session(path, NETWORK, a_session(NETWORK, a_wallet(), ISSUED_AT))
+    write_private(path, json.loads(path.read_text()) | change, replace=True)
+    with pytest.raises(KeyFileError):
+        load_session(path, NETWORK, ISSUED_AT)
+
+
+@pytest.mark.parametrize("allowance", [0, 64, 10_000, 2**22, 2**32])
+def test_a_range_lies_in_the_session_half_and_within_allowance_where_that_is_possible(allowance: int) -> None:
+    for _ in range(50):
+        first, end = choose_range(NETWORK, allowance)
+        assert NETWORK.wallet_range <= first < end < 2**32
+        if allowance >= 2 * (end - first):
+            assert 2 * (end - NETWORK.wallet_range) <= allowance

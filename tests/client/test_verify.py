@@ -1,0 +1,71 @@
+import msgspec
+import pytest
+
+from pushmesh_client.compose import frames_of_batch, signed_envelope
+from pushmesh_client.errors import BadAnswer
+from pushmesh_client.verify import SignedBy, verify_delivery
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.kinds import Kind
+from support.bodies import ISSUED_AT, a_network
+from support.wallets import GENEROUS, a_note, a_session, a_signed_batch, a_signed_note, a_wallet
+
+NETWORK = a_network(parameters=GENEROUS)
+OWNER, READER = a_wallet(1), a_wallet(2)
+
+
+def verify(frame: bytes, authority: Authority | None = None) -> tuple[Envelope, SignedBy]:
+    verified = verify_delivery(NETWORK, authority or Authority(), READER.account, frame)
+    return verified.envelope, verified.signed_by
+
+
+def reason_of(frame: bytes, authority: Authority | None = None) -> str:
+    with pytest.raises(BadAnswer) as caught:
+        verify(frame, authority)
+    return caught.value.reason
+
+
+def test_a_broadcast_and_a_message_to_me_verify() -> None:
+    for audience in (None, [READER.account]):
+        note = a_signed_note(NETWORK, OWNER, ISSUED_AT, audience=audience)
+        assert verify(encode_frame([Part((note,))])) == (note, SignedBy.WALLET)
+
+
+def test_a_leaf_of_a_batch_verifies_by_its_path() -> None:
+    frames = frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 6), 1)
+    assert len(frames) == 6
+    assert verify(frames[3])[0].body.seq == 103
+
+
+def test_a_message_to_others_is_the_nodes_fault() -> None:
+    note = a_signed_note(NETWORK, OWNER, ISSUED_AT, audience=[OWNER.account])
+    assert reason_of(encode_frame([Part((note,))])) == "not-in-audience"
+
+
+def test_a_forged_signature_and_changed_bytes_are_found() -> None:
+    note, other = (a_signed_note(NETWORK, OWNER, ISSUED_AT, seq) for seq in (1, 2))
+    swapped = msgspec.structs.replace(note, auth=other.auth)
+    assert reason_of(encode_frame([Part((swapped,))])) == "bad-signature"
+    assert reason_of(encode_frame([Part((note,))])[:-1]) == "malformed"
+
+
+def test_a_frame_of_several_or_of_another_kind_is_no_delivery() -> None:
+    notes = [a_signed_note(NETWORK, OWNER, ISSUED_AT, seq) for seq in (1, 2)]
+    assert reason_of(encode_frame([Part((note,)) for note in notes])) == "malformed"
+    assert reason_of(frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 2), 2**21)[0]) == "malformed"
+    assert reason_of(a_session(NETWORK, OWNER, ISSUED_AT).frame) == "malformed"
+
+
+def test_a_session_key_needs_its_grant_and_keeps_to_it() -> None:
+    session = a_session(NETWORK, OWNER, ISSUED_AT, (Kind.NOTIFICATION,))
+    body = a_note(OWNER, ISSUED_AT, 2**31 + 5)
+    note = signed_envelope(NETWORK, session.key, OWNER.account, Kind.NOTIFICATION, body)
+    assert verify(encode_frame([Part((note,))]))[1] is SignedBy.UNKNOWN_GRANT
+    authority = Authority()
+    assert verify(encode_frame([Part((note,))], [session.grant]), authority)[1] is SignedBy.SESSION
+    assert verify(encode_frame([Part((note,))]), authority)[1] is SignedBy.SESSION
+    outside = signed_envelope(
+        NETWORK, session.key, OWNER.account, Kind.NOTIFICATION, a_note(OWNER, ISSUED_AT, 2**31 + 5000)
+    )
+    assert reason_of(encode_frame([Part((outside,))]), authority) == "out-of-scope"
