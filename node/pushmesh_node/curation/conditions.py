@@ -1,0 +1,108 @@
+"""When each rule matches. Asked for every message and wallet, so nothing here builds anything."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+
+from pushmesh_protocol.kinds.notification import Notification
+from pushmesh_protocol.kinds.retraction import Retraction
+
+from .facts import Facts
+from .policy import Subjects
+
+
+def is_void(facts: Facts) -> bool:
+    """It shares a slot with another message of its author."""
+    return facts.void
+
+
+def ended_by(mode: int) -> Callable[[Facts], bool]:
+    """A retraction of this mode counts."""
+
+    def matches(facts: Facts) -> bool:
+        retraction = facts.retracted_by
+        return retraction is not None and _mode(retraction.body) == mode
+
+    return matches
+
+
+def _mode(body: object) -> int | None:
+    return body.mode if type(body) is Retraction else None
+
+
+def is_expired(facts: Facts) -> bool:
+    """Its time is over."""
+    return facts.envelope.body.expires_at <= facts.now
+
+
+def is_not_listed(facts: Facts) -> bool:
+    """It lists other wallets."""
+    audience = facts.audience
+    if audience is None:
+        return False
+    place = bisect_left(audience, facts.account)
+    return place == len(audience) or audience[place] != facts.account
+
+
+def is_no_subscriber(facts: Facts) -> bool:
+    """It is for subscribers and the wallet is none."""
+    return facts.audience is None and not facts.subscribed
+
+
+def is_too_early(facts: Facts) -> bool:
+    """Its sender wants it delivered later."""
+    body = facts.envelope.body
+    return type(body) is Notification and body.not_before is not None and body.not_before > facts.now
+
+
+def is_stranger(facts: Facts) -> bool:
+    """It lists the wallet, which did not subscribe."""
+    return not facts.subscribed
+
+
+def is_late(facts: Facts) -> bool:
+    """It came after its time."""
+    return facts.late
+
+
+def always(_facts: Facts) -> bool:
+    """Nothing stood in the way."""
+    return True
+
+
+def _covers(subjects: Subjects, facts: Facts) -> bool:
+    envelope = facts.envelope
+    if envelope.author in subjects.accounts:
+        return True
+    topics = subjects.topics
+    return bool(topics) and envelope.body.topic in topics
+
+
+def operator_denies(facts: Facts) -> bool:
+    """The sender or the topic is on the list."""
+    return _covers(facts.operator.deny, facts)
+
+
+def wallet_denies(facts: Facts) -> bool:
+    """The sender or the topic is on the list."""
+    return _covers(facts.wallet.deny, facts)
+
+
+def wallet_allows(facts: Facts) -> bool:
+    """The sender or the topic is on the list."""
+    return _covers(facts.wallet.allow, facts)
+
+
+def wallet_mutes(facts: Facts) -> bool:
+    """The sender or the topic is on the list."""
+    return _covers(facts.wallet.mute, facts)
+
+
+def operator_mutes(facts: Facts) -> bool:
+    """The sender or the topic is on the list."""
+    return _covers(facts.operator.mute, facts)
+
+
+def operator_leaves_out(facts: Facts) -> bool:
+    """The operator has a list of whom to allow, and neither is on it."""
+    allow = facts.operator.allow
+    return bool(allow) and not _covers(allow, facts)
