@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from pushmesh_protocol.reasons import Verdict
+
 from .rpc import Rpc
-from .verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ Floods each accepted message to every peer that subscribed to its topic, and spe
 implementations deliver and receive: it accepts their GRAFTs, asks for what they announce and answers IWANT.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+
+from pushmesh_protocol.reasons import Verdict
 
 from .caches import RecentCache, SeenCache
 from .effects import Count, Disconnect, Effect, Inspect, SendRpc
@@ -23,7 +25,6 @@ from .events import (
 )
 from .message_id import message_id
 from .rpc import Graft, IHave, Message, Prune, Rpc, Subscription
-from .verdict import Verdict
 
 PRUNE_BACKOFF_S: Final = 60
 UNSUBSCRIBE_BACKOFF_S: Final = 10
@@ -81,20 +82,27 @@ class Router:
         self._seen = SeenCache(self._limits.seen_ttl_ms, self._limits.max_seen_ids)
         self._recent = RecentCache(self._limits.max_recent_messages, self._limits.max_recent_bytes)
         self._asked: set[bytes] = set()  # ids asked for since the last heartbeat
-        self._handlers: dict[type, Callable[[Any, int], list[Effect]]] = {
-            PeerConnected: self._on_connected,
-            PeerDisconnected: self._on_disconnected,
-            RpcReceived: self._on_rpc,
-            Published: self._on_published,
-            Judged: self._on_judged,
-            Subscribed: self._on_subscribed,
-            Scored: self._on_scored,
-            Heartbeat: self._on_heartbeat,
-        }
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """The effects of one event, to be carried out in order. `now_ms` never goes back."""
-        return self._handlers[type(event)](event, now_ms)
+        match event:
+            case RpcReceived():
+                return self._on_rpc(event, now_ms)
+            case Judged():
+                return self._on_judged(event)
+            case Published():
+                return self._on_published(event, now_ms)
+            case PeerConnected():
+                return self._on_connected(event)
+            case PeerDisconnected():
+                self._peers.pop(event.peer, None)
+                return []
+            case Subscribed():
+                return self._on_subscribed(event)
+            case Scored():
+                return []  # flooding chooses no peers, so there is nothing that an opinion could change
+            case Heartbeat():
+                return self._on_heartbeat(now_ms)
 
     def gauges(self) -> list[tuple[str, str, int]]:
         """(name, label, value) of what is held now."""
@@ -107,7 +115,7 @@ class Router:
 
     # Peers
 
-    def _on_connected(self, event: PeerConnected, now_ms: int) -> list[Effect]:
+    def _on_connected(self, event: PeerConnected) -> list[Effect]:
         if event.peer in self._peers:
             return []
         if len(self._peers) >= self._limits.max_peers:
@@ -119,15 +127,7 @@ class Router:
         hello = Rpc(subscriptions=tuple(Subscription(True, topic) for topic in sorted(self._topics)))
         return [SendRpc(event.peer, hello, control=True)]
 
-    def _on_disconnected(self, event: PeerDisconnected, now_ms: int) -> list[Effect]:
-        self._peers.pop(event.peer, None)
-        return []
-
-    def _on_scored(self, event: Scored, now_ms: int) -> list[Effect]:
-        # Flooding chooses no peers, so there is nothing that an opinion could change.
-        return []
-
-    def _on_subscribed(self, event: Subscribed, now_ms: int) -> list[Effect]:
+    def _on_subscribed(self, event: Subscribed) -> list[Effect]:
         joined, left = sorted(event.topics - self._topics), sorted(self._topics - event.topics)
         self._topics = event.topics
         if not joined and not left:
@@ -255,7 +255,7 @@ class Router:
         sends = self._flood(event.topic, event.data, frozenset())
         return [*sends, Count("frames_published", "" if sends else "no-peer")]
 
-    def _on_judged(self, event: Judged, now_ms: int) -> list[Effect]:
+    def _on_judged(self, event: Judged) -> list[Effect]:
         pending = self._pop_pending(event.message_id)
         if pending is None:
             return [Count("judgements_dropped", "not-pending")]
@@ -295,7 +295,7 @@ class Router:
 
     # Time
 
-    def _on_heartbeat(self, event: Heartbeat, now_ms: int) -> list[Effect]:
+    def _on_heartbeat(self, now_ms: int) -> list[Effect]:
         self._seen.expire(now_ms)
         self._asked.clear()
         for peer in self._peers.values():

@@ -1,0 +1,23 @@
+"""`python -m pushmesh_node.peer SOCKET`: the gossip process with the real frame validator."""
+
+import random
+import sys
+
+from pushmesh_protocol.network import load_network
+
+from ..gossip.inspect import FrameInspector
+from ..ipc import Start
+from .main import main
+
+
+def build_inspector(start: Start) -> FrameInspector:
+    """The validator of main's network; peers cannot foresee the order of its signature checks (SPEC 7.7)."""
+    return FrameInspector(
+        load_network(start.network),
+        checks_per_peer_per_s=start.settings.checks_per_peer_per_s,
+        shuffle=random.SystemRandom().shuffle,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], build_inspector))

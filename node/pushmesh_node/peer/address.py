@@ -1,0 +1,92 @@
+"""Multiaddrs of the one form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]. No I/O."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from libp2p.peer.id import ID
+from multiaddr import Multiaddr  # type: ignore[import-untyped]  # multiaddr carries no types
+
+from .errors import AddressError, PeerError
+from .identity import node_id_of, peer_id_of
+
+_HOST_KINDS = ("ip4", "ip6", "dns", "dns4", "dns6")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a node listens. `host` is an IP address or a name, as `kind` says; `node_id` None if not stated."""
+
+    kind: str
+    host: str
+    port: int
+    node_id: bytes | None = None
+
+    def __str__(self) -> str:
+        """The multiaddr."""
+        suffix = f"/p2p/{peer_id_of(self.node_id)}" if self.node_id is not None else ""
+        return f"/{self.kind}/{self.host}/tcp/{self.port}{suffix}"
+
+
+def parse_address(text: str) -> Address:
+    """Raises AddressError with a sentence that names the address."""
+    parts = text.split("/")
+    if len(parts) not in (5, 7) or parts[0] or parts[1] not in _HOST_KINDS or parts[3] != "tcp":
+        raise AddressError(f"{text!r} is not of the form /ip4/HOST/tcp/PORT[/p2p/ID]")
+    kind, host, port = parts[1], parts[2], _port(parts[4], text)
+    if kind.startswith("ip") and not is_ip(host, version=int(kind[2])):
+        raise AddressError(f"{text!r} holds no {kind} address")
+    if not host:
+        raise AddressError(f"{text!r} names no host")
+    if len(parts) == 5:
+        return Address(kind, host, port)
+    if parts[5] != "p2p":
+        raise AddressError(f"{text!r} must end in /p2p/ID")
+    return Address(kind, host, port, _node_id(parts[6], text))
+
+
+def address_of(host: str, port: int, node_id: bytes | None = None) -> Address:
+    """The address of a socket's end: `host` is an IP address."""
+    return Address("ip6" if ":" in host else "ip4", host.split("%")[0], port, node_id)
+
+
+def is_ip(host: str, version: int) -> bool:
+    """True for a literal address of that version."""
+    try:
+        return ip_address(host).version == version
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """True for literal loopback addresses; names are not looked up."""
+    try:
+        return ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def to_wire(address: Address) -> bytes:
+    """The binary multiaddr without the peer id, as identify carries it."""
+    return bytes(Multiaddr(f"/{address.kind}/{address.host}/tcp/{address.port}").to_bytes())
+
+
+def from_wire(data: bytes) -> Address:
+    """Raises AddressError for whatever this host cannot dial."""
+    try:
+        text = str(Multiaddr(data))
+    except Exception as error:  # bytes of a peer; the library raises many kinds without a common base
+        raise AddressError("not a binary multiaddr") from error
+    return parse_address(text)
+
+
+def _port(text: str, whole: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
+        raise AddressError(f"{whole!r} holds no port")
+    return int(text)
+
+
+def _node_id(text: str, whole: str) -> bytes:
+    try:
+        return node_id_of(ID.from_string(text))
+    except (ValueError, PeerError) as error:
+        raise AddressError(f"{whole!r} does not end in the peer id of an Ed25519 key") from error

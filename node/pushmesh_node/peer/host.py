@@ -1,0 +1,185 @@
+"""The hardened host: listens, dials, admits, and keeps at most one connection to each peer.
+
+It knows peers and protocols' names, not what is said on a stream.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+import structlog
+import trio
+from libp2p.peer.id import ID
+
+from .address import Address, address_of
+from .connection import Connection, Handler
+from .errors import AddressError, PeerError, UpgradeError
+from .identity import peer_id_of
+from .limits import Gate, keeps_old
+from .tcp import TcpConnection
+from .upgrade import Upgrader
+
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+SHUTDOWN_TIMEOUT_S: Final = 2.0
+
+log = structlog.get_logger()
+
+
+class Watcher(Protocol):
+    """Who is told of connections, in order, and gives each its tasks."""
+
+    def connected(self, connection: Connection) -> list[Callable[[], Awaitable[None]]]:
+        """The tasks that run as long as the connection; the first that raises PeerError ends it."""
+        ...
+
+    def disconnected(self, connection: Connection) -> None:
+        """Once for each `connected`; `connection.reason` says why."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """A connection was not admitted."""
+        ...
+
+
+class Host:
+    """Runs inside `serve`'s nursery. `handlers` is complete before `serve` starts."""
+
+    def __init__(
+        self, node_id: bytes, upgrader: Upgrader, gate: Gate, watcher: Watcher, now_ms: Callable[[], int]
+    ) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.connections: dict[bytes, Connection] = {}
+        self.listening: list[Address] = []
+        self._node_id = node_id
+        self._upgrader = upgrader
+        self._gate = gate
+        self._watcher = watcher
+        self._now_ms = now_ms
+        self._nursery: trio.Nursery | None = None
+        self._one_less = trio.Event()
+
+    async def listen(self, nursery: trio.Nursery, addresses: Iterable[Address]) -> None:
+        """Raises AddressError in a sentence if one cannot be bound. Connections run in `nursery`."""
+        self._nursery = nursery
+        for address in addresses:
+            if not address.kind.startswith("ip"):
+                raise AddressError(f"{address} is no IP address to listen on")
+            try:
+                listeners = await trio.open_tcp_listeners(address.port, host=address.host)
+            except OSError as error:
+                raise AddressError(f"cannot listen on {address}: {error.strerror or error}") from error
+            for listener in listeners:
+                name = listener.socket.getsockname()
+                self.listening.append(address_of(str(name[0]), int(name[1]), self._node_id))
+            nursery.start_soon(trio.serve_listeners, self._accept, listeners)
+
+    async def dial(self, address: Address, timeout_s: float) -> Connection:
+        """A running connection to the peer that `address` names. Raises PeerError."""
+        assert address.node_id is not None and self._nursery is not None
+        if address.node_id == self._node_id:
+            raise AddressError("the address is this node's own")
+        if (refusal := self._gate.enter(address.host, outbound=True)) is not None:
+            raise PeerError(refusal)
+        started = False
+        try:
+            with trio.move_on_after(timeout_s):
+                raw = await self._connect(address)
+                connection = await self._upgrade(raw, peer_id_of(address.node_id))
+                connection.dialled = address
+                started = True
+                self._nursery.start_soon(self._hold, connection, address.host)
+                return connection
+        finally:
+            if not started:
+                self._gate.leave(address.host)
+        raise PeerError("the peer did not answer in time")
+
+    async def _connect(self, address: Address) -> TcpConnection:
+        try:
+            stream = await trio.open_tcp_stream(address.host, address.port)
+            return TcpConnection(stream, outbound=True)
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that is no host name
+            raise PeerError(f"cannot connect: {error}") from error
+
+    async def _accept(self, stream: trio.SocketStream) -> None:
+        try:
+            raw = TcpConnection(stream, outbound=False)
+        except OSError:
+            await stream.aclose()  # gone before it was looked at
+            return
+        host = raw.remote[0]
+        if (refusal := self._gate.enter(host, outbound=False)) is not None:
+            self._watcher.refused(refusal)
+            raw.abort()
+            return
+        connection: Connection | None = None
+        try:
+            with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+                connection = await self._upgrade(raw, None)
+            if connection is None:
+                raise UpgradeError("no handshake in time")
+            await self._run(connection)
+        except PeerError as error:
+            self._watcher.refused("handshake")
+            log.info("inbound connection refused", host=host, error=str(error))
+        finally:
+            raw.abort()
+            self._gate.leave(host)
+
+    async def _upgrade(self, raw: TcpConnection, expected: ID | None) -> Connection:
+        try:
+            muxer = await self._upgrader.upgrade(raw, expected)
+            return Connection(raw, muxer, expected is not None, self._now_ms())
+        except BaseException:  # cancelled by the deadline too: the socket must not outlive this call
+            raw.abort()
+            raise
+
+    async def _hold(self, connection: Connection, host: str) -> None:
+        try:
+            await self._run(connection)
+        finally:
+            self._gate.leave(host)
+
+    async def _run(self, connection: Connection) -> None:
+        """Admits the connection and runs it to its end; whatever a peer makes happen ends here."""
+        if (refusal := self._admit(connection)) is not None:
+            self._watcher.refused(refusal)
+            connection.abort(refusal)
+            return
+        try:
+            await connection.run(self.handlers, self._watcher.connected(connection))
+        except Exception as error:  # our own fault in a task of this connection; the other peers must not pay for it
+            log.error("connection failed", peer=connection.node_id.hex(), error=repr(error), exc_info=True)
+            connection.abort("failed")
+        finally:
+            self._forget(connection)
+
+    def _admit(self, connection: Connection) -> str | None:
+        node_id, now_ms = connection.node_id, self._now_ms()
+        if node_id == self._node_id:
+            return "self"
+        if self._gate.is_banned(node_id, now_ms):
+            return "banned"
+        old = self.connections.get(node_id)
+        if old is not None:
+            age_ms = now_ms - old.opened_ms
+            if not old.is_closing and keeps_old(self._node_id, node_id, old.outbound, connection.outbound, age_ms):
+                return "duplicate"
+            old.close("replaced")
+            self._forget(old)
+        self.connections[node_id] = connection
+        return None
+
+    def _forget(self, connection: Connection) -> None:
+        if self.connections.get(connection.node_id) is connection:
+            del self.connections[connection.node_id]
+            self._one_less.set()
+            self._watcher.disconnected(connection)
+
+    async def shutdown(self) -> None:
+        """Says good-bye to every peer; at most two seconds."""
+        for connection in list(self.connections.values()):
+            connection.close("shutdown")
+        with trio.move_on_after(SHUTDOWN_TIMEOUT_S):
+            while self.connections:
+                self._one_less = trio.Event()
+                await self._one_less.wait()

@@ -1,0 +1,123 @@
+"""The life of the gossip process: connect to main, read `Start`, run until `Stop`, SIGTERM or the end of the socket."""
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+
+from ..gossip.inspection import Inspector
+from ..ipc import IPC_VERSION, IpcError, Start
+from .errors import AddressError
+from .main_link import MainLink
+from .node import Node
+
+START_TIMEOUT_S = 10.0
+
+log = structlog.get_logger()
+
+InspectorBuilder = Callable[[Start], Inspector]
+
+
+def main(argv: Sequence[str], build_inspector: InspectorBuilder) -> int:
+    """`argv` is one path, of the unix socket on which main listens. The exit code; failures are a line on stderr."""
+    _configure_logging()
+    if len(argv) != 1:
+        sys.stderr.write("usage: python -m pushmesh_node.peer SOCKET\n")
+        return 2
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; main decides what ends when
+    return trio.run(_run, argv[0], build_inspector)
+
+
+async def _run(path: str, build_inspector: InspectorBuilder) -> int:
+    try:
+        stream = await trio.open_unix_socket(path)
+    except OSError as error:
+        log.error("cannot reach the main process", path=path, error=str(error))
+        return 1
+    link = MainLink(stream)
+    code = 1  # also when the end of the socket cancels everything
+    try:
+        async with trio.open_nursery() as nursery:
+            code = await _serve(link, nursery, build_inspector)
+            nursery.cancel_scope.cancel()
+    except* IpcError as group:
+        log.error("main did not speak the protocol", error=str(group.exceptions[0]))
+    return code
+
+
+async def _serve(link: MainLink, nursery: trio.Nursery, build_inspector: InspectorBuilder) -> int:
+    try:
+        start = await _read_start(link)
+        node = Node(start, build_inspector(start), link, nursery, _wall_ms)
+        ready = await node.listen()
+    except EOFError:
+        return 1
+    except AddressError as error:
+        log.error("cannot start", error=str(error))
+        return 1
+    nursery.start_soon(link.run_writer)
+    link.send(ready)
+    log.info("gossip process ready", addresses=ready.addresses)
+    nursery.start_soon(_stop_on_sigterm, node)
+    nursery.start_soon(_obey, link, node, nursery.cancel_scope)
+    await node.stopping.wait()
+    await node.shutdown()
+    await link.flush()
+    return 0
+
+
+async def _obey(link: MainLink, node: Node, everything: trio.CancelScope) -> None:
+    """Main's orders until it is gone; then nothing here is of use to anybody, so everything ends at once."""
+    try:
+        while True:
+            for message in await link.receive():
+                node.take(message)
+            await trio.lowlevel.checkpoint()
+    except EOFError:
+        if not node.stopping.is_set():
+            log.warning("main is gone")
+        everything.cancel()
+
+
+async def _stop_on_sigterm(node: Node) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            node.stopping.set()
+            return
+
+
+async def _read_start(link: MainLink) -> Start:
+    with trio.move_on_after(START_TIMEOUT_S):
+        while True:
+            messages = await link.receive()
+            if not messages:
+                continue
+            first = messages[0]
+            if not isinstance(first, Start) or first.version != IPC_VERSION or len(messages) > 1:
+                raise IpcError("the first message is no Start of this version, or more came before Ready")
+            return first
+    raise IpcError("main did not send Start in time")
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _configure_logging() -> None:
+    """JSON lines on stderr; libp2p's own log, which peers can write to at will, is switched off."""
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL + 1)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

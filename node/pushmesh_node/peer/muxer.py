@@ -1,0 +1,147 @@
+"""Yamux with bounds: what a peer may buffer here, how long a write waits, how often credit is given.
+
+Uses libp2p's Yamux, whose reader believes any announced length and whose streams give credit at every small read.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import trio
+from libp2p.abc import ISecureConn
+from libp2p.io.exceptions import ConnectionClosedError, IOException
+from libp2p.network.connection.exceptions import RawConnError
+from libp2p.peer.id import ID
+from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
+from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
+
+from .errors import StreamBroken
+
+MAX_FRAME_BYTES: Final = 1024 * 1024
+MAX_BUFFERED_BYTES: Final = 8 * 1024 * 1024  # of one connection, all streams
+CREDIT_STEP_BYTES: Final = 128 * 1024  # half of a stream's window
+FRAME_TIMEOUT_S: Final = 20.0
+CHUNK_BYTES: Final = 60_000  # fits a Yamux frame and a Noise message
+_WINDOW_POLL_S: Final = 0.005
+
+_BREAKS = (
+    MuxedStreamError,
+    MuxedConnUnavailable,
+    IOException,
+    RawConnError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
+
+
+class BoundedYamux(Yamux):
+    """Ends a connection whose peer sends more than its windows allow, or takes a frame in no reasonable time."""
+
+    def __init__(self, secured: ISecureConn, peer_id: ID, outbound: bool) -> None:
+        super().__init__(secured, peer_id, is_initiator=outbound)
+
+    async def _read_data_body(self, length: int) -> bytes:
+        held = sum(len(buffer) for buffer in self.stream_buffers.values())
+        if length > MAX_FRAME_BYTES or held + length > MAX_BUFFERED_BYTES:
+            raise trio.TooSlowError  # the one error on which the base class ends the connection
+        return await super()._read_data_body(length)
+
+    async def _write_frame(self, data: bytes) -> None:
+        # Shielded: a frame that is cut off by a cancellation would make garbage of all that follows it.
+        async with self._write_lock:
+            with trio.CancelScope(deadline=trio.current_time() + FRAME_TIMEOUT_S, shield=True) as scope:
+                await self.secured_conn.write(data)
+            if scope.cancelled_caught:
+                await self.secured_conn.close()
+                raise ConnectionClosedError("the peer took no frame in time", transport="tcp")
+
+
+class Stream:
+    """One stream of a connection. One reader and one writer at a time; every method raises StreamBroken only."""
+
+    def __init__(self, muxed: YamuxStream) -> None:
+        self._muxed = muxed
+        self._left = b""
+        self._uncredited_bytes = 0
+
+    async def read(self, max_bytes: int = 65_536) -> bytes:
+        """Some bytes, as soon as there are any; b"" when the peer ended its direction."""
+        if not self._left:
+            self._left = await self._receive()
+        data, self._left = self._left[:max_bytes], self._left[max_bytes:]
+        return data
+
+    async def read_exactly(self, n: int) -> bytes:
+        """Exactly n bytes; the end of the stream is a break."""
+        data = await self.read(n)
+        while len(data) < n:
+            more = await self.read(n - len(data))
+            if not more:
+                raise StreamBroken("the stream ended")
+            data += more
+        return data
+
+    async def _receive(self) -> bytes:
+        conn, stream_id = self._muxed.conn, self._muxed.stream_id
+        with _breaks():
+            try:
+                data = await conn.read_stream(stream_id, 65_536)
+            except MuxedStreamReset:
+                raise StreamBroken("the peer reset the stream") from None
+            except MuxedStreamEOF:
+                if stream_id not in conn.streams:
+                    conn.stream_events.pop(stream_id, None)  # a reader that waited leaves a new event behind
+                if self._muxed.reset_received or conn.event_shutting_down.is_set():
+                    raise StreamBroken("the peer reset the stream") from None
+                return b""
+            self._uncredited_bytes += len(data)
+            if self._uncredited_bytes >= CREDIT_STEP_BYTES and not self._muxed.recv_closed:
+                credit, self._uncredited_bytes = self._uncredited_bytes, 0
+                self._muxed.recv_window += credit
+                await self._muxed.send_window_update(credit)
+            return data
+
+    async def write(self, data: bytes, timeout_s: float = 15.0) -> None:
+        """All of `data`; gives up when the peer makes no room for a piece of it within the timeout."""
+        for at in range(0, len(data), CHUNK_BYTES):
+            piece = data[at : at + CHUNK_BYTES]
+            while piece:
+                room = await self._wait_for_window(timeout_s)
+                with _breaks(), trio.move_on_after(timeout_s) as scope:
+                    await self._muxed.write(piece[:room])
+                if scope.cancelled_caught:
+                    raise StreamBroken("the peer does not read")
+                piece = piece[room:]
+
+    async def _wait_for_window(self, timeout_s: float) -> int:
+        # Polled, because libp2p's Yamux has no event for it, and its own wait ends the stream after five seconds.
+        muxed, deadline = self._muxed, trio.current_time() + timeout_s
+        while True:
+            if muxed.closed or muxed.send_closed:
+                raise StreamBroken("the stream is closed")
+            if muxed.send_window > 0:
+                return muxed.send_window
+            if trio.current_time() >= deadline:
+                raise StreamBroken("the peer makes no room")
+            await trio.sleep(_WINDOW_POLL_S)
+
+    async def close_write(self) -> None:
+        """Ends this direction; reading goes on."""
+        with _breaks():
+            await self._muxed.close()
+
+    async def reset(self) -> None:
+        """Ends both directions at once. Idempotent, never raises, waits at most a second."""
+        with trio.CancelScope(deadline=trio.current_time() + 1, shield=True):
+            try:
+                await self._muxed.reset()
+            except _BREAKS:
+                return  # gone already
+
+
+@contextmanager
+def _breaks() -> Iterator[None]:
+    try:
+        yield
+    except _BREAKS as error:
+        raise StreamBroken(str(error) or type(error).__name__) from error

@@ -1,0 +1,280 @@
+"""The gossip process's parts put together: host, mesh, relay and peer book. Follows main's orders, tells of peers."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+import trio
+
+from ..gossip.events import Scored, Subscribed
+from ..gossip.inspection import Inspector
+from ..gossip.router import Router, RouterLimits
+from ..ipc import (
+    IPC_VERSION,
+    Allowances,
+    Ban,
+    Credit,
+    Dial,
+    Down,
+    IpcError,
+    Judge,
+    Known,
+    Peer,
+    Publish,
+    Ready,
+    Scores,
+    Start,
+    Stop,
+    StreamClose,
+    StreamCredit,
+    StreamData,
+    StreamOpen,
+    Subscribe,
+)
+from .address import Address, address_of, parse_address
+from .book import PeerBook
+from .connection import Connection
+from .errors import AddressError, PeerError
+from .host import Host
+from .identify import IDENTIFY, answer_identify, ask_identity
+from .identity import key_pair_from, node_id_of_keys, peer_id_of
+from .inspecting import Inspecting
+from .limits import Gate
+from .liveness import PING, answer_pings, watch
+from .main_link import MainLink
+from .mesh import GOSSIPSUB, Mesh
+from .muxer import Stream
+from .relay import Relay
+from .stats import Counters
+from .upgrade import Upgrader
+
+DIAL_TICK_S: Final = 0.2
+LASTED_MS: Final = 30_000  # a connection this old was a good one
+
+log = structlog.get_logger()
+
+
+def now_ms() -> int:
+    """The process's own clock, which never goes back."""
+    return int(trio.current_time() * 1000)
+
+
+class Node:
+    """One for the process, made from `Start`. Its tasks run in `nursery`."""
+
+    def __init__(
+        self, start: Start, inspector: Inspector, link: MainLink, nursery: trio.Nursery, wall_ms: Callable[[], int]
+    ) -> None:
+        settings = start.settings
+        keys = key_pair_from(start.node_seed)
+        self.node_id = node_id_of_keys(keys)
+        self.stopping = trio.Event()
+        self._start = start
+        self._settings = settings
+        self._public_key = keys.public_key
+        self._announce = [parse_address(text) for text in start.announce]
+        self._link = link
+        self._nursery = nursery
+        self._counters = Counters()
+        self._book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
+        self._gate = Gate(settings.max_peers, settings.max_connections_per_ip, settings.exempt_loopback)
+        self._host = Host(self.node_id, Upgrader(keys), self._gate, self, now_ms)
+        router = Router(
+            RouterLimits(
+                max_peers=settings.max_peers,
+                max_pending_messages=settings.inspect_queue_frames,
+                max_pending_bytes=settings.inspect_queue_bytes,
+            )
+        )
+        self._mesh = Mesh(router, settings, self._counters, link.send, now_ms)
+        self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms)
+        self._inspecting = self._mesh.inspecting
+        self._relay = Relay(
+            nursery,
+            settings.stream_window_bytes,
+            settings.max_streams_per_peer,
+            self._host.connections.get,
+            link.send,
+            self._counters,
+        )
+
+    async def listen(self) -> Ready:
+        """Starts everything. Raises AddressError for an address that is malformed or cannot be bound."""
+        for text in self._start.bootstrap:
+            self._book.add(_with_node_id(text), bootstrap=True)
+        handlers = self._host.handlers
+        handlers[GOSSIPSUB] = self._mesh.read
+        handlers[PING] = answer_pings
+        handlers[IDENTIFY] = self._answer_identify
+        for protocol in self._start.stream_protocols:
+            handlers[protocol] = self._relay.accept
+        await self._host.listen(self._nursery, [parse_address(text) for text in self._start.listen])
+        for task in (self._inspecting.run, self._dial_peers, self._beat, self._report):
+            self._nursery.start_soon(task)
+        addresses = [str(address) for address in self._host.listening]
+        return Ready(IPC_VERSION, str(peer_id_of(self.node_id)), self.node_id, addresses)
+
+    async def shutdown(self) -> None:
+        """Says good-bye to all peers; bounded."""
+        await self._host.shutdown()
+
+    # Main
+
+    def take(self, message: Down) -> None:
+        """Carries out one order of main. Raises IpcError for one that has no place here."""
+        match message:
+            case Publish():
+                self._mesh.publish(message)
+            case Judge():
+                self._mesh.judge(message)
+            case Credit():
+                self._mesh.credit(message)
+            case StreamOpen():
+                self._relay.open(message)
+            case StreamData():
+                self._relay.data(message)
+            case StreamClose():
+                self._relay.close(message)
+            case StreamCredit():
+                self._relay.credit(message)
+            case Known() | Allowances():
+                self._inspecting.update(message)
+            case Subscribe():
+                self._mesh.handle(Subscribed(frozenset(message.topics)))
+            case Scores():
+                for node_id, score_milli in message.scores:
+                    self._mesh.handle(Scored(node_id, score_milli))
+            case Dial():
+                self._add_to_book(message.address)
+            case Ban():
+                self._ban(message)
+            case Stop():
+                self.stopping.set()
+            case Start():
+                raise IpcError("a second Start")
+
+    def _add_to_book(self, text: str) -> None:
+        try:
+            self._book.add(_with_node_id(text))
+        except AddressError as error:
+            log.warning("address not usable", error=str(error))
+
+    def _ban(self, message: Ban) -> None:
+        self._gate.ban(message.node_id, now_ms() + message.seconds * 1000)
+        if message.seconds and (connection := self._host.connections.get(message.node_id)) is not None:
+            connection.close("banned")
+
+    # Connections
+
+    def connected(self, connection: Connection) -> list[Callable[[], Awaitable[None]]]:
+        """See `Watcher`."""
+        log.info("peer connected", peer=connection.node_id.hex(), outbound=connection.outbound)
+        self._counters.add("connections_opened", "outbound" if connection.outbound else "inbound")
+        self._tell_main(connection)
+        self._mesh.connected(connection)
+        settings = self._settings
+
+        async def watch_it() -> None:
+            interval_s, timeout_s = settings.ping_interval_ms / 1000, settings.ping_timeout_ms / 1000
+            await watch(connection, interval_s, timeout_s, settings.ping_misses, secrets.token_bytes)
+
+        async def write_gossip() -> None:
+            await self._mesh.write(connection)
+
+        async def identify() -> None:
+            await self._identify(connection)
+
+        return [write_gossip, watch_it, identify]
+
+    def disconnected(self, connection: Connection) -> None:
+        """See `Watcher`."""
+        log.info("peer disconnected", peer=connection.node_id.hex(), reason=connection.reason)
+        self._counters.add("connections_closed", connection.reason)
+        self._mesh.disconnected(connection)
+        if now_ms() - connection.opened_ms >= LASTED_MS:
+            self._book.lasted(connection.node_id)
+        self._book.failed(connection.node_id, now_ms(), _jitter())
+        addresses = [str(address) for address in self._book.addresses(connection.node_id)]
+        self._link.send(Peer(connection.node_id, addresses, False, connection.reason))
+
+    def refused(self, reason: str) -> None:
+        """See `Watcher`."""
+        self._counters.add("connections_refused", reason)
+
+    def _tell_main(self, connection: Connection) -> None:
+        if connection.dialled is not None:
+            self._book.add(connection.dialled)
+        addresses = [str(address) for address in self._book.addresses(connection.node_id)]
+        self._link.send(Peer(connection.node_id, addresses, True))
+
+    async def _identify(self, connection: Connection) -> None:
+        """Learns where a peer can be dialled, by its own word, and only at the host that it spoke from.
+
+        Any other address would let a peer make this node dial strangers.
+        """
+        try:
+            connection.identity = await ask_identity(connection)
+        except PeerError as error:
+            log.debug("peer not identified", peer=connection.node_id.hex(), error=str(error))
+            return
+        for address in connection.identity.addresses:
+            if address.host == connection.remote[0]:
+                self._book.add(replace(address, node_id=connection.node_id))
+        self._tell_main(connection)
+
+    async def _answer_identify(self, connection: Connection, protocol: str, stream: Stream) -> None:
+        observed = address_of(*connection.remote)
+        listening = [_seen_from(address, connection) for address in self._host.listening]
+        addresses = self._announce or listening
+        protocols = sorted(self._host.handlers)
+        await answer_identify(stream, self._public_key, self._start.agent, addresses, protocols, observed)
+
+    # Tasks
+
+    async def _dial_peers(self) -> None:
+        while True:
+            barred = set(self._gate.banned(now_ms())) | {self.node_id}
+            for address in self._book.due(now_ms(), self._host.connections, barred, self._settings.target_peers):
+                self._nursery.start_soon(self._dial, address)
+            await trio.sleep(DIAL_TICK_S)
+
+    async def _dial(self, address: Address) -> None:
+        assert address.node_id is not None
+        try:
+            await self._host.dial(address, self._settings.dial_timeout_ms / 1000)
+        except PeerError as error:
+            log.info("dial failed", address=str(address), error=str(error))
+            self._counters.add("dials", "failed")
+            self._book.failed(address.node_id, now_ms(), _jitter())
+        else:
+            self._counters.add("dials", "ok")
+            self._book.succeeded(address.node_id)
+
+    async def _beat(self) -> None:
+        while True:
+            await trio.sleep(self._settings.heartbeat_ms / 1000)
+            self._mesh.heartbeat()
+
+    async def _report(self) -> None:
+        while True:
+            gauges = [("peers", "", len(self._host.connections)), *self._mesh.gauges()]
+            self._link.send(self._counters.drain(gauges))
+            await trio.sleep(self._settings.stats_interval_ms / 1000)
+
+
+def _with_node_id(text: str) -> Address:
+    address = parse_address(text)
+    if address.node_id is None:
+        raise AddressError(f"{text!r} must end in /p2p/ID")
+    return address
+
+
+def _seen_from(address: Address, connection: Connection) -> Address:
+    """A wildcard address is of no use to a peer; the one it reached this node at is."""
+    return replace(address, host=connection.local[0]) if address.host in ("0.0.0.0", "::") else address
+
+
+def _jitter() -> float:
+    return secrets.randbelow(1000) / 1000

@@ -1,0 +1,57 @@
+"""From a TCP connection to a multiplexed one: Noise, then Yamux, nothing else is offered or accepted."""
+
+from typing import Final
+
+from libp2p.abc import ISecureConn
+from libp2p.crypto.keys import KeyPair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
+from libp2p.peer.id import ID
+from libp2p.security.noise.transport import Transport as NoiseTransport
+
+from .errors import UpgradeError
+from .muxer import BoundedYamux
+from .negotiate import answer, propose
+from .tcp import TcpConnection
+
+NOISE: Final = "/noise"
+YAMUX: Final = "/yamux/1.0.0"
+
+
+class Upgrader:
+    """Holds this node's keys. `upgrade` may be called by many tasks."""
+
+    def __init__(self, keys: KeyPair) -> None:
+        self._noise = NoiseTransport(keys, noise_privkey=create_noise_key_pair().private_key)
+
+    async def upgrade(self, raw: TcpConnection, expected: ID | None) -> BoundedYamux:
+        """`expected` None means inbound. Raises UpgradeError; the caller sets the deadline and closes `raw`."""
+        try:
+            secured = await self._secure(raw, expected)
+            conn = _Secured(secured)
+            await (propose(conn, [YAMUX]) if expected is not None else answer(conn, (YAMUX,)))
+        except Exception as error:  # a handshake is a peer's bytes in three libraries, whose errors have no common base
+            raise UpgradeError(f"{type(error).__name__}: {error}") from error
+        return BoundedYamux(secured, secured.get_remote_peer(), outbound=expected is not None)
+
+    async def _secure(self, raw: TcpConnection, expected: ID | None) -> ISecureConn:
+        if expected is None:
+            await answer(raw, (NOISE,))
+            return await self._noise.secure_inbound(raw)
+        await propose(raw, [NOISE])
+        return await self._noise.secure_outbound(raw, expected)
+
+
+class _Secured:
+    """The part of a secured connection that negotiation uses."""
+
+    def __init__(self, conn: ISecureConn) -> None:
+        self._conn = conn
+
+    async def read_exactly(self, n: int) -> bytes:
+        data = await self._conn.read(n)
+        if len(data) < n:
+            raise UpgradeError("the connection ended")
+        return data
+
+    async def write(self, data: bytes) -> None:
+        await self._conn.write(data)

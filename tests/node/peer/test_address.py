@@ -1,0 +1,75 @@
+import pytest
+
+from pushmesh_node.peer.address import (
+    Address,
+    address_of,
+    from_wire,
+    is_ip,
+    is_loopback,
+    parse_address,
+    to_wire,
+)
+from pushmesh_node.peer.errors import AddressError
+from pushmesh_node.peer.identity import peer_id_of
+
+NODE = bytes(range(32))
+PEER = str(peer_id_of(NODE))
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("/ip4/127.0.0.1/tcp/4001", Address("ip4", "127.0.0.1", 4001)),
+        ("/ip6/::1/tcp/0", Address("ip6", "::1", 0)),
+        (f"/dns4/node.example/tcp/65535/p2p/{PEER}", Address("dns4", "node.example", 65535, NODE)),
+    ],
+)
+def test_an_address_is_read_and_written_alike(text: str, address: Address) -> None:
+    assert parse_address(text) == address and str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "127.0.0.1:4001",
+        "/ip4/127.0.0.1/udp/4001",
+        "/ip4/127.0.0.1/tcp/65536",
+        "/ip4/127.0.0.1/tcp/-1",
+        "/ip4/127.0.0.1/tcp/٣",
+        "/ip4/::1/tcp/1",
+        "/ip6/127.0.0.1/tcp/1",
+        "/dns4//tcp/1",
+        "/ip4/127.0.0.1/tcp/1/ws/x",
+        "/ip4/127.0.0.1/tcp/1/p2p/nonsense",
+        "/ip4/127.0.0.1/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",  # no Ed25519 key inside
+        f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p-circuit",
+    ],
+)
+def test_any_other_address_is_refused_by_name(text: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        parse_address(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_addresses_survive_their_binary_form_without_the_peer() -> None:
+    for text in ("/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/2", "/dns4/a.example/tcp/3"):
+        assert str(from_wire(to_wire(parse_address(text)))) == text
+    assert from_wire(to_wire(parse_address(f"/ip4/10.0.0.1/tcp/1/p2p/{PEER}"))).node_id is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\x04", b"\xff" * 9, b"\x04\x7f\x00\x00\x01\x91\x02\x10\x00"])
+def test_binary_nonsense_and_other_transports_are_refused(data: bytes) -> None:
+    with pytest.raises(AddressError):
+        from_wire(data)
+
+
+def test_sockets_ends_become_addresses() -> None:
+    assert address_of("127.0.0.1", 1) == Address("ip4", "127.0.0.1", 1)
+    assert address_of("fe80::1%eth0", 1, NODE) == Address("ip6", "fe80::1", 1, NODE)
+
+
+def test_loopback_is_told_from_the_rest() -> None:
+    assert is_loopback("127.9.9.9") and is_loopback("::1")
+    assert not is_loopback("10.0.0.1") and not is_loopback("localhost")
+    assert is_ip("::1", 6) and not is_ip("::1", 4) and not is_ip("x", 4)
