@@ -1,4 +1,4 @@
-"""Frames as bytes (SPEC 8.1): their exact layout, decoded in one pass, and a slower pass for auth schemes that are not known yet."""
+"""Frames as bytes (SPEC 8.1): their exact layout, decoded in one pass, and a slower pass for schemes not known yet."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,13 @@ import msgspec
 
 from .auth.schemes import Auth
 from .auth.statement import Statement
-from .codec import Codec, pack
+from .codec import Codec, decode_small, pack
 from .errors import Refusal
 from .kinds.fields import Bin32
 from .reasons import Reason
+
+AUTH_DEPTH = 3
+"""How deep any auth nests, its own list counted (SPEC 5.1)."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
@@ -51,25 +54,25 @@ class _LooseItem(msgspec.Struct, array_like=True, forbid_unknown_fields=True, ta
 class _LooseFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1, le=1)]
     grants: list[_LooseItem]
-    statements: list[Any]
+    statements: list[msgspec.Raw]
     items: list[_LooseItem | RunForm]
 
 
 UNKNOWN_SCHEME = Refusal(Reason.UNKNOWN_SCHEME, "5.1", "the auth scheme is not known here")
 
-_frame = Codec(FrameForm)
-_auth = Codec(Auth)
-_statement = Codec(Statement)
+_frame: Codec[FrameForm] = Codec(FrameForm)
+_auth: Codec[Auth] = Codec(Auth)
+_statement: Codec[Statement] = Codec(Statement)
 _loose_frame = msgspec.msgpack.Decoder(_LooseFrame, strict=True)
-_anything = msgspec.msgpack.Decoder(strict=True)
 
 Loose = ItemForm | RunForm | Refusal
 
 
 def decode_frame(data: bytes) -> tuple[list[ItemForm | Refusal], list[Statement | Refusal], list[Loose]]:
-    """Grant table, statements and items of a frame; a Refusal `unknown-scheme` stands where an auth cannot be read here.
+    """Grant table, statements and items of a frame; a Refusal `unknown-scheme` stands where an auth is not known here.
 
-    Raises Refusal `malformed` for anything else that is not a canonical frame."""
+    Raises Refusal `malformed` for anything else that is not a canonical frame.
+    """
     try:
         form = _frame.decode(data)
     except Refusal as refusal:
@@ -77,11 +80,12 @@ def decode_frame(data: bytes) -> tuple[list[ItemForm | Refusal], list[Statement 
     return list(form.grants), list(form.statements), list(form.items)
 
 
-def _decode_loose(data: bytes, refusal: Refusal) -> tuple[list[ItemForm | Refusal], list[Statement | Refusal], list[Loose]]:
+def _decode_loose(
+    data: bytes, refusal: Refusal
+) -> tuple[list[ItemForm | Refusal], list[Statement | Refusal], list[Loose]]:
     try:
         loose = _loose_frame.decode(data)
-        value = _anything.decode(data)
-        if not _is_plain(value) or pack(value) != data:
+        if pack(loose) != data:  # what stays raw in it is checked by decode_small
             raise refusal
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
         raise refusal from None
@@ -95,23 +99,19 @@ def _tighten(item: _LooseItem) -> ItemForm | Refusal:
 
 
 def _known(data: bytes) -> Auth | Refusal:
-    if _has_unknown_number(_anything.decode(data)):
+    if _has_unknown_number(decode_small(data, AUTH_DEPTH)):
         return UNKNOWN_SCHEME
     auth: Auth = _auth.decode(data)
     return auth
 
 
-def _tighten_statement(value: Any) -> Statement | Refusal:
+def _tighten_statement(raw: msgspec.Raw) -> Statement | Refusal:
+    data = bytes(raw)
+    value = decode_small(data, AUTH_DEPTH + 1)
     if isinstance(value, list) and len(value) == 9 and _has_unknown_number(value[8]):
         return UNKNOWN_SCHEME
-    return _statement.decode(pack(value))
+    return _statement.decode(data)
 
 
 def _has_unknown_number(auth: Any) -> bool:
     return isinstance(auth, list) and bool(auth) and type(auth[0]) is int and not 1 <= auth[0] <= 6
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(part) for part in value)
-    return value is None or isinstance(value, int | str | bytes)
