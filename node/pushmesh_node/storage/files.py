@@ -44,7 +44,7 @@ def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: 
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation)
-    return _meta(connection)
+    return read_meta(connection)
 
 
 def prepare_reader(connection: sqlite3.Connection, settings: StoreSettings) -> None:
@@ -60,7 +60,8 @@ def _prepare(connection: sqlite3.Connection, cache_bytes: int, settings: StoreSe
     connection.execute(f"PRAGMA mmap_size = {settings.mmap_bytes}")
 
 
-def _meta(connection: sqlite3.Connection) -> Meta:
+def read_meta(connection: sqlite3.Connection) -> Meta:
+    """What stands in an up-to-date file."""
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     (last,) = connection.execute(
         "SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1"

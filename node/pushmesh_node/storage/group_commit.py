@@ -49,6 +49,11 @@ class GroupCommit:
         """Calls that wait for a transaction."""
         return len(self._queue)
 
+    @property
+    def waiting(self) -> int:
+        """Callers of durable() that wait."""
+        return len(self._waiting)
+
     async def commit(self, writes: Sequence[Write]) -> None:
         """Return when the writes are durable. Raises StoreBusy at once; StoreFailed by the disk or after close()."""
         if not writes:
@@ -77,8 +82,14 @@ class GroupCommit:
             raise StoreFailed("the store is closed")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waits += 1
-        heappush(self._waiting, (commit_no, self._waits, done))
-        await done
+        entry = (commit_no, self._waits, done)
+        heappush(self._waiting, entry)
+        try:
+            await done
+        except asyncio.CancelledError:
+            # A sorted list is a heap too.
+            self._waiting = sorted(other for other in self._waiting if other is not entry)
+            raise
 
     async def close(self) -> None:
         """Refuse new calls, write what is queued, end the task."""
@@ -113,9 +124,7 @@ class GroupCommit:
         writes = [write for call in group for write in call.writes]
         try:
             written = await self._write(writes)
-        except (
-            Exception
-        ) as error:  # a bug of ours too belongs to the callers of this group, and must not end the writer
+        except Exception as error:  # a bug of ours too goes to the callers of this group, and must not end the writer
             self._fail_group(group, writes, error)
             return
         self.transactions += 1
@@ -137,14 +146,10 @@ class GroupCommit:
         lost = [
             (write.first_commit, write.first_commit + len(write.ids)) for write in writes if isinstance(write, Record)
         ]
-        left = []
-        for entry in self._waiting:
-            if any(first <= entry[0] < end for first, end in lost):
-                _fail(entry[2], error)
-            else:
-                left.append(entry)
-        self._waiting = left  # it was sorted as a heap, but leaving entries out needs a new one
-        self._waiting.sort()
+        hopeless = [entry for entry in self._waiting if any(first <= entry[0] < end for first, end in lost)]
+        for _commit_no, _order, done in hopeless:
+            _fail(done, error)
+        self._waiting = sorted(entry for entry in self._waiting if not entry[2].done())
 
 
 def _fail(done: asyncio.Future[None], error: Exception) -> None:

@@ -18,6 +18,7 @@ class ConnectionThread:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._closed = False
 
     @classmethod
     async def start(cls, path: Path) -> "ConnectionThread":
@@ -35,12 +36,12 @@ class ConnectionThread:
         When the caller is cancelled the function still runs to its end.
         """
         raw = self._connection._connection
-        if raw is None:
+        if self._closed or raw is None:
             raise StoreFailed("the store is closed")
         try:
-            # aiosqlite's public calls are one hop (some 70 us) per statement; its version is pinned and a test holds
-            # this one.
-            result: T = await self._connection._execute(function, raw, *args, **kwargs)  # type: ignore[no-untyped-call]  # as above
+            # aiosqlite's public calls are a hop of some 70 us each statement; its version is pinned, a test holds this.
+            execute = self._connection._execute
+            result: T = await execute(function, raw, *args, **kwargs)  # type: ignore[no-untyped-call]  # untyped there
         except sqlite3.Error as error:
             if is_fault_of_the_world(error):
                 raise StoreFailed(describe(error)) from error
@@ -49,4 +50,5 @@ class ConnectionThread:
 
     async def close(self) -> None:
         """Idempotent; waits for what was asked before."""
+        self._closed = True
         await self._connection.close()

@@ -1,0 +1,59 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pushmesh_node.storage import StoreError, StoreSettings
+from pushmesh_node.storage.files import check_can_open, prepare_reader, prepare_writer, read_meta, size_of
+from pushmesh_node.storage.topics import TopicNumbers
+from pushmesh_node.storage.transaction import write_group
+from support.records import EVERYBODY, record
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_the_writer_has_a_log_that_is_synced_at_each_commit(connection: sqlite3.Connection) -> None:
+    assert pragma(connection, "journal_mode") == "wal"
+    assert pragma(connection, "synchronous") == 2
+    assert pragma(connection, "page_size") == 4096
+    assert pragma(connection, "wal_autocheckpoint") == StoreSettings().log_bytes // 4096
+
+
+def test_a_reader_cannot_change_data(connection: sqlite3.Connection, path: Path) -> None:
+    reader = sqlite3.connect(path, isolation_level=None)
+    prepare_reader(reader, StoreSettings())
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM items")
+    reader.close()
+
+
+def test_meta_counts_what_is_there(connection: sqlite3.Connection) -> None:
+    write_group(connection, [record(1), record(5, EVERYBODY, EVERYBODY)], TopicNumbers(), 0)
+    meta = read_meta(connection)
+    assert (meta.incarnation, meta.last_commit, meta.items) == (bytes(range(16)), 6, 2)
+
+
+def test_preparing_again_changes_nothing(connection: sqlite3.Connection, path: Path) -> None:
+    before = connection.execute("SELECT sql FROM sqlite_schema").fetchall()
+    meta = prepare_writer(connection, path, b"x" * 16, StoreSettings())
+    assert meta.incarnation == bytes(range(16))
+    assert connection.execute("SELECT sql FROM sqlite_schema").fetchall() == before
+
+
+def test_a_path_that_cannot_be_opened_is_the_operators_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened: unable to open database file"):
+        check_can_open(tmp_path)
+
+
+def test_a_database_without_shared_memory_is_refused() -> None:
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    with pytest.raises(StoreError, match="cannot hold a write-ahead log"):
+        prepare_writer(memory, Path("store.db"), bytes(16), StoreSettings())
+    memory.close()
+
+
+def test_a_missing_file_has_no_bytes(tmp_path: Path) -> None:
+    (tmp_path / "five").write_bytes(b"12345")
+    assert (size_of(tmp_path / "five"), size_of(tmp_path / "none")) == (5, 0)

@@ -1,0 +1,102 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pushmesh_node.storage import Store, StoreError
+from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_header, migrate
+
+# The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
+SCHEMA_1 = {
+    "cursors": ["account", "device", "commit_no", "at"],
+    "decisions": ["account", "commit_no", "verdict", "reason", "rule", "decided_at"],
+    "ids": ["bucket", "id", "commit_no"],
+    "items": ["first_commit", "count", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"],
+    "meta": ["name", "value"],
+    "peer_cursors": ["node_id", "incarnation", "commit_no"],
+    "private": ["account", "kind", "issued_at", "expires_at", "data"],
+    "runs": ["first_commit", "ids", "mask"],
+    "slots": ["epoch", "author", "wide", "first_seq", "first_commit", "end_seq", "id"],
+    "targets": ["account", "commit_no"],
+    "tokens": ["digest", "account", "grant_id", "expires_at", "first_seen", "revoked"],
+    "topics": ["topic_no", "owner", "name"],
+    "unsent": ["first_commit"],
+    "voids": ["commit_no"],
+    "vouchers": ["epoch", "account", "key", "stream", "sequence", "count", "units", "data", "equivocation"],
+}
+INDEXES_1 = {"items_by_end", "items_by_topic", "items_of_state"}
+
+
+@pytest.fixture
+def schema_1(path: Path) -> Path:
+    """A store as the first schema made it, with an item and nothing else."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('incarnation', ?), ('last_commit', 0)", (b"i" * 16,))
+    connection.execute("INSERT INTO items VALUES (7, 2, 1, NULL, 0, 5, 6, x'aabb')")
+    connection.execute(f"PRAGMA application_id = {0x70757368}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    return path
+
+
+def test_the_oldest_schema_is_frozen(schema_1: Path) -> None:
+    connection = sqlite3.connect(schema_1)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+    columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in tables}
+    indexes = {n for (n,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL")}
+    connection.close()
+    assert columns == SCHEMA_1
+    assert indexes == INDEXES_1
+
+
+async def test_the_oldest_store_opens_today_with_what_it_held(schema_1: Path) -> None:
+    store = await Store.open(schema_1, new_incarnation=b"x" * 16)
+    assert (store.incarnation, store.last_commit) == (b"i" * 16, 8)
+    assert [(item.first_commit, item.data) for item in await store.log(0, 100)] == [(7, b"\xaa\xbb")]
+    await store.close()
+
+
+def test_a_new_file_gets_the_newest_schema_and_the_name_of_a_store(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, check_header(connection, path), b"n" * 16)
+    assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    assert check_header(connection, path) == len(MIGRATIONS)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("made_by", "sentence"),
+    [
+        ("CREATE TABLE diary (day)", "is not a pushmesh store"),
+        ("PRAGMA user_version = 3", "is not a pushmesh store"),
+        ("PRAGMA application_id = 5", "is not a pushmesh store"),
+        (
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99",
+            "a newer pushmesh .schema 99",
+        ),
+    ],
+)
+def test_another_programs_or_a_newer_file_is_refused_untouched(path: Path, made_by: str, sentence: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(made_by)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=sentence):
+        check_header(connection, path)
+    connection.close()
+    assert path.read_bytes() == before
+
+
+def test_a_step_that_breaks_leaves_the_file_before_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (*MIGRATIONS, ("CREATE TABLE extra (a)", "CREATE NONSENSE"))
+    monkeypatch.setattr("pushmesh_node.storage.migrations.MIGRATIONS", broken)
+    connection = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(sqlite3.OperationalError, match="syntax error"):
+        migrate(connection, 0, b"n" * 16)
+    connection.close()
+
+    again = sqlite3.connect(path, isolation_level=None)
+    assert check_header(again, path) == len(MIGRATIONS)
+    assert again.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'extra'").fetchone() == (0,)
+    again.close()

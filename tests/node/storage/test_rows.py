@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+import pytest
+
+from pushmesh_node.engine.records import Record
+from pushmesh_node.storage import rows
+from pushmesh_protocol.types import UnixMs
+from support.records import ALICE, BOB, EVERYBODY, GRANT, HOUR_MS, NEWS, NOW, SHOP, id_of, record
+
+RUN = record(10, EVERYBODY, (ALICE, BOB), (ALICE,))
+SINGLE = record(1, width=3, sent=False)
+
+
+def test_an_item_row_counts_its_broadcasts() -> None:
+    assert rows.item_rows([SINGLE, RUN], {NEWS: 4}) == [
+        (1, 1, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, b"frame 1"),
+        (10, 3, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, b"frame 10"),
+    ]
+
+
+def test_only_notifications_are_broadcast_or_targeted() -> None:
+    grant = record(1, EVERYBODY, kind=GRANT, topic=None)
+    assert rows.item_rows([grant], {})[0][3:5] == (None, 0)
+    assert rows.target_rows([record(1, (ALICE,), kind=GRANT)]) == []
+
+
+def test_a_slot_row_is_wide_when_it_has_more_than_one_slot() -> None:
+    assert rows.slot_rows([record(1), SINGLE, RUN]) == [
+        (7, SHOP, False, 1, 1, 2, id_of(1)),
+        (7, SHOP, True, 1, 1, 4, id_of(1)),
+        (7, SHOP, True, 10, 10, 13, None),
+    ]
+
+
+def test_each_envelope_has_an_id_row_in_the_bucket_of_its_own_time() -> None:
+    mixed = replace(RUN, issued_ats=(RUN.issued_at, RUN.issued_at, UnixMs(NOW + HOUR_MS)))
+    hour = NOW // HOUR_MS
+    assert rows.id_rows([mixed]) == [(hour, id_of(10), 10), (hour, id_of(11), 11), (hour + 1, id_of(12), 12)]
+    assert rows.bucket(NOW) == hour
+
+
+def test_each_recipient_of_each_envelope_has_a_target_row() -> None:
+    assert rows.target_rows([SINGLE, RUN]) == [(ALICE, 11), (BOB, 11), (ALICE, 12)]
+
+
+def test_a_run_keeps_its_ids_and_which_leaves_are_for_everybody() -> None:
+    assert rows.run_rows([SINGLE, RUN]) == [(10, id_of(10) + id_of(11) + id_of(12), b"\x01\x00\x00")]
+    assert rows.broadcast_mask([None, None]) is None
+    assert rows.broadcast_mask([(ALICE,), (BOB,)]) is None
+
+
+def test_only_unsent_records_have_an_unsent_row() -> None:
+    assert rows.unsent_rows([SINGLE, RUN]) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(RUN, ids=()),
+        replace(RUN, ids=RUN.ids[:2]),
+        replace(RUN, audiences=RUN.audiences[:2]),
+        replace(RUN, end_seq=RUN.end_seq + 1),
+        replace(SINGLE, end_seq=SINGLE.first_seq),
+        replace(SINGLE, end_seq=SINGLE.first_seq + 1_025),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_a_loud_mistake(bad: Record) -> None:
+    with pytest.raises(ValueError, match="envelope"):
+        rows.check_records([RUN, bad])

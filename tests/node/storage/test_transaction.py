@@ -1,0 +1,56 @@
+import sqlite3
+
+import pytest
+
+from pushmesh_node.engine.records import SentMark
+from pushmesh_node.storage.topics import TopicNumbers
+from pushmesh_node.storage.transaction import Written, write_group
+from support.records import OFFERS, record
+
+
+def rows(connection: sqlite3.Connection, table: str) -> int:
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(count)
+
+
+def test_a_group_tells_what_was_new(connection: sqlite3.Connection) -> None:
+    topics = TopicNumbers()
+    assert write_group(connection, [record(1), record(2), record(1)], topics, 0) == Written(2, 2)
+    assert write_group(connection, [record(2), SentMark(1)], topics, 2) == Written(0, 2)
+    assert write_group(connection, [record(9), record(5)], topics, 2) == Written(2, 9)
+    assert write_group(connection, [record(5), record(7)], topics, 9) == Written(1, 9)
+
+
+def test_a_group_that_breaks_leaves_nothing_and_the_next_one_works(connection: sqlite3.Connection) -> None:
+    topics = TopicNumbers()
+    connection.execute("CREATE TEMP TRIGGER bad BEFORE INSERT ON ids BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="broken"):
+        write_group(connection, [record(1, topic=OFFERS)], topics, 0)
+    assert not connection.in_transaction
+    assert [rows(connection, table) for table in ("items", "slots", "topics")] == [0, 0, 0]
+
+    connection.execute("DROP TRIGGER bad")
+    assert write_group(connection, [record(1, topic=OFFERS)], topics, 0) == Written(1, 1)
+    assert [rows(connection, table) for table in ("items", "slots", "topics")] == [1, 1, 1]
+
+
+def test_a_wrong_record_stores_nothing_of_its_group(connection: sqlite3.Connection) -> None:
+    with pytest.raises(ValueError, match="cannot cover"):
+        write_group(connection, [record(1), record(2, width=5_000)], TopicNumbers(), 0)
+    assert rows(connection, "items") == 0
+    assert not connection.in_transaction
+
+
+def test_a_group_is_one_statement_a_table_up_to_its_size(connection: sqlite3.Connection) -> None:
+    topics = TopicNumbers()
+    write_group(connection, [record(1)], topics, 0)
+    seen: list[str] = []
+    connection.set_trace_callback(seen.append)
+    write_group(connection, [record(n) for n in range(2, 66)], topics, 1)
+    assert [sql.split(" VALUES")[0] for sql in seen] == [
+        "BEGIN IMMEDIATE",
+        "INSERT INTO items",
+        "INSERT OR IGNORE INTO slots",
+        "INSERT OR IGNORE INTO ids",
+        "COMMIT",
+    ]
