@@ -88,3 +88,22 @@ def _level_above(level: list[bytes]) -> list[bytes]:
     if len(level) & 1:
         above.append(level[-1])
     return above
+
+
+def levels_of(ids: Sequence[bytes]) -> list[list[bytes]]:
+    """Every level of the tree over the ids, leaves first, so that many paths cost one tree."""
+    levels = [[sha256(b"\x00" + data).digest() for data in ids]]
+    while len(levels[-1]) > 1:
+        levels.append(_level_above(levels[-1]))
+    return levels
+
+
+def path_in(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """The audit path of one leaf in a tree given by its levels, from the leaves up."""
+    path: list[bytes] = []
+    for level in levels[:-1]:
+        sibling = index ^ 1
+        if sibling < len(level):
+            path.append(level[sibling])
+        index >>= 1
+    return path

@@ -3,7 +3,17 @@ from random import Random
 
 import pytest
 
-from pushmesh_protocol.tree import EMPTY_ROOT, audit_path, is_subtree, leaf_hash, node_hash, root_from_run, root_of
+from pushmesh_protocol.tree import (
+    EMPTY_ROOT,
+    audit_path,
+    is_subtree,
+    leaf_hash,
+    levels_of,
+    node_hash,
+    path_in,
+    root_from_run,
+    root_of,
+)
 
 
 def naive_root(ids: list[bytes]) -> bytes:
@@ -134,3 +144,12 @@ def test_changed_leaf_place_count_or_path_leads_elsewhere(rng: Random) -> None:
             assert root_from_run(run, first, count, wrong) != root
         if len(run) > 1:
             assert root_from_run(run[::-1], first, count, path) != root
+
+
+@pytest.mark.parametrize("count", [*range(1, 71), 1000, 1024])
+def test_all_paths_of_a_kept_tree_are_those_of_the_leaves(count: int) -> None:
+    ids = some_ids(count)
+    levels = levels_of(ids)
+    assert levels[-1] == [root_of(ids)]
+    for index in range(0, count, 1 + count // 50):
+        assert path_in(levels, index) == audit_path(ids, index, 1)

@@ -239,7 +239,7 @@ def test_a_kept_refusal_keeps_no_frames() -> None:
     for claim in (a_claim(OTHER_WALLET, ME), a_claim(SolanaKey(bytes(32)), MY_SOLANA), no_key):
         refusal = verify_one(NETWORK, claim)
         assert refusal is not None
-        assert refusal.__traceback__ is refusal.__cause__ is refusal.__context__ is None
+        assert (refusal.__traceback__, refusal.__cause__, refusal.__context__) == (None, None, None)
 
 
 def test_a_statement_of_every_signer_holds(rng: Random) -> None:
