@@ -14,9 +14,10 @@ class Publishing(Protocol):
     """The way in."""
 
     def publish(self, frames: Sequence[bytes]) -> Awaitable[Sequence[Sequence[Outcome]]]:
-        """Judge, commit and relay what the frames carry: one list of outcomes a frame, in the frame's order, durable on return.
+        """Judge, commit and relay what the frames carry: a list of outcomes a frame, in its order, durable on return.
 
-        Never raises for a publisher's fault. Raises Denied `queue-full` or `store-failed` where the node cannot take more now."""
+        Never raises for a publisher's fault. Raises Denied `queue-full` or `store-failed` where the node cannot take
+        more now."""
 
     def publish_private(self, principal: Principal, item: bytes) -> Awaitable[Outcome]:
         """Take a private envelope (SPEC 4.19) of the logged-in wallet."""
@@ -44,7 +45,9 @@ class Directory(Protocol):
         """Random free seqs of the current epoch within allowance, as this node knows them (SPEC section 6)."""
 
     def explain(self, principal: Principal, id: EnvelopeId, issued_at: int | None) -> Awaitable[dict[str, Any]]:
-        """Why the wallet did or did not get a message: the recorded decision and a fresh evaluation, step by step. Raises Denied not-found."""
+        """Why the wallet did or did not get a message: the recorded decision and a fresh one, step by step.
+
+        Raises Denied `not-found`."""
 
     def points(self, epoch: int | None) -> Awaitable[dict[str, Any]]:
         """Vouchered counts and units per epoch, in total and per wallet stream count."""
@@ -54,3 +57,6 @@ class Directory(Protocol):
 
     def status(self) -> dict[str, Any]:
         """Node id, network, peers, last commit number, readiness with reasons."""
+
+    def not_ready(self) -> Sequence[str]:
+        """Why the node should get no traffic now, one word or sentence each; empty when it is ready."""

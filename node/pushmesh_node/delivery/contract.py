@@ -1,4 +1,4 @@
-"""The one delivery contract: what every transport gives a wallet, and what it needs from the node. No transport knows another."""
+"""The one delivery contract: what a transport gives a wallet and needs from the node. No transport knows another."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..engine.answers import Principal
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message for one wallet. `frame` is a self-contained frame of this envelope, which the wallet can verify by itself.
+    """One message for one wallet. `frame` is a self-contained frame of this envelope, which the wallet can verify.
 
     `verdict` is the delivery verdict (now, silent, ...) and `reason` why; kind is notification or retraction."""
 
@@ -27,7 +27,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of an inbox in commit order. `next_cursor` lies past everything that was looked at, delivered or held; `more` says to ask again."""
+    """A part of an inbox in commit order; `more` says to ask again.
+
+    `next_cursor` lies past everything that was looked at, delivered or held."""
 
     messages: tuple[Message, ...]
     next_cursor: int
@@ -43,7 +45,7 @@ class Cursor:
 
 
 class Listener(Protocol):
-    """A live consumer. Called on the node's own loop and never blocks: a consumer that cannot take more reads the rest from the store."""
+    """A live consumer. Called on the node's own loop and never blocks: who cannot take more reads the store later."""
 
     principal: Principal
 
@@ -61,7 +63,7 @@ class Inboxes(Protocol):
         """16 bytes of this node's store."""
 
     def listen(self, listener: Listener) -> int:
-        """Register for live messages; returns the commit number from which on (exclusive) they come live. Read the rest with `read`."""
+        """Register for live messages; returns the commit number after which they come live. `read` gives the rest."""
 
     def forget(self, listener: Listener) -> None:
         """Idempotent."""
@@ -89,7 +91,7 @@ class Inboxes(Protocol):
 
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]
-"""`await authenticate(credential text, host that the client dialled)`: a log-in or a token in its text form; raises Denied."""
+"""`await authenticate(text of a log-in or a token, host that the client dialled)`; raises Denied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,11 @@ class Session:
         """The commit number up to which the consumer has been given everything that it wants."""
         return self._position
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the store is read, so that only what is new is still to come."""
+        return self._phase is _Phase.LIVE
+
     def choose(self, topics: frozenset[Topic] | None) -> None:
         """From now on give these topics only (None is all); what is queued is sorted out too. Nothing is read again."""
         self._filter = self._allowed(topics)

@@ -1,7 +1,8 @@
-"""What the node answers to those who ask: outcomes of publishing, who somebody is, and refusals. Data that every edge shares."""
+"""What the node answers to those who ask: outcomes, who somebody is, refusals. Data that every edge shares."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.errors import Refusal
@@ -19,9 +20,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to one published envelope. `id` is None where the bytes could not be read, `commit_no` is set from durable on.
+    """The answer to one published envelope. `id` is None where the bytes could not be read.
 
-    A level of durable with reason `duplicate` repeats an earlier answer; with `slot-void` the envelope is kept as proof only."""
+    `commit_no` is set from durable on. A level of durable with reason `duplicate` repeats an earlier answer; with
+    `slot-void` the envelope is kept as proof only."""
 
     id: EnvelopeId | None
     level: Level
@@ -29,6 +31,17 @@ class Outcome:
     rule: str
     detail: str
     commit_no: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The one JSON form of every edge; the id in hex."""
+        return {
+            "id": None if self.id is None else self.id.hex(),
+            "level": str(self.level),
+            "reason": str(self.reason),
+            "rule": self.rule,
+            "detail": self.detail,
+            "commit_no": self.commit_no,
+        }
 
 
 class Permission(IntEnum):
@@ -40,7 +53,8 @@ class Permission(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is on a connection, proved by a log-in or a token; `grant_id` is the grant whose end ends the connection, None for the wallet itself.
+    """Who is on a connection, proved by a log-in or a token. When the grant `grant_id` ends, so does the connection.
+    None is the wallet itself.
 
     `topics` limits what a token may read; None is no limit."""
 
@@ -52,7 +66,7 @@ class Principal:
 
 
 class Denied(Exception):
-    """Raised at the edges for a request that is refused: carries the reason, the rule's number (or "") and a detail for the client."""
+    """Raised at the edges for a request that is refused: the reason, the rule's number (or "") and a detail for it."""
 
     def __init__(self, reason: Reason, detail: str, rule: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -60,6 +74,10 @@ class Denied(Exception):
         self.rule = rule
         self.detail = detail
         self.retry_after_s = retry_after_s
+
+    def as_json(self) -> dict[str, str]:
+        """The one JSON form of every edge."""
+        return {"reason": str(self.reason), "rule": self.rule, "detail": self.detail}
 
     @classmethod
     def from_refusal(cls, refusal: Refusal) -> "Denied":

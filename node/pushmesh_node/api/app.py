@@ -1,0 +1,152 @@
+"""Builds the HTTP application of a node and serves it: publishing and look-ups; other rooms hand in their routes."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Self
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from ..http_kit import Authenticate
+from .contract import Directory, Publishing
+from .cors import allow_origins, answer_preflight
+from .errors import Handler, Report, error_middleware, remember_started
+from .gate import Gate, GateLimits
+from .health import HealthRoutes
+from .lookups import LookupRoutes
+from .publish import PublishRoutes
+from .publish_stream import StreamLimits, StreamRoutes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Byte limits are those of the network's genesis; `idle_s` ends a connection between two requests."""
+
+    api_batch_bytes: int = 2_097_152
+    item_bytes: int = 81_920
+    header_bytes: int = 16_384
+    body_timeout_s: float = 60.0
+    idle_s: float = 75.0
+    drain_s: float = 10.0
+    stream: StreamLimits = field(default_factory=StreamLimits)
+    gate: GateLimits = field(default_factory=GateLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A node's HTTP side before it listens."""
+
+    app: web.Application
+    gate: Gate
+    limits: ApiLimits
+    drains: tuple[Callable[[], None], ...]
+
+
+def build_api(
+    publishing: Publishing,
+    directory: Directory,
+    authenticate: Authenticate,
+    *,
+    report: Report,
+    limits: ApiLimits,
+    metrics: Callable[[], bytes] | None = None,
+    other_routes: Iterable[web.AbstractRouteDef] = (),
+    drains: Iterable[Callable[[], None]] = (),
+) -> Api:
+    """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
+
+    Each of `drains` is called when the server stops, so that open streams of other rooms end."""
+    gate = Gate(limits.gate)
+    streams = StreamRoutes(publishing.publish, limits.stream, report)
+    app = web.Application(middlewares=[_notice(gate), error_middleware(report)])
+    app.on_response_prepare.append(allow_origins)
+    app.on_response_prepare.append(remember_started)
+    app.add_routes(build_routes(publishing, directory, authenticate, streams, limits, metrics))
+    app.add_routes(other_routes)
+    app.router.add_route("OPTIONS", "/{path:.*}", answer_preflight)
+    return Api(app, gate, limits, (streams.drain, *drains))
+
+
+def build_routes(
+    publishing: Publishing,
+    directory: Directory,
+    authenticate: Authenticate,
+    streams: StreamRoutes,
+    limits: ApiLimits,
+    metrics: Callable[[], bytes] | None,
+) -> list[web.RouteDef]:
+    """The table of this room's routes."""
+    publish = PublishRoutes(publishing, authenticate, limits.api_batch_bytes, limits.item_bytes, limits.body_timeout_s)
+    lookups = LookupRoutes(directory, authenticate)
+    health = HealthRoutes(directory.not_ready, metrics)
+    return [
+        web.post("/v1/publish", publish.publish),
+        web.get("/v1/publish/stream", streams.publish_stream, allow_head=False),
+        web.post("/v1/private", publish.publish_private),
+        web.get("/v1/topics/{owner}/{name}", lookups.topic),
+        web.get("/v1/topics/{owner}/{name}/subscribers", lookups.subscribers),
+        web.get("/v1/accounts/{account}/subscriptions", lookups.subscriptions),
+        web.get("/v1/accounts/{account}/grants", lookups.grants),
+        web.get("/v1/slots", lookups.slots),
+        web.get("/v1/explain", lookups.explain),
+        web.get("/v1/points", lookups.points),
+        web.get("/v1/limits", lookups.limits),
+        web.get("/v1/status", lookups.status),
+        web.get("/healthz", health.alive),
+        web.get("/readyz", health.ready),
+        web.get("/metrics", health.scrape),
+    ]
+
+
+class HttpServer:
+    """A listening Api. Leaving it drains: nothing new is taken, what was taken is answered."""
+
+    def __init__(self, api: Api, host: str, port: int) -> None:
+        self._api = api
+        self._host = host
+        self._asked_port = port
+        limits = api.limits
+        self._runner = web.AppRunner(
+            api.app,
+            access_log=None,
+            keepalive_timeout=limits.idle_s,
+            shutdown_timeout=limits.drain_s,
+            max_line_size=limits.header_bytes,
+            max_field_size=limits.header_bytes,
+        )
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        """Raises OSError where the address cannot be listened on."""
+        await self._runner.setup()
+        assert self._runner.server is not None
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                self._api.gate.wrap(self._runner.server), self._host, self._asked_port, backlog=1_024
+            )
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        listening: socket.socket = self._server.sockets[0]
+        self.port = listening.getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Returns when every connection is closed, after `drain_s` at the latest."""
+        assert self._server is not None
+        self._server.close()
+        for drain in self._api.drains:
+            drain()
+        await self._runner.cleanup()
+
+
+def _notice(gate: Gate) -> Middleware:
+    @web.middleware
+    async def notice(request: web.Request, handler: Handler) -> web.StreamResponse:
+        gate.started(request.transport)
+        return await handler(request)
+
+    return notice

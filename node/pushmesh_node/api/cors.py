@@ -1,0 +1,21 @@
+"""Lets web pages of any origin call the API: it knows bearer credentials only, no cookies, so all origins are equal."""
+
+from aiohttp import web
+
+ANY = "*"
+HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+async def allow_origins(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal for `on_response_prepare`."""
+    response.headers["Access-Control-Allow-Origin"] = ANY
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+
+
+async def answer_preflight(request: web.Request) -> web.Response:
+    """The answer to a browser that asks before it calls."""
+    return web.Response(status=204, headers=HEADERS)

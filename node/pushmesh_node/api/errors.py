@@ -1,0 +1,75 @@
+"""One place where whatever goes wrong in a handler becomes an answer. Clients see a reason, never a traceback."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+
+from ..engine.answers import Denied
+from ..http_kit import json_reply
+from .statuses import BAD_REQUEST, NOT_FOUND, TOO_LARGE, retry_headers, status_of
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Report = Callable[[BaseException, str], None]
+"""`report(error, where)`: log and count an error that is this node's own fault."""
+
+_STARTED = web.RequestKey("pushmesh-started", web.StreamResponse)
+_HTTP_REASONS = {NOT_FOUND: Reason.NOT_FOUND, TOO_LARGE: Reason.OVERSIZE}
+
+
+def refusal_reply(denied: Denied, status: int | None = None) -> web.Response:
+    """The answer to a request that is refused as a whole."""
+    status = status_of(denied.reason) if status is None else status
+    return json_reply(denied.as_json(), status, retry_headers(status, denied.retry_after_s))
+
+
+async def remember_started(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal for `on_response_prepare`: from here on no other answer can be given."""
+    request[_STARTED] = response
+
+
+def error_middleware(report: Report) -> Middleware:
+    """Maps Denied, Refusal, aiohttp's own errors and any other exception to `{"reason", "rule", "detail"}`."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Denied as denied:
+            return refusal_reply(denied)
+        except Refusal as refusal:
+            return refusal_reply(Denied.from_refusal(refusal))
+        except web.HTTPException as error:
+            return _http_reply(error)
+        except (ConnectionError, asyncio.CancelledError):
+            raise  # the client went away, or the server is being stopped
+        except Exception as error:
+            report(error, f"{request.method} {_route_of(request)}")
+            started: web.StreamResponse | None = request.get(_STARTED)
+            if started is None:
+                return refusal_reply(Denied(Reason.INTERNAL, "this is the node's own fault; it has been logged"))
+            if request.transport is not None:
+                request.transport.abort()  # half an answer must not look like a whole one
+            return started
+
+    return answer
+
+
+def _http_reply(error: web.HTTPException) -> web.StreamResponse:
+    if error.status < BAD_REQUEST:
+        raise error
+    reason = _HTTP_REASONS.get(error.status, Reason.BAD_REQUEST)
+    reply = refusal_reply(Denied(reason, error.reason), error.status)
+    if "Allow" in error.headers:
+        reply.headers["Allow"] = error.headers["Allow"]
+    return reply
+
+
+def _route_of(request: web.Request) -> str:
+    """The route's pattern, which names no wallet."""
+    resource = request.match_info.route.resource
+    return "?" if resource is None else resource.canonical

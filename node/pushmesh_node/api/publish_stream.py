@@ -1,0 +1,251 @@
+"""The pipelined way in: one WebSocket, many unanswered requests. What has arrived together is judged together.
+
+It reads, groups and answers, and never looks into a frame. Beyond its window it stops reading: TCP slows the publisher.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from pushmesh_protocol.display import frame_from_json
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+
+from ..engine.answers import Denied, Level, Outcome
+from .errors import Report
+
+Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Of one stream. `window` and `window_bytes` bound unanswered requests (a single one is always taken), `batches`
+    how many groups of them are at work at a time. A reply that is not taken for `write_s` ends the stream."""
+
+    window: int = 4_096
+    window_bytes: int = 8_388_608
+    batches: int = 4
+    message_bytes: int = 4_194_304
+    write_s: float = 30.0
+    heartbeat_s: float = 30.0
+    close_s: float = 5.0
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A binary message: the publisher's own number, and a frame."""
+
+    number: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    frame: bytes
+
+
+Row = tuple[bytes | None, str, str, str, str, int | None]
+"""(id, level, reason, rule, detail, commit number) of one envelope."""
+
+_decode = msgspec.msgpack.Decoder(Request).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode_json = msgspec.json.Decoder(dict[str, Any]).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+_Asked = tuple[Any, bytes, bool]
+"""(the publisher's own number, frame, whether it came as JSON): tuples, for this runs once a message."""
+
+_Reply = tuple[Any, Sequence[Outcome], bool]
+
+OWN_FAULT = "this is the node's own fault; it has been logged"
+
+
+class PublishStream:
+    """One connection. `run` serves it to its end; `stop` lets it answer what it has taken and say good-bye."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        publish: Publish,
+        limits: StreamLimits,
+        *,
+        report: Report,
+        abort: Callable[[], None],
+    ) -> None:
+        self._socket = socket
+        self._abort = abort
+        self._publish = publish
+        self._limits = limits
+        self._report = report
+        self._taken: list[bytes | str] = []
+        self._unanswered = 0
+        self._unanswered_bytes = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._free = asyncio.Semaphore(limits.batches)
+        self._replies: list[_Reply] = []
+        self._answered: list[bytes | str] = []
+        self._ready = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._done = False
+
+    async def run(self) -> None:
+        """Returns when the publisher has gone or the stream was stopped, and everything taken is published."""
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._write())
+            self._reader = tasks.create_task(self._read())
+            await self._work()
+            self._done = True
+            self._ready.set()
+            await writer
+
+    def stop(self) -> None:
+        """Take nothing more. Idempotent."""
+        self._stopping = True
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self) -> None:
+        """Takes all messages that are there without giving way: `receive` waits only when there is none."""
+        limits, receive, taken, arrived = self._limits, self._socket.receive, self._taken, self._arrived
+        try:
+            while not self._stopping:
+                message = await receive()
+                if message.type is not WSMsgType.BINARY and message.type is not WSMsgType.TEXT:
+                    break
+                taken.append(message.data)
+                self._unanswered += 1
+                self._unanswered_bytes += len(message.data)
+                arrived.set()
+                while self._unanswered >= limits.window or self._unanswered_bytes >= limits.window_bytes:
+                    self._room.clear()
+                    await self._room.wait()
+        finally:
+            self._stopping = True
+            arrived.set()
+
+    async def _work(self) -> None:
+        """Hands what has gathered to the node, a few batches at a time; the busier the node, the larger they grow."""
+        async with asyncio.TaskGroup() as batches:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                if self._taken:
+                    await self._free.acquire()
+                    batch = self._taken.copy()
+                    self._taken.clear()
+                    batches.create_task(self._serve(batch))
+                elif self._stopping:
+                    return
+                if self._stopping:
+                    self._arrived.set()
+
+    async def _serve(self, batch: list[bytes | str]) -> None:
+        asked = [request for request in map(self._open, batch) if request is not None]
+        answers: Sequence[Sequence[Outcome]]
+        try:
+            answers = await self._publish([frame for _, frame, _ in asked]) if asked else ()
+        except Denied as denied:
+            answers = [[_refused(denied)]] * len(asked)
+        except Exception as error:  # the node's own fault; the others of this connection go on
+            self._report(error, "publish stream")
+            answers = [[_refused(Denied(Reason.INTERNAL, OWN_FAULT))]] * len(asked)
+        finally:
+            self._free.release()
+        for (number, _, is_json), outcomes in zip(asked, answers, strict=True):
+            self._replies.append((number, outcomes, is_json))
+        self._answered += batch
+        self._ready.set()
+
+    def _open(self, data: bytes | str) -> _Asked | None:
+        """The request in a message; one that cannot be read is answered here, without a number where it has none."""
+        is_json, number = isinstance(data, str), None
+        try:
+            if isinstance(data, bytes):
+                request = _decode(data)
+                return request.number, request.frame, False
+            form = _decode_json(data)
+            number = form.pop("no", None)
+            return number, frame_from_json(form), True
+        except Refusal as refusal:
+            denied = Denied.from_refusal(refusal)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            denied = Denied(Reason.BAD_REQUEST, f"a request is [number, frame] or a JSON object with no: {error}")
+        self._replies.append((number, [_refused(denied)], is_json))
+        return None
+
+    async def _write(self) -> None:
+        """One message, of each form, for all replies that are there."""
+        while not self._done or self._replies:
+            await self._ready.wait()
+            self._ready.clear()
+            replies, self._replies = self._replies, []
+            answered, self._answered = self._answered, []
+            try:
+                async with asyncio.timeout(self._limits.write_s):
+                    await self._send(replies)
+            except (TimeoutError, ConnectionError):
+                self._abort()  # what was published stays published; the publisher asks again and is told
+                self.stop()
+            self._unanswered -= len(answered)
+            self._unanswered_bytes -= sum([len(data) for data in answered])
+            self._room.set()
+
+    async def _send(self, replies: Sequence[_Reply]) -> None:
+        rows = [(number, [_row(each) for each in outcomes]) for number, outcomes, is_json in replies if not is_json]
+        if rows:
+            await self._socket.send_bytes(_encode(rows))
+        if len(rows) < len(replies):
+            forms = [
+                {"no": number, "outcomes": [each.as_json() for each in outcomes]}
+                for number, outcomes, is_json in replies
+                if is_json
+            ]
+            await self._socket.send_frame(_encode_json(forms), WSMsgType.TEXT)
+
+
+def _refused(denied: Denied) -> Outcome:
+    return Outcome(None, Level.REFUSED, denied.reason, denied.rule, denied.detail, None)
+
+
+def _row(outcome: Outcome) -> Row:
+    return (outcome.id, outcome.level, outcome.reason, outcome.rule, outcome.detail, outcome.commit_no)
+
+
+class StreamRoutes:
+    """GET /v1/publish/stream. Knows its open streams, so that a node that stops can let them answer."""
+
+    def __init__(self, publish: Publish, limits: StreamLimits, report: Report) -> None:
+        self._publish = publish
+        self._limits = limits
+        self._report = report
+        self._open: set[PublishStream] = set()
+        self._draining = False
+
+    async def publish_stream(self, request: web.Request) -> web.StreamResponse:
+        """Serves one publisher to its end."""
+        if self._draining:
+            raise Denied(Reason.DRAINING, "the node stops")
+        limits = self._limits
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=limits.message_bytes, heartbeat=limits.heartbeat_s, timeout=limits.close_s
+        )
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+        stream = PublishStream(socket, self._publish, limits, report=self._report, abort=transport.abort)
+        self._open.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._open.discard(stream)
+        code = WSCloseCode.GOING_AWAY if self._draining else WSCloseCode.OK
+        await socket.close(code=code, message=b"draining" if self._draining else b"")
+        return socket
+
+    def drain(self) -> None:
+        """Take no more requests; what was taken is answered before the streams close."""
+        self._draining = True
+        for stream in tuple(self._open):
+            stream.stop()

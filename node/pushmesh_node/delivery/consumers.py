@@ -1,0 +1,49 @@
+"""The open streams of this node's wallets, over whatever transport: bounded per wallet, and all ended when the node stops."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account
+
+from ..engine.answers import Denied
+from .session import Session
+
+
+class Consumers:
+    """Every transport admits its sessions here; one object for the node."""
+
+    def __init__(self, per_account: int = 64) -> None:
+        self._per_account = per_account
+        self._accounts: Counter[Account] = Counter()
+        self._sessions: set[Session] = set()
+        self._draining = False
+
+    def __len__(self) -> int:
+        """Sessions that are open now."""
+        return len(self._sessions)
+
+    @contextmanager
+    def admit(self, session: Session) -> Iterator[Session]:
+        """Count a session while it lasts. Raises Denied `too-many-connections` or `draining`."""
+        account = session.principal.account
+        if self._draining:
+            raise Denied(Reason.DRAINING, "the node stops")
+        if self._accounts[account] >= self._per_account:
+            raise Denied(Reason.TOO_MANY_CONNECTIONS, f"a wallet may have {self._per_account} streams here")
+        self._accounts[account] += 1
+        self._sessions.add(session)
+        try:
+            yield session
+        finally:
+            self._sessions.discard(session)
+            self._accounts[account] -= 1
+            if not self._accounts[account]:
+                del self._accounts[account]
+
+    def drain(self) -> None:
+        """End all sessions with `draining` and admit no more."""
+        self._draining = True
+        for session in tuple(self._sessions):
+            session.end(Reason.DRAINING, "the node stops; go on with your cursor")

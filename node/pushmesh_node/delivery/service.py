@@ -1,0 +1,109 @@
+"""What the HTTP transports share: the node behind them, their limits, and acknowledgements, vouchers and log-in hints."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pushmesh_protocol.armor import from_text, to_text
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.limits import LOGIN_WINDOW_MS
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.vouchers import Voucher, decode_voucher
+
+from ..engine.answers import Denied, Outcome, Principal
+from .consumers import Consumers
+from .contract import Authenticate, Inboxes
+from .cursor import commit_no_of, find_start
+from .messages import MessageForms
+from .session import Session, SessionLimits
+
+Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
+Report = Callable[[BaseException, str], None]
+
+MAX_DEVICE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a wallet has to know of a node to log in to it; `hosts` are the names that a log-in may carry."""
+
+    node_id: bytes
+    network: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Of the wallets' HTTP ways; `message_bytes` is the largest message of a client on a WebSocket."""
+
+    page_messages: int = 256
+    page_bytes: int = 1_048_576
+    longest_poll_s: float = 30.0
+    body_bytes: int = 65_536
+    body_timeout_s: float = 60.0
+    message_bytes: int = 524_288
+    login_s: float = 10.0
+    heartbeat_s: float = 30.0
+    close_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The node as the HTTP transports see it; `now_ms` is its clock, `report(error, where)` takes its own faults."""
+
+    facts: NodeFacts
+    inboxes: Inboxes
+    authenticate: Authenticate
+    publish: Publish
+    consumers: Consumers
+    forms: MessageForms
+    now_ms: Callable[[], int]
+    report: Report
+    sessions: SessionLimits
+    limits: HttpLimits
+
+    async def session(
+        self, principal: Principal, cursor: str | None, device: str, topics: Any, limits: SessionLimits | None = None
+    ) -> Session:
+        """A session that starts at the cursor, or at the device's. Raises Denied `bad-cursor` or `bad-request`."""
+        start = await find_start(self.inboxes, principal, cursor, check_device(device))
+        return Session(self.inboxes, principal, start, topics=topics, limits=limits or self.sessions)
+
+    async def acknowledge(self, principal: Principal, device: str, cursor: str) -> None:
+        """Remember how far a device has read. Raises Denied `bad-cursor` or `bad-request`."""
+        commit_no = commit_no_of(cursor, self.inboxes.incarnation())
+        await self.inboxes.acknowledge(principal, check_device(device), commit_no)
+
+    async def take_voucher(self, principal: Principal, voucher: Voucher | str) -> dict[str, Any]:
+        """The answer to one voucher, given whole or as text: it never raises for a voucher's fault."""
+        answer = {"accepted": True, "reason": str(Reason.OK), "rule": "", "detail": ""}
+        try:
+            voucher = decode_voucher(from_text(voucher)) if isinstance(voucher, str) else voucher
+            await self.inboxes.take_voucher(principal, voucher)
+        except Refusal as refusal:
+            answer |= {"accepted": False, **Denied.from_refusal(refusal).as_json()}
+        except Denied as denied:
+            answer |= {"accepted": False, **denied.as_json()}
+        return answer
+
+    async def last_vouchers(self, principal: Principal) -> list[str]:
+        """The wallet's newest vouchers (SPEC 10.5) as base64url, so that a client without storage goes on."""
+        return [to_text(pack(voucher)) for voucher in await self.inboxes.last_vouchers(principal)]
+
+    def challenge(self) -> dict[str, Any]:
+        """What a wallet needs to build its log-in (SPEC 11.1); the nonce is its own choice."""
+        return {
+            "node_id": self.facts.node_id.hex(),
+            "network": self.facts.network,
+            "hosts": list(self.facts.hosts),
+            "time_ms": self.now_ms(),
+            "window_ms": LOGIN_WINDOW_MS,
+        }
+
+
+def check_device(device: str) -> str:
+    """The name of a wallet's device. Raises Denied `bad-request` where it is too long or not printable."""
+    if len(device) > MAX_DEVICE or not device.isprintable():
+        raise Denied(Reason.BAD_REQUEST, f"a device is a printable text of at most {MAX_DEVICE} characters")
+    return device

@@ -1,0 +1,68 @@
+"""An inbox as a stream over plain HTTP: Server-Sent Events, or one JSON object a line. Nothing comes in over it."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pushmesh_protocol.reasons import Reason
+
+from ..engine.answers import Permission
+from ..http_kit import principal_of, topics
+from .messages import MARK_NAMES, MessageForms
+from .service import Service
+from .session import Batch, Mark, Marker, pump
+
+NDJSON_TYPE = "application/x-ndjson"
+SSE_TYPE = "text/event-stream"
+HEARTBEAT = b": idle\n\n"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoutes:
+    """GET /v1/events."""
+
+    service: Service
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """From `Last-Event-ID`, `?cursor=` or the `?device=`'s cursor on; `?topics=` limits it. The last event is `end`."""
+        service = self.service
+        principal = await principal_of(request, service.authenticate, Permission.READ)
+        cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")
+        session = await service.session(principal, cursor, request.query.get("device", ""), topics(request))
+        lines = NDJSON_TYPE in request.headers.get("Accept", "")
+        encode = encode_lines if lines else encode_events
+        response = web.StreamResponse(headers=HEADERS)
+        response.content_type = NDJSON_TYPE if lines else SSE_TYPE
+
+        async def write(batch: Batch) -> None:
+            await response.write(encode(service.forms, batch))
+
+        with service.consumers.admit(session):
+            await response.prepare(request)
+            ended = await pump(session, service.inboxes, "ndjson" if lines else "sse", write)
+        if ended.reason != Reason.SLOW_CONSUMER:
+            await write(ended)
+        elif request.transport is not None:
+            request.transport.abort()
+        return response
+
+
+def encode_events(forms: MessageForms, batch: Batch) -> bytes:
+    """A batch as Server-Sent Events, whose ids are cursors, so that a browser resumes by itself."""
+    if isinstance(batch, Marker):
+        if batch.mark is Mark.IDLE:
+            return HEARTBEAT
+        return _event(forms.cursor(batch.commit_no), MARK_NAMES[batch.mark], forms.marker(batch))
+    return b"".join([_event(forms.cursor(each.commit_no), "message", forms.message(each)) for each in batch])
+
+
+def encode_lines(forms: MessageForms, batch: Batch) -> bytes:
+    """A batch as JSON lines."""
+    if isinstance(batch, Marker):
+        return forms.marker(batch) + b"\n"
+    return b"".join([forms.message(each) + b"\n" for each in batch])
+
+
+def _event(cursor: str, name: str, data: bytes) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), name.encode(), data)

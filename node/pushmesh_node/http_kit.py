@@ -1,0 +1,151 @@
+"""What both HTTP edges share: bodies and parameters within limits, JSON replies, who a request comes from. No route."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import ClientPayloadError, web
+
+from pushmesh_protocol.accounts import Topic, parse_account, parse_topic
+from pushmesh_protocol.errors import AccountError
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account
+
+from .engine.answers import Denied, Permission, Principal
+
+Authenticate = Callable[[str, str], Awaitable[Principal]]
+JSON_TYPE = "application/json"
+MAX_TOPICS = 1_024
+T = TypeVar("T")
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
+
+
+def json_reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A whole answer that no cache keeps."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return web.Response(body=_encode_json(value), status=status, content_type=JSON_TYPE, headers=headers)
+
+
+async def read_body(request: web.Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """The body after any Content-Encoding. Raises Denied `oversize`, `timeout` or `bad-request`."""
+    too_large = Denied(Reason.OVERSIZE, f"the body is larger than {limit_bytes} bytes", "8.2")
+    if (request.content_length or 0) > limit_bytes:
+        raise too_large
+    data = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.content.iter_any():
+                data += chunk
+                if len(data) > limit_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise Denied(Reason.TIMEOUT, f"the body did not arrive within {timeout_s:g} s") from error
+    except (web.RequestPayloadError, ClientPayloadError) as error:
+        raise Denied(Reason.BAD_REQUEST, "the body could not be read") from error
+    return bytes(data)
+
+
+def decode_json(data: bytes | str) -> Any:
+    """Any JSON value. Raises Denied `bad-request`."""
+    try:
+        return _decode_json(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Denied(Reason.BAD_REQUEST, f"not JSON: {error}") from error
+
+
+def decode_as(kind: type[T], value: Any) -> T:
+    """A JSON value as a Struct. Raises Denied `bad-request` that names the wrong member."""
+    try:
+        converted: T = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Denied(Reason.BAD_REQUEST, str(error)) from error
+    return converted
+
+
+async def principal_of(request: web.Request, authenticate: Authenticate, needs: Permission) -> Principal:
+    """Who asks: by `Authorization: Bearer <log-in or token>` or `?auth=`. Raises Denied."""
+    credential = credential_of(request)
+    if credential is None:
+        raise Denied(Reason.LOGIN_REQUIRED, "send Authorization: Bearer <log-in or token>", "11.1")
+    principal = await authenticate(credential, request.host)
+    require(principal, needs)
+    return principal
+
+
+def credential_of(request: web.Request) -> str | None:
+    """The text of a log-in or token, if the request carries one."""
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credential.strip():
+        return credential.strip()
+    return request.query.get("auth") or None
+
+
+def require(principal: Principal, needs: Permission) -> None:
+    """Raise Denied `forbidden` unless the principal may do it."""
+    if needs not in principal.permissions:
+        raise Denied(Reason.FORBIDDEN, f"the token has no scope {needs.name.lower()}", "11.3")
+
+
+def integer(request: web.Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number in the query. Raises Denied `bad-request`."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    value = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else -1
+    if not low <= value <= high:
+        raise Denied(Reason.BAD_REQUEST, f"{name} is a whole number from {low} to {high}")
+    return value
+
+
+def seconds(request: web.Request, name: str, most: float) -> float:
+    """A time in the query, 0 where it is absent and cut to `most`. Raises Denied `bad-request`."""
+    text = request.query.get(name, "0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:  # NaN compares false
+        raise Denied(Reason.BAD_REQUEST, f"{name} is a number of seconds from 0")
+    return min(value, most)
+
+
+def hex_id(request: web.Request, name: str) -> bytes:
+    """32 bytes in hex in the query. Raises Denied `bad-request`."""
+    text = request.query.get(name, "").removeprefix("0x")
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != 32:
+        raise Denied(Reason.BAD_REQUEST, f"{name} is 32 bytes in hex")
+    return value
+
+
+def account(text: str) -> Account:
+    """The account of a CAIP-10 text. Raises Denied `bad-request`."""
+    try:
+        return parse_account(text)
+    except AccountError as error:
+        raise Denied(Reason.BAD_REQUEST, str(error), "2.2") from error
+
+
+def topic(text: str) -> Topic:
+    """The topic of its display form. Raises Denied `bad-request`."""
+    try:
+        return parse_topic(text)
+    except AccountError as error:
+        raise Denied(Reason.BAD_REQUEST, str(error), "2.3") from error
+
+
+def topics(request: web.Request) -> frozenset[Topic] | None:
+    """`?topics=<topic>,<topic>`; None, which is all, where it is absent. Raises Denied `bad-request`."""
+    text = request.query.get("topics")
+    if text is None:
+        return None
+    names = text.split(",")
+    if len(names) > MAX_TOPICS:
+        raise Denied(Reason.BAD_REQUEST, f"at most {MAX_TOPICS} topics")
+    return frozenset(topic(name) for name in names)
