@@ -1,6 +1,6 @@
 """A process that writes to a store and prints what became durable: `python store_writer.py PATH MODE`.
 
-MODE `forever` commits calls and prints the last number of each that was acknowledged, until somebody ends it. MODE `full`
+MODE `forever` commits calls and prints the last number of each acknowledged one, until somebody ends it. MODE `full`
 lets files grow no further, prints how the store answers, gives the room back and goes on.
 """
 
