@@ -112,12 +112,15 @@ async def attacker(address: Address, seed: int = 99) -> AsyncIterator[BoundedYam
     """A peer that did the handshake and then says what it likes."""
     assert address.node_id is not None
     raw = await open_raw(address)
-    muxer = await Upgrader(key_pair_from(keys_of(seed))).upgrade(raw, peer_id_of(address.node_id))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(muxer.start)
-        yield muxer
+    try:
+        muxer = await Upgrader(key_pair_from(keys_of(seed))).upgrade(raw, peer_id_of(address.node_id))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(muxer.start)
+            yield muxer
+            raw.abort()
+            nursery.cancel_scope.cancel()
+    finally:
         raw.abort()
-        nursery.cancel_scope.cancel()
 
 
 async def open_stream(muxer: BoundedYamux) -> Stream:

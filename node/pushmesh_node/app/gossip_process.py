@@ -155,6 +155,10 @@ class GossipProcess:
             return False
         return True
 
+    def tell(self, messages: Sequence[Down]) -> None:
+        """Send what needs no credit (all but `Publish`) at once; nothing happens if no process is ready."""
+        self._write(messages)
+
     def open_stream(self, node_id: bytes, protocol: str) -> GossipStream | None:
         """None if no process is ready."""
         return self._streams.open(node_id, protocol) if self._streams is not None else None

@@ -1,0 +1,143 @@
+"""The whole process against what peers and operators can do to it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import trio
+
+from pushmesh_node import ipc
+from pushmesh_node.gossip.framing import frame
+from pushmesh_node.peer.address import Address, parse_address
+from pushmesh_node.peer.errors import PeerError
+from pushmesh_node.peer.mesh import GOSSIPSUB
+from pushmesh_node.peer.negotiate import propose
+from support.gossip_node import CHILD, GossipNode, a_start
+from support.trio_hosts import attacker, open_raw, open_stream
+
+pytestmark = pytest.mark.integration
+
+
+async def attack(address: Address) -> None:
+    """Every packet that is known to end a process built on the library's own host (D1 to D6), and more."""
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 9_000, b"\x13/multistream/1.0.0\n\x03\xff\xfe\n", b""):
+        raw = await open_raw(address)
+        await raw.write(garbage)
+        raw.abort()
+    raw = await open_raw(address)
+    with pytest.raises(PeerError):
+        await propose(raw, ["/plaintext/2.0.0"])
+    raw.abort()
+    for payload in (b"\x03\xff\xff\xff", b"\xff" * 12, frame(b"\x12\x04\x22\x02\xff\xfe"), b"\x81\x80\x80\x01"):
+        async with attacker(address) as muxer:
+            stream = await open_stream(muxer)
+            await propose(stream, [GOSSIPSUB])
+            await stream.write(payload)
+            await trio.sleep(0.05)
+    async with attacker(address) as muxer:
+        stream = await open_stream(muxer)
+        await stream.write(b"\x13/multistream/1.0.0\n\x03\xff\xfe\n")
+        for protocol in ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/pushmesh/test/1", "/nothing"):
+            stream = await open_stream(muxer)
+            try:
+                await propose(stream, [protocol])
+                await stream.write(b"\xff" * 100)
+                await stream.reset()
+            except PeerError:
+                pass
+        await trio.sleep(0.05)
+
+
+def in_thread(attacked: str) -> None:
+    trio.run(attack, parse_address(attacked))
+
+
+async def test_the_process_survives_every_known_attack_and_serves_its_peers() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await a.connect(b)
+        pid = a.process.pid
+        await asyncio.to_thread(in_thread, a.address)
+        async with asyncio.timeout(30):
+            while not any(each.data == b"still here" for each in a.frames):
+                await b.publish(b"still here")
+                await asyncio.sleep(0.05)
+        assert a.process.pid == pid and len(a.events) == 1
+        await a.until(lambda: a.count("connections_closed", "malformed-rpc") >= 3)
+        await a.until(lambda: a.count("connections_refused", "handshake") >= 5)
+
+
+async def test_a_banned_peer_is_disconnected_and_may_come_back_after_it() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await b.connect(a)
+        await a.process.send([ipc.Ban(b.node_id, 3_600)])
+        await a.until(lambda: b.node_id not in a.peers)
+        assert a.gone[-1].reason == "banned"
+        await a.until(lambda: a.count("connections_refused", "banned") >= 1)
+        await a.process.send([ipc.Ban(b.node_id, 0)])
+        await a.until(lambda: b.node_id in a.peers)
+
+
+async def test_main_learns_where_a_peer_can_be_dialled() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await b.connect(a)
+        await a.until(lambda: a.peers[b.node_id].addresses == [b.address])
+        await b.until(lambda: b.peers[a.node_id].addresses == [a.address])
+
+
+async def test_a_frozen_peer_is_noticed_and_taken_back_when_it_thaws() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await a.connect(b)
+        pid = b.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await a.until(lambda: b.node_id not in a.peers)
+            assert a.gone[-1].reason == "ping"
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await a.until(lambda: b.node_id in a.peers)
+
+
+def run_child(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CHILD, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_operator_gets_a_sentence_and_a_code() -> None:
+    usage = run_child()
+    assert usage.returncode == 2 and "usage" in usage.stderr
+    lost = run_child("/nonexistent/gossip.sock")
+    assert lost.returncode == 1 and "cannot reach the main process" in lost.stderr
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (ipc.encode([ipc.Stop()]), "no Start of this version"),
+        (b"\xff" * 8, "did not speak the protocol"),
+        (ipc.encode([a_start(1, bootstrap=["/ip4/127.0.0.1/tcp/1"])]), "must end in /p2p/ID"),
+    ],
+)
+def test_a_main_that_starts_it_wrongly_is_told_why(tmp_path: Path, first: bytes, sentence: str) -> None:
+    path = tmp_path / "gossip.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        results: list[subprocess.CompletedProcess[str]] = []
+        thread = threading.Thread(target=lambda: results.append(run_child(str(path))))
+        thread.start()
+        with listener.accept()[0] as main:
+            main.sendall(first)
+            thread.join(60)
+    assert results[0].returncode == 1 and sentence in results[0].stderr
+
+
+def test_the_real_process_has_an_entry_point() -> None:
+    command = [sys.executable, "-m", "pushmesh_node.peer"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "usage" in done.stderr
