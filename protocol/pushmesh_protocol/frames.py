@@ -6,12 +6,12 @@ import msgspec
 
 from .auth.schemes import Session
 from .auth.statement import Statement, check_statement
-from .checks import check_item, check_leaf, is_grant
+from .checks import check_item, check_leaf
 from .codec import pack
 from .envelope import Envelope
 from .errors import Refusal
 from .forms import FrameForm, ItemForm, Loose, RunForm, decode_frame
-from .kinds.registry import KIND_NAMES, SHARD_KINDS
+from .kinds.registry import KIND_NAMES, SHARD_KINDS, Kind
 from .network import Network
 from .reasons import Reason, Verdict
 from .tree import root_from_run
@@ -72,7 +72,7 @@ def open_publish(network: Network, data: bytes) -> OpenFrame:
 def _open(network: Network, data: bytes, *, count_limit: int) -> OpenFrame:
     grants, statements, items = decode_frame(data)
     count = len(grants) + sum(len(item.bodies) if isinstance(item, RunForm) else 1 for item in items)
-    if not items or count > count_limit:
+    if not 0 < count <= count_limit:
         raise Refusal(Reason.OVERSIZE, "8.2", f"a frame carries 1 to {count_limit} envelopes")
     checked = [_check_statement(network, statement) for statement in statements]
     opened = OpenFrame(
@@ -94,10 +94,9 @@ def _check_statement(network: Network, statement: Statement | Refusal) -> Statem
 
 
 def _open_grant(network: Network, form: ItemForm | Refusal) -> Envelope | Refusal:
-    envelope = _open_item(network, form)
-    if isinstance(envelope, Envelope) and not is_grant(envelope):
+    if isinstance(form, ItemForm) and form.kind != Kind.GRANT:
         return Refusal(Reason.MALFORMED, "8.4", "an entry of the grant table is not a grant")
-    return envelope
+    return _open_item(network, form)
 
 
 def _open_item(network: Network, form: ItemForm | Refusal) -> Envelope | Refusal:
@@ -124,6 +123,8 @@ def _open_run(network: Network, statements: Sequence[Statement | Refusal], run: 
     statement = statements[run.statement]
     if isinstance(statement, Refusal):
         return statement
+    if sum(map(len, run.bodies)) + 10_240 > network.limits.run_bytes and len(pack(run)) > network.limits.run_bytes:
+        return Refusal(Reason.OVERSIZE, "8.2", "the run is larger than the network allows")
     if run.first + len(run.bodies) > statement.count:
         return Refusal(Reason.BAD_BATCH_LEAF, "8.3", "the run reaches past the batch")
     try:
