@@ -189,9 +189,6 @@ class VerifyConfig(Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=0, le=256)] = 0
     """Threads that check signatures; 0 is one less than the machine's cores, but at least one."""
 
-    batch_envelopes: Annotated[int, Meta(ge=1, le=65_536)] = 256
-    """Envelopes that one thread takes at a time."""
-
     queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
     """Envelopes that wait; beyond it publishers are told queue-full."""
 

@@ -1,0 +1,194 @@
+"""Every metric of the main process, declared once, and one method for each."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
+
+from pushmesh_protocol.reasons import Reason, Verdict
+
+from .counts import Counts
+from .gossip import OTHER, GossipStats
+
+SOURCES: Final = ("published", "gossiped", "caught-up")
+DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbox", "hold", "drop")
+TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "publish")
+"""`publish` is the publishers' stream; the others lead to wallets."""
+QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live")
+DIRECTIONS: Final = ("in", "out")
+REASONS: Final = tuple(str(reason) for reason in Reason)
+VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
+STATUSES: Final = tuple(str(code) for code in range(100, 600))
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096)
+_NAMES: Final = {verdict: verdict.name.lower() for verdict in Verdict}
+
+
+class Metrics:
+    """All metrics of one node, in a registry of its own: two nodes in one process do not meet.
+
+    `routes` are the path templates of the HTTP API; a request to another path counts as `other`."""
+
+    def __init__(self, routes: Sequence[str] = ()) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._routes = frozenset(routes)
+        ProcessCollector(registry=registry)
+        self._judged = Counts(
+            registry,
+            "pushmesh_envelopes_judged",
+            "Envelopes that got a relay verdict.",
+            source=SOURCES,
+            verdict=VERDICTS,
+            reason=REASONS,
+        )
+        self._committed = Counts(registry, "pushmesh_envelopes_committed", "Envelopes that are on the disk.")
+        self._frames = Counts(
+            registry,
+            "pushmesh_frames",
+            "Frames between the mesh and this node, by the main process.",
+            direction=DIRECTIONS,
+            verdict=VERDICTS,
+            reason=REASONS,
+        )
+        self._decisions = Counts(
+            registry,
+            "pushmesh_curation_decisions",
+            "Delivery decisions, one per message and wallet, made again at each read.",
+            verdict=DELIVERY_VERDICTS,
+            reason=REASONS,
+        )
+        self._deliveries = Counts(
+            registry, "pushmesh_deliveries", "Messages that were handed to a wallet's transport.", transport=TRANSPORTS
+        )
+        self._vouchers = Counts(
+            registry, "pushmesh_vouchers", "Vouchers that wallets showed; reason ok counts.", reason=REASONS
+        )
+        self._drops = Counts(
+            registry,
+            "pushmesh_queue_drops",
+            "What a queue did not keep; each is told to its sender or repaired by catch-up.",
+            queue=QUEUES,
+            reason=REASONS,
+        )
+        self._requests = Counts(
+            registry,
+            "pushmesh_http_requests",
+            "Answered HTTP requests.",
+            route=self._routes | {OTHER},
+            status=STATUSES,
+        )
+        self._caught_up = Counts(
+            registry, "pushmesh_catch_up_envelopes", "Envelopes that peers sent in answer to this node's questions."
+        )
+        self._catch_up_ends = Counts(
+            registry,
+            "pushmesh_catch_up_failures",
+            "Catch-ups with a peer that ended early.",
+            reason=(*REASONS, OTHER),
+        )
+        self._restarts = Counts(registry, "pushmesh_gossip_restarts", "Times that the gossip process was lost.")
+        self._crashes = Counts(registry, "pushmesh_crashes", "Tasks of this node that failed by a fault of ours.")
+        self._gossip = GossipStats(registry)
+        self._connections = Gauge("pushmesh_connections", "Open connections.", ["transport"], registry=registry)
+        self._peers = Gauge("pushmesh_peers", "Connected peers.", registry=registry)
+        self._last_commit = Gauge("pushmesh_last_commit_number", "Highest durable commit number.", registry=registry)
+        self._epoch = Gauge("pushmesh_epoch_current", "Epoch of the network by this node's clock.", registry=registry)
+        self._parked = Gauge("pushmesh_parked_envelopes", "Envelopes that wait for a grant.", registry=registry)
+        self._commit_seconds = Histogram(
+            "pushmesh_store_commit_seconds",
+            "From the first waiting write to durable.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._commit_sizes = Histogram(
+            "pushmesh_store_commit_envelopes", "Envelopes of one transaction.", buckets=SIZES, registry=registry
+        )
+        self._verify_sizes = Histogram(
+            "pushmesh_verify_batch_envelopes", "Signatures of one call.", buckets=SIZES, registry=registry
+        )
+        self._publish_seconds = Histogram(
+            "pushmesh_publish_seconds", "From a request's last byte to its answer.", buckets=SECONDS, registry=registry
+        )
+
+    def judged(self, source: str, verdict: Verdict, reason: Reason, count: int = 1) -> None:
+        """`source` is one of SOURCES."""
+        self._judged.add(count, source, _NAMES[verdict], reason)
+
+    def committed(self, envelopes: int, seconds: float) -> None:
+        """One transaction is durable."""
+        self._committed.add(envelopes)
+        self._commit_sizes.observe(envelopes)
+        self._commit_seconds.observe(seconds)
+
+    def frame(self, direction: str, verdict: Verdict, reason: Reason, count: int = 1) -> None:
+        """`direction` is one of DIRECTIONS."""
+        self._frames.add(count, direction, _NAMES[verdict], reason)
+
+    def decided(self, verdict: str, reason: Reason, count: int = 1) -> None:
+        """`verdict` is one of DELIVERY_VERDICTS."""
+        self._decisions.add(count, verdict, reason)
+
+    def delivered(self, transport: str, count: int) -> None:
+        """`transport` is one of TRANSPORTS."""
+        self._deliveries.add(count, transport)
+
+    def voucher(self, reason: Reason) -> None:
+        """Reason ok for one that counts."""
+        self._vouchers.add(1, reason)
+
+    def dropped(self, queue: str, reason: Reason, count: int = 1) -> None:
+        """`queue` is one of QUEUES."""
+        self._drops.add(count, queue, reason)
+
+    def answered(self, route: str, status: int) -> None:
+        """`route` is a path template, never the path itself."""
+        self._requests.add(1, route if route in self._routes else OTHER, str(status))
+
+    def published(self, seconds: float) -> None:
+        """One publishing request was answered."""
+        self._publish_seconds.observe(seconds)
+
+    def verified(self, signatures: int) -> None:
+        """One call for the signatures of a batch."""
+        self._verify_sizes.observe(signatures)
+
+    def caught_up(self, envelopes: int) -> None:
+        """A page of a peer's log was read."""
+        self._caught_up.add(envelopes)
+
+    def catch_up_ended(self, why: str) -> None:
+        """`why` is a reason, or anything else, which counts as `other`."""
+        self._catch_up_ends.add(1, why if why in REASONS else OTHER)
+
+    def gossip(self, counters: Iterable[tuple[str, str, int]], gauges: Iterable[tuple[str, str, int]]) -> None:
+        """The gossip process's own counts since its last word, and present values."""
+        self._gossip.take(counters, gauges)
+
+    def gossip_lost(self, reason: str) -> None:
+        """The sentence is for the log; only the loss counts here."""
+        self._restarts.add(1)
+
+    def crashed(self) -> None:
+        """A task failed by a fault of ours."""
+        self._crashes.add(1)
+
+    def connections(self, transport: str, count: int) -> None:
+        """`transport` is one of TRANSPORTS. Raises ValueError for another."""
+        if transport not in TRANSPORTS:
+            raise ValueError(f"{transport!r} is no transport of pushmesh_connections")
+        self._connections.labels(transport).set(count)
+
+    def peers(self, count: int) -> None:
+        """Connected now."""
+        self._peers.set(count)
+
+    def gauges(self, *, last_commit: int, epoch: int, parked: int) -> None:
+        """Told at each tick."""
+        self._last_commit.set(last_commit)
+        self._epoch.set(epoch)
+        self._parked.set(parked)
+
+    def exposition(self) -> bytes:
+        """Prometheus text, version 0.0.4."""
+        return generate_latest(self.registry)
