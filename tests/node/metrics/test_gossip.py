@@ -21,7 +21,7 @@ def stats(registry: CollectorRegistry) -> GossipStats:
 
 
 def names_in_code() -> Iterator[tuple[str, str]]:
-    """(place, name) of each counter that the rooms of the gossip process name: Count("x", ...) and counters.add("x", ...)."""
+    """(place, name) of each counter that the gossip process names: `Count("x", ...)` and `_counters.add("x", ...)`."""
     for path in repository_files(".py"):
         if not any(path.is_relative_to(room) for room in ROOMS):
             continue
