@@ -1,4 +1,5 @@
-"""Who may sign for whom: the grants and revocations that are known, and what they make of an envelope (SPEC 4.9-4.12, 5.15, 5.16).
+"""Who may sign for whom: the grants and revocations that are known, and what they make of an envelope (SPEC
+4.9-4.12, 5.15, 5.16).
 
 Deterministic state without a clock: the same set of grants and revocations in any order answers the same."""
 

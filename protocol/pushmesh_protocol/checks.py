@@ -16,7 +16,9 @@ from .types import Account, EnvelopeId
 CONTRACT_GRANT_LIFE_MS = 7 * DAY_MS
 
 
-def check_item(network: Network, kind: int, author: bytes, body_bytes: bytes, auth: Auth, *, private: bool = False) -> Envelope:
+def check_item(
+    network: Network, kind: int, author: bytes, body_bytes: bytes, auth: Auth, *, private: bool = False
+) -> Envelope:
     """An envelope with its own auth, checked up to its signature. Raises Refusal with the rule that it breaks.
 
     `private` is the logged-in connection on which private kinds, and only they, are allowed."""

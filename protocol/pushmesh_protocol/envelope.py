@@ -12,7 +12,8 @@ from .types import Account, EnvelopeId, ItemHash
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """One envelope. `body` is the decoded form of `body_bytes`; for a batch leaf `auth` is the statement's, `index` its place in the batch.
+    """One envelope. `body` is the decoded form of `body_bytes`; for a batch leaf `auth` is the statement's,
+    `index` its place in the batch.
 
     `cost` is the number of slots it covers (SPEC 6.2)."""
 

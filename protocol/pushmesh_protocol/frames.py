@@ -43,7 +43,8 @@ class OpenFrame(msgspec.Struct, frozen=True, gc=False):
 
 
 def open_frame(network: Network, data: bytes, *, gossip_topic: str | None = None) -> OpenFrame:
-    """Decode and check a gossiped frame. Raises Refusal where the whole frame is REJECTed; what is merely unknown stays a part's Refusal.
+    """Decode and check a gossiped frame. Raises Refusal where the whole frame is REJECTed; what is merely unknown
+    stays a part's Refusal.
 
     With `gossip_topic` each item must belong to it (SPEC 8.6)."""
     if len(data) > network.limits.frame_bytes:
@@ -59,7 +60,8 @@ def open_frame(network: Network, data: bytes, *, gossip_topic: str | None = None
 
 
 def open_publish(network: Network, data: bytes) -> OpenFrame:
-    """Decode and check what a publisher sent: like a frame, but up to the API's batch size and with each bad entry's own Refusal.
+    """Decode and check what a publisher sent: like a frame, but up to the API's batch size and with each bad
+    entry's own Refusal.
 
     Raises Refusal only where the whole cannot be read."""
     if len(data) > network.limits.api_batch_bytes:

@@ -23,7 +23,8 @@ def check_clock(network: Network, envelope: Envelope, now_ms: int, *, by_sync: b
 
 
 def check_slot(network: Network, envelope: Envelope, allowance: int) -> None:
-    """Raise Refusal unless the envelope is within `allowance` slots or carries the work it needs, and no needless work (SPEC 6.3, 6.4)."""
+    """Raise Refusal unless the envelope is within `allowance` slots or carries the work it needs, and no needless
+    work (SPEC 6.3, 6.4)."""
     statement = envelope.statement
     if statement is None:
         first, covered, subject = envelope.body.seq, envelope.cost, bytes(envelope.id)
@@ -37,7 +38,9 @@ def check_slot(network: Network, envelope: Envelope, allowance: int) -> None:
         return
     # [IGNORE] neither allowance nor work (SPEC 6.4)
     if nonce is None:
-        raise Refusal(Reason.OVER_ALLOWANCE, "6.4", f"the slot is past the allowance of {allowance} and carries no work")
+        raise Refusal(
+            Reason.OVER_ALLOWANCE, "6.4", f"the slot is past the allowance of {allowance} and carries no work"
+        )
     bits = required_bits(network.parameters.difficulty(envelope.kind), covered)
     if work_bits(subject, nonce) < bits:
         raise Refusal(Reason.NOT_ENOUGH_WORK, "6.4", f"the slot needs {bits} bits of work")

@@ -119,7 +119,8 @@ class Network:
 
     @cached_property
     def hash_envelope(self) -> Any:
-        """`hash_envelope(kind byte, author, body)`: the id of an envelope, with the network already absorbed (SPEC 4.1)."""
+        """`hash_envelope(kind byte, author, body)`: the id of an envelope, with the network already absorbed (SPEC
+        4.1)."""
         return statement_hasher("envelope", self.id)
 
     def epoch(self, time_ms: int) -> Epoch:
@@ -131,7 +132,8 @@ class Network:
         return hash_statement("shard", packed_topic)[0] % self.shard_count
 
     def slot_cost(self, kind: int, author: bytes, body: bytes) -> int:
-        """Slots that an envelope covers (SPEC 6.2), from the size of its canonical [kind, author, body] without building it."""
+        """Slots that an envelope covers (SPEC 6.2), from the size of its canonical [kind, author, body] without
+        building it."""
         size = 1 + (1 if kind < 128 else 2) + _bin_size(len(author)) + _bin_size(len(body))
         return math.ceil(size / self.slot_bytes)
 

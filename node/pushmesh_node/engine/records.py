@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
+from ..ledger.records import VoucherRecord as VoucherRecord
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One item to commit: an envelope with its own auth (count 1), or a run of batch leaves (count n).
 
-    Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single envelope covers the
-    slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and readers decode."""
+    Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single
+    envelope covers the
+    slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and
+    readers decode."""
 
     first_commit: int
     kind: int
@@ -73,21 +77,6 @@ class StoredEnvelope:
     index: int
     kind: int
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class VoucherRecord:
-    """The newest voucher of a stream; `data` is its canonical bytes, `equivocation` the bytes of a contradicting one."""
-
-    epoch: Epoch
-    account: Account
-    key: bytes
-    stream: bytes
-    sequence: int
-    count: int
-    units: int
-    data: bytes
-    equivocation: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,5 +148,13 @@ class VoidMark:
 
 
 Write = (
-    Record | VoucherRecord | DecisionRecord | PrivateRecord | TokenRecord | CursorRecord | PeerCursor | SentMark | VoidMark
+    Record
+    | VoucherRecord
+    | DecisionRecord
+    | PrivateRecord
+    | TokenRecord
+    | CursorRecord
+    | PeerCursor
+    | SentMark
+    | VoidMark
 )

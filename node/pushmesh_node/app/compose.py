@@ -1,0 +1,229 @@
+"""The composition root: the only place that builds objects from a configuration, runs a node, and ends it in order."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from pushmesh_protocol.errors import NetworkFileError
+from pushmesh_protocol.network import Network, load_network
+
+from ..api.app import ApiLimits, HttpServer, build_api
+from ..api.gate import GateLimits
+from ..api.publish_stream import StreamLimits
+from ..config import Config, ConfigError, key_path, network_path, store_path
+from ..delivery.consumers import Consumers
+from ..delivery.messages import MessageForms
+from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
+from ..delivery.mqtt.ports import Ports
+from ..delivery.routes import delivery_routes
+from ..delivery.service import HttpLimits, NodeFacts, Service
+from ..delivery.session import SessionLimits
+from ..metrics import Metrics
+from ..storage.errors import StoreError
+from ..storage.settings import StoreSettings
+from ..storage.store import Store
+from .clock import now_ms
+from .directory import Directory
+from .keys import load_key
+from .node import Node
+
+log = structlog.get_logger()
+
+Ready = Callable[[Node], None]
+
+
+async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.Event | None = None) -> None:
+    """Run a node until SIGTERM, SIGINT or `stop`. Calls `ready` once it listens.
+
+    Raises ConfigError with one sentence for what only an operator can mend."""
+    stop = asyncio.Event() if stop is None else stop
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    network = read_network(config)
+    seed = load_key(key_path(config))
+    async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        store = await _open_store(config)
+        node = Node(config, network, seed, store, metrics)
+        stack.push_async_callback(node.close)
+        await node.restore()
+        running = asyncio.create_task(node.run(), name="node")
+        stack.push_async_callback(_cancel, running)
+        await _serve(stack, config, node)
+        log.info("node listens", api=node.status.api_address, mqtt=node.status.mqtt_address, node_id=node.node_id.hex())
+        if ready is not None:
+            ready(node)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, running), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if running.done():
+            running.result()  # it never ends by itself, so this raises our own fault: crash loudly
+        node.status.draining = True
+        log.info("node drains")
+    log.info("node ended")
+
+
+def read_network(config: Config) -> Network:
+    """The network that the configuration names. Raises ConfigError."""
+    path = network_path(config)
+    try:
+        return load_network(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, NetworkFileError) as error:
+        raise ConfigError(f"the network file {path} cannot be used: {error}") from error
+
+
+async def _open_store(config: Config) -> Store:
+    settings = config.store
+    path: Path = store_path(config)
+    try:
+        return await Store.open(
+            path,
+            new_incarnation=secrets.token_bytes(16),
+            settings=StoreSettings(
+                queue_calls=settings.queue_calls,
+                queue_bytes=settings.queue_bytes,
+                write_cache_bytes=settings.write_cache_bytes,
+                read_cache_bytes=settings.read_cache_bytes,
+            ),
+        )
+    except StoreError as error:
+        raise ConfigError(str(error)) from error
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
+    """Open every door; the stack closes them in the opposite order, before the node itself."""
+    consumers = Consumers(config.delivery.max_consumers_per_account)
+    service = _service(config, node, consumers)
+    directory = Directory(
+        node.network, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, _edges(config)
+    )
+    api = build_api(
+        node.publishing,
+        directory,
+        node.access.authenticate,
+        report=_report(node),
+        limits=_api_limits(config, node.network),
+        metrics=node.metrics.exposition if config.api.metrics else None,
+        other_routes=delivery_routes(service),
+    )
+    server = HttpServer(api, config.api.host, config.api.port)
+    try:
+        await stack.enter_async_context(server)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {config.api.host}:{config.api.port}: {error.strerror}") from error
+    stack.callback(consumers.drain)
+    node.status.api_address = f"http://{config.api.host}:{server.port}"
+    node.hosts.update({f"{config.api.host}:{server.port}"})
+    if config.mqtt.enabled:
+        await _serve_mqtt(stack, config, node, consumers)
+
+
+def _service(config: Config, node: Node, consumers: Consumers) -> Service:
+    delivery = config.delivery
+    return Service(
+        facts=NodeFacts(node.node_id, node.network.display, tuple(sorted(node.hosts))),
+        inboxes=node.inboxes,
+        authenticate=node.access.authenticate,
+        publish=node.publishing.publish,
+        consumers=consumers,
+        forms=MessageForms(node.store.incarnation, delivery.shared_messages),
+        now_ms=now_ms,
+        report=_report(node),
+        sessions=_session_limits(config),
+        limits=HttpLimits(
+            page_messages=delivery.read_page_messages,
+            longest_poll_s=config.api.longest_poll_s,
+            body_timeout_s=config.api.body_timeout_s,
+            heartbeat_s=delivery.heartbeat_s,
+        ),
+    )
+
+
+def _session_limits(config: Config) -> SessionLimits:
+    delivery = config.delivery
+    return SessionLimits(
+        queue_messages=delivery.live_queue_messages,
+        queue_bytes=delivery.live_queue_bytes,
+        page_messages=delivery.read_page_messages,
+        write_s=delivery.write_timeout_s,
+        idle_s=delivery.heartbeat_s,
+    )
+
+
+def _api_limits(config: Config, network: Network) -> ApiLimits:
+    api = config.api
+    return ApiLimits(
+        api_batch_bytes=network.limits.api_batch_bytes,
+        item_bytes=network.limits.item_bytes,
+        header_bytes=api.max_header_bytes,
+        body_timeout_s=api.body_timeout_s,
+        idle_s=api.idle_timeout_s,
+        drain_s=config.node.drain_timeout_s,
+        stream=StreamLimits(
+            window=api.publish_window, window_bytes=api.publish_window_bytes, batches=api.publish_batches
+        ),
+        gate=GateLimits(
+            connections=api.max_connections,
+            per_address=api.max_connections_per_ip,
+            exempt_loopback=api.exempt_loopback,
+            header_s=api.header_timeout_s,
+        ),
+    )
+
+
+def _edges(config: Config) -> dict[str, int]:
+    """What `/v1/limits` says of this node's own edges."""
+    return {
+        "publish_window": config.api.publish_window,
+        "publish_window_bytes": config.api.publish_window_bytes,
+        "consumers_per_account": config.delivery.max_consumers_per_account,
+        "page_messages": config.delivery.read_page_messages,
+    }
+
+
+async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node, consumers: Consumers) -> None:
+    mqtt = config.mqtt
+    ports = Ports(
+        inboxes=node.inboxes,
+        publish=node.publishing.publish,
+        authenticate=node.access.authenticate,
+        consumers=consumers,
+        now_ms=now_ms,
+        random_id=lambda: secrets.token_hex(8),
+        observe=lambda what, reason: None,
+        report=_report(node),
+    )
+    limits = MqttLimits(
+        packet_bytes=mqtt.max_packet_bytes,
+        outbound_window=mqtt.receive_maximum,
+        connect_timeout_s=mqtt.connect_timeout_s,
+        max_keep_alive_s=mqtt.max_keep_alive_s,
+        write_timeout_s=config.delivery.write_timeout_s,
+        connections=mqtt.max_connections,
+        connections_per_host=mqtt.max_connections_per_ip,
+    )
+    endpoint = MqttEndpoint(node.node_id, node.network.id, ports, limits)
+    try:
+        await endpoint.start(mqtt.host, mqtt.port)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {mqtt.host}:{mqtt.port} for MQTT: {error.strerror}") from error
+    stack.push_async_callback(endpoint.close)
+    node.status.mqtt_address = f"mqtt://{mqtt.host}:{endpoint.port}"
+
+
+def _report(node: Node) -> Callable[[BaseException, str], None]:
+    def report(error: BaseException, where: str) -> None:
+        log.error("a request failed", where=where, error=repr(error), exc_info=error)
+        node.metrics.crashed()
+
+    return report

@@ -1,0 +1,140 @@
+"""Between the gossip process and the way in: frames come up, judgements go down, peers come and go."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import OpenFrame, Part, open_frame
+from pushmesh_protocol.kinds import CONTROL_KINDS
+from pushmesh_protocol.kinds.registry import KIND_NAMES
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.reasons import Reason, Verdict
+
+from ..engine.effects import Judge as JudgeEffect
+from ..engine.events import Gossiped
+from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
+from ..metrics import Metrics
+from .ingest import Entry, Finding, Ingest
+
+
+class GossipLink:
+    """Owns nothing of the process itself; `send` is its door, `peers` who is connected now."""
+
+    def __init__(
+        self,
+        network: Network,
+        ingest: Ingest,
+        metrics: Metrics,
+        send: Callable[[Sequence[Down]], None],
+        peer_came: Callable[[bytes], None],
+    ) -> None:
+        self._network = network
+        self._ingest = ingest
+        self._metrics = metrics
+        self._send = send
+        self._peer_came = peer_came
+        self.peers: dict[bytes, Sequence[str]] = {}
+
+    def topics(self) -> list[str]:
+        """Every gossip topic of the network: this node takes part in all of them."""
+        prefix = f"/pushmesh/1/{self._network.id.hex()}"
+        shards = [f"{prefix}/shard/{shard}" for shard in range(self._network.shard_count)]
+        return [f"{prefix}/control/{KIND_NAMES[kind]}" for kind in CONTROL_KINDS] + shards
+
+    def replay(self) -> Iterable[Down]:
+        """What a new gossip process is told first."""
+        return [Subscribe(self.topics())]
+
+    def lost(self) -> None:
+        """The process is gone, and every connection with it."""
+        self.peers.clear()
+        self._metrics.peers(0)
+
+    def take(self, messages: Sequence[Up]) -> None:
+        """All messages of one read."""
+        for message in messages:
+            if isinstance(message, Frame):
+                self._take_frame(message)
+            elif isinstance(message, Peer):
+                self._take_peer(message)
+            elif isinstance(message, Stats):
+                self._metrics.gossip(message.counters, message.gauges)
+
+    def judge(self, effect: JudgeEffect) -> None:
+        """The driver's hand: the mesh waits for this."""
+        self._metrics.frame("in", effect.verdict, effect.reason)
+        self._send([Judge(effect.frame_no, int(effect.verdict), effect.reason, effect.new_bytes)])
+
+    def _take_peer(self, peer: Peer) -> None:
+        if peer.connected:
+            self.peers[peer.node_id] = peer.addresses
+            self._peer_came(peer.node_id)
+        else:
+            self.peers.pop(peer.node_id, None)
+        self._metrics.peers(len(self.peers))
+
+    def _take_frame(self, frame: Frame) -> None:
+        if not self._ingest.room():
+            self._refuse(frame, Verdict.IGNORE, Reason.QUEUE_FULL)
+            return
+        try:
+            opened = open_frame(self._network, frame.data)
+        except Refusal as refusal:  # the gossip process opens it first, so this is its disagreement with us
+            self._refuse(frame, refusal.verdict, refusal.reason)
+            return
+        entry = _entry(frame, opened)
+        if entry is None:
+            self._refuse(frame, Verdict.IGNORE, Reason.INTERNAL)
+            return
+        entry.decided.add_done_callback(lambda _: self._release(frame))  # type: ignore[union-attr]  # _entry sets it
+        self._ingest.take(entry)
+
+    def _refuse(self, frame: Frame, verdict: Verdict, reason: Reason) -> None:
+        self._metrics.frame("in", verdict, reason)
+        self._send([Judge(frame.frame_no, int(verdict), reason, 0), Credit(1, len(frame.data))])
+
+    def _release(self, frame: Frame) -> None:
+        """Memory of the frame is free, and items that hold need no second check in the gossip process."""
+        hashes = [item.item_hash for item in frame.items if item.verdict == Verdict.ACCEPT and not item.known]
+        known = [Known(hashes)] if hashes else []
+        self._send([*known, Credit(1, len(frame.data))])
+
+
+def _entry(frame: Frame, opened: OpenFrame) -> Entry | None:
+    """The frame on its way in, with the gossip process's verdicts beside its parts; None where the two do not match."""
+    parts: list[Part] = []
+    unreadable: list[tuple[int, Refusal]] = []
+    for grant in opened.grants:
+        if isinstance(grant, Envelope):
+            parts.append(Part((grant,)))
+        else:
+            unreadable.append((len(parts), grant))
+    for part in opened.parts:
+        if isinstance(part, Part):
+            parts.append(part)
+        else:
+            unreadable.append((len(parts), part))
+    findings: list[Finding] = []
+    place = 0
+    for part in parts:
+        items = frame.items[place : place + len(part.envelopes)]
+        if [item.id for item in items] != [envelope.id for envelope in part.envelopes]:
+            return None
+        findings.append(_finding(items))
+        place += len(items)
+    decided = asyncio.get_running_loop().create_future()
+    return Entry(Gossiped(frame.node_id, frame.frame_no, len(frame.data)), parts, findings, unreadable, decided)
+
+
+def _finding(items: Sequence[ItemVerdict]) -> Finding:
+    failures = [
+        None if item.verdict == Verdict.ACCEPT else Refusal(Reason(item.reason), "7.7", "the gossip process says so")
+        for item in items
+    ]
+    return Finding(
+        verified=True,
+        failures=failures if any(failures) else (),
+        known=[item.known for item in items],
+        sizes=[item.size_bytes for item in items],
+    )

@@ -1,0 +1,195 @@
+"""Wallets' inboxes: live messages to who listens, the rest from the store, curated the same way. Obeys
+`delivery.contract.Inboxes`."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from pushmesh_protocol.frames import encode_frame
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
+from pushmesh_protocol.vouchers import Voucher
+
+from ..delivery.contract import Listener, Message, Page
+from ..engine.answers import Denied, Permission, Principal
+from ..engine.core import decision_record
+from ..engine.curator import DELIVERS
+from ..engine.effects import Deliver
+from ..engine.events import ListenerCame, ListenerLeft
+from ..engine.parts import leaf_part
+from ..engine.records import CursorRecord, DecisionRecord
+from ..metrics import Metrics
+from ..storage.errors import StoreBusy, StoreFailed
+from ..storage.store import Store
+from .driver import Driver
+from .opened import Opener
+from .voucher_desk import VoucherDesk
+
+
+class Inboxes:
+    """Registers listeners, fans out what the engine orders, and reads pages."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        store: Store,
+        desk: VoucherDesk,
+        opener: Opener,
+        metrics: Metrics,
+        clock: Callable[[], UnixMs],
+    ) -> None:
+        self._driver = driver
+        self._store = store
+        self._desk = desk
+        self._opener = opener
+        self._metrics = metrics
+        self._clock = clock
+        self._listeners: defaultdict[Account, dict[Listener, int]] = defaultdict(dict)
+        self._waiting: defaultdict[Listener, list[Message]] = defaultdict(list)
+
+    # Live
+
+    def incarnation(self) -> bytes:
+        """16 bytes of this node's store."""
+        return self._store.incarnation
+
+    def listen(self, listener: Listener) -> int:
+        """Register for live messages after the commit number that is returned."""
+        seam = self._driver.engine.last_commit
+        self._listeners[listener.principal.account][listener] = seam
+        self._driver.handle(ListenerCame(listener.principal.account))
+        return seam
+
+    def forget(self, listener: Listener) -> None:
+        """Idempotent."""
+        account = listener.principal.account
+        if self._listeners[account].pop(listener, None) is not None:
+            self._driver.handle(ListenerLeft(account))
+        if not self._listeners[account]:
+            del self._listeners[account]
+
+    def recount(self) -> None:
+        """Tell a new engine about every listener, after a reload."""
+        for account, listeners in self._listeners.items():
+            for _ in listeners:
+                self._driver.handle(ListenerCame(account))
+
+    def deliver(self, order: Deliver) -> None:
+        """The driver's hand: offer one committed message to the connected wallets that the engine named."""
+        envelope = order.part.envelopes[order.index]
+        frame = encode_frame([leaf_part(order.part, order.index)])
+        messages: dict[tuple[str, Reason], Message] = {}
+        for recipient in order.recipients:
+            key = (recipient.verdict, recipient.reason)
+            message = messages.get(key)
+            if message is None:
+                message = messages[key] = Message(order.commit_no, envelope, frame, recipient.verdict, recipient.reason)
+            self._metrics.decided(recipient.verdict, recipient.reason)
+            for listener, seam in self._listeners.get(recipient.account, {}).items():
+                if seam < order.commit_no:
+                    listener.offer([message])
+
+    def end_access(self, grant_ids: Sequence[bytes]) -> None:
+        """The driver's hand: end what rests on these grants (SPEC 11.4)."""
+        ended = set(grant_ids)
+        self._end(lambda p: p.grant_id in ended, Reason.GRANT_REVOKED, "the session key was revoked")
+
+    def end_expired(self) -> None:
+        """End connections whose token or grant has expired; for a slow tick."""
+        now_ms = self._clock()
+        self._end(lambda p: p.expires_at is not None and p.expires_at <= now_ms, Reason.EXPIRED, "the log-in expired")
+
+    def end_all(self, reason: Reason, detail: str) -> None:
+        """End every live connection; the node drains."""
+        self._end(lambda _: True, reason, detail)
+
+    def _end(self, concerned: Callable[[Principal], bool], reason: Reason, detail: str) -> None:
+        for listeners in list(self._listeners.values()):
+            for listener in list(listeners):
+                if concerned(listener.principal):
+                    listener.end(reason, detail)
+
+    # From the store
+
+    async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
+        """Curated messages with after < commit number <= before, oldest first."""
+        if before is not None and before > self._store.last_commit:
+            await self._driver.settled(before)
+        end = self._store.last_commit if before is None else before
+        now_ms = self._clock()
+        engine = self._driver.engine
+        topics = engine.subscriptions.topics_on(principal.account, now_ms)
+        try:
+            rows = await self._store.inbox(principal.account, topics, after, limit)
+        except StoreFailed as failure:
+            raise Denied(Reason.STORE_FAILED, str(failure), retry_after_s=5) from failure
+        rows = [row for row in rows if row.commit_no <= end]
+        messages: list[Message] = []
+        held: list[DecisionRecord] = []
+        for row in rows:
+            part, index = self._opener.open(row)
+            envelope = part.envelopes[index]
+            if principal.topics is not None and envelope.topic not in principal.topics:
+                continue
+            decision = engine.curator.decide(envelope, principal.account, now_ms)
+            self._metrics.decided(decision.verdict, decision.reason)
+            if decision.verdict in DELIVERS:
+                frame = encode_frame([leaf_part(part, index)])
+                messages.append(Message(row.commit_no, envelope, frame, decision.verdict, decision.reason))
+            else:
+                held.append(
+                    decision_record(
+                        principal.account, row.commit_no, decision.verdict, decision.reason, decision.rule, now_ms
+                    )
+                )
+        await self._remember(held)
+        more = len(rows) >= limit
+        return Page(tuple(messages), rows[-1].commit_no if more else max(after, end), more)
+
+    async def _remember(self, held: Sequence[DecisionRecord]) -> None:
+        """Keep why messages were not delivered; explain re-decides, so losing one to a full disk is told by a
+        metric only."""
+        if not held:
+            return
+        try:
+            await self._store.commit(list(held))
+        except (StoreBusy, StoreFailed):
+            self._metrics.dropped("decisions", Reason.STORE_FAILED, len(held))
+
+    async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
+        """Remember how far a device has read; never backwards."""
+        known = await self.acknowledged(principal, device)
+        if known is None or known < commit_no:
+            await self._commit([CursorRecord(principal.account, device, commit_no, self._clock())])
+
+    async def acknowledged(self, principal: Principal, device: str) -> int | None:
+        """The last acknowledged commit number of a device."""
+        record = await self._store.cursor(principal.account, device)
+        return None if record is None else record.commit_no
+
+    async def _commit(self, writes: Sequence[CursorRecord]) -> None:
+        try:
+            await self._store.commit(list(writes))
+        except StoreBusy as busy:
+            raise Denied(Reason.QUEUE_FULL, "the store's queue is full; try again", retry_after_s=1) from busy
+        except StoreFailed as failure:
+            raise Denied(Reason.STORE_FAILED, str(failure), retry_after_s=5) from failure
+
+    # Vouchers and counting
+
+    async def take_voucher(self, principal: Principal, voucher: Voucher) -> None:
+        """Count a voucher. Raises Denied with the reason that it does not count."""
+        if Permission.READ not in principal.permissions:
+            raise Denied(Reason.FORBIDDEN, "this token may not read, so it has nothing to acknowledge")
+        await self._desk.take(principal.account, voucher)
+
+    async def last_vouchers(self, principal: Principal) -> Sequence[Voucher]:
+        """The newest voucher of every stream of the wallet in this and the last epoch."""
+        return self._desk.last(principal.account)
+
+    def fell_back(self, transport: str, count: int) -> None:
+        """Count live messages that a slow consumer reads from the store instead."""
+        self._metrics.dropped("live", Reason.SLOW_CONSUMER, count)
+
+    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
+        """Count what was handed to a transport."""
+        self._metrics.delivered(transport, len(ids))

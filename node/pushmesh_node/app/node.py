@@ -1,0 +1,262 @@
+"""The node without its transports: store, engine, the way in, the mesh, and the hands that carry out what the
+engine orders."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from pushmesh_protocol.auth.ed25519 import public_key
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.kinds.registry import CONTROL_KINDS, KIND_NAMES
+from pushmesh_protocol.network import Network, dump_network
+from pushmesh_protocol.types import NodeId
+
+from .. import ipc
+from ..config import Config
+from ..engine.answers import Outcome
+from ..engine.effects import Deliver, Judge, Tally
+from ..engine.events import CaughtUp, Ticked
+from ..gossip.packer import Packer
+from ..ledger import VoucherBook
+from ..metrics import Metrics
+from ..storage.errors import StoreFailed
+from ..storage.store import Store
+from .access import Access
+from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
+from .clock import now_ms
+from .driver import Driver
+from .gossip_link import GossipLink
+from .gossip_process import GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
+from .inboxes import Inboxes
+from .ingest import NOTHING, Entry, Ingest
+from .opened import Opener
+from .policy import operator_policy
+from .publishing import Publishing
+from .relaying import Relaying
+from .restore import restore_engine
+from .status import Status
+from .verify import VerifyPool
+from .version import VERSION
+from .voucher_desk import VoucherDesk
+
+TICK_S = 1.0
+EXPIRE_STEP = 512
+
+log = structlog.get_logger()
+
+
+class Node:
+    """Obeys `Hands`. Build it with `build_node`, run it with `run`, end it with `close`."""
+
+    def __init__(self, config: Config, network: Network, seed: bytes, store: Store, metrics: Metrics) -> None:
+        self.config = config
+        self.network = network
+        self.node_id = NodeId(public_key(seed))
+        self.store = store
+        self.metrics = metrics
+        self.opener = Opener(network)
+        self.policy = operator_policy(config)
+        self.verify = VerifyPool(network, config.verify.threads or max(1, (os.cpu_count() or 2) - 1))
+        self.status = Status(self.node_id, network.name, network.id, VERSION)
+        self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
+        self.status.facts = self._facts
+        self.gossip = GossipProcess(_start(config, network, seed), self._owner()) if config.gossip.enabled else None
+
+    async def restore(self) -> None:
+        """Replay the store into a new engine, and build everything that stands on it."""
+        engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
+        self.driver = Driver(engine, self.store, self, now_ms)
+        self.ingest = Ingest(
+            self.network,
+            self.store,
+            self.verify,
+            self.driver.handle,
+            now_ms,
+            max_envelopes=self.config.verify.queue_envelopes,
+        )
+        self.publishing = Publishing(self.network, self.ingest, self.driver, self.verify, now_ms)
+        self.relaying = Relaying(Packer(self.network), self._send, self.metrics, now_ms)
+        self.link = GossipLink(self.network, self.ingest, self.metrics, self._tell, self._peer_came)
+        self.catch_up = CatchUp(self.network, self.store, self.ingest, self.metrics, self._open_stream)
+        book = VoucherBook(self.node_id)
+        epoch = self.network.epoch(now_ms())
+        book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
+        self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
+        self.inboxes = Inboxes(self.driver, self.store, self.desk, self.opener, self.metrics, now_ms)
+        self.hosts = set(self.config.api.public_hosts)
+        self.access = Access(
+            self.network, self.node_id, self.hosts, lambda: self.driver.engine, self.store, self.verify, now_ms
+        )
+        self.access.restore(await self.store.tokens())
+        self.status.waiting_for.discard("store")
+
+    async def run(self) -> None:
+        """Everything that goes on by itself, until cancelled."""
+        if self.gossip is not None:
+            await self.gossip.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.ingest.run(), name="ingest")
+            group.create_task(self.relaying.run(), name="relaying")
+            group.create_task(self._tick(), name="tick")
+
+    async def close(self) -> None:
+        """Finish what was taken, tell peers good-bye, close the store. Idempotent."""
+        self.publishing.draining = True
+        await self.catch_up.close()
+        await self.driver.settle()
+        if self.gossip is not None:
+            await self.gossip.stop()
+        self.verify.close()
+        await self.store.close()
+
+    # Hands
+
+    def judge(self, effect: Judge) -> None:
+        """Tell the mesh."""
+        self.link.judge(effect)
+
+    def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
+        """Answer a publisher."""
+        self.publishing.answer(request, outcomes)
+
+    def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
+        """Send in own frames."""
+        if self.gossip is not None:
+            self.relaying.relay(parts, grants)
+
+    def deliver(self, effect: Deliver) -> None:
+        """Hand to connected wallets."""
+        self.inboxes.deliver(effect)
+
+    def end_access(self, grant_ids: Sequence[bytes]) -> None:
+        """End connections of these grants; their tokens fail at the next use."""
+        self.inboxes.end_access(grant_ids)
+
+    def reoffer(self, parts: Sequence[tuple[bytes, Part]]) -> None:
+        """Send parked parts the common way in again."""
+        for peer, part in parts:
+            self.ingest.take(Entry(CaughtUp(peer), [part], [NOTHING]))
+
+    def tally(self, effect: Tally) -> None:
+        """Count answers."""
+        self.metrics.judged(effect.source, effect.verdict, effect.reason, effect.count)
+
+    def reload(self) -> None:
+        """Restore the engine from the store; nothing is decided meanwhile."""
+        self._reloading = asyncio.create_task(self._reload(), name="reload")
+
+    def crashed(self, error: BaseException) -> None:
+        """A fault of ours: logged once, here, with its traceback."""
+        log.error("a task failed", error=repr(error), exc_info=error)
+        self.metrics.crashed()
+
+    async def _reload(self) -> None:
+        async with self.ingest.paused():
+            await self.driver.settle()
+            while True:
+                try:
+                    self.driver.engine = await restore_engine(
+                        self.network, self.store, self.policy, self.opener, now_ms()
+                    )
+                    break
+                except StoreFailed as failure:
+                    log.error("the store cannot be read; trying again", error=str(failure))
+                    await asyncio.sleep(1.0)
+            self.inboxes.recount()
+        log.warning("state was restored from the store after a failed commit")
+
+    # The mesh
+
+    def _owner(self) -> Owner:
+        return Owner(
+            messages=lambda messages: self.link.take(messages),
+            event=self._gossip_event,
+            stream=lambda stream: self.catch_up.stream_came(stream),
+            replay=lambda: self.link.replay(),
+        )
+
+    def _gossip_event(self, event: GossipEvent) -> None:
+        match event:
+            case GossipReady(ready):
+                self.status.gossip_addresses = list(ready.addresses)
+                self.status.waiting_for.discard("gossip")
+                log.info("gossip process ready", addresses=ready.addresses)
+            case GossipLost(reason, restart_in_ms):
+                self.status.waiting_for.add("gossip")
+                self.link.lost()
+                self.metrics.gossip_lost(reason)
+                log.error("the gossip process ended", reason=reason, restart_in_ms=restart_in_ms)
+
+    async def _send(self, messages: Sequence[ipc.Down]) -> bool:
+        return self.gossip is not None and await self.gossip.send(messages)
+
+    def _tell(self, messages: Sequence[ipc.Down]) -> None:
+        """Small words that wait for no credit: judgements, known hashes, returned credit."""
+        if self.gossip is not None:
+            self.gossip.tell(messages)
+
+    def _open_stream(self, node_id: bytes, protocol: str) -> Any:
+        return None if self.gossip is None else self.gossip.open_stream(node_id, protocol)
+
+    def _peer_came(self, node_id: bytes) -> None:
+        self.catch_up.peer_came(node_id)
+
+    # Time
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.driver.handle(Ticked())
+            self.access.sweep()
+            self.inboxes.end_expired()
+            self.metrics.gauges(
+                last_commit=self.store.last_commit,
+                epoch=self.network.epoch(now_ms()),
+                parked=len(self.driver.engine.parking),
+            )
+            try:
+                await self.store.expire(now_ms(), EXPIRE_STEP)
+            except StoreFailed as failure:
+                log.error("expired messages cannot be removed", error=str(failure))
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "last_commit": self.store.last_commit,
+            "incarnation": self.store.incarnation.hex(),
+            "peers": [
+                {
+                    "node_id": node_id.hex(),
+                    "addresses": list(addresses),
+                    "caught_up": (sync := self.catch_up.peers.get(node_id)) is not None and sync.complete,
+                }
+                for node_id, addresses in self.link.peers.items()
+            ],
+        }
+
+
+def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
+    gossip = config.gossip
+    return ipc.Start(
+        version=ipc.IPC_VERSION,
+        node_seed=seed,
+        network_id=network.id,
+        network=dump_network(network),
+        agent=f"pushmesh/{VERSION}",
+        listen=list(gossip.listen),
+        announce=list(gossip.announce),
+        bootstrap=list(gossip.bootstrap),
+        shards=network.shard_count,
+        control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
+        stream_protocols=[CATCH_UP_PROTOCOL],
+        settings=ipc.Settings(
+            max_peers=gossip.max_peers,
+            target_peers=gossip.target_peers,
+            max_connections_per_ip=gossip.max_connections_per_ip,
+            exempt_loopback=gossip.exempt_loopback,
+            checks_per_peer_per_s=gossip.signature_checks_per_peer_per_s,
+        ),
+    )

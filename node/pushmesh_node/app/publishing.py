@@ -1,0 +1,120 @@
+"""The publishers' door: opens what they sent, sends it the common way in, and waits for the answers. Obeys
+`api.contract.Publishing`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from pushmesh_protocol.auth.verify import envelope_claim
+from pushmesh_protocol.checks import check_item
+from pushmesh_protocol.codec import Codec
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.forms import ItemForm
+from pushmesh_protocol.frames import OpenFrame, Part, open_publish
+from pushmesh_protocol.judge import check_clock
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import UnixMs
+
+from ..engine.answers import Denied, Level, Outcome, Principal
+from ..engine.events import PreferencesShown, Published
+from ..engine.parts import split_run
+from .driver import Driver
+from .ingest import NOTHING, Entry, Finding, Ingest
+from .verify import VerifyPool
+
+_item: Codec[ItemForm] = Codec(ItemForm)
+
+
+class Publishing:
+    """Numbers requests and keeps a future for each until the driver answers it."""
+
+    def __init__(
+        self, network: Network, ingest: Ingest, driver: Driver, verify: VerifyPool, clock: Callable[[], UnixMs]
+    ) -> None:
+        self._network = network
+        self._ingest = ingest
+        self._driver = driver
+        self._verify = verify
+        self._clock = clock
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[Sequence[Outcome]]] = {}
+        self.draining = False
+
+    async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
+        """One list of outcomes a frame, durable on return. Raises Denied `queue-full` or `draining` for all of them."""
+        if self.draining:
+            raise Denied(Reason.DRAINING, "this node is about to stop; publish through another", retry_after_s=5)
+        if not self._ingest.room():
+            raise Denied(Reason.QUEUE_FULL, "this node has as much under way as it may; try again", retry_after_s=1)
+        answers: list[Sequence[Outcome] | asyncio.Future[Sequence[Outcome]]] = [self._start(data) for data in frames]
+        return [await answer if isinstance(answer, asyncio.Future) else answer for answer in answers]
+
+    def _start(self, data: bytes) -> "Sequence[Outcome] | asyncio.Future[Sequence[Outcome]]":
+        try:
+            frame = open_publish(self._network, data)
+        except Refusal as refusal:
+            return [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)]
+        parts, unreadable = _parts(self._network, frame)
+        number, future = self._request()
+        alone = len(parts) == 1 and not unreadable and len(data) <= self._network.limits.frame_bytes
+        findings = [Finding(data=data)] if alone and not frame.grants else [NOTHING] * len(parts)
+        self._ingest.take(Entry(Published(number), parts, findings, unreadable))
+        return future
+
+    def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
+        """The driver's hand: give a request its outcomes."""
+        future = self._waiting.pop(request, None)
+        if future is not None and not future.done():
+            future.set_result(outcomes)
+
+    async def publish_private(self, principal: Principal, item: bytes) -> Outcome:
+        """Take a private envelope of the logged-in wallet (SPEC 4.19). Never raises for the wallet's fault."""
+        try:
+            envelope = await self._check_private(principal, item)
+        except Refusal as refusal:
+            return Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
+        number, future = self._request()
+        self._driver.handle(PreferencesShown(number, envelope))
+        (outcome,) = await future
+        return outcome
+
+    def _request(self) -> "tuple[int, asyncio.Future[Sequence[Outcome]]]":
+        number = next(self._numbers)
+        future: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        return number, future
+
+    async def _check_private(self, principal: Principal, item: bytes) -> Envelope:
+        form = _item.decode(item)
+        envelope = check_item(self._network, form.kind, form.author, form.body, form.auth, private=True)
+        if envelope.author != principal.account:
+            raise Refusal(Reason.FORBIDDEN, "4.19", "a wallet hands in its own private envelopes only")
+        check_clock(self._network, envelope, self._clock())
+        claim = envelope_claim(envelope.author, envelope.kind, envelope.auth, envelope.body, envelope.id)
+        (failure,) = await self._verify.verify([claim])
+        if failure is not None:
+            raise failure
+        session = envelope.session
+        if session is not None:
+            self._driver.engine.authority.check_session(envelope.author, session)
+        return envelope
+
+
+def _parts(network: Network, frame: OpenFrame) -> tuple[list[Part], list[tuple[int, Refusal]]]:
+    """The readable entries as parts, with runs split to what a frame may carry, and the unreadable with their
+    places."""
+    parts: list[Part] = []
+    unreadable: list[tuple[int, Refusal]] = []
+    for grant in frame.grants:
+        if isinstance(grant, Refusal):
+            unreadable.append((len(parts) + len(unreadable), grant))
+        else:
+            parts.append(Part((grant,)))
+    for part in frame.parts:
+        if isinstance(part, Refusal):
+            unreadable.append((len(parts) + len(unreadable), part))
+        else:
+            parts += split_run(part, network.limits.run_bytes)
+    return parts, unreadable

@@ -1,0 +1,44 @@
+"""At start, and after a failed commit: the engine's state again, from the store, in commit order."""
+
+from pushmesh_protocol.checks import check_item
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.forms import ItemForm, decode_frame
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.types import UnixMs
+
+from ..curation import Policy
+from ..engine.core import Engine
+from ..engine.events import Restored
+from ..storage.store import Store
+from .opened import Opener
+
+PAGE_ITEMS = 2_048
+
+
+async def restore_engine(network: Network, store: Store, policy: Policy, opener: Opener, now_ms: UnixMs) -> Engine:
+    """An engine that knows everything that the store has made durable."""
+    engine = Engine(network, next_commit=store.last_commit + 1, policy=policy)
+    after = 0
+    while items := await store.state(after, PAGE_ITEMS):
+        entries: list[tuple[int, Envelope, bool]] = []
+        numbers = [item.first_commit + i for item in items for i in range(item.count)]
+        voids = await store.is_void(numbers)
+        for item in items:
+            part = opener.part(item)
+            for index, envelope in enumerate(part.envelopes):
+                commit_no = item.first_commit + index
+                entries.append((commit_no, envelope, commit_no in voids))
+        engine.handle(Restored(entries), now_ms)
+        after = items[-1].first_commit + items[-1].count - 1
+    for record in await store.preferences():
+        engine.curator.set_preferences(_private(network, record.data))
+    return engine
+
+
+def _private(network: Network, data: bytes) -> Envelope:
+    """A private envelope from its stored frame. Raises Refusal for a damaged record."""
+    _, _, items = decode_frame(data)
+    form = items[0]
+    if not isinstance(form, ItemForm):
+        raise TypeError("a private record that is not one item")
+    return check_item(network, form.kind, form.author, form.body, form.auth, private=True)

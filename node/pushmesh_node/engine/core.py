@@ -1,0 +1,368 @@
+"""The engine: one owner of all volatile state, `handle(event, now) -> effects`. Never raises for what a peer or a
+client sent."""
+
+from collections.abc import Sequence
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.kinds import Grant, Kind, Notification, Preferences, Revocation
+from pushmesh_protocol.limits import GRANT_RIDES_MS
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
+from pushmesh_protocol.types import Account, Epoch, UnixMs
+
+from ..curation import Policy
+from . import frame_rule
+from .answers import Level, Outcome
+from .audience import Listeners
+from .curator import DELIVERS, Curator
+from .effects import Answer, Deliver, Effect, Judge, Recipient, Reload
+from .events import (
+    Candidate,
+    CaughtUp,
+    Event,
+    Gossiped,
+    ListenerCame,
+    ListenerLeft,
+    Offer,
+    Offered,
+    PreferencesShown,
+    Published,
+    Restored,
+    Source,
+    StoreFailed,
+    Ticked,
+)
+from .parking import Parking
+from .parts import leaf_part
+from .records import DecisionRecord, Holder, PrivateRecord, Record, SentMark, VoidMark
+from .retractions import Retractions
+from .slots import RecentSlots, held_by_same, rivals
+from .subscriptions import Subscriptions
+from .turn import Turn
+from .versions import Versions
+
+YOUNG_MS = 120_000
+"""What came by catch-up and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
+old)."""
+
+SWEEP_EVERY_MS = 60_000
+
+_SOURCE_NAMES: dict[type, str] = {Published: "published", Gossiped: "gossiped", CaughtUp: "caught-up"}
+
+
+class Engine:
+    """State of one node. `next_commit` is the first commit number that the store has not used."""
+
+    def __init__(self, network: Network, *, next_commit: int, policy: Policy) -> None:
+        self.network = network
+        self.authority = Authority()
+        self.subscriptions = Subscriptions(self.authority)
+        self.topics: Versions[Topic] = Versions(self.authority)
+        self.retractions = Retractions()
+        self.listeners = Listeners()
+        self.parking = Parking()
+        self.curator = Curator(self.subscriptions, self.retractions, policy)
+        self.last_commit = next_commit - 1
+        self._grants: dict[bytes, Envelope] = {}
+        self._recent = RecentSlots()
+        self._next_sweep_ms = 0
+
+    def handle(self, event: Event, now_ms: UnixMs) -> list[Effect]:
+        """Decide, change state, and say what is to be done, in order."""
+        turn = Turn(now_ms)
+        match event:
+            case Offered(offers):
+                for offer in offers:
+                    self._take_offer(turn, offer)
+            case ListenerCame(account):
+                self.listeners.come(account)
+            case ListenerLeft(account):
+                self.listeners.leave(account)
+            case PreferencesShown(request, envelope):
+                self._take_preferences(turn, request, envelope)
+            case StoreFailed():
+                return self._undo(event)
+            case Restored(entries):
+                for commit_no, envelope, void in entries:
+                    self.last_commit = max(self.last_commit, commit_no)
+                    self._apply(turn, envelope, void)
+                return []
+            case Ticked():
+                self._sweep(now_ms)
+        return turn.effects()
+
+    # One offer: a whole frame, a request, a page.
+
+    def _take_offer(self, turn: Turn, offer: Offer) -> None:
+        source = offer.source
+        name = _SOURCE_NAMES[type(source)]
+        rejected = frame_rule.first_reject(offer) if isinstance(source, Gossiped) else None
+        if isinstance(source, Gossiped) and rejected is not None:
+            # Nothing is taken from a REJECTed frame (SPEC 8.11).
+            turn.judges.append(Judge(source.frame_no, Verdict.REJECT, rejected.reason, 0))
+            turn.tally(name, Verdict.REJECT, rejected.reason)
+            return
+        turn.fresh.clear()
+        answers = [self._take_candidate(turn, source, candidate) for candidate in offer.candidates]
+        self._tally(turn, name, offer, answers)
+        if isinstance(source, Gossiped):
+            judgement = frame_rule.judge(source, offer, answers)
+            turn.judges.append(judgement)
+            if judgement.verdict is not Verdict.ACCEPT:
+                # New accepted items of a frame that is not forwarded go into this node's own next frame (SPEC 8.10).
+                for part in turn.fresh:
+                    self._relay(turn, part)
+        elif isinstance(source, Published):
+            turn.answers.append(Answer(source.request, _in_order(offer, answers)))
+
+    def _tally(self, turn: Turn, name: str, offer: Offer, answers: Sequence[Sequence[Outcome]]) -> None:
+        for outcomes in answers:
+            for outcome in outcomes:
+                turn.tally(name, verdict_of(outcome.reason), outcome.reason)
+        for _, refusal in offer.unreadable:
+            turn.tally(name, refusal.verdict, refusal.reason)
+
+    # One candidate: an envelope, or a run of leaves.
+
+    def _take_candidate(self, turn: Turn, source: Source, candidate: Candidate) -> list[Outcome]:
+        part = candidate.part
+        epoch = self.network.epoch(part.envelopes[0].body.issued_at)
+        outcomes: list[Outcome | None] = []
+        fresh: list[int] = []
+        for index, envelope in enumerate(part.envelopes):
+            failure = candidate.failures[index] if candidate.failures else None
+            outcome = self._look(turn, source, candidate, index, envelope, failure, epoch)
+            outcomes.append(outcome)
+            if outcome is None:
+                fresh.append(index)
+        if fresh:
+            whole = len(fresh) == len(part.envelopes)
+            for index in [0] if whole else fresh:
+                piece = part if whole else leaf_part(part, index)
+                data = candidate.data if whole else None
+                for offset, outcome in enumerate(self._commit(turn, source, candidate, piece, epoch, data)):
+                    outcomes[index + offset] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _look(
+        self,
+        turn: Turn,
+        source: Source,
+        candidate: Candidate,
+        index: int,
+        envelope: Envelope,
+        failure: Refusal | None,
+        epoch: Epoch,
+    ) -> Outcome | None:
+        """The outcome of an envelope that is refused or known already; None for one that is new and authorised."""
+        if failure is not None and failure.verdict is Verdict.REJECT:
+            return refused(envelope, failure)
+        holders = self._holders(candidate, envelope, epoch)
+        held = held_by_same(envelope.id, holders) if holders else None
+        if held is not None:
+            # An envelope already held is answered with its receipt before any age check (SPEC 7.3).
+            if isinstance(source, Gossiped) and not held.sent and failure is None:
+                # It came by catch-up and was never sent: new to the mesh (SPEC 8.11).
+                turn.writes.append(SentMark(held.commit_no))
+                turn.fresh.append(leaf_part(candidate.part, index))
+                return Outcome(envelope.id, Level.DURABLE, Reason.OK, "", "", held.commit_no)
+            return Outcome(envelope.id, Level.DURABLE, Reason.DUPLICATE, "7.6", "", held.commit_no)
+        if failure is not None:
+            return refused(envelope, failure)
+        try:
+            self.authority.check(envelope)
+        except Refusal as refusal:
+            return self._park_or_refuse(turn, source, candidate, index, envelope, refusal)
+        surplus, _ = rivals(envelope, holders) if holders else (False, [])
+        if surplus:
+            return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
+        return None
+
+    def _holders(self, candidate: Candidate, envelope: Envelope, epoch: Epoch) -> Sequence[Holder]:
+        first, end = envelope.body.seq, envelope.body.seq + envelope.cost
+        recent = self._recent.find(envelope.author, epoch, first, end)
+        if not candidate.holders:
+            return recent
+        return [*recent, *(h for h in candidate.holders if h.first_seq < end and first < h.end_seq)]
+
+    def _park_or_refuse(
+        self, turn: Turn, source: Source, candidate: Candidate, index: int, envelope: Envelope, refusal: Refusal
+    ) -> Outcome:
+        session = envelope.session
+        if refusal.reason is Reason.UNKNOWN_GRANT and session is not None and not isinstance(source, Published):
+            self.parking.park(source.node_id, session.grant_id, leaf_part(candidate.part, index), turn.now_ms)
+        return refused(envelope, refusal)
+
+    def _commit(
+        self, turn: Turn, source: Source, candidate: Candidate, part: Part, epoch: Epoch, data: bytes | None
+    ) -> list[Outcome]:
+        """Store new and authorised envelopes under the next commit numbers, and do what follows from each."""
+        first_commit = self.last_commit + 1
+        self.last_commit += len(part.envelopes)
+        young = not isinstance(source, CaughtUp) or turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS
+        turn.writes.append(_record(part, first_commit, epoch, sent=young, data=data))
+        if isinstance(source, Gossiped):
+            turn.fresh.append(part)
+        elif young:
+            self._relay(turn, part)
+        outcomes = []
+        for index, envelope in enumerate(part.envelopes):
+            commit_no = first_commit + index
+            void = self._occupy(turn, candidate, envelope, epoch, commit_no, sent=young)
+            self._apply(turn, envelope, void)
+            if not void and envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION):
+                self._deliver(turn, part, index, commit_no)
+            reason = Reason.SLOT_VOID if void else Reason.OK
+            rule = "6.5" if void else ""
+            outcomes.append(Outcome(envelope.id, Level.DURABLE, reason, rule, "", commit_no))
+        return outcomes
+
+    def _occupy(
+        self, turn: Turn, candidate: Candidate, envelope: Envelope, epoch: Epoch, commit_no: int, *, sent: bool
+    ) -> bool:
+        """Take the envelope's slots; True where it shares one, which makes both void (SPEC 6.5)."""
+        holders = self._holders(candidate, envelope, epoch)
+        _, others = rivals(envelope, holders) if holders else (False, [])
+        for other in others:
+            turn.writes.append(VoidMark(other.commit_no))
+        if others:
+            turn.writes.append(VoidMark(commit_no))
+        seq = envelope.body.seq
+        self._recent.add(envelope.author, epoch, Holder(seq, seq + envelope.cost, envelope.id, commit_no, sent))
+        return bool(others)
+
+    def _relay(self, turn: Turn, part: Part) -> None:
+        turn.relayed.append(part)
+        session = part.envelopes[0].session
+        grant = self._grants.get(session.grant_id) if session is not None else None
+        if grant is not None and turn.now_ms - grant.body.issued_at < GRANT_RIDES_MS:
+            turn.riding[grant.id] = grant
+
+    # What an envelope changes.
+
+    def _apply(self, turn: Turn, envelope: Envelope, void: bool) -> None:
+        kind = envelope.kind
+        if kind == Kind.NOTIFICATION:
+            return
+        body = envelope.body
+        if isinstance(body, Grant):
+            # A grant or a revocation acts whether its slot is void or not (SPEC 6.5).
+            self.authority.add(envelope)
+            self._grants[envelope.id] = envelope
+            turn.released += self.parking.release(envelope.id)
+        elif isinstance(body, Revocation):
+            self._apply_revocation(turn, envelope)
+        elif void:
+            return
+        elif kind == Kind.SUBSCRIPTION:
+            self.subscriptions.add(envelope)
+        elif kind == Kind.TOPIC and body.topic is not None:
+            self.topics.add(body.topic, envelope)
+        elif kind == Kind.RETRACTION:
+            self.retractions.add(envelope)
+
+    def _apply_revocation(self, turn: Turn, envelope: Envelope) -> None:
+        self.authority.add(envelope)
+        self.subscriptions.reconsider(envelope.author)
+        for topic in self.topics.keys():
+            if topic.owner == envelope.author:
+                self.topics.choose(topic)
+        grants = self.authority.grants_of(envelope.author)
+        turn.ended += [grant.id for grant in grants if self.authority.is_revoked(grant.id)]
+
+    def _take_preferences(self, turn: Turn, request: int, envelope: Envelope) -> None:
+        reason = Reason.DUPLICATE
+        if isinstance(envelope.body, Preferences) and self.curator.set_preferences(envelope):
+            reason = Reason.OK
+            body = envelope.body
+            expires_at = UnixMs(body.expires_at)
+            data = encode_frame([Part((envelope,))])
+            turn.writes.append(PrivateRecord(envelope.author, envelope.kind, UnixMs(body.issued_at), expires_at, data))
+        turn.answers.append(Answer(request, [Outcome(envelope.id, Level.DURABLE, reason, "4.19", "", None)]))
+
+    # Delivery to who is connected now; everybody else reads the store.
+
+    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int) -> None:
+        envelope = part.envelopes[index]
+        if not len(self.listeners):
+            return
+        recipients = []
+        for account in self.listeners.concerned(envelope, self.subscriptions):
+            decision = self.curator.decide(envelope, account, turn.now_ms)
+            if decision.verdict in DELIVERS:
+                recipients.append(Recipient(account, decision.verdict, decision.reason))
+            else:
+                turn.writes.append(
+                    decision_record(account, commit_no, decision.verdict, decision.reason, decision.rule, turn.now_ms)
+                )
+        if recipients:
+            turn.deliveries.append(Deliver(commit_no, part, index, recipients))
+
+    # Failure and time.
+
+    def _undo(self, event: StoreFailed) -> list[Effect]:
+        records = [write for write in event.writes if isinstance(write, Record)]
+        self._recent.forget(envelope_id for record in records for envelope_id in record.ids)
+        if any(record.kind != Kind.NOTIFICATION for record in records):
+            return [Reload()]
+        return []
+
+    def _sweep(self, now_ms: int) -> None:
+        if now_ms < self._next_sweep_ms:
+            return
+        self._next_sweep_ms = now_ms + SWEEP_EVERY_MS
+        self.subscriptions.sweep(now_ms)
+        self.retractions.sweep(now_ms)
+        self.parking.sweep(now_ms)
+
+
+def refused(envelope: Envelope, refusal: Refusal) -> Outcome:
+    """The outcome of an envelope that is not taken."""
+    return Outcome(envelope.id, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
+
+
+def decision_record(
+    account: Account, commit_no: int, verdict: str, reason: Reason, rule: str, now_ms: UnixMs
+) -> DecisionRecord:
+    """What explain keeps of a delivery verdict other than `now`."""
+    return DecisionRecord(account, commit_no, verdict, reason, rule, now_ms)
+
+
+def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcome]:
+    """The outcomes of a request in the order of its frame, with the unreadable entries in their places."""
+    groups = [list(outcomes) for outcomes in answers]
+    for place, refusal in offer.unreadable:
+        groups.insert(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
+    return [outcome for group in groups for outcome in group]
+
+
+def _record(part: Part, first_commit: int, epoch: Epoch, *, sent: bool, data: bytes | None) -> Record:
+    first = part.envelopes[0]
+    last = part.envelopes[-1]
+    return Record(
+        first_commit=first_commit,
+        kind=first.kind,
+        author=first.author,
+        topic=first.body.topic,
+        epoch=epoch,
+        first_seq=first.body.seq,
+        end_seq=last.body.seq + last.cost,
+        issued_at=UnixMs(first.body.issued_at),
+        expires_at=UnixMs(max(envelope.body.expires_at for envelope in part.envelopes)),
+        ids=tuple([envelope.id for envelope in part.envelopes]),
+        issued_ats=tuple([UnixMs(envelope.body.issued_at) for envelope in part.envelopes]),
+        audiences=tuple([_audience(envelope) for envelope in part.envelopes]),
+        sent=sent,
+        data=encode_frame([part]) if data is None else data,
+    )
+
+
+def _audience(envelope: Envelope) -> tuple[Account, ...] | None:
+    body = envelope.body
+    if isinstance(body, Notification) and body.audience is not None:
+        return tuple([Account(account) for account in body.audience])
+    return None

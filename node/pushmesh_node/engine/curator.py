@@ -1,0 +1,74 @@
+"""Curation with the engine's state behind it: gathers the facts of a message and a wallet, and lets `curation`
+decide."""
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Notification, Preferences, Subscription
+from pushmesh_protocol.types import Account, UnixMs
+
+from ..curation import (
+    NO_PREFERENCES,
+    Decision,
+    DeliveryVerdict,
+    Explanation,
+    Facts,
+    Policy,
+    compile_preferences,
+    decide,
+    explain,
+)
+from .retractions import Retractions
+from .subscriptions import Subscriptions
+
+DELIVERS = frozenset({DeliveryVerdict.NOW, DeliveryVerdict.SILENT})
+"""The verdicts that hand a message to a live connection or an inbox page."""
+
+
+class Curator:
+    """Decides per message and wallet; never about relaying."""
+
+    def __init__(self, subscriptions: Subscriptions, retractions: Retractions, policy: Policy) -> None:
+        self._subscriptions = subscriptions
+        self._retractions = retractions
+        self._policy = policy
+        self._preferences: dict[Account, Envelope] = {}
+        self._wallets: dict[Account, Policy] = {}
+
+    def set_preferences(self, envelope: Envelope) -> bool:
+        """Take a wallet's preferences in; False where a newer one is held already (SPEC 4.19)."""
+        assert isinstance(envelope.body, Preferences)  # the kind says so
+        held = self._preferences.get(envelope.author)
+        if held is not None and held.order >= envelope.order:
+            return False
+        self._preferences[envelope.author] = envelope
+        self._wallets[envelope.author] = compile_preferences(envelope.body)
+        return True
+
+    def preferences_of(self, account: Account) -> Envelope | None:
+        """The preferences that count for a wallet here."""
+        return self._preferences.get(account)
+
+    def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs) -> Decision:
+        """What becomes of a message for a wallet, now."""
+        return decide(self._facts(envelope, account, now_ms, void=False))
+
+    def explain(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool) -> Explanation:
+        """The same, told rule by rule."""
+        return explain(self._facts(envelope, account, now_ms, void=void))
+
+    def _facts(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool) -> Facts:
+        body = envelope.body
+        topic = body.topic
+        subscription = None if topic is None else self._subscriptions.in_force(account, topic, now_ms)
+        return Facts(
+            envelope=envelope,
+            account=account,
+            audience=body.audience if isinstance(body, Notification) else None,
+            subscribed=subscription is not None
+            and isinstance(subscription.body, Subscription)
+            and subscription.body.on,
+            wallet=self._wallets.get(account, NO_PREFERENCES),
+            operator=self._policy,
+            now=now_ms,
+            void=void,
+            retracted_by=self._retractions.of(envelope) if isinstance(body, Notification) else None,
+        )

@@ -1,0 +1,120 @@
+"""What happened, as facts in the past: the only way anything enters the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.types import Account
+
+from .records import Holder, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A publisher handed it in; `request` is the number under which the answer goes out."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gossiped:
+    """A peer forwarded it in a frame of `frame_bytes`; the mesh waits for the judgement of `frame_no`."""
+
+    node_id: bytes
+    frame_no: int
+    frame_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A peer handed it over in catch-up."""
+
+    node_id: bytes
+
+
+Source = Published | Gossiped | CaughtUp
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """One part of a frame with all that the world found out about it.
+
+    `failures` is empty where clock, work and signature hold for every envelope, else it has one entry per
+    envelope: its Refusal or None.
+    `holders` are the envelopes in the store that hold any of its slots. `known` tells, per envelope, that the
+    gossip process has seen
+    its item hash as authorised before; `sizes` are the encoded bytes of each envelope in the gossiped frame.
+    `data` is the self-contained frame of this part
+    where one exists already."""
+
+    part: Part
+    failures: Sequence[Refusal | None] = ()
+    holders: Sequence[Holder] = ()
+    known: Sequence[bool] = ()
+    sizes: Sequence[int] = ()
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one source handed in at once: the candidates of one frame, grants of its table first.
+
+    `unreadable` are the Refusals of entries that could not be read, with their place among the candidates."""
+
+    source: Source
+    candidates: Sequence[Candidate]
+    unreadable: Sequence[tuple[int, Refusal]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Offers, decided in order."""
+
+    offers: Sequence[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCame:
+    """A wallet's connection wants live messages."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerLeft:
+    """One of a wallet's connections is gone."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesShown:
+    """A logged-in wallet handed in its verified private envelope under this request number."""
+
+    request: int
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """A Store effect was not carried out: nothing of it is known."""
+
+    writes: Sequence[Write]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Committed state, replayed at start in commit order: (commit number, envelope, whether its slot is void)."""
+
+    entries: Sequence[tuple[int, Envelope, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time went on; comes about once a second."""
+
+
+Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | Ticked

@@ -1,0 +1,72 @@
+"""Who holds which slot, for what was decided lately: the part of the slot table that a store query may not see yet
+(SPEC 6.5)."""
+
+from collections.abc import Iterable, Sequence
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.types import EnvelopeId
+
+from .records import Holder
+
+Key = tuple[bytes, int, int]
+
+
+class RecentSlots:
+    """Holders of the last `capacity` slots at least, twice that at most. The store knows all older ones."""
+
+    def __init__(self, capacity: int = 65_536) -> None:
+        self._capacity = capacity
+        self._new: dict[Key, tuple[Holder, ...]] = {}
+        self._old: dict[Key, tuple[Holder, ...]] = {}
+
+    def add(self, author: bytes, epoch: int, holder: Holder) -> None:
+        """Remember that an envelope holds its slots."""
+        new = self._new
+        for seq in range(holder.first_seq, holder.end_seq):
+            key = (author, epoch, seq)
+            others = new.get(key) or self._old.get(key)
+            new[key] = (holder,) if others is None else (*others, holder)
+        if len(new) > self._capacity:
+            self._old, self._new = new, {}
+
+    def find(self, author: bytes, epoch: int, first_seq: int, end_seq: int) -> list[Holder]:
+        """The remembered holders of any of these slots, some more than once."""
+        if end_seq == first_seq + 1:  # by far the most common
+            key = (author, epoch, first_seq)
+            return list(self._new.get(key) or self._old.get(key) or ())
+        found: list[Holder] = []
+        for seq in range(first_seq, end_seq):
+            key = (author, epoch, seq)
+            found += self._new.get(key) or self._old.get(key) or ()
+        return found
+
+    def forget(self, ids: Iterable[EnvelopeId]) -> None:
+        """Unlearn envelopes whose commit failed."""
+        gone = set(ids)
+        for table in (self._new, self._old):
+            for key, holders in list(table.items()):
+                kept = tuple(holder for holder in holders if holder.id not in gone)
+                if len(kept) < len(holders):
+                    if kept:
+                        table[key] = kept
+                    else:
+                        del table[key]
+
+
+def held_by_same(envelope_id: bytes, holders: Sequence[Holder]) -> Holder | None:
+    """The holder that is the envelope itself, if it is already known."""
+    for holder in holders:
+        if holder.id == envelope_id:
+            return holder
+    return None
+
+
+def rivals(envelope: Envelope, holders: Sequence[Holder]) -> tuple[bool, list[Holder]]:
+    """Whether the envelope is surplus (every slot of it already has two ids), and the other ids that share a slot
+    with it."""
+    others = {holder.id: holder for holder in holders if holder.id != envelope.id}
+    if not others:
+        return False, []
+    seqs = range(envelope.body.seq, envelope.body.seq + envelope.cost)
+    full = all(sum(other.first_seq <= seq < other.end_seq for other in others.values()) >= 2 for seq in seqs)
+    return full, list(others.values())

@@ -1,0 +1,71 @@
+"""Who is subscribed to what, both ways round, from the subscriptions in force."""
+
+from collections import defaultdict
+from collections.abc import Set as AbstractSet
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Subscription
+from pushmesh_protocol.types import Account
+
+from .versions import Versions
+
+Key = tuple[Account, Topic]
+
+
+class Subscriptions:
+    """The subscriptions of the whole network, as far as this node knows them."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._versions: Versions[Key] = Versions(authority)
+        self._topics_of: defaultdict[Account, set[Topic]] = defaultdict(set)
+        self._subscribers: defaultdict[Topic, set[Account]] = defaultdict(set)
+
+    def add(self, envelope: Envelope) -> None:
+        """Take in an authorised subscription whose slot is not void."""
+        topic = envelope.body.topic
+        assert topic is not None  # the kind says so
+        self._topics_of[envelope.author].add(topic)
+        self._index((envelope.author, topic), self._versions.add((envelope.author, topic), envelope))
+
+    def reconsider(self, account: Account) -> None:
+        """Decide an account's subscriptions again, after one of its keys was revoked."""
+        for topic in self._topics_of.get(account, ()):
+            self._index((account, topic), self._versions.choose((account, topic)))
+
+    def _index(self, key: Key, chosen: Envelope | None) -> None:
+        account, topic = key
+        if chosen is not None and isinstance(chosen.body, Subscription) and chosen.body.on:
+            self._subscribers[topic].add(account)
+            return
+        subscribers = self._subscribers.get(topic)
+        if subscribers is not None:
+            subscribers.discard(account)
+            if not subscribers:
+                del self._subscribers[topic]
+
+    def in_force(self, account: Account, topic: Topic, now_ms: int) -> Envelope | None:
+        """The wallet's word on the topic, on or off; None where it has none that still holds."""
+        return self._versions.in_force((account, topic), now_ms)
+
+    def of(self, account: Account, now_ms: int) -> list[Envelope]:
+        """All subscriptions in force of a wallet, on and off, by topic."""
+        found = (self.in_force(account, topic, now_ms) for topic in sorted(self._topics_of.get(account, ())))
+        return [envelope for envelope in found if envelope is not None]
+
+    def topics_on(self, account: Account, now_ms: int) -> list[Topic]:
+        """The topics that a wallet has switched on."""
+        return [e.body.topic for e in self.of(account, now_ms) if isinstance(e.body, Subscription) and e.body.on]
+
+    def subscribers(self, topic: Topic) -> AbstractSet[Account]:
+        """Wallets whose subscription is on; one that just expired may still be among them, `in_force` decides."""
+        return self._subscribers.get(topic, frozenset())
+
+    def sweep(self, now_ms: int) -> int:
+        """Forget what has expired; returns how many keys were looked at. For a slow tick."""
+        keys = self._versions.keys()
+        for key in keys:
+            self._versions.drop_expired(key, now_ms)
+            self._index(key, self._versions.in_force(key, now_ms))
+        return len(keys)
