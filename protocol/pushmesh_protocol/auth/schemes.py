@@ -93,8 +93,11 @@ def scheme_of(auth: Auth) -> Scheme:
     return _NUMBERS[type(auth)]
 
 
-def check_scheme(author: bytes, kind: int, auth: Auth, *, batch: bool = False) -> None:
-    """Raise Refusal `scheme-not-allowed` where the author may not sign this kind, or a batch of it, this way."""
+def check_scheme(author: bytes, kind: int, auth: Auth) -> None:
+    """Raise Refusal `scheme-not-allowed` where the author may not sign this kind, or a batch of it, this way.
+
+    A batch needs no rule of its own: a contract itself signs neither of the kinds that batches have.
+    """
     if isinstance(auth, Session):
         allowed = kind != Kind.GRANT
     elif isinstance(auth, Eip712 | Eip191):
@@ -102,7 +105,7 @@ def check_scheme(author: bytes, kind: int, auth: Auth, *, batch: bool = False) -
     elif isinstance(auth, Solana):
         allowed = author[0] == SOLANA_KEY
     else:
-        allowed = author[0] == EVM_CONTRACT and kind in _CONTRACT_KINDS and not batch
+        allowed = author[0] == EVM_CONTRACT and kind in _CONTRACT_KINDS
     if not allowed:
         what, how = KIND_NAMES.get(kind, kind), SCHEME_NAMES[scheme_of(auth)]
         raise Refusal(Reason.SCHEME_NOT_ALLOWED, "5.2", f"this author may not sign a {what} with {how}")

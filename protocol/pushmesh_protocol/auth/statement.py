@@ -64,7 +64,7 @@ def check_statement(network: Network, statement: Statement) -> None:
         raise Refusal(Reason.NOT_TOPIC_OWNER, "4.6", "the statement's author is not the topic's owner")
     if statement.count > network.limits.batch_count:
         raise malformed("5.10", f"the batch counts more than {network.limits.batch_count} leaves")
-    check_scheme(statement.author, statement.kind, statement.auth, batch=True)
+    check_scheme(statement.author, statement.kind, statement.auth)
     end = SEQ_END if isinstance(statement.auth, Session) else network.wallet_range
     start = network.wallet_range if isinstance(statement.auth, Session) else 0
     if not start <= statement.first_seq < statement.first_seq + statement.count <= end:

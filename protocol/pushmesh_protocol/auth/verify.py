@@ -65,11 +65,10 @@ def verify_claims(network: Network, claims: Sequence[Claim]) -> list[Refusal | N
 def verify_one(network: Network, claim: Claim) -> Refusal | None:
     """None where the signature holds, else why not: `scheme-not-allowed`, `bad-signature` or `chain-unavailable`."""
     try:
-        content = claim.content
         if claim.kind == _LOGIN:
             check_login_scheme(claim.author, claim.auth)
         else:
-            check_scheme(claim.author, claim.kind, claim.auth, batch=isinstance(content, Batch))
+            check_scheme(claim.author, claim.kind, claim.auth)
         _CHECKS[type(claim.auth)](network, claim)
         if claim.kind == Kind.NODE_BINDING:
             _check_node_agrees(network, claim)

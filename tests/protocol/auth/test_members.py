@@ -19,7 +19,7 @@ from pushmesh_protocol.auth.members import (
 )
 from pushmesh_protocol.auth.statement import Batch
 from pushmesh_protocol.codec import pack
-from pushmesh_protocol.kinds import Action, Kind, Preference, Scope, SettingChoice
+from pushmesh_protocol.kinds import Action, Kind, Preference, Scope, Sealed, SealedBox, SettingChoice
 from pushmesh_protocol.login import LogInWords
 from support.bodies import ISSUED_AT, WALLET_RANGE, a_body, a_network
 from support.tree import ROOT
@@ -103,27 +103,101 @@ def test_a_grant_shows_its_scopes_and_topics_in_words() -> None:
     assert shown(Kind.GRANT)["topics"] == "all"
 
 
-@pytest.mark.parametrize(
-    ("kind", "changes", "member", "value"),
-    [
-        (Kind.NOTIFICATION, {}, "topic", TOPIC_TEXT),
-        (Kind.NOTIFICATION, {}, "expires", format_time(ISSUED_AT + 86_400_000)),
-        (Kind.SUBSCRIPTION, {"on": True}, "state", "on"),
-        (Kind.SUBSCRIPTION, {"on": False}, "state", "off"),
-        (Kind.SUBSCRIPTION, {"receipts": True}, "receipts", True),
-        (Kind.RETRACTION, {"mode": 1}, "mode", "retract"),
-        (Kind.RETRACTION, {"mode": 2}, "mode", "cancel"),
-        (Kind.RETRACTION, {"mode": 3, "replacement": ID}, "mode", "replaced-by"),
-        (Kind.RETRACTION, {"mode": 3, "replacement": ID}, "replacement", ID),
-        (Kind.REVOCATION, {}, "before", ""),
-        (Kind.REVOCATION, {"grant_id": None, "before": 1000}, "before", "1970-01-01T00:00:01.000Z"),
-        (Kind.REVOCATION, {"grant_id": None, "before": 1000}, "grant", ZERO),
-        (Kind.REVOCATION, {"cut_seq": 9}, "cutSeq", 9),
-        (Kind.NODE_BINDING, {}, "node", b"\x55" * 32),
-    ],
-)
-def test_a_member_is_shown_as_the_body_has_it(kind: int, changes: dict[str, Any], member: str, value: object) -> None:
-    assert shown(kind, **changes)[member] == value
+EXPIRES_TEXT = "2026-09-22T14:13:20.123Z"
+SEALED = Sealed(b"n" * 24, b"c", [SealedBox(b"k" * 32, b"b" * 80)])
+WHOLE: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
+    (
+        Kind.NOTIFICATION,
+        {"url": "https://a", "audience": [bytes(AUTHOR)], "sealed": SEALED, "actions": [Action("A", "ipfs://a")]},
+        {
+            "topic": TOPIC_TEXT,
+            "title": "Loan at risk",
+            "body": "Repay or add collateral.",
+            "url": "https://a",
+            "expires": EXPIRES_TEXT,
+            "audienceCount": 1,
+            "audienceHash": sha256(b"\x91\xc4\x15" + AUTHOR).digest(),
+            "actionsHash": sha256(b"\x91\x92\xa1A\xa8ipfs://a").digest(),
+            "sealedHash": sha256(pack([b"n" * 24, b"c", [[b"k" * 32, b"b" * 80]]])).digest(),
+        },
+    ),
+    (
+        Kind.TOPIC,
+        {"description": "What it is", "icon": b"png"},
+        {
+            "topic": TOPIC_TEXT,
+            "title": "Alerts",
+            "description": "What it is",
+            "contentHash": sha256(b"\x93\xc4\x03png\xc0\xc0").digest(),
+        },
+    ),
+    (
+        Kind.GRANT,
+        {"not_before": ISSUED_AT + 1000},
+        {
+            "key": b"\x22" * 32,
+            "kinds": "notification",
+            "topics": "all",
+            "sealKey": ZERO,
+            "firstSeq": WALLET_RANGE,
+            "endSeq": WALLET_RANGE + 1000,
+            "notBefore": "2026-09-21T14:13:21.123Z",
+            "expires": EXPIRES_TEXT,
+        },
+    ),
+    (
+        Kind.REVOCATION,
+        {"cut_time": 1000, "cut_seq": 9},
+        {"grant": b"\x33" * 32, "before": "", "cutTime": "1970-01-01T00:00:01.000Z", "cutSeq": 9},
+    ),
+    (
+        Kind.REVOCATION,
+        {"grant_id": None, "before": 2000, "cut_time": 1000},
+        {
+            "grant": ZERO,
+            "before": "1970-01-01T00:00:02.000Z",
+            "cutTime": "1970-01-01T00:00:01.000Z",
+            "cutSeq": 7,
+        },
+    ),
+    (
+        Kind.SUBSCRIPTION,
+        {"on": True, "receipts": True, "settings": [SettingChoice("a", 5)]},
+        {
+            "topic": TOPIC_TEXT,
+            "state": "on",
+            "settingsHash": sha256(b"\x91\x92\xa1a\x05").digest(),
+            "receipts": True,
+        },
+    ),
+    (Kind.SUBSCRIPTION, {"on": False}, {"topic": TOPIC_TEXT, "state": "off", "settingsHash": ZERO, "receipts": False}),
+    (
+        Kind.RETRACTION,
+        {"mode": 1},
+        {"topic": TOPIC_TEXT, "mode": "retract", "target": b"\x44" * 32, "replacement": ZERO},
+    ),
+    (
+        Kind.RETRACTION,
+        {"mode": 2},
+        {"topic": TOPIC_TEXT, "mode": "cancel", "target": b"\x44" * 32, "replacement": ZERO},
+    ),
+    (
+        Kind.RETRACTION,
+        {"mode": 3, "replacement": ID},
+        {"topic": TOPIC_TEXT, "mode": "replaced-by", "target": b"\x44" * 32, "replacement": ID},
+    ),
+    (Kind.NODE_BINDING, {}, {"node": b"\x55" * 32, "expires": EXPIRES_TEXT}),
+    (Kind.PREFERENCES, {}, {"entriesHash": sha256(b"\x90").digest()}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "members"), WHOLE)
+def test_a_body_is_shown_as_it_is(kind: int, changes: dict[str, Any], members: dict[str, Any]) -> None:
+    assert shown(kind, **changes) == {"network": NETWORK_TEXT, **members, "id": ID}
+
+
+def test_every_kind_is_shown_above() -> None:
+    assert {kind for kind, _, _ in WHOLE} == set(Kind)
 
 
 def test_a_batch_shows_its_author_kind_and_range() -> None:

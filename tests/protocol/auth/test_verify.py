@@ -155,6 +155,13 @@ def test_a_contracts_signature_waits_for_its_chain(auth: Auth) -> None:
     assert answer(claim) == ("scheme-not-allowed", "5.2")
 
 
+def test_an_account_logs_in_by_its_own_scheme_only() -> None:
+    login = sign_login(WALLET, NETWORK, some_login_words(ME))
+    solana = replace(login, account=MY_SOLANA)
+    assert answer(login_claim(NETWORK, solana)) == ("scheme-not-allowed", "11.1")
+    assert answer(login_claim(NETWORK, replace(login, auth=Solana(bytes(64), None)))) == ("scheme-not-allowed", "11.1")
+
+
 def test_a_node_binding_needs_the_nodes_agreement_too() -> None:
     node_seed = b"\x77" * 32
     node_id, expires_at = ed25519.public_key(node_seed), a_body(Kind.NODE_BINDING, ME).expires_at
