@@ -100,6 +100,7 @@ class Inbox:
         self._giving = asyncio.Lock()
         self._keeper: asyncio.Task[None] | None = None
         self._nodes: dict[bytes, Source] = {}
+        self._handed: Received | None = None
 
     async def __aenter__(self) -> Self:
         """Nothing is connected until it is iterated."""
@@ -109,9 +110,11 @@ class Inbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Settles for at most 5 s, then closes."""
+        """Settles for at most 5 s, then closes. The last message counts as taken unless an exception came of it."""
         try:
-            if error is None or isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
+            if error is None:
+                await self._taken()
+            if error is None or isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
                 await self.settle(timeout_s=5.0)
         finally:
             if self._keeper is not None:
@@ -134,8 +137,9 @@ class Inbox:
                     async for event in events:
                         message = self._take_in(event)
                         if message is not None:
+                            self._handed = message
                             yield message
-                            await self._taken(message)
+                            await self._taken()
             except (Unreachable, TimedOut):
                 pass
             except Refused as refusal:
@@ -268,7 +272,10 @@ class Inbox:
         self._cursors[self._node_id] = delivery.cursor
         return None
 
-    async def _taken(self, message: Received) -> None:
+    async def _taken(self) -> None:
+        message, self._handed = self._handed, None
+        if message is None:
+            return
         self._seen[message.id] = None
         if len(self._seen) > REMEMBERED_IDS:
             self._seen.popitem(last=False)

@@ -10,6 +10,7 @@ import msgspec
 from yarl import URL
 
 from pushmesh_protocol.accounts import Topic, display_account
+from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.errors import NetworkFileError
 from pushmesh_protocol.network import Network, load_network
 from pushmesh_protocol.types import Account
@@ -118,15 +119,28 @@ class Node:
         return read_outcome(found[0] if isinstance(found, list) and found else answer)
 
     async def give_voucher(self, voucher: bytes, credential: str) -> None:
-        """Hand in a voucher's bytes; counted and durable on return. Raises Refused with the reason that it does not
-        count."""
+        """Hand in a voucher's bytes; counted and durable on return. Raises Refused with the reason if it does not count."""
         headers = {"Content-Type": ITEM_TYPE, "Authorization": f"Bearer {credential}"}
-        await self._ask("POST", "/v1/vouchers", data=voucher, headers=headers)
+        status, answer = await self._ask("POST", "/v1/vouchers", data=voucher, headers=headers)
+        answers = answer.get("vouchers")
+        if not isinstance(answers, list) or len(answers) != 1 or not isinstance(answers[0], dict):
+            raise BadAnswer(f"{self.url} did not say whether it counts the voucher")
+        if answers[0].get("accepted") is not True:
+            raise refused(status, answers[0])
+
+    async def acknowledge(self, cursor: str, device: str, credential: str, voucher: bytes | None = None) -> None:
+        """Say how far a device has read. Raises Refused, also where a voucher that rides along does not count."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {credential}"}
+        form = {"cursor": cursor, "device": device, "voucher": None if voucher is None else to_text(voucher)}
+        status, answer = await self._ask("POST", "/v1/ack", data=msgspec.json.encode(form), headers=headers)
+        told = answer.get("voucher")
+        if isinstance(told, dict) and told.get("accepted") is not True:
+            raise refused(status, told)
 
     async def free_slots(self, account: Account, first_seq: int, end_seq: int, count: int) -> list[int]:
         """Up to `count` random seqs of [first_seq, end_seq) that the node knows to be free in the current epoch."""
         query = {"account": display_account(account), "first": first_seq, "end": end_seq, "count": count}
-        slots = (await self.get("/v1/slots", query)).get("slots")
+        slots = (await self.get("/v1/slots", query)).get("seqs")
         if not isinstance(slots, list) or not all(type(seq) is int and first_seq <= seq < end_seq for seq in slots):
             raise BadAnswer(f"{self.url} named slots that were not asked for")
         return slots

@@ -237,10 +237,10 @@ class Subscriber:
             return WebSocketTransport(node, login)
         if name == "sse":
             return SseTransport(node, login)
-        addresses = (await node.status()).get("addresses")
-        url = addresses.get("mqtt") if isinstance(addresses, dict) else None
-        if not isinstance(url, str):
+        address = (await node.status()).get("mqtt_address")
+        if not isinstance(address, str) or not address:
             raise Refused(f"{node.url} offers no MQTT", reason="not-found")
+        url = address if "://" in address else f"mqtt://{address}"
         return MqttTransport(url, display_account(self.wallet.account), login)
 
     async def _node_id(self, node: Node) -> bytes:

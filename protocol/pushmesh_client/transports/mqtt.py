@@ -14,7 +14,6 @@ from pushmesh_protocol.armor import to_text
 
 from ..errors import BadAnswer, Refused, Unreachable
 from .contract import Delivery, Event, LogIn, Request
-from .reading import read_delivery, read_json
 
 RECEIVE_MAXIMUM = 256
 """So many messages may be on their way unacknowledged: the bound of the queue."""
@@ -69,7 +68,8 @@ class MqttTransport:
             await client.__aenter__()
             self._client = client
             for topic in request.topics or ("",):
-                codes = await client.subscribe(f"pushmesh/inbox/{topic}".rstrip("/"), qos=1)
+                wanted = f"pushmesh/inbox/{topic}".rstrip("/")
+                codes = await client.subscribe(wanted, qos=1, properties=_subscribe_properties())
                 self._check_granted(codes)
         except aiomqtt.MqttError as error:
             await self.close()
@@ -77,15 +77,16 @@ class MqttTransport:
 
     async def events(self) -> AsyncIterator[Event]:
         """Messages as they come."""
-        assert self._client is not None, "open first"
+        client = self._client
+        assert client is not None, "open first"
         try:
-            async for message in self._client.messages:
-                payload = message.payload
-                if not isinstance(payload, bytes):
-                    raise BadAnswer("the MQTT endpoint sent a message without bytes")
-                delivery: Delivery = read_delivery(read_json(payload))
-                self._taken[delivery.cursor] = message.mid
-                yield delivery
+            async for message in client.messages:
+                delivery = _read(message)
+                if delivery is None:
+                    client._client.ack(message.mid, message.qos)  # as above
+                else:
+                    self._taken[delivery.cursor] = message.mid
+                    yield delivery
         except aiomqtt.MqttError as error:
             raise self._error(error) from error
 
@@ -128,6 +129,24 @@ class MqttTransport:
         if isinstance(value, int) and value in REFUSALS:
             return Refused(f"{self._url} refused the connection ({error})", reason=REFUSALS[value])
         return Unreachable(f"{self._url} is not reachable ({error or type(error).__name__})")
+
+
+def _read(message: aiomqtt.Message) -> Delivery | None:
+    """The message of a PUBLISH; None for a notice, which carries no frame. Raises BadAnswer."""
+    said = dict(getattr(message.properties, "UserProperty", ()))
+    payload = message.payload
+    if "notice" in said:
+        return None
+    if not isinstance(payload, bytes) or not {"cursor", "verdict", "reason"} <= said.keys():
+        raise BadAnswer("the MQTT endpoint sent a message without cursor, frame, verdict and reason")
+    return Delivery(said["cursor"], payload, said["verdict"], said["reason"])
+
+
+def _subscribe_properties() -> Properties:
+    """Ask for frames, which a wallet can verify by itself."""
+    properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]  # paho's properties carry no types
+    properties.UserProperty = [("format", "frame")]
+    return properties
 
 
 def _connect_properties(cursor: str | None) -> Properties:

@@ -1,4 +1,4 @@
-"""The node's events over Server-Sent Events: one long HTTP answer. Acknowledgements have no way back on it."""
+"""The node's events over Server-Sent Events: one long HTTP answer, and a request for each acknowledgement."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,16 +24,19 @@ class SseTransport:
         self._node = node
         self._login = login
         self._timeout_s = timeout_s
+        self._device = ""
         self._http: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
 
     async def open(self, request: Request) -> None:
-        """Connect and log in by header; the cursor goes as Last-Event-ID."""
+        """Connect and log in by header; the cursor goes in the query."""
         headers = {"Authorization": f"Bearer {await self._login()}", "Accept": "text/event-stream"}
+        self._device = request.device
         query = [("device", request.device)]
         if request.cursor is not None:
             query.append(("cursor", request.cursor))
-        query += [("topic", topic) for topic in request.topics or ()]
+        if request.topics is not None:
+            query.append(("topics", ",".join(request.topics)))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s, sock_read=SILENCE_S)
         self._http = aiohttp.ClientSession(timeout=timeout, read_bufsize=MAX_LINE_BYTES)
         try:
@@ -76,7 +79,8 @@ class SseTransport:
         raise Unreachable(f"{self._node.url} ended the events")
 
     async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:
-        """Nothing: the cursor is the client's to keep, and vouchers go over HTTP."""
+        """A request of its own, since nothing goes back over the events."""
+        await self._node.acknowledge(cursor, self._device, await self._login(), voucher)
 
     async def close(self) -> None:
         """Cuts the answer off."""

@@ -1,0 +1,110 @@
+"""`pushmesh devnet`: a network of real node processes on this machine, with a live table."""
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .guard import guarded
+from .options import AsJson
+from .output import emit, notes
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..lab.devnet import Devnet
+
+EVERY_S = 1.0
+
+
+@guarded
+def devnet(
+    nodes: Annotated[int, typer.Option(min=1, max=32, help="How many node processes.")] = 3,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep keys, stores and logs here; by default a temporary folder.")
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65_000, help="First port (API, MQTT, gossip of node 1, and so on); 0 takes free ones."),
+    ] = 0,
+    network: Annotated[str, typer.Option(help="A shipped network, or a network file.")] = "devnet",
+    as_json: AsJson = False,
+) -> None:
+    """Run N meshed nodes on loopback until Ctrl-C, which ends them all."""
+
+    async def serve(place: Path) -> None:
+        from ..lab.devnet import Devnet
+
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        net = Devnet(place, nodes, network=network, first_port=port or None)
+        if not as_json:
+            notes().print(f"starting {nodes} nodes in {place} …")
+        starting = asyncio.create_task(net.__aenter__())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        async with await starting:
+            await (_report(net, stop) if as_json else _watch(net, stop))
+
+    if folder is not None:
+        asyncio.run(serve(folder))
+    else:
+        with tempfile.TemporaryDirectory(prefix="pushmesh-devnet-") as place:
+            asyncio.run(serve(Path(place)))
+
+
+async def _watch(net: "Devnet", stop: asyncio.Event) -> None:
+    from rich.live import Live
+
+    with Live(console=notes(), auto_refresh=False) as live:
+        while not stop.is_set():
+            statuses = await asyncio.gather(*(net.status(index) for index in range(len(net.nodes))))
+            live.update(_table(net, statuses), refresh=True)
+            await _pause(stop)
+
+
+async def _report(net: "Devnet", stop: asyncio.Event) -> None:
+    """For programs: one line with the addresses when all are ready, then silence."""
+    statuses = await asyncio.gather(*(net.status(index) for index in range(len(net.nodes))))
+    emit({"nodes": [{"name": node.plan.name, "url": node.plan.url, "pid": node.pid, "status": status}
+                    for node, status in zip(net.nodes, statuses, strict=True)]})  # fmt: skip
+    await stop.wait()
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(EVERY_S):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def _table(net: "Devnet", statuses: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    from ..lab.devnet import peers_in
+
+    table = Table("node", "API", "MQTT", "state", "peers", "commits", "pid", title="devnet; Ctrl-C ends all")
+    for node, status in zip(net.nodes, statuses, strict=True):
+        if not node.running:
+            state = "[red]ended[/]"
+        else:
+            state = (
+                "[green]ready[/]"
+                if status.get("ready")
+                else f"[yellow]{', '.join(status.get('not_ready', ())) or 'silent'}[/]"
+            )
+        commits = str(status.get("last_commit", status.get("last_commit_no", "?")))
+        peers = str(peers_in(status)) if status else "?"
+        table.add_row(
+            node.plan.name, node.plan.url, str(status.get("mqtt_address", "")), state, peers, commits, str(node.pid)
+        )
+    return table

@@ -1,0 +1,123 @@
+"""`pushmesh publish`: one notification, or a file of them under one signature for each 1,024."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from .exits import Exit
+from .guard import CommandError, guarded
+from .options import DEFAULT_URL, DEFAULT_WALLET, AsJson, NodeUrl, TopicName, WalletPath
+from .output import emit, notes, people
+from .topic import outcome_document, report_published
+
+if TYPE_CHECKING:
+    from pushmesh_client import Draft, Published
+
+STEP = 1024
+
+
+class Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of a file of notifications; all members but one of title and body may be left out."""
+
+    title: str | None = None
+    body: str | None = None
+    url: str | None = None
+    to: list[str] | None = None
+    actions: list[tuple[str, str]] | None = None
+    category: str | None = None
+    priority: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    collapse: str | None = None
+    not_before_ms: int | None = None
+    language: str | None = None
+    life_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+@guarded
+def publish(
+    topic: TopicName,
+    title: Annotated[str, typer.Option(help="At most 256 characters.")] = "",
+    body: Annotated[str, typer.Option(help="At most 4,096 characters.")] = "",
+    url: Annotated[str, typer.Option(help="https://, http:// or ipfs://.")] = "",
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="ACCOUNT", help="A recipient (CAIP-10); may be repeated.")
+    ] = None,
+    category: Annotated[str, typer.Option(help="One of the topic's categories.")] = "",
+    priority: Annotated[int, typer.Option(min=1, max=5)] = 3,
+    life: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="How long it is worth reading.")] = 7 * 86_400,
+    file: Annotated[
+        str, typer.Option(metavar="JSONL", help="A file of notifications, one JSON object a line; - is standard input.")
+    ] = "",
+    node: NodeUrl = DEFAULT_URL,
+    wallet: WalletPath = DEFAULT_WALLET,
+    as_json: AsJson = False,
+) -> None:
+    """Publish to a topic of your wallet: to all subscribers, or with --to to the accounts that you name."""
+    if bool(file) == bool(title or body):
+        raise CommandError("say what to publish: --title and --body for one notification, or --file for many")
+    if file:
+        asyncio.run(_publish_many(topic, read_drafts(file), node, wallet, as_json))
+        return
+    line = Line(title or None, body or None, url or None, to, None, category or None, priority, life_s=life)
+    asyncio.run(_publish_one(topic, draft_of(line), node, wallet, as_json))
+
+
+async def _publish_one(topic: str, draft: "Draft", node: str, wallet: Path, as_json: bool) -> None:
+    from .session import open_dapp
+
+    async with open_dapp(node, wallet) as dapp:
+        published = await dapp.publish(topic, draft)
+    report_published("the notification", published, as_json)
+
+
+async def _publish_many(topic: str, drafts: Sequence["Draft"], node: str, wallet: Path, as_json: bool) -> None:
+    from rich.progress import track
+
+    from .session import open_dapp
+
+    published: list[Published] = []
+    async with open_dapp(node, wallet) as dapp:
+        steps = range(0, len(drafts), STEP)
+        for first in track(steps, "publishing", console=notes(), transient=True, disable=as_json or len(steps) < 2):
+            published += await dapp.publish_batch(topic, drafts[first : first + STEP])
+    refused = [(number, each) for number, each in enumerate(published, 1) if not each.ok]
+    if as_json:
+        document = {"published": len(published) - len(refused), "refused": len(refused)}
+        emit(document | {"outcomes": [outcome_document(each) for each in published]})
+    else:
+        people().print(f"[green]{len(published) - len(refused)}[/] of {len(published)} notifications are durable")
+    if refused:
+        number, each = refused[0]
+        first_reason = f"{each.outcome.reason}: {each.outcome.detail}"
+        raise CommandError(f"{len(refused)} were refused, the first is number {number}: {first_reason}", Exit.REFUSED)
+
+
+def read_drafts(file: str) -> list["Draft"]:
+    """The drafts of a JSONL file, `-` is standard input. Raises CommandError that names the line."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
+    drafts = []
+    for number, text in enumerate(data.splitlines(), 1):
+        if text.strip():
+            try:
+                drafts.append(draft_of(msgspec.json.decode(text, type=Line)))
+            except msgspec.DecodeError as error:
+                raise CommandError(f"line {number} of {file} is no notification: {error}") from error
+    if not drafts:
+        raise CommandError(f"{file} holds no notification")
+    return drafts
+
+
+def draft_of(line: Line) -> "Draft":
+    """What the SDK publishes."""
+    from pushmesh_client import Draft
+
+    members: dict[str, Any] = msgspec.structs.asdict(line)
+    life_s = members.pop("life_s")
+    return Draft(**members) if life_s is None else Draft(**members, life_ms=life_s * 1000)

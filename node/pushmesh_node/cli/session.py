@@ -1,0 +1,77 @@
+"""Wallets, slot books and session keys of the commands: files beside the wallet, opened for as long as they are
+needed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pushmesh_client import (
+    Dapp,
+    Node,
+    SlotBook,
+    Subscriber,
+    Wallet,
+    load_session,
+    load_wallet,
+    save_session,
+)
+from pushmesh_client.author import unix_ms
+
+from .guard import CommandError
+
+
+def open_node(url: str) -> Node:
+    """Raises CommandError for what is no URL."""
+    try:
+        return Node(url)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def book_path(wallet_path: Path) -> Path:
+    """The wallet's one slot book."""
+    return wallet_path.with_name(wallet_path.name + ".slots")
+
+
+def session_path(wallet_path: Path) -> Path:
+    """This machine's session key of the wallet."""
+    return wallet_path.with_name(wallet_path.name + ".session")
+
+
+@asynccontextmanager
+async def open_dapp(url: str, wallet_path: Path) -> AsyncIterator[Dapp]:
+    """A dapp with its wallet's slot book, which no other process may use meanwhile."""
+    wallet = load_wallet(wallet_path)
+    with SlotBook(book_path(wallet_path)) as book:
+        async with open_node(url) as node:
+            yield Dapp(node, wallet, book)
+
+
+@asynccontextmanager
+async def open_subscriber(
+    url: str, wallet_path: Path, *, with_session: bool, others: tuple[str, ...] = ()
+) -> AsyncIterator[Subscriber]:
+    """A subscriber; `with_session` has its session key made where there is none. The slot book is held only for
+    that."""
+    wallet = load_wallet(wallet_path)
+    nodes = [open_node(each) for each in (url, *others)]
+    try:
+        if with_session:
+            await _ensure_session(nodes[0], wallet, wallet_path)
+        session = load_session(session_path(wallet_path), await nodes[0].network(), unix_ms()) if with_session else None
+        if with_session:
+            yield Subscriber(nodes[0], wallet, SlotBook(), session=session, others=nodes[1:])
+        else:
+            with SlotBook(book_path(wallet_path)) as book:
+                yield Subscriber(nodes[0], wallet, book, others=nodes[1:])
+    finally:
+        for node in nodes:
+            await node.close()
+
+
+async def _ensure_session(node: Node, wallet: Wallet, wallet_path: Path) -> None:
+    network = await node.network()
+    if load_session(session_path(wallet_path), network, unix_ms()) is None:
+        with SlotBook(book_path(wallet_path)) as book:
+            session = await Subscriber(node, wallet, book).grant()
+        save_session(session_path(wallet_path), network, session)
