@@ -146,7 +146,7 @@ async def test_durable_fails_with_the_transaction_that_holds_its_number(queue: G
     disk.open.set()
     answers = await asyncio.gather(write, held, return_exceptions=True)
     assert [str(answer) for answer in answers] == ["disk full", "disk full"]
-    assert not later.done()
+    assert (later.done(), queue.waiting) == (False, 1)
     await queue.commit([record(3)])
     await later
 

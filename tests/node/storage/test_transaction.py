@@ -3,6 +3,7 @@ import sqlite3
 import pytest
 
 from pushmesh_node.engine.records import SentMark
+from pushmesh_node.storage.inbox import topic_messages
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import Written, write_group
 from support.records import OFFERS, record
@@ -32,6 +33,18 @@ def test_a_group_that_breaks_leaves_nothing_and_the_next_one_works(connection: s
     connection.execute("DROP TRIGGER bad")
     assert write_group(connection, [record(1, topic=OFFERS)], topics, 0) == Written(1, 1)
     assert [rows(connection, table) for table in ("items", "slots", "topics")] == [1, 1, 1]
+
+
+def test_a_topic_of_a_failed_group_is_made_again(connection: sqlite3.Connection) -> None:
+    topics = TopicNumbers()
+    write_group(connection, [record(1)], topics, 0)
+    connection.execute("CREATE TEMP TRIGGER bad BEFORE INSERT ON ids BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        write_group(connection, [record(2, topic=OFFERS)], topics, 1)
+    connection.execute("DROP TRIGGER bad")
+    write_group(connection, [record(2)], topics, 1)
+    write_group(connection, [record(3, topic=OFFERS)], topics, 2)
+    assert [envelope.commit_no for envelope in topic_messages(connection, [OFFERS], 0, None, 10)] == [3]
 
 
 def test_a_wrong_record_stores_nothing_of_its_group(connection: sqlite3.Connection) -> None:
