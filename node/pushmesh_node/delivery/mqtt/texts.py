@@ -26,7 +26,7 @@ class BadPacket(ValueError):
 
 
 def check_texts(first_byte: int, data: bytes) -> None:
-    """`data` is the packet behind its fixed header. Raises BadPacket for a field past the end, or a text that is none."""
+    """`data` is the packet behind its fixed header. Raises BadPacket for a field past the end or a bad text."""
     kind = first_byte >> 4
     walk = _Walk(data)
     if kind == CONNECT:

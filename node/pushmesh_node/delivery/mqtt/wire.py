@@ -103,7 +103,7 @@ class PacketReader:
 
 
 def _header(data: bytes, at: int, size: int) -> tuple[int, int] | None:
-    """Where the variable header starts and the packet ends; None while that is not known, start -1 where it is malformed."""
+    """Where the variable header starts and the packet ends; None while unknown, start -1 where it is malformed."""
     length, shift, position = 0, 0, at + 1
     while position < size:
         digit = data[position]

@@ -1,0 +1,388 @@
+"""One MQTT 5 client as a state machine: `handle(event, now) -> actions`. No socket, no clock, no waiting.
+
+A client sees its wallet's topics and nothing else, so there is nothing to control access to.
+"""
+
+from collections import deque
+from enum import Enum, auto
+
+from mqtt5 import (
+    AuthPacket,
+    AuthReasonCode,
+    ConnAckPacket,
+    ConnAckReasonCode,
+    ConnectPacket,
+    DisconnectPacket,
+    DisconnectReasonCode,
+    PingReqPacket,
+    PingRespPacket,
+    PubAckPacket,
+    PublishPacket,
+    SubAckPacket,
+    SubAckReasonCode,
+    SubscribePacket,
+    UnsubAckPacket,
+    UnsubscribePacket,
+)
+
+from pushmesh_protocol.reasons import Reason
+
+from ...engine.answers import Principal
+from .codes import disconnect_code, reason_of_break
+from .deliveries import Deliveries
+from .events import (
+    Acknowledge,
+    Action,
+    Authenticate,
+    Authenticated,
+    Close,
+    Count,
+    CountDelivered,
+    Ended,
+    Event,
+    FrameAnswered,
+    Listen,
+    Offered,
+    Open,
+    Opened,
+    Received,
+    Refused,
+    RequestAnswered,
+    Send,
+    StartedElsewhere,
+    TakenOver,
+    Ticked,
+)
+from .handshake import METHOD, Hello, No, challenge, no, read_connect, welcome
+from .limits import About, Limits
+from .publisher import Publisher, Reply
+from .rendering import Renderer, gap_notice
+from .subscriptions import INBOX, Form, Subscriptions
+from .wire import OLD_REFUSAL, Broken, Inbound, OtherVersion, PacketReader
+
+_PING = PingRespPacket().write()
+
+
+class _Phase(Enum):
+    FRESH = auto()
+    CHALLENGED = auto()
+    AUTHENTICATING = auto()
+    OPENING = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class Connection:
+    """One client. After Close nothing more is to be handled; `assigned_id` is for a client that brings no id."""
+
+    def __init__(self, about: About, limits: Limits, renderer: Renderer, *, assigned_id: str, now_ms: int) -> None:
+        self._about = about
+        self._limits = limits
+        self._renderer = renderer
+        self._assigned_id = assigned_id
+        self._phase = _Phase.FRESH
+        self._reader = PacketReader(limits.connect_bytes)
+        self._early: deque[Inbound] = deque()
+        self._deadline_ms = now_ms + int(limits.connect_timeout_s * 1000)
+        self._heard_ms = now_ms
+        self._now_ms = now_ms
+        self._out: list[bytes] = []
+        self._actions: list[Action] = []
+        self._asked: ConnectPacket | None = None
+        self._hello: Hello | None = None
+        self._principal: Principal | None = None
+        self._subscriptions = Subscriptions(limits.filters)
+        self._deliveries = Deliveries(renderer, size=0, max_packet_bytes=0)
+        self._publisher = Publisher(limits, wants_words=False, max_packet_bytes=0)
+        self._acknowledged: int | None = None
+        self._is_listening = False
+        self._expiry_s = 0
+
+    @property
+    def room(self) -> int:
+        """How many messages may be offered now."""
+        return self._deliveries.window.room if self._phase is _Phase.OPEN else 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client must not be read from for now."""
+        if self._phase is _Phase.OPEN:
+            return self._publisher.is_full
+        return self._phase in (_Phase.AUTHENTICATING, _Phase.OPENING)
+
+    @property
+    def deadline_ms(self) -> int:
+        """When to handle Ticked."""
+        if self._phase is not _Phase.OPEN:
+            return self._deadline_ms
+        assert self._hello is not None and self._principal is not None
+        silent_ms = self._heard_ms + self._hello.keep_alive_s * 1500
+        expires_ms = self._principal.expires_at
+        return silent_ms if expires_ms is None else min(silent_ms, expires_ms)
+
+    @property
+    def kept(self) -> tuple[Subscriptions, int] | None:
+        """What outlives the connection and for how many seconds; None where nothing does."""
+        return (self._subscriptions, self._expiry_s) if self._expiry_s else None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether acknowledgements are worth storing: not for a client that will never be known again."""
+        return self._hello is not None and not (self._hello.is_assigned and not self._hello.expiry_s)
+
+    def handle(self, event: Event, now_ms: int) -> list[Action]:
+        """Never raises for what a client sends."""
+        if self._phase is _Phase.CLOSED:
+            return []
+        self._now_ms = now_ms
+        match event:
+            case Offered():
+                self._deliver(event)
+            case Received(data):
+                self._receive(data)
+            case Authenticated(principal):
+                self._take_principal(principal)
+            case Refused(reason, _rule, detail):
+                self._refuse(no(reason, detail))
+            case Opened():
+                self._open(event)
+            case FrameAnswered(number, outcomes):
+                self._reply(self._publisher.frame_answered(number, outcomes))
+            case RequestAnswered(number, reason, rule, detail):
+                self._reply(self._publisher.answered(number, reason, rule, detail))
+            case StartedElsewhere(detail):
+                self._out.append(gap_notice(INBOX, detail))
+            case Ended(reason, detail):
+                self._disconnect(disconnect_code(reason), reason, detail)
+            case TakenOver():
+                detail = "the same client has connected again"
+                self._disconnect(DisconnectReasonCode.SESSION_TAKEN_OVER, Reason.OK, detail)
+            case Ticked():
+                self._tick()
+        return self._flush()
+
+    def _flush(self) -> list[Action]:
+        actions = self._actions
+        if self._out:
+            actions.insert(0, Send(b"".join(self._out)))
+            self._out = []
+        acknowledged = self._deliveries.window.acknowledged
+        if acknowledged is not None and acknowledged != self._acknowledged:
+            self._acknowledged = acknowledged
+            actions.insert(0, Acknowledge(acknowledged))
+        self._actions = []
+        return actions
+
+    # Everything that ends the connection.
+
+    def _close(self, reason: Reason) -> None:
+        self._phase = _Phase.CLOSED
+        self._early.clear()
+        self._actions.append(Close(reason))
+
+    def _disconnect(self, code: DisconnectReasonCode, reason: Reason, detail: str) -> None:
+        if self._phase is _Phase.OPEN:
+            words = [("reason", str(reason))]
+            self._out.append(
+                DisconnectPacket(reason_code=code, reason_str=detail or str(reason), user_properties=words).write()
+            )
+        elif self._phase is not _Phase.FRESH:
+            self._out.append(no(reason, detail).packet().write())
+        self._close(reason)
+
+    def _break(self, code: DisconnectReasonCode, detail: str) -> None:
+        self._disconnect(code, reason_of_break(code), detail)
+
+    def _refuse(self, refusal: No) -> None:
+        self._out.append(refusal.packet().write())
+        self._close(refusal.reason)
+
+    def _tick(self) -> None:
+        if self._now_ms < self.deadline_ms:
+            return
+        if self._phase is not _Phase.OPEN:
+            self._close(Reason.TIMEOUT)
+        elif self._principal is not None and self._principal.expires_at == self.deadline_ms:
+            self._disconnect(disconnect_code(Reason.EXPIRED), Reason.EXPIRED, "the credential has expired")
+        else:
+            self._disconnect(DisconnectReasonCode.KEEP_ALIVE_TIMEOUT, Reason.TIMEOUT, "nothing came for long")
+
+    # Packets.
+
+    def _receive(self, data: bytes) -> None:
+        self._heard_ms = self._now_ms
+        for packet in self._reader.feed(data):
+            if self._phase in (_Phase.AUTHENTICATING, _Phase.OPENING):
+                self._early.append(packet)
+            else:
+                self._take(packet)
+
+    def _take(self, packet: Inbound) -> None:
+        match self._phase, packet:
+            case _Phase.CLOSED, _:
+                return
+            case _Phase.OPEN, PubAckPacket():
+                if not self._deliveries.window.acknowledge(packet.packet_id):
+                    self._actions.append(Count("puback", Reason.NOT_FOUND))
+            case _, Broken(code, detail):
+                self._break(code, detail)
+            case _, OtherVersion(old):
+                self._refuse_version(old)
+            case _Phase.FRESH, ConnectPacket():
+                self._connect(packet)
+            case _Phase.CHALLENGED, AuthPacket():
+                self._prove(packet)
+            case _Phase.OPEN, _:
+                self._take_open(packet)
+            case _:
+                self._break(DisconnectReasonCode.PROTOCOL_ERROR, "this packet does not belong here")
+
+    def _take_open(self, packet: Inbound) -> None:
+        match packet:
+            case PublishPacket():
+                self._publish(packet)
+            case PingReqPacket():
+                self._out.append(_PING)
+            case SubscribePacket():
+                self._subscribe(packet)
+            case UnsubscribePacket():
+                self._unsubscribe(packet)
+            case DisconnectPacket():
+                self._leave(packet)
+            case AuthPacket():
+                self._break(DisconnectReasonCode.PROTOCOL_ERROR, "connect again to authenticate anew")
+            case _:
+                self._break(DisconnectReasonCode.PROTOCOL_ERROR, "this packet does not belong here")
+
+    # From CONNECT to CONNACK.
+
+    def _refuse_version(self, old: bool) -> None:
+        code = ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+        answer = ConnAckPacket(reason_code=code, reason_str="this node speaks MQTT 5")
+        if self._phase is _Phase.FRESH:
+            self._out.append(OLD_REFUSAL if old else answer.write())
+        self._close(Reason.BAD_REQUEST)
+
+    def _connect(self, packet: ConnectPacket) -> None:
+        hello = read_connect(packet, self._limits, self._assigned_id)
+        if isinstance(hello, No):
+            self._refuse(hello)
+            return
+        self._asked, self._hello = packet, hello
+        if hello.credential is not None:
+            self._authenticate(hello.credential)
+            return
+        self._phase = _Phase.CHALLENGED
+        self._out.append(
+            AuthPacket(
+                reason_code=AuthReasonCode.CONTINUE_AUTHENTICATION,
+                authentication_method=METHOD,
+                authentication_data=challenge(self._about, self._now_ms),
+            ).write()
+        )
+
+    def _prove(self, packet: AuthPacket) -> None:
+        data = packet.authentication_data or b""
+        if packet.reason_code != AuthReasonCode.CONTINUE_AUTHENTICATION or packet.authentication_method != METHOD:
+            self._refuse(no(Reason.BAD_LOGIN, f"AUTH continues {METHOD}"))
+        elif not data.isascii():
+            self._refuse(no(Reason.BAD_LOGIN, "a log-in or token is base64url"))
+        else:
+            self._authenticate(data.decode())
+
+    def _authenticate(self, credential: str) -> None:
+        self._phase = _Phase.AUTHENTICATING
+        self._actions.append(Authenticate(credential))
+
+    def _take_principal(self, principal: Principal) -> None:
+        assert self._hello is not None
+        hello = self._hello
+        if hello.account is not None and hello.account != principal.account:
+            self._refuse(no(Reason.BAD_LOGIN, "the user name is another account than the credential's"))
+            return
+        self._principal = principal
+        self._phase = _Phase.OPENING
+        cursor = hello.cursor if hello.cursor is not None else "now" if hello.clean else None
+        self._actions.append(Open(principal, hello.client_id, cursor, hello.clean))
+
+    def _open(self, event: Opened) -> None:
+        assert self._hello is not None and self._asked is not None
+        hello, resumed = self._hello, event.kept is not None
+        self._phase = _Phase.OPEN
+        self._reader.limit_bytes = self._limits.packet_bytes
+        size_bytes = hello.max_packet_bytes
+        self._deliveries = Deliveries(self._renderer, size=hello.window, max_packet_bytes=size_bytes)
+        self._publisher = Publisher(self._limits, wants_words=hello.wants_words, max_packet_bytes=size_bytes)
+        self._expiry_s = hello.expiry_s
+        self._heard_ms = self._now_ms
+        data = welcome(hello, self._asked, self._about, self._limits, resumed=resumed, vouchers=event.vouchers)
+        self._out.append(data)
+        if event.kept is not None:
+            self._subscriptions = event.kept
+            self._listen()
+        while self._early:
+            self._take(self._early.popleft())
+
+    # The open connection.
+
+    def _subscribe(self, packet: SubscribePacket) -> None:
+        if packet.subscription_id is not None:
+            self._break(DisconnectReasonCode.SUBSCRIPTION_IDS_NOT_SUPPORTED, "there are no subscription identifiers")
+            return
+        form, codes = dict(packet.user_properties).get("format", Form.JSON), []
+        for asked in packet.topic_filters:
+            if form not in Form.__members__.values():
+                code = SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+            else:
+                assert self._principal is not None
+                code = self._subscriptions.subscribe(self._principal, asked.pattern, asked.max_qos, Form(form))
+            codes.append(code)
+            if int(code) >= int(SubAckReasonCode.UNSPECIFIED_ERROR):
+                self._actions.append(Count("subscribe", Reason.FORBIDDEN))
+        self._out.append(SubAckPacket(packet.packet_id, codes).write())
+        self._listen()
+
+    def _unsubscribe(self, packet: UnsubscribePacket) -> None:
+        codes = [self._subscriptions.unsubscribe(pattern) for pattern in packet.patterns]
+        self._out.append(UnsubAckPacket(packet.packet_id, codes).write())
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._is_listening or self._subscriptions.wants_inbox:
+            self._is_listening = True
+            self._actions.append(Listen(self._subscriptions.selection))
+
+    def _leave(self, packet: DisconnectPacket) -> None:
+        expiry_s = packet.session_expiry_interval
+        if expiry_s and not self._expiry_s:
+            self._break(DisconnectReasonCode.PROTOCOL_ERROR, "the session ends with its connection")
+            return
+        if expiry_s is not None:
+            self._expiry_s = min(expiry_s, self._limits.max_session_expiry_s)
+        self._close(Reason.OK)
+
+    def _publish(self, packet: PublishPacket) -> None:
+        assert self._principal is not None
+        broken = self._publisher.broken(packet)
+        if broken is not None:
+            self._break(broken.code, broken.detail)
+            return
+        answer = self._publisher.take(packet, self._principal, self._subscriptions)
+        if isinstance(answer, Broken):
+            self._break(answer.code, answer.detail)
+        elif isinstance(answer, Reply):
+            self._reply(answer)
+        else:
+            self._actions.append(answer)
+
+    def _reply(self, reply: Reply) -> None:
+        self._out.append(reply.data)
+        if reply.refused is not None:
+            self._actions.append(Count("publish", reply.refused))
+
+    def _deliver(self, event: Offered) -> None:
+        written = self._deliveries.write(event.messages, self._subscriptions, self._now_ms)
+        self._out += written.packets
+        if written.messages:
+            self._actions.append(CountDelivered(written.messages))
+        self._actions += [Count("message", reason) for reason in written.passed_over]

@@ -1,0 +1,66 @@
+"""Messages to one client: which packet each becomes, and how far the client has acknowledged. No socket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pushmesh_protocol.reasons import Reason
+
+from ..contract import Message
+from .rendering import Renderer
+from .subscriptions import Route, Subscriptions
+from .window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Packets to write at once, the messages that are in them, and the reasons of those that are not."""
+
+    packets: list[bytes] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    passed_over: list[Reason] = field(default_factory=list)
+
+
+class Deliveries:
+    """The way out of one connection; `size` and `max_packet_bytes` are the client's receive maximum and packet size."""
+
+    def __init__(self, renderer: Renderer, *, size: int, max_packet_bytes: int) -> None:
+        self._renderer = renderer
+        self._max_packet_bytes = max_packet_bytes
+        self.window = Window(size)
+
+    def write(self, messages: Sequence[Message], subscriptions: Subscriptions, now_ms: int) -> Written:
+        """The packets of these messages, at most as many as the window has room for, in commit order."""
+        written = Written()
+        for message in messages:
+            route = subscriptions.route(message.envelope.topic)
+            life_s = (message.envelope.body.expires_at - now_ms) // 1000
+            if route is None:
+                continue  # unsubscribed while it was on its way
+            if life_s <= 0:
+                self.window.pass_over(message.commit_no)
+                written.passed_over.append(Reason.EXPIRED)
+                continue
+            packet_id = self._packet_id(message, route)
+            packet = self._renderer.packet(message, route, packet_id, life_s)
+            if len(packet) <= self._max_packet_bytes:
+                written.packets.append(packet)
+                written.messages.append(message)
+            else:
+                written.passed_over.append(Reason.OVERSIZE)
+                written.packets.extend(self._notice(message, route, packet_id))
+        return written
+
+    def _packet_id(self, message: Message, route: Route) -> int | None:
+        if route.is_sure:
+            return self.window.send(message.commit_no)
+        self.window.pass_over(message.commit_no)  # at most once: what is sent counts as acknowledged
+        return None
+
+    def _notice(self, message: Message, route: Route, packet_id: int | None) -> list[bytes]:
+        """MQTT forbids the packet: name the message, so that the client can fetch it elsewhere."""
+        notice = self._renderer.notice(message, route, packet_id, Reason.OVERSIZE)
+        if len(notice) <= self._max_packet_bytes:
+            return [notice]
+        if packet_id is not None:
+            self.window.acknowledge(packet_id)
+        return []

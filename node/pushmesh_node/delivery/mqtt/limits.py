@@ -1,0 +1,42 @@
+"""The bounds of the MQTT endpoint and what it tells of its node. Data only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one connection. Times in seconds or milliseconds as named; sizes with their packet's header."""
+
+    connect_bytes: int = 81_920
+    """A packet before log-in: a password is at most 65,535 bytes."""
+    packet_bytes: int = 2_101_248
+    """A packet after log-in: the largest publish of the API, and some."""
+    inbound_window: int = 64
+    """QoS 1 publishes of the client without PUBACK: the receive maximum that CONNACK states."""
+    outbound_window: int = 256
+    """QoS 1 messages to the client without PUBACK, where its own receive maximum is not lower."""
+    waiting_requests: int = 256
+    waiting_bytes: int = 8_388_608
+    """Requests and their bytes that wait for an answer; beyond either the connection is not read."""
+    filters: int = 64
+    connect_timeout_s: float = 10.0
+    max_keep_alive_s: int = 300
+    """Also stands in where a client asks for none."""
+    write_timeout_s: float = 30.0
+    max_session_expiry_s: int = 604_800
+    acknowledge_after_s: float = 0.2
+    """Acknowledgements wait so long for later ones before they are stored; a crash in between repeats messages."""
+    connections: int = 10_000
+    connections_per_host: int = 256
+    kept_sessions: int = 10_000
+    batches_in_flight: int = 4
+    """Publish calls of one connection that overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the endpoint tells of its node: in the log-in challenge and in CONNACK."""
+
+    node_id: bytes
+    network_id: bytes
+    incarnation: bytes

@@ -1,0 +1,375 @@
+"""One client's connection on the event loop: moves bytes, does what the state machine orders, waits."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.reasons import Reason
+
+from ...engine.answers import Denied, Principal
+from ..contract import Inboxes, Message
+from ..cursor import Start, find_start
+from ..session import Batch, Mark, Marker, Session, SessionLimits
+from .connection import Connection
+from .events import (
+    Acknowledge,
+    Action,
+    Authenticate,
+    Authenticated,
+    Close,
+    Count,
+    CountDelivered,
+    Ended,
+    Event,
+    Listen,
+    Offered,
+    Open,
+    Opened,
+    Received,
+    Refused,
+    Send,
+    StartedElsewhere,
+    SubmitAcknowledgement,
+    SubmitFrame,
+    TakenOver,
+    Ticked,
+)
+from .limits import Limits
+from .ports import Ports
+from .progress import Progress
+from .registry import Client, KeptSession, KeptSessions
+from .submitting import acknowledge, publish
+
+TRANSPORT = "mqtt"
+MOST_IN_A_WRITE = 256
+GOODBYE_S = 5.0
+"""How long an ended connection may still take: to write its last bytes, to store its last acknowledgement."""
+
+_SESSION_LIMITS = SessionLimits(idle_s=3_600.0)  # MQTT has a keep-alive of its own
+
+
+class Links:
+    """The connections that have logged in, and the sessions that outlive theirs: shared by all links of an endpoint."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.open: dict[Client, Link] = {}
+        self.kept = KeptSessions(limits.kept_sessions)
+
+
+class _Inbox(Session):
+    """Tells at once when the node ends it, even while the client's window is full."""
+
+    def __init__(self, inboxes: Inboxes, principal: Principal, start: Start, tell: Callable[[str, str], None]) -> None:
+        super().__init__(inboxes, principal, start, limits=_SESSION_LIMITS)
+        self._tell = tell
+
+    def end(self, reason: str, detail: str) -> None:
+        super().end(reason, detail)
+        self._tell(reason, detail)
+
+
+class Link(asyncio.Protocol):
+    """`on_gone` is called once, when the connection has gone and nothing of it is left."""
+
+    def __init__(
+        self, connection: Connection, limits: Limits, ports: Ports, links: Links, on_gone: Callable[["Link"], None]
+    ) -> None:
+        self.gone = asyncio.Event()
+        self._connection = connection
+        self._limits = limits
+        self._ports = ports
+        self._links = links
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._moved = asyncio.Event()
+        self._order: Open | None = None
+        self._start = Start(None)
+        self._floor = 0
+        self._session: _Inbox | None = None
+        self._progress: Progress | None = None
+        self._storing = False
+        self._frames: list[SubmitFrame] = []
+        self._publishing = 0
+        self._ended: Reason | None = None
+
+    # What the event loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for CONNECT, not for ever."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        self.handle(Received(data))
+
+    def pause_writing(self) -> None:
+        """The client takes no more: stop reading from it too, for each packet read may add to what waits."""
+        self._writable.clear()
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        """The client takes bytes again."""
+        self._writable.set()
+        self._regulate()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing of the connection may stay behind."""
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.create_task(self._leave(), name="mqtt-goodbye").add_done_callback(self._left)
+
+    # What the state machine orders.
+
+    def handle(self, event: Event) -> None:
+        """Give the state machine an event and do what follows from it."""
+        for action in self._connection.handle(event, self._ports.now_ms()):
+            self._perform(action)
+        self._moved.set()
+        self._regulate()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send(data):
+                if self._transport is not None:
+                    self._transport.write(data)
+            case CountDelivered(messages):
+                self._count_delivered(messages)
+            case Acknowledge(commit_no):
+                self._acknowledge(commit_no)
+            case SubmitFrame():
+                self._frames.append(action)
+                self._submit()
+            case SubmitAcknowledgement():
+                self._spawn(self._take_acknowledgement(action))
+            case Authenticate(credential):
+                self._spawn(self._authenticate(credential))
+            case Open():
+                self._order = action
+                self._spawn(self._open(action))
+            case Listen(topics):
+                self._listen(topics)
+            case Count(what, reason):
+                self._ports.observe(what, reason)
+            case Close(reason):
+                self._close(reason)
+
+    def _regulate(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._connection.is_full or not self._writable.is_set():
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_s = max(0, self._connection.deadline_ms - self._ports.now_ms()) / 1000
+        self._timer = self._loop.call_later(min(wait_s, 3_600) + 0.001, self._on_time)
+
+    def _on_time(self) -> None:
+        self.handle(Ticked())
+        if self._ended is None:
+            self._arm()
+
+    def _close(self, reason: Reason) -> None:
+        self._ended = reason
+        self._ports.observe("end", reason)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+            self._timer = self._loop.call_later(GOODBYE_S, self._transport.abort)
+
+    # Logging in.
+
+    async def _authenticate(self, credential: str) -> None:
+        try:
+            # MQTT does not tell which host the client dialled: "" leaves it at the log-in's own being one of ours.
+            principal = await self._ports.authenticate(credential, "")
+        except Denied as denied:
+            self.handle(Refused(denied.reason, denied.rule, denied.detail))
+        else:
+            self.handle(Authenticated(principal))
+
+    async def _open(self, order: Open) -> None:
+        client = (order.principal.account, order.client_id)
+        older = self._links.open.get(client)
+        self._links.open[client] = self
+        if older is not None:
+            await older.make_room()
+        kept = self._links.kept.take(client, self._ports.now_ms())
+        if order.clean:
+            kept = None
+        inboxes = self._ports.inboxes
+        try:
+            self._start = await find_start(inboxes, order.principal, order.cursor, order.client_id)
+            vouchers = await inboxes.last_vouchers(order.principal)
+        except Denied as denied:
+            self.handle(Refused(denied.reason, denied.rule, denied.detail))
+            return
+        if kept is not None and order.cursor is None:
+            self._floor = kept.floor
+            self._start = Start(max(kept.floor, self._start.after or 0), self._start.gap)
+        self._progress = Progress(inboxes, order.principal, order.client_id)
+        self.handle(Opened(None if kept is None else kept.subscriptions, vouchers))
+        if self._ended is None:
+            self._arm()
+
+    async def make_room(self) -> None:
+        """End for a newer connection of the same client, which waits until this one's acknowledgements are stored."""
+        self.handle(TakenOver())
+        try:
+            async with asyncio.timeout(2 * GOODBYE_S):
+                await self.gone.wait()
+        except TimeoutError:
+            self._ports.observe("take-over", Reason.TIMEOUT)
+
+    # Messages out.
+
+    def _listen(self, topics: frozenset[Topic] | None) -> None:
+        assert self._order is not None
+        if self._session is None:
+            self._session = _Inbox(self._ports.inboxes, self._order.principal, self._start, self._end_by_node)
+            self._spawn(self._deliver(self._session))
+        self._session.choose(topics)
+
+    def _end_by_node(self, reason: str, detail: str) -> None:
+        self.handle(Ended(Reason(reason), detail))
+
+    async def _deliver(self, session: _Inbox) -> None:
+        try:
+            with self._ports.consumers.admit(session), session:
+                self._floor = max(self._floor, session.position)
+                async with aclosing(session.batches()) as batches:
+                    async for batch in batches:
+                        await self._offer(batch)
+        except Denied as denied:
+            self.handle(Ended(denied.reason, denied.detail))
+
+    async def _offer(self, batch: Batch) -> None:
+        """Each write as large as the client's window has room; waits for PUBACKs as long as it takes."""
+        if isinstance(batch, Marker):
+            if batch.mark is Mark.GAP:
+                self.handle(StartedElsewhere(batch.detail))
+            return
+        at = 0
+        while at < len(batch):
+            while (room := min(self._connection.room, MOST_IN_A_WRITE)) <= 0:
+                self._moved.clear()
+                await self._moved.wait()
+            self.handle(Offered(batch[at : at + room]))
+            at += room
+            await self._written()
+
+    async def _written(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.write_timeout_s):
+                await self._writable.wait()
+        except TimeoutError:
+            self.handle(Ended(Reason.SLOW_CONSUMER, "the client takes no bytes"))
+
+    def _count_delivered(self, messages: Sequence[Message]) -> None:
+        assert self._order is not None
+        ids = [message.envelope.id for message in messages]
+        self._ports.inboxes.delivered(TRANSPORT, self._order.principal.account, ids)
+
+    # Acknowledgements and publishes in.
+
+    def _acknowledge(self, commit_no: int) -> None:
+        if self._progress is None or not self._connection.remembers:
+            return
+        self._progress.reach(commit_no)
+        if not self._storing:
+            self._storing = True
+            self._spawn(self._store_progress(self._progress))
+
+    async def _store_progress(self, progress: Progress) -> None:
+        try:
+            while progress.is_behind:
+                await asyncio.sleep(self._limits.acknowledge_after_s)
+                await progress.store()
+        except Denied as denied:
+            self._ports.observe("acknowledge", denied.reason)  # the next acknowledgement, or the end, tries again
+        finally:
+            self._storing = False
+
+    async def _take_acknowledgement(self, order: SubmitAcknowledgement) -> None:
+        assert self._order is not None
+        answer = await acknowledge(self._ports.inboxes, self._order.principal, self._order.client_id, order)
+        self.handle(answer)
+
+    def _submit(self) -> None:
+        if self._frames and self._publishing < self._limits.batches_in_flight:
+            self._publishing += 1
+            self._spawn(self._publish())
+
+    async def _publish(self) -> None:
+        orders, self._frames = self._frames, []
+        try:
+            answers = await publish(self._ports.publish, orders)
+        finally:
+            self._publishing -= 1
+        for answer in answers:
+            self.handle(answer)
+        self._submit()
+
+    # Tasks, and the end.
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._ended is not None or self._transport is None:
+            work.close()
+            return
+        task = self._loop.create_task(work, name="mqtt")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._ports.report(fault, TRANSPORT)
+            self.handle(Ended(Reason.INTERNAL, ""))
+
+    async def _leave(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ended is None:
+            self._ports.observe("end", Reason.OK)
+        if self._progress is not None:
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._progress.store()
+            except (Denied, TimeoutError):
+                self._ports.observe("acknowledge", Reason.STORE_FAILED)
+        self._keep_session()
+
+    def _keep_session(self) -> None:
+        kept, order = self._connection.kept, self._order
+        if order is None:
+            return
+        client = (order.principal.account, order.client_id)
+        if kept is not None:
+            subscriptions, expiry_s = kept
+            expires_ms = self._ports.now_ms() + expiry_s * 1000
+            self._links.kept.keep(client, KeptSession(subscriptions, self._floor, expires_ms))
+        if self._links.open.get(client) is self:
+            del self._links.open[client]
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._ports.report(fault, TRANSPORT)
+        if self._timer is not None:
+            self._timer.cancel()
+        self.gone.set()
+        self._on_gone(self)

@@ -1,0 +1,136 @@
+"""The client's side of publishing: what it may send, which request that is, and what it is answered. No socket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mqtt5 import DisconnectReasonCode, PublishPacket, QoS
+
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+
+from ...engine.answers import Outcome, Permission, Principal
+from .events import SubmitAcknowledgement, SubmitFrame
+from .limits import Limits
+from .rendering import JSON_TYPE
+from .requests import (
+    Request,
+    Requests,
+    acknowledgement,
+    is_json,
+    read_acknowledgement,
+    receipt_json,
+    refusal_json,
+    summary,
+)
+from .subscriptions import ACK, PUBLISH, Subscriptions
+from .wire import Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to write for a request that was answered; `refused` is the reason to count, None for success."""
+
+    data: bytes
+    refused: Reason | None
+
+
+class Publisher:
+    """The requests of one connection; `wants_words` and `max_packet_bytes` are the client's wishes."""
+
+    def __init__(self, limits: Limits, *, wants_words: bool, max_packet_bytes: int) -> None:
+        self._limits = limits
+        self._wants_words = wants_words
+        self._max_packet_bytes = max_packet_bytes
+        self._requests = Requests()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for an answer that the client must not be read from."""
+        requests = self._requests
+        return requests.count >= self._limits.waiting_requests or requests.size_bytes >= self._limits.waiting_bytes
+
+    def broken(self, packet: PublishPacket) -> Broken | None:
+        """What a client must not do after reading CONNACK."""
+        if packet.qos == QoS.EXACTLY_ONCE:
+            return Broken(DisconnectReasonCode.QOS_NOT_SUPPORTED, "the highest QoS is 1")
+        if packet.retain:
+            return Broken(DisconnectReasonCode.RETAIN_NOT_SUPPORTED, "nothing is retained")
+        if packet.topic_alias is not None:
+            return Broken(DisconnectReasonCode.TOPIC_ALIAS_INVALID, "there are no topic aliases")
+        if packet.packet_id is None:
+            return None
+        if self._requests.acknowledgeable >= self._limits.inbound_window:
+            return Broken(DisconnectReasonCode.RECEIVE_MAX_EXCEEDED, "more publishes without PUBACK than allowed")
+        if self._requests.holds(packet.packet_id):
+            return Broken(DisconnectReasonCode.PROTOCOL_ERROR, "the packet id is in use")
+        return None
+
+    def take(
+        self, packet: PublishPacket, principal: Principal, subscriptions: Subscriptions
+    ) -> SubmitFrame | SubmitAcknowledgement | Reply | Broken:
+        """The order that follows from a PUBLISH. One that cannot be followed is answered at once.
+
+        It is Broken only where it is refused and QoS 0 without response topic leaves no other way to say so."""
+        request = self._requests.add(packet)
+        try:
+            return _order(packet, request.number, principal, subscriptions)
+        except Refusal as refusal:
+            if not subscriptions.takes_receipts(request.response_topic or ""):
+                request.response_topic = None
+            if request.packet_id is None and request.response_topic is None:
+                code = DisconnectReasonCode.PAYLOAD_FORMAT_INVALID
+                forbidden = refusal.reason is Reason.FORBIDDEN
+                return Broken(DisconnectReasonCode.NOT_AUTHORIZED if forbidden else code, refusal.detail)
+            return self._reply(request, refusal.reason, refusal.rule, refusal.detail, None)
+
+    def frame_answered(self, number: int, outcomes: Sequence[Outcome]) -> Reply:
+        """The answer to a SubmitFrame that was judged."""
+        return self._reply(self._requests.get(number), *summary(outcomes), receipt_json(outcomes))
+
+    def answered(self, number: int, reason: Reason, rule: str, detail: str) -> Reply:
+        """The answer to any request as a whole."""
+        return self._reply(self._requests.get(number), reason, rule, detail, None)
+
+    def _reply(self, request: Request, reason: Reason, rule: str, detail: str, receipt: bytes | None) -> Reply:
+        refused = None if reason in (Reason.OK, Reason.DUPLICATE) else reason
+        parts = []
+        if request.response_topic is not None:
+            payload = refusal_json(reason, rule, detail) if receipt is None else receipt
+            packet = PublishPacket(
+                request.response_topic,
+                payload,
+                correlation_data=request.correlation,
+                content_type=JSON_TYPE,
+                payload_format_indicator=1,
+            ).write()
+            if len(packet) <= self._max_packet_bytes:
+                parts.append(packet)
+            else:
+                refused = refused or Reason.OVERSIZE
+        answer = acknowledgement(request, reason, rule, detail, with_words=self._wants_words)
+        parts.append(self._requests.answer(request, answer))
+        return Reply(b"".join(parts), refused)
+
+
+def _order(
+    packet: PublishPacket, number: int, principal: Principal, subscriptions: Subscriptions
+) -> SubmitFrame | SubmitAcknowledgement:
+    """Raises Refusal."""
+    if packet.topic not in (PUBLISH, ACK):
+        raise Refusal(Reason.FORBIDDEN, "", f"the topics to publish to are {PUBLISH} and {ACK}")
+    if packet.response_topic is not None and not subscriptions.takes_receipts(packet.response_topic):
+        raise Refusal(Reason.FORBIDDEN, "", "the response topic is not subscribed to, under pushmesh/receipts/")
+    if packet.topic == ACK:
+        return _acknowledgement(packet, number, principal)
+    if Permission.PUBLISH not in principal.permissions:
+        raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope publish")
+    return SubmitFrame(number, packet.payload, is_json(packet))
+
+
+def _acknowledgement(packet: PublishPacket, number: int, principal: Principal) -> SubmitAcknowledgement:
+    cursor, voucher = read_acknowledgement(packet)
+    if Permission.READ not in principal.permissions:
+        raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope read")
+    if voucher is not None and voucher.account != principal.account:
+        raise Refusal(Reason.FORBIDDEN, "10.1", "the voucher is another wallet's")
+    return SubmitAcknowledgement(number, cursor, voucher)

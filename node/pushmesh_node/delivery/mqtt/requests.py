@@ -1,0 +1,143 @@
+"""What a client publishes: read into requests, and answered in the order in which they came."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from mqtt5 import PubAckPacket, PubAckReasonCode, PublishPacket
+
+from pushmesh_protocol.armor import from_text
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.vouchers import Voucher, decode_voucher
+
+from ...engine.answers import Level, Outcome
+from .codes import puback_code
+from .rendering import JSON_TYPE
+
+_ack_json = msgspec.json.Decoder(dict[str, Any])
+_ack_msgpack = msgspec.msgpack.Decoder(dict[str, Any])
+_encode_json = msgspec.json.Encoder().encode
+
+
+def is_json(packet: PublishPacket) -> bool:
+    """By its content type; without one, by its first byte (a frame or a MessagePack map never starts with a brace)."""
+    if packet.content_type is None:
+        return packet.payload[:1] == b"{"
+    return packet.content_type == JSON_TYPE
+
+
+def read_acknowledgement(packet: PublishPacket) -> tuple[str | None, Voucher | None]:
+    """The cursor and the voucher of a PUBLISH to `pushmesh/ack`. Raises Refusal for anything else.
+
+    It is a JSON object, the voucher in base64url, or a MessagePack map, the voucher in bytes."""
+    try:
+        form = (_ack_json if is_json(packet) else _ack_msgpack).decode(packet.payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Refusal(Reason.BAD_REQUEST, "", "an acknowledgement is {cursor, voucher}") from error
+    cursor, voucher = form.get("cursor"), form.get("voucher")
+    if not form.keys() <= {"cursor", "voucher"} or not isinstance(cursor, str | None):
+        raise Refusal(Reason.BAD_REQUEST, "", "an acknowledgement is {cursor, voucher}, the cursor a text")
+    if isinstance(voucher, str):
+        voucher = from_text(voucher)
+    if isinstance(voucher, bytes):
+        return cursor, decode_voucher(voucher)
+    if voucher is not None or cursor is None:
+        raise Refusal(Reason.BAD_REQUEST, "", "an acknowledgement needs a cursor, or a voucher in base64url or binary")
+    return cursor, None
+
+
+@dataclass(slots=True)
+class Request:
+    """A PUBLISH of the client that waits for its answer; `packet_id` is None for QoS 0."""
+
+    number: int
+    packet_id: int | None
+    size_bytes: int
+    response_topic: str | None
+    correlation: bytes | None
+    answer: PubAckPacket | None = field(default=None)
+    is_answered: bool = False
+
+
+class Requests:
+    """The unanswered requests of a connection, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Request] = deque()
+        self._by_number: dict[int, Request] = {}
+        self._next = 0
+        self.size_bytes = 0
+        self.acknowledgeable = 0
+        """How many of them are QoS 1."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._waiting)
+
+    def holds(self, packet_id: int) -> bool:
+        """Whether an unanswered request has this packet id."""
+        return any(request.packet_id == packet_id for request in self._waiting)
+
+    def add(self, packet: PublishPacket) -> Request:
+        """A new request."""
+        request = Request(
+            self._next, packet.packet_id, len(packet.payload), packet.response_topic, packet.correlation_data
+        )
+        self._next += 1
+        self._waiting.append(request)
+        self._by_number[request.number] = request
+        self.size_bytes += request.size_bytes
+        self.acknowledgeable += packet.packet_id is not None
+        return request
+
+    def get(self, number: int) -> Request:
+        """The request of this number, which is unanswered."""
+        return self._by_number[number]
+
+    def answer(self, request: Request, answer: PubAckPacket | None) -> bytes:
+        """Set a request's answer; returns what may be written now: PUBACKs leave in the order of their requests."""
+        request.answer, request.is_answered = answer, True
+        ready: list[bytes] = []
+        while self._waiting and self._waiting[0].is_answered:
+            first = self._waiting.popleft()
+            del self._by_number[first.number]
+            self.size_bytes -= first.size_bytes
+            if first.answer is not None:
+                self.acknowledgeable -= 1
+                ready.append(first.answer.write())
+        return b"".join(ready)
+
+
+def acknowledgement(
+    request: Request, reason: Reason, rule: str, detail: str, *, with_words: bool
+) -> PubAckPacket | None:
+    """The PUBACK of a request, None for QoS 0; without words where the client asked for none."""
+    if request.packet_id is None:
+        return None
+    code = puback_code(reason)
+    if code == PubAckReasonCode.SUCCESS or not with_words:
+        return PubAckPacket(request.packet_id, reason_code=code)
+    words = [("reason", str(reason)), ("rule", rule)]
+    return PubAckPacket(request.packet_id, reason_code=code, reason_str=detail or str(reason), user_properties=words)
+
+
+def summary(outcomes: Sequence[Outcome]) -> tuple[Reason, str, str]:
+    """One answer for many outcomes: ok where all are durable, else the first that is not."""
+    for outcome in outcomes:
+        if outcome.level is not Level.DURABLE:
+            return outcome.reason, outcome.rule, outcome.detail
+    return Reason.OK, "", ""
+
+
+def receipt_json(outcomes: Sequence[Outcome]) -> bytes:
+    """The payload for a topic of receipts."""
+    return _encode_json({"outcomes": [outcome.as_json() for outcome in outcomes]})
+
+
+def refusal_json(reason: Reason, rule: str, detail: str) -> bytes:
+    """The payload for a topic of receipts where a request was refused, or taken, as a whole."""
+    return _encode_json({"reason": str(reason), "rule": rule, "detail": detail})

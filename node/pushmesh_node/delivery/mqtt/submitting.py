@@ -1,0 +1,65 @@
+"""Takes a client's requests to the node: all frames that wait in one call, a few calls at a time."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pushmesh_protocol.display import frame_from_json
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+
+from ...engine.answers import Denied, Principal
+from ..contract import Inboxes
+from ..cursor import commit_no_of
+from ..service import Publish
+from .events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, SubmitFrame
+
+Answer = FrameAnswered | RequestAnswered
+
+
+async def publish(way_in: Publish, orders: Sequence[SubmitFrame]) -> list[Answer]:
+    """One answer an order. Never raises for a client's fault or a node that cannot take more."""
+    answers: list[Answer] = []
+    frames: list[bytes] = []
+    numbers: list[int] = []
+    for order in orders:
+        frame = _frame(order)
+        if isinstance(frame, bytes):
+            frames.append(frame)
+            numbers.append(order.number)
+        else:
+            answers.append(frame)
+    if not frames:
+        return answers
+    try:
+        outcomes = await way_in(frames)
+    except Denied as denied:
+        return answers + [_denied(number, denied) for number in numbers]
+    return answers + [FrameAnswered(number, each) for number, each in zip(numbers, outcomes, strict=True)]
+
+
+def _frame(order: SubmitFrame) -> bytes | RequestAnswered:
+    if not order.is_json:
+        return order.payload
+    try:
+        return frame_from_json(msgspec.json.decode(order.payload))
+    except Refusal as refusal:
+        return RequestAnswered(order.number, refusal.reason, refusal.rule, refusal.detail)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return RequestAnswered(order.number, Reason.MALFORMED, "", f"not JSON: {error}")
+
+
+async def acknowledge(inboxes: Inboxes, principal: Principal, device: str, order: SubmitAcknowledgement) -> Answer:
+    """The answer to an explicit acknowledgement; the voucher counts only where the cursor is good too."""
+    try:
+        if order.cursor is not None:
+            await inboxes.acknowledge(principal, device, commit_no_of(order.cursor, inboxes.incarnation()))
+        if order.voucher is not None:
+            await inboxes.take_voucher(principal, order.voucher)
+    except Denied as denied:
+        return _denied(order.number, denied)
+    return RequestAnswered(order.number, Reason.OK, "", "")
+
+
+def _denied(number: int, denied: Denied) -> RequestAnswered:
+    return RequestAnswered(number, denied.reason, denied.rule, denied.detail)

@@ -1,0 +1,134 @@
+"""The topics that exist on the endpoint, and which of them a session has subscribed to. Nothing else exists."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mqtt5 import QoS, SubAckReasonCode, UnsubAckReasonCode
+
+from pushmesh_protocol.accounts import Topic, display_topic, parse_topic
+from pushmesh_protocol.errors import AccountError
+
+from ...engine.answers import Permission, Principal
+
+INBOX = "pushmesh/inbox"
+INBOX_TREE = "pushmesh/inbox/#"
+PUBLISH = "pushmesh/publish"
+ACK = "pushmesh/ack"
+RECEIPTS = "pushmesh/receipts/"
+MAX_RECEIPT_TOPIC = 256
+
+
+class Form(StrEnum):
+    """How a message is written: the display form, or the frame that the wallet can verify by itself."""
+
+    JSON = "json"
+    FRAME = "frame"
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A subscription that was granted, under QoS 1 or 0; `pattern` is the client's own spelling."""
+
+    pattern: str
+    is_sure: bool
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where and how a message goes to this client; sure is QoS 1."""
+
+    topic: str
+    is_sure: bool
+    form: Form
+
+
+class Subscriptions:
+    """The filters of one session, at most `limit`; outlives its connection where the session does."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._granted: dict[str, Granted] = {}
+        self._topics: dict[Topic, Granted] = {}
+
+    @property
+    def wants_inbox(self) -> bool:
+        """Whether any filter selects messages of the inbox."""
+        return bool(self._topics) or INBOX in self._granted or INBOX_TREE in self._granted
+
+    @property
+    def selection(self) -> frozenset[Topic] | None:
+        """The topics whose messages are wanted; None is the whole inbox."""
+        whole = INBOX in self._granted or INBOX_TREE in self._granted
+        return None if whole else frozenset(self._topics)
+
+    def takes_receipts(self, topic: str) -> bool:
+        """Whether this topic of receipts is subscribed to."""
+        return topic.startswith(RECEIPTS) and topic in self._granted
+
+    def route(self, topic: Topic | None) -> Route | None:
+        """Where a message of this topic goes; None where no filter selects it. The narrowest filter wins."""
+        granted = self._topics.get(topic) if topic is not None else None
+        if granted is not None:
+            return Route(granted.pattern, granted.is_sure, granted.form)
+        granted = self._granted.get(INBOX_TREE)
+        if granted is not None and topic is not None:
+            return Route(f"{INBOX}/{display_topic(topic)}", granted.is_sure, granted.form)
+        granted = self._granted.get(INBOX)
+        return None if granted is None else Route(INBOX, granted.is_sure, granted.form)
+
+    def subscribe(self, principal: Principal, pattern: str, max_qos: QoS, form: Form) -> SubAckReasonCode:
+        """Grant a filter or say why not; a filter that is there already is replaced."""
+        refused, topic = _judge(principal, pattern)
+        if refused is not None:
+            return refused
+        if pattern not in self._granted and len(self._granted) >= self._limit:
+            return SubAckReasonCode.QUOTA_EXCEEDED
+        is_sure = max_qos != QoS.AT_MOST_ONCE and not pattern.startswith(RECEIPTS)  # the sure answer is PUBACK
+        granted = Granted(pattern, is_sure, form)
+        if topic is not None:
+            other = self._topics.get(topic)
+            if other is not None:  # the same topic in another spelling
+                del self._granted[other.pattern]
+            self._topics[topic] = granted
+        self._granted[pattern] = granted
+        code = SubAckReasonCode
+        return code.GRANTED_QOS_AT_LEAST_ONCE if is_sure else code.GRANTED_QOS_AT_MOST_ONCE
+
+    def unsubscribe(self, pattern: str) -> UnsubAckReasonCode:
+        """Forget a filter."""
+        if self._granted.pop(pattern, None) is None:
+            return UnsubAckReasonCode.NO_SUBSCRIPTION_EXISTED
+        self._topics = {topic: granted for topic, granted in self._topics.items() if granted.pattern != pattern}
+        return UnsubAckReasonCode.SUCCESS
+
+
+def _judge(principal: Principal, pattern: str) -> tuple[SubAckReasonCode | None, Topic | None]:
+    if pattern.startswith("$share/"):
+        return SubAckReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, None
+    if pattern.startswith(RECEIPTS) and not _has_wildcard(pattern):
+        fits = len(RECEIPTS) < len(pattern) <= MAX_RECEIPT_TOPIC
+        return (None if fits else SubAckReasonCode.TOPIC_FILTER_INVALID), None
+    if _has_wildcard(pattern) and pattern != INBOX_TREE:
+        return SubAckReasonCode.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, None
+    if Permission.READ not in principal.permissions:
+        return SubAckReasonCode.NOT_AUTHORIZED, None
+    if pattern in (INBOX, INBOX_TREE):
+        return None, None
+    topic = _topic_of(pattern)
+    if topic is None or (principal.topics is not None and topic not in principal.topics):
+        return SubAckReasonCode.NOT_AUTHORIZED, None
+    return None, topic
+
+
+def _has_wildcard(pattern: str) -> bool:
+    return "#" in pattern or "+" in pattern
+
+
+def _topic_of(pattern: str) -> Topic | None:
+    if not pattern.startswith(f"{INBOX}/"):
+        return None
+    try:
+        return parse_topic(pattern.removeprefix(f"{INBOX}/"))
+    except AccountError:
+        return None

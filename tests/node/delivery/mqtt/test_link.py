@@ -1,0 +1,142 @@
+"""The moving parts of a connection: batches, back-pressure, slow clients, and what a failing store leaves behind."""
+
+import asyncio
+
+from mqtt5 import (
+    ConnectPacket,
+    PingReqPacket,
+    PingRespPacket,
+    PubAckPacket,
+    PubAckReasonCode,
+    PublishPacket,
+    QoS,
+    SubAckPacket,
+    SubscribePacket,
+    TopicFilter,
+)
+
+from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
+from pushmesh_node.engine.answers import Denied, Principal
+from pushmesh_protocol.reasons import Reason
+from support.fake_inboxes import FakeInboxes, a_notification
+from support.mqtt_world import ALICE, RawClient, World, a_connect, a_frame, running, until
+
+
+async def ready(endpoint: MqttEndpoint, connect: ConnectPacket | None = None, qos: QoS | None = None) -> RawClient:
+    """Logged in and, with a QoS, subscribed to the inbox."""
+    client = await RawClient.dial(endpoint.port)
+    await client.send(a_connect() if connect is None else connect)
+    await client.read()
+    if qos is not None:
+        await client.send(SubscribePacket(1, [TopicFilter("pushmesh/inbox", max_qos=qos)]))
+        assert isinstance(await client.read(), SubAckPacket)
+    return client
+
+
+def a_publish(packet_id: int) -> PublishPacket:
+    frame = a_frame(a_notification(packet_id))
+    return PublishPacket("pushmesh/publish", frame, qos=QoS.AT_LEAST_ONCE, packet_id=packet_id)
+
+
+async def test_frames_that_come_together_go_to_the_node_together_and_answers_keep_their_order() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await ready(endpoint)
+        await client.send(b"".join(a_publish(number).write() for number in range(1, 41)))
+        answers = [await client.read() for _ in range(40)]
+    assert [answer.packet_id for answer in answers if isinstance(answer, PubAckPacket)] == list(range(1, 41))
+    assert all(isinstance(each, PubAckPacket) and each.reason_code == PubAckReasonCode.SUCCESS for each in answers)
+    assert sum(world.calls) == 40 and len(world.calls) < 40
+
+
+async def test_a_client_is_not_read_while_too_much_waits_and_nothing_is_lost() -> None:
+    world = World(gate=asyncio.Event())
+    assert world.gate is not None
+    limits = Limits(waiting_requests=5, batches_in_flight=2)
+    async with running(world, limits) as endpoint:
+        client = await ready(endpoint)
+        for number in range(1, 21):
+            await client.send(PublishPacket("pushmesh/publish", a_frame(a_notification(number))))
+            await asyncio.sleep(0)
+        await client.send(PingReqPacket())
+        await until(lambda: len(world.calls) == 2)
+        waiting = asyncio.create_task(client.read())
+        await asyncio.sleep(0.05)
+        assert not waiting.done(), "the ping lies behind what waits"
+        world.gate.set()
+        assert isinstance(await waiting, PingRespPacket)
+        await until(lambda: len(world.published) == 20)
+    assert [each.id for each in world.published] == [a_notification(number).id for number in range(1, 21)]
+
+
+async def test_a_node_that_takes_no_more_says_so_and_the_connection_lives() -> None:
+    world = World(denies=Denied(Reason.QUEUE_FULL, "come again"))
+    async with running(world) as endpoint:
+        client = await ready(endpoint)
+        await client.send(a_publish(7))
+        answer = await client.read()
+        assert isinstance(answer, PubAckPacket)
+        assert (answer.reason_code, answer.reason_str) == (PubAckReasonCode.QUOTA_EXCEEDED, "come again")
+        world.denies = None
+        await client.send(a_publish(7))
+        again = await client.read()
+        assert isinstance(again, PubAckPacket) and again.reason_code == PubAckReasonCode.SUCCESS
+
+
+async def test_a_client_that_takes_no_bytes_is_ended_and_resumes_without_loss() -> None:
+    world = World()
+    texts = [a_notification(number, text="x" * 200) for number in range(1, 6_001)]
+    world.inboxes.commit(*texts)
+    async with running(world, Limits(write_timeout_s=0.1, acknowledge_after_s=0.0)) as endpoint:
+        await ready(endpoint, a_connect(clean_start=False), QoS.AT_MOST_ONCE)
+        await until(lambda: ("end", "slow-consumer") in world.seen)
+        await until(lambda: endpoint.connections == 0)
+        reached = world.inboxes.devices[(ALICE, "phone")]
+        assert 0 < reached < 6_000
+        again = await ready(endpoint, a_connect(clean_start=False), QoS.AT_MOST_ONCE)
+        following = await again.read()
+        assert isinstance(following, PublishPacket)
+        assert dict(following.user_properties)["cursor"].endswith(f".{reached + 1}")
+
+
+class Forgetful(FakeInboxes):
+    """Its store fails once."""
+
+    failures = 0
+
+    async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
+        if not self.failures:
+            self.failures += 1
+            raise Denied(Reason.STORE_FAILED, "the disk is full")
+        await super().acknowledge(principal, device, commit_no)
+
+
+async def test_an_acknowledgement_that_could_not_be_stored_is_stored_at_the_end() -> None:
+    world = World(Forgetful())
+    world.inboxes.commit(a_notification(1))
+    async with running(world) as endpoint:
+        client = await ready(endpoint, a_connect(clean_start=False), QoS.AT_LEAST_ONCE)
+        packet = await client.read()
+        assert isinstance(packet, PublishPacket)
+        await client.send(PubAckPacket(packet.packet_id or 0))
+        await until(lambda: ("acknowledge", "store-failed") in world.seen)
+        assert world.inboxes.devices == {}
+        await client.close()
+        await until(lambda: world.inboxes.devices == {(ALICE, "phone"): 1})
+
+
+async def test_messages_during_a_long_read_come_once_and_in_order() -> None:
+    world = World()
+    world.inboxes.commit(*[a_notification(number) for number in range(1, 501)])
+    async with running(world) as endpoint:
+        client = await ready(endpoint, a_connect(clean_start=False, receive_max=20), QoS.AT_LEAST_ONCE)
+        cursors = []
+        for number in range(1, 701):
+            packet = await client.read()
+            assert isinstance(packet, PublishPacket)
+            cursors.append(int(dict(packet.user_properties)["cursor"].split(".")[1]))
+            await client.send(PubAckPacket(packet.packet_id or 0))
+            if number <= 200:
+                world.inboxes.commit(a_notification(500 + number))
+        assert cursors == list(range(1, 701))
+        await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 700)

@@ -1,0 +1,139 @@
+"""What a client may publish, and how it is told."""
+
+import json
+from typing import Any
+
+import mqtt5
+import pytest
+from mqtt5 import DisconnectReasonCode as Code, PubAckPacket, PubAckReasonCode, PublishPacket, QoS
+
+from pushmesh_node.delivery.mqtt.events import SubmitFrame
+from pushmesh_node.delivery.mqtt.limits import Limits
+from pushmesh_node.delivery.mqtt.publisher import Publisher, Reply
+from pushmesh_node.delivery.mqtt.subscriptions import Form, Subscriptions
+from pushmesh_node.delivery.mqtt.wire import Broken
+from pushmesh_node.engine.answers import Level, Outcome, Permission, Principal
+from pushmesh_protocol.armor import to_text
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account, EnvelopeId
+from pushmesh_protocol.vouchers import Voucher
+
+ALICE = Principal(Account(b"\x00" + b"\xaa" * 20), frozenset(Permission), None, None, None)
+READER = Principal(ALICE.account, frozenset({Permission.READ}), None, None, None)
+RECEIPTS = "pushmesh/receipts/me"
+REFUSED = Outcome(EnvelopeId(b"\x01" * 32), Level.REFUSED, Reason.NOT_ENOUGH_WORK, "6.4", "20 bits", None)
+
+
+def a_publisher(**changes: Any) -> Publisher:
+    return Publisher(Limits(), **({"wants_words": True, "max_packet_bytes": 10_000} | changes))
+
+
+def with_receipts() -> Subscriptions:
+    subscriptions = Subscriptions(8)
+    subscriptions.subscribe(ALICE, RECEIPTS, QoS.AT_LEAST_ONCE, Form.JSON)
+    return subscriptions
+
+
+def a_publish(
+    topic: str = "pushmesh/publish", payload: bytes = b"\x94", packet_id: int | None = None, **more: Any
+) -> PublishPacket:
+    qos = QoS.AT_MOST_ONCE if packet_id is None else QoS.AT_LEAST_ONCE
+    return PublishPacket(topic, payload, qos=qos, packet_id=packet_id, **more)
+
+
+def packets(data: bytes) -> list[Any]:
+    found = []
+    while data:
+        packet, size = mqtt5.read(memoryview(data))
+        found.append(packet)
+        data = data[size:]
+    return found
+
+
+def test_a_frame_is_an_order_and_its_outcomes_go_where_the_client_asked() -> None:
+    publisher = a_publisher()
+    packet = a_publish(packet_id=3, response_topic=RECEIPTS, correlation_data=b"c")
+    assert publisher.take(packet, ALICE, with_receipts()) == SubmitFrame(0, b"\x94", False)
+    reply = publisher.frame_answered(0, [REFUSED])
+    receipt, answer = packets(reply.data)
+    assert (receipt.topic, receipt.correlation_data) == (RECEIPTS, b"c")
+    assert json.loads(receipt.payload)["outcomes"][0]["reason"] == "not-enough-work"
+    assert (answer.packet_id, answer.reason_code) == (3, PubAckReasonCode.QUOTA_EXCEEDED)
+    assert reply.refused is Reason.NOT_ENOUGH_WORK
+
+
+def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
+    publisher = a_publisher(max_packet_bytes=50)
+    publisher.take(a_publish(packet_id=3, response_topic=RECEIPTS), ALICE, with_receipts())
+    reply = publisher.answered(0, Reason.OK, "", "")
+    assert [type(packet) for packet in packets(reply.data)] == [PubAckPacket]
+    assert reply.refused is Reason.OVERSIZE
+
+
+@pytest.mark.parametrize(
+    ("packet", "principal", "word"),
+    [
+        (a_publish("pushmesh/inbox", packet_id=3), ALICE, "the topics to publish to"),
+        (a_publish("a", packet_id=3), ALICE, "the topics to publish to"),
+        (a_publish(packet_id=3), READER, "scope publish"),
+        (a_publish(packet_id=3, response_topic="pushmesh/receipts/you"), ALICE, "response topic"),
+        (a_publish(packet_id=3, response_topic="pushmesh/inbox"), ALICE, "response topic"),
+        (a_publish("pushmesh/ack", b"[]", packet_id=3), ALICE, "cursor"),
+    ],
+)
+def test_what_may_not_be_published_is_refused_in_words(packet: PublishPacket, principal: Principal, word: str) -> None:
+    reply = a_publisher().take(packet, principal, with_receipts())
+    assert isinstance(reply, Reply)
+    (answer,) = packets(reply.data)
+    assert answer.packet_id == 3 and int(answer.reason_code) >= 0x80 and word in answer.reason_str
+    assert reply.refused is not None
+
+
+def test_under_qos_0_a_refusal_goes_to_the_receipts_or_ends_the_connection() -> None:
+    reply = a_publisher().take(a_publish("a", response_topic=RECEIPTS), ALICE, with_receipts())
+    assert isinstance(reply, Reply)
+    (receipt,) = packets(reply.data)
+    assert json.loads(receipt.payload)["reason"] == "forbidden"
+    broken = a_publisher().take(a_publish("a"), ALICE, with_receipts())
+    assert isinstance(broken, Broken) and broken.code == Code.NOT_AUTHORIZED
+
+
+def test_a_voucher_of_another_wallet_is_forged() -> None:
+    voucher = Voucher(
+        account=Account(b"\x00" + b"\xbb" * 20),
+        node_id=b"\x01" * 32,
+        epoch=1,
+        stream=b"\x02" * 16,
+        sequence=1,
+        count=2,
+        units=3,
+        root=b"\x03" * 32,
+        key=b"\x04" * 32,
+        grant_id=b"\x05" * 32,
+        signature=b"\x06" * 64,
+    )
+    payload = json.dumps({"voucher": to_text(pack(voucher))}).encode()
+    reply = a_publisher().take(a_publish("pushmesh/ack", payload, packet_id=3), ALICE, with_receipts())
+    assert isinstance(reply, Reply) and reply.refused is Reason.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("packet", "code"),
+    [
+        (PublishPacket("a", b"", qos=QoS.EXACTLY_ONCE, packet_id=1), Code.QOS_NOT_SUPPORTED),
+        (PublishPacket("a", b"", retain=True), Code.RETAIN_NOT_SUPPORTED),
+        (PublishPacket("a", b"", topic_alias=1), Code.TOPIC_ALIAS_INVALID),
+    ],
+)
+def test_what_connack_forbids_breaks_the_connection(packet: PublishPacket, code: Code) -> None:
+    broken = a_publisher().broken(packet)
+    assert broken is not None and broken.code == code
+
+
+def test_a_packet_id_in_use_breaks_the_connection() -> None:
+    publisher = a_publisher()
+    assert publisher.broken(a_publish(packet_id=3)) is None
+    publisher.take(a_publish(packet_id=3), ALICE, with_receipts())
+    broken = publisher.broken(a_publish(packet_id=3))
+    assert broken is not None and broken.code == Code.PROTOCOL_ERROR

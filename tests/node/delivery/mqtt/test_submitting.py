@@ -1,0 +1,60 @@
+"""Requests on their way to the node: frames in one call, each with its own answer."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from pushmesh_node.delivery.mqtt.events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, SubmitFrame
+from pushmesh_node.delivery.mqtt.submitting import acknowledge, publish
+from pushmesh_node.engine.answers import Denied, Outcome
+from pushmesh_protocol.armor import to_text
+from pushmesh_protocol.reasons import Reason
+from support.fake_inboxes import WALLET, FakeInboxes, a_notification, a_principal
+from support.mqtt_world import World, a_frame
+
+INCARNATION = "ab" * 16
+
+
+async def test_frames_go_in_one_call_and_json_is_the_same_frame() -> None:
+    world, frame = World(), a_frame(a_notification(1))
+    as_json = msgspec.json.encode({"frame": to_text(a_frame(a_notification(2)))})
+    answers = await publish(world.publish, [SubmitFrame(4, frame, False), SubmitFrame(5, as_json, True)])
+    assert world.calls == [2]
+    assert [(each.number, [outcome.reason for outcome in each.outcomes]) for each in frames_of(answers)] == [
+        (4, [Reason.OK]),
+        (5, [Reason.OK]),
+    ]
+    assert [each.id for each in world.published] == [a_notification(1).id, a_notification(2).id]
+
+
+async def test_what_is_no_json_is_answered_without_the_node() -> None:
+    world = World()
+    bad = [b"{", b"[]", b'{"frame":7}', b"\xff", b"[" * 5_000]
+    answers = await publish(world.publish, [SubmitFrame(number, each, True) for number, each in enumerate(bad)])
+    assert [(type(each), each.number) for each in answers] == [(RequestAnswered, number) for number in range(len(bad))]
+    assert all(isinstance(each, RequestAnswered) and each.reason is not Reason.OK for each in answers)
+    assert world.calls == []
+
+
+async def test_a_node_that_takes_no_more_answers_every_frame() -> None:
+    async def full(frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
+        await asyncio.sleep(0)
+        raise Denied(Reason.QUEUE_FULL, "later")
+
+    answers = await publish(full, [SubmitFrame(4, b"", False), SubmitFrame(5, b"", False)])
+    assert answers == [RequestAnswered(number, Reason.QUEUE_FULL, "", "later") for number in (4, 5)]
+
+
+async def test_a_cursor_of_this_store_moves_the_device_and_another_does_not() -> None:
+    inboxes = FakeInboxes()
+    good = SubmitAcknowledgement(1, f"{INCARNATION}.3", None)
+    assert await acknowledge(inboxes, a_principal(), "phone", good) == RequestAnswered(1, Reason.OK, "", "")
+    for text in (f"{'cd' * 16}.9", "9", "now", ""):
+        answer = await acknowledge(inboxes, a_principal(), "phone", SubmitAcknowledgement(2, text, None))
+        assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
+    assert inboxes.devices == {(WALLET, "phone"): 3}
+
+
+def frames_of(answers: Sequence[FrameAnswered | RequestAnswered]) -> list[FrameAnswered]:
+    return [each for each in answers if isinstance(each, FrameAnswered)]
