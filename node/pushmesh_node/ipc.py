@@ -70,8 +70,8 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     stats_interval_ms: Natural = 1_000  # also the sign of life that main waits for
     frame_window_frames: Natural = 2_048  # gossip -> main
     frame_window_bytes: Natural = 64 * 1024 * 1024
-    publish_window_frames: Natural = 1_024  # main -> gossip
-    publish_window_bytes: Natural = 32 * 1024 * 1024
+    publish_window_frames: Natural = 512  # main -> gossip; half of a peer's queue, so that a burst fits into the rest
+    publish_window_bytes: Natural = 4 * 1024 * 1024
     stream_window_bytes: Natural = 1024 * 1024  # each stream, each way
     max_streams_per_peer: Natural = 16
     inspect_queue_frames: Natural = 2_048  # read from peers, not yet inspected

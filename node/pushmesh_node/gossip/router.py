@@ -104,6 +104,11 @@ class Router:
             case Heartbeat():
                 return self._on_heartbeat(now_ms)
 
+    def pending_of(self, peer: bytes) -> int:
+        """Messages of this peer that wait for their judgement; the driver stops reading from it when they are many."""
+        held = self._peers.get(peer)
+        return held.pending if held is not None else 0
+
     def gauges(self) -> list[tuple[str, str, int]]:
         """(name, label, value) of what is held now."""
         return [

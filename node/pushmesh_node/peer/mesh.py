@@ -27,7 +27,9 @@ from .outbox import Outbox
 from .stats import Counters
 
 GOSSIPSUB: Final = "/meshsub/1.1.0"
+PAUSE_AT_PENDING: Final = 256  # messages of one peer; what one read brings fits on top of it
 _OPEN_ATTEMPTS: Final = 2
+_PAUSE_S: Final = 1.0  # judgements time out without a word to anybody, so a pause looks again
 
 log = structlog.get_logger()
 
@@ -57,6 +59,7 @@ class Mesh:
         self._bytes_left = settings.frame_window_bytes
         self._owed_frames = 0
         self._owed_bytes = 0
+        self._paused: trio.Event | None = None  # somebody waits for judgements
         self._last_encoded: tuple[Rpc, bytes] | None = None
 
     # Peers
@@ -107,10 +110,18 @@ class Mesh:
                     self._counters.add("rpcs_in")
                     self.handle(RpcReceived(connection.node_id, decode(body)))
                 await trio.lowlevel.checkpoint()
+                await self._pause(connection)
         except RpcError as error:
             self._counters.add("rpcs_dropped", "malformed")
             log.info("malformed rpc", peer=connection.node_id.hex(), error=str(error))
             connection.close("malformed-rpc")
+
+    async def _pause(self, connection: Connection) -> None:
+        """Reading stops while too much of a peer waits here: its own queue fills, and it learns to slow down."""
+        while self._router.pending_of(connection.node_id) >= PAUSE_AT_PENDING:
+            self._paused = self._paused or trio.Event()
+            with trio.move_on_after(_PAUSE_S):
+                await self._paused.wait()
 
     # Main
 
@@ -154,6 +165,9 @@ class Mesh:
         """One step of the router, with all that follows from it."""
         for effect in self._router.handle(event, self._now_ms()):
             self._do(effect)
+        if self._paused is not None and isinstance(event, Judged):
+            self._paused.set()
+            self._paused = None
 
     def _do(self, effect: Effect) -> None:
         match effect:

@@ -256,6 +256,15 @@ def test_a_message_outlives_the_peer_that_brought_it() -> None:
     assert router.handle(Judged(ID, Verdict.ACCEPT), NOW) == [Count("frames_accepted"), SendRpc(B, carrying())]
 
 
+def test_what_waits_is_known_for_each_peer() -> None:
+    router = a_router(A, B)
+    router.handle(from_peer(A), NOW)
+    router.handle(from_peer(B), NOW)
+    assert [router.pending_of(peer) for peer in (A, B, C)] == [1, 0, 0]
+    router.handle(Judged(ID, Verdict.IGNORE, "too-old"), NOW)
+    assert router.pending_of(A) == 0
+
+
 def test_gauges_tell_what_is_held() -> None:
     router = a_router(A, B)
     router.handle(from_peer(A), NOW)

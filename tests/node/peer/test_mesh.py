@@ -126,6 +126,25 @@ def test_frames_beyond_the_credit_are_ignored() -> None:
     trio.run(main)
 
 
+def test_a_flood_that_main_is_slow_to_judge_waits_at_the_sender_and_loses_nothing() -> None:
+    async def main() -> None:
+        async with a_mesh(Settings()) as meshed, attacker(meshed.running.address) as muxer:
+            stream = await gossip_stream(meshed, await open_stream(muxer))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.write, b"".join(message(b"%d." % n + bytes(1_000)) for n in range(1_000)))
+                judged = 0
+                while judged < 1_000:
+                    for each in (await meshed.until_frames(judged + 1))[judged:]:
+                        meshed.mesh.judge(Judge(each.frame_no, ACCEPT))
+                        meshed.mesh.credit(Credit(1, len(each.data)))
+                        judged += 1
+                    await trio.sleep(0.01)
+            assert [each.data.split(b".")[0] for each in meshed.frames()] == [b"%d" % n for n in range(1_000)]
+            assert ("frames_ignored", "queue-full") not in counted(meshed)
+
+    trio.run(main)
+
+
 def test_bytes_that_are_no_rpc_end_the_connection_and_nothing_else() -> None:
     async def main() -> None:
         async with a_mesh(Settings()) as meshed, attacker(meshed.running.address, seed=7) as good:
