@@ -1,6 +1,7 @@
 """Builds the HTTP application of a node and serves it: publishing and look-ups; other rooms hand in their routes."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from aiohttp.typedefs import Middleware
 
 from ..http_kit import Authenticate
 from .contract import Directory, Publishing
-from .cors import allow_origins, answer_preflight
-from .errors import Handler, Report, error_middleware, remember_started
+from .cors import allow_origins, answer_preflights
+from .errors import Handler, Report, error_middleware, remember_started, server_logger
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
@@ -42,6 +43,7 @@ class Api:
     gate: Gate
     limits: ApiLimits
     drains: tuple[Callable[[], None], ...]
+    logger: logging.Logger
 
 
 def build_api(
@@ -60,13 +62,12 @@ def build_api(
     Each of `drains` is called when the server stops, so that open streams of other rooms end."""
     gate = Gate(limits.gate)
     streams = StreamRoutes(publishing.publish, limits.stream, report)
-    app = web.Application(middlewares=[_notice(gate), error_middleware(report)])
+    app = web.Application(middlewares=[_notice(gate), answer_preflights, error_middleware(report)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
     app.add_routes(build_routes(publishing, directory, authenticate, streams, limits, metrics))
     app.add_routes(other_routes)
-    app.router.add_route("OPTIONS", "/{path:.*}", answer_preflight)
-    return Api(app, gate, limits, (streams.drain, *drains))
+    return Api(app, gate, limits, (streams.drain, *drains), server_logger(report))
 
 
 def build_routes(
@@ -111,6 +112,7 @@ class HttpServer:
         self._runner = web.AppRunner(
             api.app,
             access_log=None,
+            logger=api.logger,
             keepalive_timeout=limits.idle_s,
             shutdown_timeout=limits.drain_s,
             max_line_size=limits.header_bytes,

@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from .errors import Handler
+
 ANY = "*"
 HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -16,6 +18,9 @@ async def allow_origins(request: web.Request, response: web.StreamResponse) -> N
     response.headers["Access-Control-Expose-Headers"] = "Retry-After"
 
 
-async def answer_preflight(request: web.Request) -> web.Response:
-    """The answer to a browser that asks before it calls."""
+@web.middleware
+async def answer_preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers a browser that asks before it calls, whatever the route."""
+    if request.method != "OPTIONS":
+        return await handler(request)
     return web.Response(status=204, headers=HEADERS)

@@ -1,9 +1,11 @@
 """One place where whatever goes wrong in a handler becomes an answer. Clients see a reason, never a traceback."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from pushmesh_protocol.errors import Refusal
@@ -57,6 +59,24 @@ def error_middleware(report: Report) -> Middleware:
             return started
 
     return answer
+
+
+def server_logger(report: Report) -> logging.Logger:
+    """A logger for the HTTP server itself: its own faults are reported, bytes that are no HTTP are not."""
+    logger = logging.Logger("pushmesh.http", logging.ERROR)
+    logger.addHandler(_Reporting(report))
+    return logger
+
+
+class _Reporting(logging.Handler):
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
+            self._report(error or RuntimeError(record.getMessage()), "http server")
 
 
 def _http_reply(error: web.HTTPException) -> web.StreamResponse:

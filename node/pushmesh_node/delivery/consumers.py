@@ -1,4 +1,4 @@
-"""The open streams of this node's wallets, over whatever transport: bounded per wallet, and all ended when the node stops."""
+"""The open streams of this node's wallets, over any transport: bounded per wallet, all ended when the node stops."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The JSON words of every HTTP transport, as bytes without a newline. A message is encoded once for all its consumers."""
+"""The JSON words of every HTTP transport, as bytes without newline. A message is encoded once for all consumers."""
 
 from collections import OrderedDict
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the HTTP transports share: the node behind them, their limits, and acknowledgements, vouchers and log-in hints."""
+"""What the HTTP transports share: the node behind them, limits, acknowledgements, vouchers and log-in hints."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

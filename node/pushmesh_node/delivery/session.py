@@ -209,7 +209,7 @@ class Session:
         batch = list(self._queue)
         self._queue.clear()
         self._queued_bytes = 0
-        self._position = max(self._position, batch[-1].commit_no)
+        self._position = max(self._position, self._offered)
         return batch
 
     async def _wait(self) -> bool:

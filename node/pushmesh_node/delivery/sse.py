@@ -25,7 +25,7 @@ class EventRoutes:
     service: Service
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """From `Last-Event-ID`, `?cursor=` or the `?device=`'s cursor on; `?topics=` limits it. The last event is `end`."""
+        """From `Last-Event-ID`, `?cursor=` or the `?device=`'s cursor; `?topics=` limits it. Ends with `end`."""
         service = self.service
         principal = await principal_of(request, service.authenticate, Permission.READ)
         cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")

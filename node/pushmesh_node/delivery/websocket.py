@@ -37,7 +37,7 @@ class SocketRoutes:
         self._service = service
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """One wallet's connection to its end. A credential in the request is judged before the upgrade, as 401 or 403."""
+        """One connection to its end. A credential in the request is judged before the upgrade: 401 or 403."""
         service, limits = self._service, self._service.limits
         credential = credential_of(request)
         principal = None if credential is None else await service.authenticate(credential, request.host)
