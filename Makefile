@@ -33,7 +33,7 @@ check: .venv-dev/stamp ## style, types, import rules and the house's own rules
 	.venv-dev/bin/lint-imports
 	.venv-dev/bin/python -m pytest -q tests/house
 
-vectors: .venv-dev/stamp ## write protocol/vectors anew from the protocol's own code
+vectors: .venv-dev/stamp $(NPM_STAMP) ## write protocol/vectors anew; wallets' signatures are made by viem and ethers
 	.venv-dev/bin/python tests/tools/make_vectors.py
 
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"

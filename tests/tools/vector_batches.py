@@ -236,13 +236,15 @@ def leaves(_wallets: WalletProcess) -> Book:
     )
     for name, run in (
         ("a run of no leaves", [1, 0, 0, [], []]),
-        ("a run of a statement that is not there", [1, 1, 0, [], batch.bodies]),
         ("a run with a path of 11", [1, 0, 0, [bytes(32)] * 11, batch.bodies[:1]]),
         ("a path member of 31 bytes", [1, 0, 4, [*true_path[:-1], bytes(31)], four]),
         ("a run with a member too many", [*part, None]),
         ("a run whose first is below zero", [1, 0, -1, true_path, four]),
     ):
         book.judge(name, _frame(batch, run), reject("malformed", "8.1"))
+    other = make_batch(CAROL_SIGNS, _notes(2, first=100))
+    lost = frame(batch.run(), other.run(place=1), statements=[batch.statement])
+    book.judge("a run of a statement that is not there", lost, reject("malformed", "8.1"))
     small = make_batch(CAROL_SIGNS, [note(seq=10 + place) for place in range(8)], network=SMALL)
     book.judge("more leaves than a frame may carry", _frame(small), reject("oversize", "8.2"), network="small")
     return book

@@ -175,6 +175,19 @@ def schemes(wallets: WalletProcess) -> Book:
     good = make(typed, 5, note(OWNER, seq=6))
     answers = [accept(good), unreadable("unknown-scheme", "5.1")]
     book.judge("an unknown scheme does not harm its neighbour", frame(good, strange), answers)
+    for name, auth in (
+        ("an unknown scheme with lists three deep", [7, [[1]]]),
+        ("an unknown scheme with 16 members", [7, *range(15)]),
+        ("an unknown scheme with a list of 16 members", [7, [*range(16)]]),
+    ):
+        book.judge(name, frame([*strange.form[:4], auth]), unreadable("unknown-scheme", "5.1"))
+    for name, auth in (
+        ("an unknown scheme with lists four deep", [7, [[[1]]]]),
+        ("an unknown scheme with empty lists four deep", [7, [[[]]]]),
+        ("an unknown scheme with 17 members", [7, *range(16)]),
+        ("an unknown scheme with a list of 17 members", [7, [*range(17)]]),
+    ):
+        book.judge(name, frame([*strange.form[:4], auth]), reject("malformed", "5.1"))
     floating = frame(good, [*strange.form[:4], [7, 1.5]])
     book.judge("an unknown scheme with a float is not canonical", floating, reject("malformed", "3.1"))
     mapped = frame(good, [*strange.form[:4], [7, {}]])
