@@ -1,7 +1,7 @@
 """The open streams of this node's wallets, over any transport: bounded per wallet, all ended when the node stops."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pushmesh_protocol.reasons import Reason
@@ -18,6 +18,7 @@ class Consumers:
         self._per_account = per_account
         self._accounts: Counter[Account] = Counter()
         self._sessions: set[Session] = set()
+        self._watchers: set[Callable[[], None]] = set()
         self._draining = False
 
     def __len__(self) -> int:
@@ -42,8 +43,23 @@ class Consumers:
             if not self._accounts[account]:
                 del self._accounts[account]
 
+    @contextmanager
+    def watch(self, drained: Callable[[], None]) -> Iterator[None]:
+        """For a connection that may have no session: `drained` is called once when the node stops."""
+        self._watchers.add(drained)
+        try:
+            if self._draining:
+                drained()
+            yield
+        finally:
+            self._watchers.discard(drained)
+
     def drain(self) -> None:
-        """End all sessions with `draining` and admit no more."""
+        """End all sessions with `draining` and admit no more. Idempotent."""
+        if self._draining:
+            return
         self._draining = True
+        for drained in tuple(self._watchers):
+            drained()
         for session in tuple(self._sessions):
             session.end(Reason.DRAINING, "the node stops; go on with your cursor")

@@ -63,9 +63,11 @@ class WalletSocket:
         self._topics: set[Topic] | None = None
         self._delivery: asyncio.Task[None] | None = None
         self._admitted = ExitStack()
+        self._goodbye: asyncio.Task[None] | None = None
 
     async def run(self, principal: Principal | None) -> None:
         """Returns when the connection is closed; never raises for what the client or the network does."""
+        self._admitted.enter_context(self._service.consumers.watch(self._drained))
         try:
             principal = await self._log_in() if principal is None else principal
             await self._welcome(principal)
@@ -80,8 +82,15 @@ class WalletSocket:
         finally:
             if self._delivery is not None:
                 self._delivery.cancel()
-                await asyncio.wait([self._delivery])
+            owned = [task for task in (self._delivery, self._goodbye) if task is not None]
+            if owned:
+                await asyncio.wait(owned)
             self._admitted.close()
+
+    def _drained(self) -> None:
+        """The node stops: a stream that does not listen has no session that would end it."""
+        if self._session is None:
+            self._goodbye = asyncio.create_task(self._end(Denied(Reason.DRAINING, "the node stops")))
 
     async def _log_in(self) -> Principal:
         try:

@@ -42,3 +42,15 @@ async def test_a_node_that_stops_ends_every_session_and_admits_no_more() -> None
     with pytest.raises(Denied) as caught, consumers.admit(a_session(inboxes)):
         raise AssertionError("a stopping node must not admit")
     assert caught.value.reason is Reason.DRAINING
+
+
+def test_who_has_no_session_is_told_once_that_the_node_stops() -> None:
+    consumers, told = Consumers(), []
+    with consumers.watch(lambda: told.append("gone")):
+        pass
+    with consumers.watch(lambda: told.append("there")):
+        consumers.drain()
+        consumers.drain()
+    with consumers.watch(lambda: told.append("late")):
+        pass
+    assert told == ["there", "late"]

@@ -333,3 +333,16 @@ async def test_a_client_that_takes_no_bytes_is_cut() -> None:
                 await reader.readexactly(1_000_000)
         writer.close()
     assert node.reports == []
+
+
+async def test_a_stream_that_does_not_listen_is_told_too_that_the_node_stops() -> None:
+    node = a_fake_node()
+    async with connected(node) as (client, stream):
+        async with client.ws_connect("/v1/stream") as silent:
+            await silent.ping()
+            node.consumers.drain()
+            for each in (stream, silent):
+                said, close = await closing(each)
+                assert (said["type"], said["reason"]) == ("end", "draining")
+                assert (close.type, close.data, close.extra) == (WSMsgType.CLOSE, 1001, "draining")
+    assert node.reports == []
