@@ -24,7 +24,7 @@ from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
 from .gossip_streams import GossipStream, StreamLost
-from .ingest import NOTHING, Entry, Ingest
+from .ingest import Ingest, entry_of
 
 PROTOCOL = "/pushmesh/catchup/1"
 ANSWER_S = 30.0
@@ -201,7 +201,7 @@ class CatchUp:
             return
         await self._ingest.wait_for_room()
         decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ingest.take(Entry(CaughtUp(node_id), parts, [NOTHING] * len(parts), (), decided))
+        self._ingest.take(entry_of(CaughtUp(node_id), parts, decided=decided))
         await decided
 
     # Serving

@@ -47,7 +47,7 @@ class Driver:
     def execute(self, effects: Sequence[Effect]) -> None:
         """Do at once what may be done at once; keep the order of everything behind a Store."""
         for place, effect in enumerate(effects):
-            if isinstance(effect, StoreEffect) or _waits(effect, self._store.last_commit):
+            if isinstance(effect, StoreEffect) or _highest(effect) > self._store.last_commit:
                 task = asyncio.create_task(self._after_commit(effects[place:]))
                 self._tasks[task] = _lowest(effect)
                 task.add_done_callback(self._done)
@@ -81,10 +81,9 @@ class Driver:
             except StoreFailure as failure:
                 self._undo(first, effects[1:], Reason.STORE_FAILED, str(failure))
                 return
-            effects = effects[1:]
-        highest = max((_highest(effect) for effect in effects), default=0)
-        if highest > self._store.last_commit:
-            await self._store.durable(highest)
+            effects = effects[1:]  # commits end in order, so all that these speak of is durable
+        else:
+            await self._store.durable(max(map(_highest, effects)))
         for effect in effects:
             self._do(effect)
 
@@ -132,11 +131,7 @@ def _lowest(effect: Effect) -> int:
 
 
 def _highest(effect: Effect) -> int:
+    """The highest commit number that an effect speaks of: an answer may repeat one whose commit is still under way."""
     if isinstance(effect, Answer):
-        return max((outcome.commit_no or 0 for outcome in effect.outcomes), default=0)
+        return max([outcome.commit_no or 0 for outcome in effect.outcomes], default=0)
     return effect.commit_no if isinstance(effect, Deliver) else 0
-
-
-def _waits(effect: Effect, last_commit: int) -> bool:
-    """An answer that repeats an envelope whose commit is still under way."""
-    return _highest(effect) > last_commit

@@ -15,7 +15,7 @@ from ..engine.effects import Judge as JudgeEffect
 from ..engine.events import Gossiped
 from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
-from .ingest import Entry, Finding, Ingest
+from .ingest import Entry, Finding, Ingest, entry_of
 
 
 class GossipLink:
@@ -124,7 +124,7 @@ def _entry(frame: Frame, opened: OpenFrame) -> Entry | None:
         findings.append(_finding(items))
         place += len(items)
     decided = asyncio.get_running_loop().create_future()
-    return Entry(Gossiped(frame.node_id, frame.frame_no, len(frame.data)), parts, findings, unreadable, decided)
+    return entry_of(Gossiped(frame.node_id, frame.frame_no, len(frame.data)), parts, findings, unreadable, decided)
 
 
 def _finding(items: Sequence[ItemVerdict]) -> Finding:

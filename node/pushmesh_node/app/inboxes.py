@@ -186,9 +186,9 @@ class Inboxes:
         """The newest voucher of every stream of the wallet in this and the last epoch."""
         return self._desk.last(principal.account)
 
-    def fell_back(self, transport: str, count: int) -> None:
+    def fell_back(self, listener: Listener, messages: int) -> None:
         """Count live messages that a slow consumer reads from the store instead."""
-        self._metrics.dropped("live", Reason.SLOW_CONSUMER, count)
+        self._metrics.dropped("live", Reason.SLOW_CONSUMER, messages)
 
     def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
         """Count what was handed to a transport."""

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
+
 from pushmesh_protocol.auth.verify import Claim
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.examine import cheap_failures, claim_of
@@ -29,8 +31,7 @@ BATCHES_AHEAD = 3
 """Batches that may be verified before the oldest is decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What is already known of a part when it comes in: the gossip process verified it (`verified`), with its own
     failures."""
 
@@ -44,20 +45,29 @@ class Finding:
 NOTHING = Finding()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One frame, request or page on its way in."""
+class Entry(msgspec.Struct, frozen=True):
+    """One frame, request or page on its way in; `envelopes` is how many envelopes it carries, at least 1."""
 
     source: Source
     parts: Sequence[Part]
     findings: Sequence[Finding]
+    envelopes: int
     unreadable: Sequence[tuple[int, Refusal]] = ()
     decided: "asyncio.Future[None] | None" = None
 
-    @property
-    def envelopes(self) -> int:
-        """How many envelopes it carries; at least 1."""
-        return sum(len(part.envelopes) for part in self.parts) or 1
+
+def entry_of(
+    source: Source,
+    parts: Sequence[Part],
+    findings: Sequence[Finding] | None = None,
+    unreadable: Sequence[tuple[int, Refusal]] = (),
+    decided: "asyncio.Future[None] | None" = None,
+) -> Entry:
+    """An entry; without `findings` nothing is known of its parts yet."""
+    envelopes = sum([len(part.envelopes) for part in parts]) or 1
+    return Entry(
+        source, parts, findings if findings is not None else [NOTHING] * len(parts), envelopes, unreadable, decided
+    )
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from .driver import Driver
 from .gossip_link import GossipLink
 from .gossip_process import GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .inboxes import Inboxes
-from .ingest import NOTHING, Entry, Ingest
+from .ingest import Ingest, entry_of
 from .opened import Opener
 from .policy import operator_policy
 from .publishing import Publishing
@@ -139,7 +139,7 @@ class Node:
     def reoffer(self, parts: Sequence[tuple[bytes, Part]]) -> None:
         """Send parked parts the common way in again."""
         for peer, part in parts:
-            self.ingest.take(Entry(CaughtUp(peer), [part], [NOTHING]))
+            self.ingest.take(entry_of(CaughtUp(peer), [part]))
 
     def tally(self, effect: Tally) -> None:
         """Count answers."""

@@ -21,14 +21,32 @@ from ..engine.answers import Denied, Level, Outcome, Principal
 from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
 from .driver import Driver
-from .ingest import NOTHING, Entry, Finding, Ingest
+from .ingest import Finding, Ingest, entry_of
 from .verify import VerifyPool
 
 _item: Codec[ItemForm] = Codec(ItemForm)
 
 
+class _Call:
+    """One call of `publish`: its answers fall in one by one."""
+
+    __slots__ = ("answers", "done", "missing")
+
+    def __init__(self, frames: int) -> None:
+        self.answers: list[Sequence[Outcome]] = [()] * frames
+        self.missing = frames
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def put(self, place: int, outcomes: Sequence[Outcome]) -> None:
+        """Answer the frame at this place; the last answer ends the call."""
+        self.answers[place] = outcomes
+        self.missing -= 1
+        if not self.missing and not self.done.done():
+            self.done.set_result(None)
+
+
 class Publishing:
-    """Numbers requests and keeps a future for each until the driver answers it."""
+    """Numbers requests and remembers whose they are until the driver answers them."""
 
     def __init__(
         self, network: Network, ingest: Ingest, driver: Driver, verify: VerifyPool, clock: Callable[[], UnixMs]
@@ -39,7 +57,7 @@ class Publishing:
         self._verify = verify
         self._clock = clock
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[Sequence[Outcome]]] = {}
+        self._waiting: dict[int, tuple[_Call, int]] = {}
         self.draining = False
 
     async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
@@ -48,26 +66,36 @@ class Publishing:
             raise Denied(Reason.DRAINING, "this node is about to stop; publish through another", retry_after_s=5)
         if not self._ingest.room():
             raise Denied(Reason.QUEUE_FULL, "this node has as much under way as it may; try again", retry_after_s=1)
-        answers: list[Sequence[Outcome] | asyncio.Future[Sequence[Outcome]]] = [self._start(data) for data in frames]
-        return [await answer if isinstance(answer, asyncio.Future) else answer for answer in answers]
+        if not frames:
+            return []
+        call = _Call(len(frames))
+        for place, data in enumerate(frames):
+            self._start(call, place, data)
+        await call.done
+        return call.answers
 
-    def _start(self, data: bytes) -> "Sequence[Outcome] | asyncio.Future[Sequence[Outcome]]":
+    def _start(self, call: _Call, place: int, data: bytes) -> None:
         try:
             frame = open_publish(self._network, data)
         except Refusal as refusal:
-            return [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)]
+            call.put(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
+            return
         parts, unreadable = _parts(self._network, frame)
-        number, future = self._request()
-        alone = len(parts) == 1 and not unreadable and len(data) <= self._network.limits.frame_bytes
-        findings = [Finding(data=data)] if alone and not frame.grants else [NOTHING] * len(parts)
-        self._ingest.take(Entry(Published(number), parts, findings, unreadable))
-        return future
+        alone = (
+            len(parts) == 1 and not unreadable and not frame.grants and len(data) <= self._network.limits.frame_bytes
+        )
+        findings = [Finding(data=data)] if alone else None
+        self._ingest.take(entry_of(Published(self._number(call, place)), parts, findings, unreadable))
+
+    def _number(self, call: _Call, place: int) -> int:
+        number = next(self._numbers)
+        self._waiting[number] = (call, place)
+        return number
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """The driver's hand: give a request its outcomes."""
-        future = self._waiting.pop(request, None)
-        if future is not None and not future.done():
-            future.set_result(outcomes)
+        call, place = self._waiting.pop(request)
+        call.put(place, outcomes)
 
     async def publish_private(self, principal: Principal, item: bytes) -> Outcome:
         """Take a private envelope of the logged-in wallet (SPEC 4.19). Never raises for the wallet's fault."""
@@ -75,16 +103,10 @@ class Publishing:
             envelope = await self._check_private(principal, item)
         except Refusal as refusal:
             return Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
-        number, future = self._request()
-        self._driver.handle(PreferencesShown(number, envelope))
-        (outcome,) = await future
-        return outcome
-
-    def _request(self) -> "tuple[int, asyncio.Future[Sequence[Outcome]]]":
-        number = next(self._numbers)
-        future: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        return number, future
+        call = _Call(1)
+        self._driver.handle(PreferencesShown(self._number(call, 0), envelope))
+        await call.done
+        return call.answers[0][0]
 
     async def _check_private(self, principal: Principal, item: bytes) -> Envelope:
         form = _item.decode(item)

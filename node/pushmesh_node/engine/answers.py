@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+import msgspec
+
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
@@ -18,8 +20,7 @@ class Level(StrEnum):
     DURABLE = "durable"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The answer to one published envelope. `id` is None where the bytes could not be read.
 
     `commit_no` is set from durable on. A level of durable with reason `duplicate` repeats an earlier answer; with

@@ -4,6 +4,8 @@ durable."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason, Verdict
@@ -30,8 +32,7 @@ class Store:
     writes: Sequence[Write]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The outcomes of a request, once everything that they call durable is."""
 
     request: int

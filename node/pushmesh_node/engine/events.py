@@ -13,15 +13,13 @@ from pushmesh_protocol.types import Account
 from .records import Holder, Write
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True, gc=False):
     """A publisher handed it in; `request` is the number under which the answer goes out."""
 
     request: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gossiped:
+class Gossiped(msgspec.Struct, frozen=True, gc=False):
     """A peer forwarded it in a frame of `frame_bytes`; the mesh waits for the judgement of `frame_no`."""
 
     node_id: bytes
@@ -29,8 +27,7 @@ class Gossiped:
     frame_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
+class CaughtUp(msgspec.Struct, frozen=True, gc=False):
     """A peer handed it over in catch-up."""
 
     node_id: bytes
@@ -58,8 +55,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """What one source handed in at once: the candidates of one frame, grants of its table first.
 
     `unreadable` are the Refusals of entries that could not be read, with their place among the candidates."""

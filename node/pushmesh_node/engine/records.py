@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
 from ..ledger.records import VoucherRecord as VoucherRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One item to commit: an envelope with its own auth (count 1), or a run of batch leaves (count n).
 
     Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single
@@ -38,8 +39,7 @@ class Record:
         return len(self.ids)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRange:
+class SlotRange(msgspec.Struct, frozen=True, gc=False):
     """A question to the store: who holds the slots first_seq .. end_seq - 1 of an author in an epoch?"""
 
     author: Account
@@ -48,8 +48,7 @@ class SlotRange:
     end_seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True, gc=False):
     """One envelope that holds some of the asked slots."""
 
     first_seq: int
