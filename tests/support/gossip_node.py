@@ -64,7 +64,6 @@ class GossipNode:
         owner = Owner(self._messages, self._event, self.streams.append, lambda: [ipc.Subscribe(self.topics)])
         self.process = GossipProcess(self.start, owner, command=CHILD)
         self._changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[bool]] = set()
 
     async def __aenter__(self) -> "GossipNode":
         await self.process.start()
@@ -134,8 +133,5 @@ class GossipNode:
                     for name, label, n in message.counters:
                         self.counters[(name, label)] = self.count(name, label) + n
                     self.gauges = {(name, label): value for name, label, value in message.gauges}
-        if answers:
-            task = asyncio.create_task(self.process.send(answers))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self.process.tell(answers)
         self._changed.set()

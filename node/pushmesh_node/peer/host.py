@@ -60,6 +60,7 @@ class Host:
     async def listen(self, nursery: trio.Nursery, addresses: Iterable[Address]) -> None:
         """Raises AddressError in a sentence if one cannot be bound. Connections run in `nursery`."""
         self._nursery = nursery
+        opened: list[trio.SocketListener] = []
         for address in addresses:
             if not address.kind.startswith("ip"):
                 raise AddressError(f"{address} is no IP address to listen on")
@@ -70,7 +71,9 @@ class Host:
             for listener in listeners:
                 name = listener.socket.getsockname()
                 self.listening.append(address_of(str(name[0]), int(name[1]), self._node_id))
-            nursery.start_soon(trio.serve_listeners, self._accept, listeners)
+            opened += listeners
+        if opened:  # only now, so that nobody connects before this returns
+            nursery.start_soon(trio.serve_listeners, self._accept, opened)
 
     async def dial(self, address: Address, timeout_s: float) -> Connection:
         """A running connection to the peer that `address` names. Raises PeerError."""

@@ -20,7 +20,7 @@ from ..gossip.rpc import MAX_RPC_BYTES, Rpc, RpcError
 from ..gossip.rpc_wire import decode, encode
 from ..ipc import Credit, Frame, Judge, Publish, Settings, Up
 from .connection import Connection
-from .errors import StreamBroken
+from .errors import NegotiationError, StreamBroken
 from .inspecting import Inspecting, Job
 from .muxer import Stream
 from .outbox import Outbox
@@ -88,7 +88,11 @@ class Mesh:
         outbox = self._outboxes[connection.node_id]
         batch = b""
         for _ in range(_OPEN_ATTEMPTS):
-            stream = await connection.open(GOSSIPSUB)
+            try:
+                stream = await connection.open(GOSSIPSUB)
+            except NegotiationError:
+                connection.close("no-gossip")
+                return
             try:
                 while True:
                     batch = batch or await outbox.take()

@@ -50,7 +50,7 @@ async def read_all(stream: GossipStream) -> bytes:
 async def subscribed(*nodes: GossipNode) -> None:
     """Waits until each node heard the subscriptions of all its peers: a probe that all of them got."""
     for node in nodes:
-        probe = b"probe of " + node.node_id
+        probe = b"probe " + os.urandom(8)
         others = [other for other in nodes if other is not node]
         async with asyncio.timeout(WAIT_S):
             while not all(any(frame.data.startswith(probe) for frame in other.frames) for other in others):
@@ -220,6 +220,7 @@ async def test_a_killed_process_is_restarted_and_frames_flow_again() -> None:
 async def test_nothing_is_sent_while_no_process_runs() -> None:
     process = GossipProcess(a_start(1), Owner(lambda m: None, lambda e: None, lambda s: None, lambda: []))
     assert await process.send([ipc.Subscribe([TOPIC])]) is False
+    process.tell([ipc.Subscribe([TOPIC])])
     assert process.open_stream(b"n" * 32, PROTOCOL) is None
 
 

@@ -17,7 +17,7 @@ from pushmesh_node.peer.muxer import Stream
 from pushmesh_node.peer.negotiate import answer, propose
 from pushmesh_node.peer.stats import Counters
 from pushmesh_protocol.reasons import Verdict
-from support.trio_hosts import Running, attacker, hosts, now_ms, open_stream
+from support.trio_hosts import Running, attacker, hosts, now_ms, open_stream, run_host
 
 T = "/t"
 
@@ -179,6 +179,18 @@ def test_an_own_frame_reaches_a_subscriber_and_its_credit_comes_back() -> None:
                     await trio.sleep(0.05)
             assert received[0] == Rpc(subscriptions=(Subscription(True, T),))
             assert set(meshed.up) == {Credit(1, 3)}
+
+    trio.run(main)
+
+
+def test_a_peer_without_gossip_is_let_go() -> None:
+    async def main() -> None:
+        async with a_mesh(Settings()) as meshed, trio.open_nursery() as nursery:
+            stranger = await run_host(nursery, 2)
+            await stranger.host.dial(meshed.running.address, 5)
+            await meshed.running.watching.until(lambda: bool(meshed.running.watching.went))
+            assert meshed.running.watching.went[0].reason == "no-gossip"
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 
