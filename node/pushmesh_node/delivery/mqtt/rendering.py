@@ -14,47 +14,72 @@ from .subscriptions import Form, Route
 JSON_TYPE = "application/json"
 FRAME_TYPE = "application/vnd.pushmesh.frame"
 
+_PROPERTIES_BYTES = 1_024
+"""About what the properties of a message take in memory."""
+
 _encode_json = msgspec.json.Encoder().encode
 
 
+class _Written:
+    """What is the same for every client: the JSON (made when the first asks for it) and the properties."""
+
+    __slots__ = ("json", "properties")
+
+    def __init__(self, properties: list[tuple[str, str]]) -> None:
+        self.properties = properties
+        self.json: bytes | None = None
+
+
 class Renderer:
-    """Writes the messages of one store. Keeps the JSON of the newest messages, at most `cache_bytes` of it."""
+    """Writes the messages of one store. Remembers the newest messages, at most about `cache_bytes` of them."""
 
     def __init__(self, incarnation: bytes, cache_bytes: int = 4_194_304) -> None:
         self._incarnation = incarnation
         self._cache_bytes = cache_bytes
-        self._held_bytes = 0
-        self._payloads: OrderedDict[int, bytes] = OrderedDict()
+        self.cached_bytes = 0
+        """How much is held."""
+        self._written: OrderedDict[tuple[int, str, str], _Written] = OrderedDict()
 
     def packet(self, message: Message, route: Route, packet_id: int | None, life_s: int) -> bytes:
         """The PUBLISH of a message; `packet_id` is set for QoS 1, `life_s` are the seconds until it expires."""
+        written = self._of(message)
         is_frame = route.form is Form.FRAME
         return PublishPacket(
             route.topic,
-            message.frame if is_frame else self._json(message),
-            qos=QoS.AT_LEAST_ONCE if route.is_sure else QoS.AT_MOST_ONCE,
+            message.frame if is_frame else self._json(message, written),
+            qos=QoS.AT_MOST_ONCE if packet_id is None else QoS.AT_LEAST_ONCE,
             packet_id=packet_id,
             payload_format_indicator=0 if is_frame else 1,
             message_expiry_interval=life_s,
             content_type=FRAME_TYPE if is_frame else JSON_TYPE,
-            user_properties=self._properties(message),
+            user_properties=written.properties,
         ).write()
 
     def notice(self, message: Message, route: Route, packet_id: int | None, reason: str) -> bytes:
         """A PUBLISH without payload that names a message which cannot be sent, and why."""
-        properties = [*self._properties(message), ("notice", reason)]
-        return PublishPacket(
-            route.topic,
-            b"",
-            qos=QoS.AT_LEAST_ONCE if route.is_sure else QoS.AT_MOST_ONCE,
-            packet_id=packet_id,
-            user_properties=properties,
-        ).write()
+        properties = [*self._of(message).properties, ("notice", reason)]
+        qos = QoS.AT_MOST_ONCE if packet_id is None else QoS.AT_LEAST_ONCE
+        return PublishPacket(route.topic, b"", qos=qos, packet_id=packet_id, user_properties=properties).write()
 
-    @property
-    def cached_bytes(self) -> int:
-        """How much JSON is held."""
-        return self._held_bytes
+    def _of(self, message: Message) -> _Written:
+        key = (message.commit_no, message.verdict, message.reason)
+        written = self._written.get(key)
+        if written is None:
+            written = self._written[key] = _Written(self._properties(message))
+            self._grow(_PROPERTIES_BYTES)
+        return written
+
+    def _json(self, message: Message, written: _Written) -> bytes:
+        if written.json is None:
+            written.json = _encode_json(envelope_json(message.envelope, signed=False))
+            self._grow(len(written.json))
+        return written.json
+
+    def _grow(self, size_bytes: int) -> None:
+        self.cached_bytes += size_bytes
+        while self.cached_bytes > self._cache_bytes and len(self._written) > 1:  # the newest is in use
+            _, oldest = self._written.popitem(last=False)
+            self.cached_bytes -= _PROPERTIES_BYTES + len(oldest.json or b"")
 
     def _properties(self, message: Message) -> list[tuple[str, str]]:
         return [
@@ -64,19 +89,6 @@ class Renderer:
             ("reason", message.reason),
             ("kind", str(kind_text(message.envelope.kind))),
         ]
-
-    def _json(self, message: Message) -> bytes:
-        payload = self._payloads.get(message.commit_no)
-        if payload is not None:
-            self._payloads.move_to_end(message.commit_no)
-            return payload
-        payload = _encode_json(envelope_json(message.envelope, signed=False))
-        self._payloads[message.commit_no] = payload
-        self._held_bytes += len(payload)
-        while self._held_bytes > self._cache_bytes:
-            _, oldest = self._payloads.popitem(last=False)
-            self._held_bytes -= len(oldest)
-        return payload
 
 
 def gap_notice(topic: str, detail: str) -> bytes:
