@@ -119,7 +119,7 @@ class Node:
         return read_outcome(found[0] if isinstance(found, list) and found else answer)
 
     async def give_voucher(self, voucher: bytes, credential: str) -> None:
-        """Hand in a voucher's bytes; counted and durable on return. Raises Refused with the reason if it does not count."""
+        """Hand in a voucher's bytes; counted and durable on return. Raises Refused where it does not count."""
         headers = {"Content-Type": ITEM_TYPE, "Authorization": f"Bearer {credential}"}
         status, answer = await self._ask("POST", "/v1/vouchers", data=voucher, headers=headers)
         answers = answer.get("vouchers")
