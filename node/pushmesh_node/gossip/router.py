@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from pushmesh_protocol.reasons import Verdict
+from pushmesh_protocol.reasons import Reason, Verdict
 
 from .caches import RecentCache, SeenCache
 from .effects import Count, Disconnect, Effect, Inspect, SendRpc
@@ -218,24 +218,24 @@ class Router:
         """Cheap before dear: form, topic, size, duplicate, room; then the inspection."""
         if message.signed:
             # [REJECT] from, seqno, signature or key present: StrictNoSign
-            effects += self._blame({name}, "signed")
+            effects += self._blame({name}, Reason.MALFORMED)
             return
         if message.topic not in self._topics:
-            effects.append(Count("frames_ignored", "foreign-topic"))
+            effects.append(Count("frames_ignored", Reason.NOT_SUBSCRIBED))
             return
         if len(message.data) > self._limits.max_data_bytes:
-            effects += self._blame({name}, "oversize")
+            effects += self._blame({name}, Reason.OVERSIZE)
             return
         one = message_id(message.topic, message.data)
         if self._seen.has(one, now_ms):
             pending = self._pending.get(one)
             if pending is not None:
                 pending.senders.add(name)
-            effects.append(Count("frames_ignored", "duplicate"))
+            effects.append(Count("frames_ignored", Reason.DUPLICATE))
             return
         if not self._has_room(peer, len(message.data)):
             # Not marked as seen: a later copy may find room.
-            effects.append(Count("frames_ignored", "queue-full"))
+            effects.append(Count("frames_ignored", Reason.QUEUE_FULL))
             return
         self._seen.add(one, now_ms)
         self._pending[one] = _Pending(message.topic, message.data, name, {name}, now_ms)
@@ -253,7 +253,7 @@ class Router:
 
     def _on_published(self, event: Published, now_ms: int) -> list[Effect]:
         if len(event.data) > self._limits.max_data_bytes:
-            return [Count("publishes_dropped", "oversize")]
+            return [Count("publishes_dropped", Reason.OVERSIZE)]
         one = message_id(event.topic, event.data)
         self._seen.add(one, now_ms)
         self._recent.add(one, event.topic, event.data)
@@ -308,7 +308,7 @@ class Router:
         late = [one for one, held in self._pending.items() if now_ms - held.since_ms >= self._limits.judge_timeout_ms]
         for one in late:
             self._pop_pending(one)
-        return [Count("frames_ignored", "judge-timeout", len(late))] if late else []
+        return [Count("frames_ignored", Reason.TIMEOUT, len(late))] if late else []
 
     def _refill(self, peer: _Peer) -> None:
         peer.iwant_bytes_left = self._limits.iwant_bytes_per_heartbeat

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 import trio
 
-from pushmesh_protocol.reasons import Verdict
+from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..gossip.inspection import Inspection, Inspector
 from ..ipc import Allowances, Known
@@ -101,4 +101,4 @@ def _inspect(inspector: Inspector, job: Job, now_ms: int) -> Inspection:
         return inspector.inspect(job.peer, job.topic, job.data, now_ms)
     except Exception as error:  # our own fault, met by a peer's bytes: one frame is lost, not every connection
         log.error("inspector failed", peer=job.peer.hex(), topic=job.topic, error=repr(error), exc_info=True)
-        return Inspection(Verdict.IGNORE, "inspector-failed", [])
+        return Inspection(Verdict.IGNORE, Reason.INTERNAL, [])

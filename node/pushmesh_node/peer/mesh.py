@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 import trio
 
-from pushmesh_protocol.reasons import Verdict
+from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..gossip.effects import Count, Disconnect, Effect, Inspect, SendRpc
 from ..gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
@@ -210,7 +210,7 @@ class Mesh:
             return
         size = len(job.data)
         if self._frames_left < 1 or self._bytes_left < size:
-            self.handle(Judged(job.message_id, Verdict.IGNORE, "no-credit"))
+            self.handle(Judged(job.message_id, Verdict.IGNORE, Reason.NO_CREDIT))
             return
         self._frames_left -= 1
         self._bytes_left -= size

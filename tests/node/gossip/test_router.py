@@ -115,7 +115,7 @@ def test_a_message_is_forgotten_after_its_time_and_can_come_again() -> None:
 
 def test_a_signed_message_is_rejected() -> None:
     signed = Rpc(messages=(Message(T, DATA, signed=True),))
-    assert a_router(A).handle(RpcReceived(A, signed), NOW) == [Count("frames_rejected", "signed")]
+    assert a_router(A).handle(RpcReceived(A, signed), NOW) == [Count("frames_rejected", "malformed")]
 
 
 def test_an_oversize_message_is_rejected() -> None:
@@ -124,7 +124,7 @@ def test_an_oversize_message_is_rejected() -> None:
 
 
 def test_a_topic_of_no_interest_is_ignored() -> None:
-    assert a_router(A).handle(from_peer(A, topic=U), NOW) == [Count("frames_ignored", "foreign-topic")]
+    assert a_router(A).handle(from_peer(A, topic=U), NOW) == [Count("frames_ignored", "not-subscribed")]
 
 
 def test_an_rpc_of_nobody_is_dropped() -> None:
@@ -151,7 +151,7 @@ def test_a_judgement_that_never_comes_frees_its_room() -> None:
     router = a_router(A, limits=RouterLimits(max_pending_messages=1, judge_timeout_ms=10))
     router.handle(from_peer(A), NOW)
     assert router.handle(Heartbeat(), NOW + 9) == []
-    assert router.handle(Heartbeat(), NOW + 10) == [Count("frames_ignored", "judge-timeout", 1)]
+    assert router.handle(Heartbeat(), NOW + 10) == [Count("frames_ignored", "timeout", 1)]
     assert router.handle(from_peer(A, b"2"), NOW + 11) == [Inspect(A, message_id(T, b"2"), T, b"2")]
 
 

@@ -86,6 +86,6 @@ def test_a_failing_inspector_costs_the_frame_and_no_other() -> None:
     _, results = inspected(a_job(b"1"), a_job(b"bad"), a_job(b"2"))
     assert [(result.verdict, result.reason) for _, result in results] == [
         (Verdict.ACCEPT, "ok"),
-        (Verdict.IGNORE, "inspector-failed"),
+        (Verdict.IGNORE, "internal"),
         (Verdict.ACCEPT, "ok"),
     ]
