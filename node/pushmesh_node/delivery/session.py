@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from types import TracebackType
@@ -15,6 +15,7 @@ from pushmesh_protocol.reasons import Reason
 from ..engine.answers import Denied, Principal
 from .contract import Inboxes, Message, Page, TopicFilter
 from .cursor import Start
+from .deadline import Deadline
 
 
 class Mark(StrEnum):
@@ -96,9 +97,11 @@ class Session:
         self._page_limit = min(32, limits.page_messages)
         self._ended: Marker | None = None
         self._wake = asyncio.Event()
+        self._idle: Deadline | None = None
 
     def __enter__(self) -> Self:
         """Start to listen."""
+        self._idle = Deadline(self._wake.set)
         self._seam = self._inboxes.listen(self)
         self._offered = self._seam
         after = self._start.after
@@ -112,6 +115,8 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Listen no more."""
+        if self._idle is not None:
+            self._idle.close()
         self._inboxes.forget(self)
         self._drop_queue()
 
@@ -214,13 +219,12 @@ class Session:
 
     async def _wait(self) -> bool:
         """False when nothing came for `idle_s`."""
+        assert self._idle is not None, "the session is entered"
         self._wake.clear()
-        try:
-            async with asyncio.timeout(self.limits.idle_s):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        return True
+        self._idle.set(self.limits.idle_s)
+        await self._wake.wait()
+        self._idle.clear()
+        return bool(self._queue) or self._phase is not _Phase.LIVE or self._ended is not None
 
     async def _read(self) -> Sequence[Message]:
         seam = self._seam
@@ -254,17 +258,24 @@ async def pump(session: Session, inboxes: Inboxes, transport: str, write: Callab
 
     A write that takes longer than `write_s` ends with `slow-consumer`: cut the connection, its cursor resumes it. What
     `write` raises when the connection is lost is raised."""
-    with session:
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    writing = Deadline(task.cancel)
+    cancelled = task.cancelling()
+    with session, closing(writing):
         try:
             async with aclosing(session.batches()) as batches:
                 async for batch in batches:
                     if isinstance(batch, Marker) and batch.mark is Mark.ENDED:
                         return batch
-                    async with asyncio.timeout(session.limits.write_s):
-                        await write(batch)
+                    writing.set(session.limits.write_s)
+                    await write(batch)
+                    writing.clear()
                     if not isinstance(batch, Marker):
                         inboxes.delivered(transport, session.principal.account, [each.envelope.id for each in batch])
-        except TimeoutError:
+        except asyncio.CancelledError:
+            if not writing.expired or task.uncancel() > cancelled:
+                raise
             return Marker(Mark.ENDED, session.position, Reason.SLOW_CONSUMER, "a write took too long")
         except Denied as denied:
             return Marker(Mark.ENDED, session.position, denied.reason, denied.detail)

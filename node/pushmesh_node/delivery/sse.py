@@ -38,12 +38,16 @@ class EventRoutes:
         async def write(batch: Batch) -> None:
             await response.write(encode(service.forms, batch))
 
-        with service.consumers.admit(session):
-            await response.prepare(request)
-            ended = await pump(session, service.inboxes, "ndjson" if lines else "sse", write)
-        if ended.reason != Reason.SLOW_CONSUMER:
-            await write(ended)
-        elif request.transport is not None:
+        try:
+            with service.consumers.admit(session):
+                await response.prepare(request)
+                ended = await pump(session, service.inboxes, "ndjson" if lines else "sse", write)
+            if ended.reason != Reason.SLOW_CONSUMER:
+                await write(ended)
+                return response
+        except (ConnectionError, TimeoutError):
+            pass  # the client has gone, or its network
+        if request.transport is not None:
             request.transport.abort()
         return response
 

@@ -206,7 +206,7 @@ class WalletSocket:
     async def _deliver(self, session: Session) -> None:
         try:
             ended = await pump(session, self._service.inboxes, "websocket", self._write)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):  # the client has gone, or its network
             return self._abort()
         except Exception as error:  # the node's own fault, on a task that nobody awaits for its result
             self._service.report(error, "wallet delivery")
