@@ -17,7 +17,7 @@ from .errors import Handler, Report, error_middleware, remember_started, server_
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
-from .publish import PublishRoutes
+from .publish import JSON_OVERHEAD, PublishRoutes
 from .publish_stream import StreamLimits, StreamRoutes
 
 
@@ -61,7 +61,8 @@ def build_api(
 
     Each of `drains` is called when the server stops, so that open streams of other rooms end."""
     gate = Gate(limits.gate)
-    streams = StreamRoutes(publishing.publish, limits.stream, report)
+    message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
+    streams = StreamRoutes(publishing.publish, limits.stream, report, message_bytes=message_bytes)
     app = web.Application(middlewares=[_notice(gate), answer_preflights, error_middleware(report)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)

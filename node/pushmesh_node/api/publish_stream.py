@@ -29,7 +29,6 @@ class StreamLimits:
     window: int = 4_096
     window_bytes: int = 8_388_608
     batches: int = 4
-    message_bytes: int = 4_194_304
     write_s: float = 30.0
     heartbeat_s: float = 30.0
     close_s: float = 5.0
@@ -215,7 +214,8 @@ def _row(outcome: Outcome) -> Row:
 class StreamRoutes:
     """GET /v1/publish/stream. Knows its open streams, so that a node that stops can let them answer."""
 
-    def __init__(self, publish: Publish, limits: StreamLimits, report: Report) -> None:
+    def __init__(self, publish: Publish, limits: StreamLimits, report: Report, *, message_bytes: int) -> None:
+        self._message_bytes = message_bytes
         self._publish = publish
         self._limits = limits
         self._report = report
@@ -228,7 +228,7 @@ class StreamRoutes:
             raise Denied(Reason.DRAINING, "the node stops")
         limits = self._limits
         socket = web.WebSocketResponse(
-            compress=False, max_msg_size=limits.message_bytes, heartbeat=limits.heartbeat_s, timeout=limits.close_s
+            compress=False, max_msg_size=self._message_bytes, heartbeat=limits.heartbeat_s, timeout=limits.close_s
         )
         await socket.prepare(request)
         transport = request.transport

@@ -1,6 +1,6 @@
 """What the HTTP transports share: the node behind them, limits, acknowledgements, vouchers and log-in hints."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,11 @@ MAX_DEVICE = 128
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a wallet has to know of a node to log in to it; `hosts` are the names that a log-in may carry."""
+    """What a wallet has to know of a node to log in to it; `hosts`, which may grow, are the names in log-ins."""
 
     node_id: bytes
     network: str
-    hosts: tuple[str, ...]
+    hosts: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Service:
         return {
             "node_id": self.facts.node_id.hex(),
             "network": self.facts.network,
-            "hosts": list(self.facts.hosts),
+            "hosts": sorted(self.facts.hosts),
             "time_ms": self.now_ms(),
             "window_ms": LOGIN_WINDOW_MS,
         }

@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import hypothesis.strategies as st
 import msgspec
 import pytest
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
+from hypothesis import given, settings
 
 from pushmesh_node.api.app import ApiLimits
 from pushmesh_node.api.publish_stream import StreamLimits
@@ -247,7 +249,7 @@ async def test_what_was_sent_before_leaving_is_published() -> None:
 
 async def test_a_message_past_the_limit_ends_only_its_stream() -> None:
     node = a_fake_node()
-    async with serving(node, api=ApiLimits(drain_s=1, stream=StreamLimits(message_bytes=1_000))) as client:
+    async with serving(node, api=ApiLimits(drain_s=1, api_batch_bytes=500)) as client:
         async with client.ws_connect("/v1/publish/stream") as stream:
             await stream.send_bytes(bytes(2_000))
             message = await stream.receive(timeout=10)
@@ -280,3 +282,20 @@ async def test_a_node_that_stops_answers_what_it_took_and_says_good_bye() -> Non
 async def test_no_stream_is_opened_for_a_plain_request() -> None:
     async with serving(a_fake_node()) as client, client.get("/v1/publish/stream") as response:
         assert (response.status, (await response.json())["reason"]) == (400, "bad-request")
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=60) | st.text(max_size=60) | st.integers().map(str))
+def test_no_message_whatever_breaks_the_reader(data: bytes | str) -> None:
+    asyncio.run(answer_alone(data))
+
+
+async def answer_alone(data: bytes | str) -> None:
+    node = a_fake_node()
+    async with serving(node) as client, client.ws_connect("/v1/publish/stream") as stream:
+        await (stream.send_bytes(data) if isinstance(data, bytes) else stream.send_str(data))
+        message = await stream.receive(timeout=10)
+        decode = msgspec.msgpack.decode if isinstance(data, bytes) else msgspec.json.decode
+        assert len(decode(message.data)) == 1
+    assert node.reports == []
+    assert node.inboxes.messages == []

@@ -12,7 +12,7 @@ from pushmesh_node.delivery.session import Batch, Mark, Marker, Session, Session
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
-from support.fake_inboxes import DAPP, FakeInboxes, a_notification, a_principal
+from support.fake_inboxes import DAPP, FakeInboxes, a_message, a_notification, a_principal
 
 SMALL = SessionLimits(queue_messages=3, page_messages=2)
 
@@ -175,6 +175,18 @@ async def test_an_idle_session_says_so_and_an_end_wakes_it() -> None:
                     asyncio.get_running_loop().call_soon(session.end, Reason.DRAINING, "shutting down")
     assert seen.marks[:2] == [Mark.LIVE, Mark.IDLE]
     assert seen.marks[-1] is Mark.ENDED
+
+
+async def test_a_message_that_was_held_back_comes_late_and_the_cursor_does_not_go_back() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        await read_until_live(session, seen)
+        inboxes.commit(None, a_notification(2))
+        session.offer([a_message(1)])
+        async with aclosing(session.batches()) as batches:
+            seen.take(await anext(batches))
+        assert session.position == 2
+    assert seen.commits == [2, 1]
 
 
 async def test_leaving_a_session_forgets_it() -> None:
