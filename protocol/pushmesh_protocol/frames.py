@@ -105,7 +105,8 @@ def _open_item(network: Network, form: ItemForm | Refusal) -> Envelope | Refusal
     if isinstance(form, Refusal):
         return form
     try:
-        if len(form.body) + 512 > network.limits.item_bytes and len(pack(form)) > network.limits.item_bytes:
+        least = len(form.author) + len(form.body) + len(form.auth.signature)  # the rest is never 512 bytes
+        if least + 512 > network.limits.item_bytes and len(pack(form)) > network.limits.item_bytes:
             raise Refusal(Reason.OVERSIZE, "8.2", "the item is larger than the network allows")
         return check_item(network, form.kind, form.author, form.body, form.auth)
     except Refusal as refusal:

@@ -1,6 +1,7 @@
 """The golden vectors through a second implementation, in JavaScript, and made anew from their sources."""
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.tree import ROOT
+from tools.vector_damage import damaged
 
 FOLDER = ROOT / "protocol" / "vectors"
 INTEROP = ROOT / "tests" / "interop"
@@ -44,6 +46,16 @@ def test_the_second_implementation_sees_a_wrong_vector(node: Path, tmp_path: Pat
     (tmp_path / "_networks.json").write_text((FOLDER / "_networks.json").read_text())
     run = verify(node, tmp_path)
     assert (run.stdout.splitlines()[-1:], run.returncode) == (["1 passed, 1 failed"], 1), run.stdout + run.stderr
+
+
+def test_both_implementations_give_damaged_frames_one_verdict(node: Path, tmp_path: Path, rng: random.Random) -> None:
+    vectors = list(damaged(FOLDER, 2000, rng))
+    (tmp_path / "damaged.json").write_text(json.dumps({"vectors": vectors}))
+    (tmp_path / "_networks.json").write_text((FOLDER / "_networks.json").read_text())
+    run = verify(node, tmp_path)
+    assert (run.stdout.splitlines()[-1:], run.returncode) == (["2000 passed, 0 failed"], 0), run.stdout + run.stderr
+    verdicts = {answer["verdict"] for vector in vectors for answer in vector["expect"]["envelopes"]}
+    assert verdicts == {"ACCEPT", "IGNORE", "REJECT"}  # else the damage is too great to say anything
 
 
 def test_no_vector_at_all_is_no_success(node: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 // `node verify.mjs FOLDER [file.json...]`. Prints each disagreement and `N passed, N failed`; exits with 1 where any failed.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { decode as outsideDecode } from '@msgpack/msgpack';
 import { TypedDataEncoder, verifyMessage } from 'ethers';
 import { hashMessage, hashTypedData } from 'viem';
@@ -147,6 +146,7 @@ function askLibraries(shown, digest, text, input) {
   }
 }
 
+// Whether what was said has all that is expected.
 function agrees(expected, said) {
   if (Array.isArray(expected) && Array.isArray(said)) {
     return expected.length === said.length && expected.every((part, place) => agrees(part, said[place]));
@@ -155,8 +155,7 @@ function agrees(expected, said) {
     return expected === said;
   }
   const isLoose = (name) => name === 'rule' && expected.reason === 'malformed'; // decoders find it in different places
-  return isDeepStrictEqual(Object.keys(expected).sort(), Object.keys(said).sort())
-    && Object.keys(expected).every((name) => isLoose(name) || agrees(expected[name], said[name]));
+  return Object.keys(expected).every((name) => isLoose(name) || (name in said && agrees(expected[name], said[name])));
 }
 
 function run({ do: doing, given, input }) {

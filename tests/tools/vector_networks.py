@@ -50,7 +50,7 @@ SMALL = replace(
     PLAIN,
     name="small",
     nonce=_nonce("small"),
-    limits=ByteLimits(600, 900, 2000, 4, 256, 8, 4000),
+    limits=ByteLimits(800, 900, 2000, 4, 256, 8, 4000),
     parameters=Parameters(0, 0, 2**32, {}, {}),
 )
 """Byte limits so low that vectors about them stay short."""
