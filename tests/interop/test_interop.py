@@ -11,6 +11,7 @@ import pytest
 
 from support.tree import ROOT
 from tools.vector_damage import damaged
+from tools.vector_scenarios import scenarios
 
 FOLDER = ROOT / "protocol" / "vectors"
 INTEROP = ROOT / "tests" / "interop"
@@ -56,6 +57,19 @@ def test_both_implementations_give_damaged_frames_one_verdict(node: Path, tmp_pa
     assert (run.stdout.splitlines()[-1:], run.returncode) == (["2000 passed, 0 failed"], 0), run.stdout + run.stderr
     verdicts = {answer["verdict"] for vector in vectors for answer in vector["expect"]["envelopes"]}
     assert verdicts == {"ACCEPT", "IGNORE", "REJECT"}  # else the damage is too great to say anything
+
+
+def test_both_implementations_judge_random_hours_of_an_author_alike(
+    node: Path, tmp_path: Path, rng: random.Random
+) -> None:
+    vectors = list(scenarios(300, rng))
+    (tmp_path / "scenarios.json").write_text(json.dumps({"vectors": vectors}))
+    (tmp_path / "_networks.json").write_text((FOLDER / "_networks.json").read_text())
+    run = verify(node, tmp_path)
+    assert (run.stdout.splitlines()[-1:], run.returncode) == (["300 passed, 0 failed"], 0), run.stdout + run.stderr
+    reasons = {answer["reason"] for vector in vectors for answer in vector["expect"]["envelopes"]}
+    assert reasons >= {"ok", "out-of-scope", "unknown-grant", "grant-revoked", "surplus"}
+    assert any(vector["expect"]["void"] for vector in vectors)
 
 
 def test_no_vector_at_all_is_no_success(node: Path, tmp_path: Path) -> None:

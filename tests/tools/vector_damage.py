@@ -28,7 +28,7 @@ MAX_FRAME_BYTES = 4096
 
 
 def damaged(folder: Path, count: int, rng: random.Random) -> Iterator[Json]:
-    """Vectors that expect what our Python code says; of a REJECTed frame the verdict alone, since two faults may meet."""
+    """Vectors that expect what our code says; where it REJECTs, the verdict alone, since two faults may meet."""
     golden = [
         vector
         for path in sorted(folder.glob("[a-z]*.json"))
