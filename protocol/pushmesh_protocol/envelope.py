@@ -43,8 +43,13 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         return (self.body.issued_at, self.body.seq, self.id)
 
 
+def item_bytes(envelope: Envelope) -> bytes:
+    """What the item hash covers; for an envelope with its own auth it is the item as frames carry it (SPEC 4.2, 8.1)."""
+    if envelope.statement is None:
+        return pack((0, envelope.kind, envelope.author, envelope.body_bytes, envelope.auth))
+    return pack((1, envelope.statement, envelope.index, envelope.body_bytes))
+
+
 def item_hash(envelope: Envelope) -> ItemHash:
     """32 bytes over the whole item, auth included (SPEC 4.2)."""
-    if envelope.statement is None:
-        return ItemHash(sha256(pack([0, envelope.kind, envelope.author, envelope.body_bytes, envelope.auth])))
-    return ItemHash(sha256(pack([1, envelope.statement, envelope.index, envelope.body_bytes])))
+    return ItemHash(sha256(item_bytes(envelope)))

@@ -27,6 +27,11 @@ class Refusal(ProtocolError):
         """REJECT or IGNORE, by the reason alone."""
         return verdict_of(self.reason)
 
+    def alone(self) -> "Refusal":
+        """The same Refusal for those who keep it: its traceback and cause would keep the refused bytes alive."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
 
 class NetworkFileError(ProtocolError):
     """Raised when a network file cannot be used; the message is one sentence for an operator."""

@@ -10,14 +10,17 @@ from .judge import check_clock, check_slot
 from .network import Network
 
 
-def cheap_failures(network: Network, part: Part, now_ms: int, *, by_sync: bool = False) -> Sequence[Refusal | None]:
-    """Clock, slot and work of every envelope: one Refusal or None each, or nothing at all where all hold."""
+def cheap_failures(
+    network: Network, part: Part, now_ms: int, *, by_sync: bool = False, allowance: int | None = None
+) -> Sequence[Refusal | None]:
+    """Clock, slot and work of every envelope: one Refusal or None each, or nothing at all where all hold.
+
+    `allowance` is the author's where the caller knows better than the network's parameters."""
     first = part.envelopes[0]
-    allowance = network.parameters.allowance(first.author)
+    if allowance is None:
+        allowance = network.parameters.allowance(first.author)
     slot = _slot_failure(network, first, allowance)  # a batch is judged as a whole, so its first leaf speaks for all
-    if slot is not None:
-        return [slot] * len(part.envelopes)
-    failures = [_clock_failure(network, envelope, now_ms, by_sync) for envelope in part.envelopes]
+    failures = [_clock_failure(network, envelope, now_ms, by_sync) or slot for envelope in part.envelopes]
     return failures if any(failures) else ()
 
 
@@ -25,7 +28,7 @@ def _slot_failure(network: Network, envelope: Envelope, allowance: int) -> Refus
     try:
         check_slot(network, envelope, allowance)
     except Refusal as refusal:
-        return refusal.with_traceback(None)
+        return refusal.alone()
     return None
 
 
@@ -33,7 +36,7 @@ def _clock_failure(network: Network, envelope: Envelope, now_ms: int, by_sync: b
     try:
         check_clock(network, envelope, now_ms, by_sync=by_sync)
     except Refusal as refusal:
-        return refusal.with_traceback(None)
+        return refusal.alone()
     return None
 
 

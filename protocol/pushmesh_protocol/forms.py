@@ -1,5 +1,6 @@
 """Frames as bytes (SPEC 8.1): their exact layout, decoded in one pass, and a slower pass for schemes not known yet."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -9,18 +10,20 @@ from .auth.statement import Statement
 from .codec import Codec, decode_small, pack
 from .errors import Refusal
 from .kinds.fields import Bin32
-from .reasons import Reason
 
 AUTH_DEPTH = 3
 """How deep any auth nests, its own list counted (SPEC 5.1)."""
 
+_STATEMENT_MEMBERS = 9
+
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+KindNumber = Annotated[int, msgspec.Meta(ge=0, lt=256)]
 
 
 class ItemForm(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=0, gc=False):
     """An envelope with its own auth."""
 
-    kind: Annotated[int, msgspec.Meta(ge=0, lt=256)]
+    kind: KindNumber
     author: bytes
     body: bytes
     auth: Auth
@@ -44,8 +47,23 @@ class FrameForm(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     items: list[ItemForm | RunForm]
 
 
+class UnknownAuth(msgspec.Struct, frozen=True, gc=False):
+    """Stands for an item or statement whose auth scheme is not known here; `kind` is None for a statement."""
+
+    kind: int | None
+    size_bytes: int
+
+
+class OpenForm(msgspec.Struct, frozen=True, gc=False):
+    """The members of a frame, as far as their schemes are known."""
+
+    grants: Sequence[ItemForm | UnknownAuth]
+    statements: Sequence[Statement | UnknownAuth]
+    items: Sequence[ItemForm | RunForm | UnknownAuth]
+
+
 class _LooseItem(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag=0):
-    kind: Annotated[int, msgspec.Meta(ge=0, lt=256)]
+    kind: KindNumber
     author: bytes
     body: bytes
     auth: msgspec.Raw
@@ -58,58 +76,49 @@ class _LooseFrame(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     items: list[_LooseItem | RunForm]
 
 
-UNKNOWN_SCHEME = Refusal(Reason.UNKNOWN_SCHEME, "5.1", "the auth scheme is not known here")
-
 _frame: Codec[FrameForm] = Codec(FrameForm)
 _auth: Codec[Auth] = Codec(Auth)
 _statement: Codec[Statement] = Codec(Statement)
 _loose_frame = msgspec.msgpack.Decoder(_LooseFrame, strict=True)
 
-Loose = ItemForm | RunForm | Refusal
 
-
-def decode_frame(data: bytes) -> tuple[list[ItemForm | Refusal], list[Statement | Refusal], list[Loose]]:
-    """Grant table, statements and items of a frame; a Refusal `unknown-scheme` stands where an auth is not known here.
+def decode_frame(data: bytes) -> FrameForm | OpenForm:
+    """Grant table, statements and items of a frame; an UnknownAuth stands where an auth scheme is not known here.
 
     Raises Refusal `malformed` for anything else that is not a canonical frame.
     """
     try:
-        form = _frame.decode(data)
+        return _frame.decode(data)
     except Refusal as refusal:
         return _decode_loose(data, refusal)
-    return list(form.grants), list(form.statements), list(form.items)
 
 
-def _decode_loose(
-    data: bytes, refusal: Refusal
-) -> tuple[list[ItemForm | Refusal], list[Statement | Refusal], list[Loose]]:
+def _decode_loose(data: bytes, refusal: Refusal) -> OpenForm:
+    """Raises the Refusal of the exact layout where the frame has no unknown scheme that explains it."""
     try:
         loose = _loose_frame.decode(data)
         if pack(loose) != data:  # what stays raw in it is checked by decode_small
             raise refusal
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
         raise refusal from None
-    items: list[Loose] = [_tighten(item) if isinstance(item, _LooseItem) else item for item in loose.items]
-    return [_tighten(item) for item in loose.grants], [_tighten_statement(part) for part in loose.statements], items
+    return OpenForm(
+        [_tighten(item) for item in loose.grants],
+        [_tighten_statement(bytes(raw)) for raw in loose.statements],
+        [_tighten(item) if isinstance(item, _LooseItem) else item for item in loose.items],
+    )
 
 
-def _tighten(item: _LooseItem) -> ItemForm | Refusal:
-    auth = _known(bytes(item.auth))
-    return auth if isinstance(auth, Refusal) else ItemForm(item.kind, item.author, item.body, auth)
-
-
-def _known(data: bytes) -> Auth | Refusal:
+def _tighten(item: _LooseItem) -> ItemForm | UnknownAuth:
+    data = bytes(item.auth)
     if _has_unknown_number(decode_small(data, AUTH_DEPTH)):
-        return UNKNOWN_SCHEME
-    auth: Auth = _auth.decode(data)
-    return auth
+        return UnknownAuth(item.kind, len(pack(item)))
+    return ItemForm(item.kind, item.author, item.body, _auth.decode(data))
 
 
-def _tighten_statement(raw: msgspec.Raw) -> Statement | Refusal:
-    data = bytes(raw)
-    value = decode_small(data, AUTH_DEPTH + 1)
-    if isinstance(value, list) and len(value) == 9 and _has_unknown_number(value[8]):
-        return UNKNOWN_SCHEME
+def _tighten_statement(data: bytes) -> Statement | UnknownAuth:
+    value = decode_small(data, 1 + AUTH_DEPTH)
+    if isinstance(value, list) and len(value) == _STATEMENT_MEMBERS and _has_unknown_number(value[-1]):
+        return UnknownAuth(None, len(data))
     return _statement.decode(data)
 
 

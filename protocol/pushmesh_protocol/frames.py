@@ -10,7 +10,7 @@ from .checks import check_item, check_leaf
 from .codec import pack
 from .envelope import Envelope
 from .errors import Refusal
-from .forms import FrameForm, ItemForm, Loose, RunForm, decode_frame
+from .forms import FrameForm, ItemForm, OpenForm, RunForm, UnknownAuth, decode_frame
 from .kinds.registry import KIND_NAMES, SHARD_KINDS, Kind
 from .network import Network
 from .reasons import Reason, Verdict
@@ -47,13 +47,10 @@ def open_frame(network: Network, data: bytes, *, gossip_topic: str | None = None
     stays a part's Refusal.
 
     With `gossip_topic` each item must belong to it (SPEC 8.6)."""
+    # [REJECT] a frame that is larger than the network allows (SPEC 8.2)
     if len(data) > network.limits.frame_bytes:
         raise Refusal(Reason.OVERSIZE, "8.2", "the frame is larger than the network allows")
-    frame = _open(network, data, count_limit=network.limits.frame_items)
-    for entry in (*frame.grants, *frame.parts):
-        if isinstance(entry, Refusal) and entry.verdict is Verdict.REJECT:
-            raise entry
-    _check_repeats(frame)
+    frame = _open(network, data, network.limits.frame_items, whole=True)
     if gossip_topic is not None:
         _check_gossip_topic(network, frame, gossip_topic)
     return frame
@@ -64,106 +61,143 @@ def open_publish(network: Network, data: bytes) -> OpenFrame:
     entry's own Refusal.
 
     Raises Refusal only where the whole cannot be read."""
+    # [REJECT] a request that is larger than the network allows (SPEC 8.2)
     if len(data) > network.limits.api_batch_bytes:
         raise Refusal(Reason.OVERSIZE, "8.2", "the request is larger than the network allows")
-    frame = _open(network, data, count_limit=network.limits.batch_count * 2)
+    return _open(network, data, network.limits.batch_count * 2, whole=False)
+
+
+def _open(network: Network, data: bytes, count_limit: int, *, whole: bool) -> OpenFrame:
+    """`whole`: the first entry that is REJECTed takes the others with it."""
+    form = decode_frame(data)
+    grants, items = form.grants, form.items
+    if len(items) == 1 and type(items[0]) is ItemForm and not (grants or form.statements):
+        # By far the most common frame: nothing to count, to refer to or to repeat.
+        entry = _open_item(network, items[0], len(data))
+        if isinstance(entry, Refusal):
+            if whole and entry.verdict is Verdict.REJECT:
+                raise entry
+            return OpenFrame((), (entry,))
+        return OpenFrame((), (Part((entry,)),))
+    count = len(grants) + sum([len(item.bodies) if type(item) is RunForm else 1 for item in items])
+    # [REJECT] no envelope at all, or too many (SPEC 8.2)
+    if not 0 < count <= count_limit:
+        raise Refusal(Reason.OVERSIZE, "8.2", f"a frame carries 1 to {count_limit} envelopes")
+    statements = [_open_statement(network, statement) for statement in form.statements]
+    frame = OpenFrame(
+        tuple([_open_grant(network, grant, len(data)) for grant in grants]),
+        tuple([_open_entry(network, statements, item, len(data)) for item in items]),
+    )
+    _check_references(frame, form)
+    if whole:
+        _check_none_rejected(frame)
     _check_repeats(frame)
     return frame
 
 
-def _open(network: Network, data: bytes, *, count_limit: int) -> OpenFrame:
-    grants, statements, items = decode_frame(data)
-    count = len(grants) + sum(len(item.bodies) if isinstance(item, RunForm) else 1 for item in items)
-    if not 0 < count <= count_limit:
-        raise Refusal(Reason.OVERSIZE, "8.2", f"a frame carries 1 to {count_limit} envelopes")
-    checked = [_check_statement(network, statement) for statement in statements]
-    opened = OpenFrame(
-        tuple(_open_grant(network, grant) for grant in grants),
-        tuple(_open_entry(network, checked, item) for item in items),
-    )
-    _check_references(opened, checked, items)
-    return opened
+def _check_none_rejected(frame: OpenFrame) -> None:
+    for entry in (*frame.grants, *frame.parts):
+        if isinstance(entry, Refusal) and entry.verdict is Verdict.REJECT:
+            raise entry
 
 
-def _check_statement(network: Network, statement: Statement | Refusal) -> Statement | Refusal:
-    if isinstance(statement, Refusal):
-        return statement
+def _open_statement(network: Network, form: Statement | UnknownAuth) -> Statement | Refusal:
+    if isinstance(form, UnknownAuth):
+        return _unknown_scheme()
     try:
-        check_statement(network, statement)
+        check_statement(network, form)
     except Refusal as refusal:
-        return refusal
-    return statement
+        return refusal.alone()
+    return form
 
 
-def _open_grant(network: Network, form: ItemForm | Refusal) -> Envelope | Refusal:
-    if isinstance(form, ItemForm) and form.kind != Kind.GRANT:
+def _open_grant(network: Network, form: ItemForm | UnknownAuth, frame_bytes: int) -> Envelope | Refusal:
+    # [REJECT] an entry of the grant table that is not a grant (SPEC 8.4)
+    if form.kind != Kind.GRANT:
         return Refusal(Reason.MALFORMED, "8.4", "an entry of the grant table is not a grant")
-    return _open_item(network, form)
+    return _open_item(network, form, frame_bytes)
 
 
-def _open_item(network: Network, form: ItemForm | Refusal) -> Envelope | Refusal:
-    if isinstance(form, Refusal):
-        return form
+def _open_item(network: Network, form: ItemForm | UnknownAuth, frame_bytes: int) -> Envelope | Refusal:
+    # [REJECT] an item that is larger than the network allows (SPEC 8.2); one in a small frame cannot be
+    if frame_bytes > network.limits.item_bytes and _size_of(form) > network.limits.item_bytes:
+        return Refusal(Reason.OVERSIZE, "8.2", "the item is larger than the network allows")
+    if isinstance(form, UnknownAuth):
+        return _unknown_scheme()
     try:
-        least = len(form.author) + len(form.body) + len(form.auth.signature)  # the rest is never 512 bytes
-        if least + 512 > network.limits.item_bytes and len(pack(form)) > network.limits.item_bytes:
-            raise Refusal(Reason.OVERSIZE, "8.2", "the item is larger than the network allows")
         return check_item(network, form.kind, form.author, form.body, form.auth)
     except Refusal as refusal:
-        return refusal
+        return refusal.alone()
 
 
-def _open_entry(network: Network, statements: Sequence[Statement | Refusal], form: Loose) -> Part | Refusal:
+def _size_of(form: ItemForm | RunForm | UnknownAuth) -> int:
+    return form.size_bytes if isinstance(form, UnknownAuth) else len(pack(form))
+
+
+def _unknown_scheme() -> Refusal:
+    return Refusal(Reason.UNKNOWN_SCHEME, "5.1", "the auth scheme is not known here")
+
+
+def _open_entry(
+    network: Network,
+    statements: Sequence[Statement | Refusal],
+    form: ItemForm | RunForm | UnknownAuth,
+    frame_bytes: int,
+) -> Part | Refusal:
     if isinstance(form, RunForm):
-        return _open_run(network, statements, form)
-    envelope = _open_item(network, form)
+        return _open_run(network, statements, form, frame_bytes)
+    envelope = _open_item(network, form, frame_bytes)
     return envelope if isinstance(envelope, Refusal) else Part((envelope,))
 
 
-def _open_run(network: Network, statements: Sequence[Statement | Refusal], run: RunForm) -> Part | Refusal:
+def _open_run(
+    network: Network, statements: Sequence[Statement | Refusal], run: RunForm, frame_bytes: int
+) -> Part | Refusal:
+    # [REJECT] a run that is larger than the network allows (SPEC 8.2); one in a small frame cannot be
+    if frame_bytes > network.limits.run_bytes and _size_of(run) > network.limits.run_bytes:
+        return Refusal(Reason.OVERSIZE, "8.2", "the run is larger than the network allows")
     if run.statement >= len(statements):
         return Refusal(Reason.MALFORMED, "8.1", "a run refers to a statement that is not in the frame")
     statement = statements[run.statement]
     if isinstance(statement, Refusal):
         return statement
-    if sum(map(len, run.bodies)) + 10_240 > network.limits.run_bytes and len(pack(run)) > network.limits.run_bytes:
-        return Refusal(Reason.OVERSIZE, "8.2", "the run is larger than the network allows")
+    # [REJECT] a run that reaches past its batch (SPEC 8.3)
     if run.first + len(run.bodies) > statement.count:
         return Refusal(Reason.BAD_BATCH_LEAF, "8.3", "the run reaches past the batch")
     try:
-        leaves = tuple(
-            [check_leaf(network, statement, index, body) for index, body in enumerate(run.bodies, run.first)]
-        )
+        leaves = [check_leaf(network, statement, index, body) for index, body in enumerate(run.bodies, run.first)]
     except Refusal as refusal:
-        return refusal
-    root = root_from_run([leaf.id for leaf in leaves], run.first, statement.count, run.path)
-    if root != statement.root:
+        return refusal.alone()
+    # [REJECT] leaves that are no subtree, or that do not lead to the root (SPEC 5.12, 8.3)
+    if root_from_run([leaf.id for leaf in leaves], run.first, statement.count, run.path) != statement.root:
         return Refusal(Reason.BAD_BATCH_LEAF, "5.12", "the run does not lead to the batch's root")
-    return Part(leaves, statement, run.first, tuple(run.path))
+    return Part(tuple(leaves), statement, run.first, tuple(run.path))
 
 
-def _check_references(frame: OpenFrame, statements: Sequence[Statement | Refusal], items: Sequence[Loose]) -> None:
-    used = {item.statement for item in items if isinstance(item, RunForm)}
-    if len(used) < len(statements):
-        raise Refusal(Reason.UNREFERENCED, "8.4", "a statement that no run refers to")
-    if not frame.grants:
-        return
-    auths = [item.auth for item in items if isinstance(item, ItemForm)]
-    auths += [statement.auth for statement in statements if isinstance(statement, Statement)]
-    named = {auth.grant_id for auth in auths if isinstance(auth, Session)}
-    for grant in frame.grants:
-        if isinstance(grant, Envelope) and grant.id not in named:
-            raise Refusal(Reason.UNREFERENCED, "8.4", "a grant that no item refers to")
+def _check_references(frame: OpenFrame, form: FrameForm | OpenForm) -> None:
+    if form.statements:
+        used = {item.statement for item in form.items if isinstance(item, RunForm)}
+        # [REJECT] a statement that no run refers to (SPEC 8.4)
+        if not used.issuperset(range(len(form.statements))):
+            raise Refusal(Reason.UNREFERENCED, "8.4", "a statement that no run refers to")
+    if frame.grants:
+        signed = [entry for entry in (*form.items, *form.statements) if isinstance(entry, ItemForm | Statement)]
+        named = {entry.auth.grant_id for entry in signed if isinstance(entry.auth, Session)}
+        for grant in frame.grants:
+            # [REJECT] a grant in the table that no session item or statement refers to (SPEC 8.4)
+            if isinstance(grant, Envelope) and grant.id not in named:
+                raise Refusal(Reason.UNREFERENCED, "8.4", "a grant that no item refers to")
 
 
 def _check_repeats(frame: OpenFrame) -> None:
     ids = [envelope.id for envelope in frame.envelopes()]
+    # [REJECT] an envelope that appears twice (SPEC 8.4)
     if len(set(ids)) < len(ids):
         raise Refusal(Reason.REPEATED, "8.4", "an envelope appears twice")
 
 
 def gossip_topic_of(network: Network, envelope: Envelope) -> str:
-    """The gossip topic that an envelope rides on (SPEC 8.6)."""
+    """The gossip topic that an envelope rides on (SPEC 8.6). Only for kinds that are gossiped."""
     prefix = f"/pushmesh/1/{network.id.hex()}"
     if envelope.kind in SHARD_KINDS:
         return f"{prefix}/shard/{network.shard(pack(envelope.topic))}"
@@ -172,6 +206,7 @@ def gossip_topic_of(network: Network, envelope: Envelope) -> str:
 
 def _check_gossip_topic(network: Network, frame: OpenFrame, gossip_topic: str) -> None:
     for part in frame.parts:
+        # [REJECT] an item of another shard or kind than its gossip topic (SPEC 8.6)
         if isinstance(part, Part) and gossip_topic_of(network, part.envelopes[0]) != gossip_topic:
             raise Refusal(Reason.WRONG_SHARD, "8.6", "an item belongs to another gossip topic")
 

@@ -73,7 +73,7 @@ def verify_one(network: Network, claim: Claim) -> Refusal | None:
         if claim.kind == Kind.NODE_BINDING:
             _check_node_agrees(network, claim)
     except Refusal as refusal:
-        return refusal.with_traceback(None)  # a kept traceback would keep the claim's frames alive
+        return refusal.alone()
     return None
 
 

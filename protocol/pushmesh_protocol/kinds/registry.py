@@ -80,12 +80,11 @@ def check_body(kind: int, author: Account, body: AnyBody, wallet_range: int) -> 
         raise malformed("4.3", "expires-at is not after issued-at")
     if body.topic is not None:
         check_topic(body.topic)
-    if kind == Kind.GRANT:
-        check_grant(body, wallet_range)  # type: ignore[arg-type]  # the kind says which body it is
-    else:
-        check = _CHECKS.get(kind)
-        if check is not None:
-            check(body)
+    check = _CHECKS.get(kind)
+    if check is not None:
+        check(body)
+    elif isinstance(body, Grant):
+        check_grant(body, wallet_range)
     if kind in OWNED_BY_TOPIC:
         if body.topic is None or body.topic.owner != author:
             raise Refusal(Reason.NOT_TOPIC_OWNER, "4.6", "the author is not the topic's owner")
