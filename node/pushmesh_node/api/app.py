@@ -44,6 +44,8 @@ class Api:
     limits: ApiLimits
     drains: tuple[Callable[[], None], ...]
     logger: logging.Logger
+    publishers: Callable[[], int]
+    """How many publishing streams are open."""
 
 
 def build_api(
@@ -56,19 +58,21 @@ def build_api(
     metrics: Callable[[], bytes] | None = None,
     other_routes: Iterable[web.AbstractRouteDef] = (),
     drains: Iterable[Callable[[], None]] = (),
+    answered: Callable[[str, int], None] | None = None,
 ) -> Api:
     """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
 
-    Each of `drains` is called when the server stops, so that open streams of other rooms end."""
+    Each of `drains` is called when the server stops, so that open streams of other rooms end. `answered` is told the
+    path template ("" where there is none) and the status of every answer."""
     gate = Gate(limits.gate)
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
     streams = StreamRoutes(publishing.publish, limits.stream, report, message_bytes=message_bytes)
-    app = web.Application(middlewares=[_notice(gate), answer_preflights, error_middleware(report)])
+    app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
     app.add_routes(build_routes(publishing, directory, authenticate, streams, limits, metrics))
     app.add_routes(other_routes)
-    return Api(app, gate, limits, (streams.drain, *drains), server_logger(report))
+    return Api(app, gate, limits, (streams.drain, *drains), server_logger(report), lambda: streams.open)
 
 
 def build_routes(
@@ -146,10 +150,19 @@ class HttpServer:
         await self._runner.cleanup()
 
 
-def _notice(gate: Gate) -> Middleware:
+def _notice(gate: Gate, answered: Callable[[str, int], None] | None) -> Middleware:
     @web.middleware
     async def notice(request: web.Request, handler: Handler) -> web.StreamResponse:
         gate.started(request.transport)
-        return await handler(request)
+        response = await handler(request)
+        if answered is not None:
+            resource = request.match_info.route.resource
+            answered("" if resource is None else resource.canonical, response.status)
+        return response
 
     return notice
+
+
+def routes_of(api: Api) -> list[str]:
+    """The path templates that the application serves."""
+    return [resource.canonical for resource in api.app.router.resources()]

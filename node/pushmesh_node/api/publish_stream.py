@@ -244,6 +244,11 @@ class StreamRoutes:
         await socket.close(code=code, message=b"draining" if self._draining else b"")
         return socket
 
+    @property
+    def open(self) -> int:
+        """How many publishers are connected."""
+        return len(self._open)
+
     def drain(self) -> None:
         """Take no more requests; what was taken is answered before the streams close."""
         self._draining = True

@@ -2,7 +2,9 @@
 
 No replicated envelope ever authenticates anybody."""
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable
+from itertools import islice
 
 from pushmesh_protocol.auth.schemes import Session
 from pushmesh_protocol.auth.verify import login_claim
@@ -14,7 +16,7 @@ from pushmesh_protocol.login import LogIn, check_login, parse_login
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.tokens import Token, check_token, format_token, parse_token
-from pushmesh_protocol.types import NodeId, UnixMs
+from pushmesh_protocol.types import Account, NodeId, UnixMs
 
 from ..engine.answers import Denied, Permission, Principal
 from ..engine.core import Engine
@@ -25,6 +27,14 @@ from .verify import VerifyPool
 
 NONCES = 262_144
 """Log-ins remembered at once; above it new ones are refused, since a replay could not be told."""
+
+TOKENS_PER_ACCOUNT = 256
+"""Unexpired tokens of one wallet that are remembered; each costs a commit, and anybody can have a wallet."""
+
+SWEPT_NONCES = 16_384
+"""Forgotten by one sweep at most, so that no tick takes long."""
+
+TOKEN_SWEEP_MS = 60_000
 
 EVERYTHING = frozenset(Permission)
 
@@ -51,13 +61,14 @@ class Access:
         self._clock = clock
         self._nonces: dict[bytes, int] = {}
         self._tokens: dict[bytes, TokenRecord] = {}
+        self._tokens_of: Counter[Account] = Counter()
+        self._next_sweep_ms = 0
 
     async def authenticate(self, credential: str, host: str) -> Principal:
         """A log-in or a token in its text form. Raises Denied with the member that is wrong.
 
         A log-in names the host that the client dialled; one for another name than those of this node is refused,
-        whatever
-        the connection itself says (`host`)."""
+        whatever the connection itself says (`host`)."""
         try:
             try:
                 login = parse_login(credential)
@@ -97,9 +108,11 @@ class Access:
         now_ms = self._clock()
         check_token(self._network, token, node_id=self._node_id, now_ms=now_ms)
         session = Session(token.key, token.grant_id, token.signature, None)
+        self._engine().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
+        await self._note_token(token, now_ms)
+        # Again, after the wait: a key that was revoked meanwhile opens nothing.
         grant = self._engine().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
         expires_at = UnixMs(min(token.expires_at, grant.body.expires_at))
-        await self._note_token(token, now_ms)
         permissions = frozenset(Permission(scope) for scope in token.scopes)
         topics = None if token.topics is None else frozenset(token.topics)
         return Principal(token.account, permissions, topics, bytes(grant.id), expires_at)
@@ -112,19 +125,34 @@ class Access:
             if known.revoked:
                 raise Refusal(Reason.BAD_TOKEN, "11.3", "revoked")
             return
+        if self._tokens_of[token.account] >= TOKENS_PER_ACCOUNT:
+            raise Refusal(Reason.RATE_LIMITED, "11.3", f"a wallet has at most {TOKENS_PER_ACCOUNT} tokens at a time")
         record = TokenRecord(digest, token.account, token.grant_id, UnixMs(token.expires_at), now_ms, False)
         try:
             await self._store.commit([record])
         except (StoreBusy, StoreFailed) as failure:
             raise Denied(Reason.STORE_FAILED, "the token cannot be noted now", retry_after_s=5) from failure
+        if digest not in self._tokens:
+            self._tokens_of[token.account] += 1
         self._tokens[digest] = record
 
     def restore(self, tokens: Iterable[TokenRecord]) -> None:
         """Take what the store kept, before the first `authenticate`."""
         self._tokens.update((record.digest, record) for record in tokens)
+        self._tokens_of = Counter(record.account for record in self._tokens.values())
 
     def sweep(self) -> None:
         """Forget nonces that no log-in could use again, and tokens that expired; for a slow tick."""
         now_ms = self._clock()
-        self._tokens = {digest: token for digest, token in self._tokens.items() if token.expires_at > now_ms}
-        self._nonces = {nonce: until for nonce, until in self._nonces.items() if until > now_ms}
+        for nonce, until in list(islice(self._nonces.items(), SWEPT_NONCES)):  # the oldest stand first
+            if until >= now_ms:
+                break
+            del self._nonces[nonce]
+        if now_ms >= self._next_sweep_ms:
+            self._next_sweep_ms = now_ms + TOKEN_SWEEP_MS
+            self.restore(self._drop_expired(now_ms))
+
+    def _drop_expired(self, now_ms: int) -> list[TokenRecord]:
+        kept = [record for record in self._tokens.values() if record.expires_at > now_ms]
+        self._tokens.clear()
+        return kept

@@ -4,9 +4,9 @@ section 9).
 The asker trusts nothing: every frame goes the common way in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -36,21 +36,30 @@ AGAIN_S = 15.0
 MAX_MESSAGE_BYTES = 2 * CATCH_UP_PAGE_BYTES
 
 
+MAX_PAGE_FRAMES = 4_096
+"""More than fit into a page, were each of them the smallest envelope."""
+
+FIRST_REST_S, LONGEST_REST_S = 1.0, 300.0
+"""After a round that failed an asker rests, twice as long each time in a row."""
+
+CommitNo = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+
+
 class Ask(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
     """What did you commit after this number of that incarnation?"""
 
     network_id: Bin32
     incarnation: Bin16 | None
-    commit_no: Annotated[int, msgspec.Meta(ge=0)]
+    commit_no: CommitNo
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
     """Frames in commit order; the next question starts at `next_commit`."""
 
     incarnation: Bin16
-    next_commit: Annotated[int, msgspec.Meta(ge=0)]
+    next_commit: CommitNo
     more: bool
-    frames: list[bytes]
+    frames: Annotated[list[bytes], msgspec.Meta(max_length=MAX_PAGE_FRAMES)]
 
 
 class Sorry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
@@ -103,7 +112,8 @@ class PeerSync:
 
 
 class CatchUp:
-    """Serves peers' questions and asks this node's own."""
+    """Serves peers' questions and asks this node's own. `durable` waits until all that was decided is on the disk, and
+    says whether it is."""
 
     def __init__(
         self,
@@ -112,43 +122,73 @@ class CatchUp:
         ingest: Ingest,
         metrics: Metrics,
         open_stream: Callable[[bytes, str], GossipStream | None],
+        durable: Callable[[asyncio.Future[None]], Awaitable[bool]],
+        crashed: Callable[[BaseException], None],
     ) -> None:
         self._network = network
         self._store = store
         self._ingest = ingest
         self._metrics = metrics
         self._open_stream = open_stream
-        self._tasks: dict[bytes, asyncio.Task[None]] = {}
-        self._serving: set[asyncio.Task[None]] = set()
+        self._durable = durable
+        self._crashed = crashed
+        self._asking: dict[bytes, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.peers: dict[bytes, PeerSync] = {}
 
     def peer_came(self, node_id: bytes) -> None:
         """Start to ask a peer; a round that still runs on an older connection is given up."""
-        old = self._tasks.get(node_id)
-        if old is not None:
-            old.cancel()
-        self._tasks[node_id] = asyncio.create_task(self._ask_forever(node_id), name="catch-up-ask")
+        self.peer_left(node_id)
+        self._asking[node_id] = self._start(self._ask_forever(node_id), "catch-up-ask")
+
+    def peer_left(self, node_id: bytes) -> None:
+        """Ask no more. Idempotent."""
+        asking = self._asking.pop(node_id, None)
+        if asking is not None:
+            asking.cancel()
 
     def stream_came(self, stream: GossipStream) -> None:
         """A peer asks."""
-        task = asyncio.create_task(self._serve(stream), name="catch-up-serve")
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._start(self._serve(stream), "catch-up-serve")
 
     async def close(self) -> None:
         """End every round."""
-        tasks = [*self._tasks.values(), *self._serving]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crashed(error)
+
     # Asking
 
     async def _ask_forever(self, node_id: bytes) -> None:
-        stream = self._open_stream(node_id, PROTOCOL)
-        if stream is None:
-            return
+        """Rounds until the peer leaves; one that fails is tried again on a new stream, after a longer rest."""
         self.peers[node_id] = sync = PeerSync()
+        rest_s = FIRST_REST_S
+        try:
+            while (stream := self._open_stream(node_id, PROTOCOL)) is not None:
+                why = await self._ask_on(node_id, stream, sync)
+                self._metrics.catch_up_ended(why)
+                rest_s = FIRST_REST_S if sync.complete else rest_s
+                sync.complete = False
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, LONGEST_REST_S)
+        finally:
+            if self.peers.get(node_id) is sync:
+                del self.peers[node_id]
+
+    async def _ask_on(self, node_id: bytes, stream: GossipStream, sync: PeerSync) -> str:
+        """Round after round on one stream; why it ended."""
         messages = Messages(stream)
         try:
             while True:
@@ -156,27 +196,27 @@ class CatchUp:
                 sync.complete = True
                 await asyncio.sleep(AGAIN_S)
         except (StreamLost, TimeoutError, Refusal, StoreBusy, StoreFailed) as error:
-            self._metrics.catch_up_ended(_why(error))
-            stream.reset("catch-up ended")
+            return _why(error)
         finally:
-            if self.peers.get(node_id) is sync:
-                del self.peers[node_id]
+            stream.reset("catch-up ended")
 
     async def _ask_until_complete(self, node_id: bytes, messages: Messages, sync: PeerSync) -> None:
         cursor = await self._store.peer_cursor(node_id)
         incarnation = None if cursor is None else cursor.incarnation
         commit_no = 0 if cursor is None else cursor.commit_no
-        while True:
-            await messages.write(Ask(self._network.id, incarnation, commit_no))
+        await messages.write(Ask(self._network.id, incarnation, commit_no))
+        more = True
+        while more:
             page = await self._next_page(messages)
-            while True:
-                await self._take_page(node_id, page)
-                incarnation, commit_no = page.incarnation, page.next_commit
-                sync.commit_no = commit_no
+            more = page.more
+            moved = page.incarnation != incarnation or page.next_commit > commit_no
+            if more and not moved:
+                raise Refusal(Reason.MALFORMED, "9.3", "a page that does not move on has nothing behind it")
+            await self._take_page(node_id, page)
+            incarnation, commit_no = page.incarnation, page.next_commit
+            sync.commit_no = commit_no
+            if moved:
                 await self._store.commit([PeerCursor(node_id, incarnation, commit_no)])
-                if not page.more:
-                    return
-                page = await self._next_page(messages)
 
     async def _next_page(self, messages: Messages) -> Page:
         data = await messages.read(ANSWER_S)
@@ -188,7 +228,8 @@ class CatchUp:
         return answer
 
     async def _take_page(self, node_id: bytes, page: Page) -> None:
-        """Send a page's frames the common way in, and wait until they are decided: one page is under way at a time."""
+        """Send a page's frames the common way in, and wait until they are durable: one page is under way at a time,
+        and no cursor passes what a failed commit lost."""
         parts: list[Part] = []
         for data in page.frames:
             try:
@@ -196,13 +237,19 @@ class CatchUp:
             except Refusal as refusal:
                 self._metrics.judged("caught-up", refusal.verdict, refusal.reason, 1)
                 continue
-            parts += [part for part in frame.parts if isinstance(part, Part)]
+            for entry in (*frame.grants, *frame.parts):
+                if isinstance(entry, Refusal):
+                    self._metrics.judged("caught-up", entry.verdict, entry.reason, 1)
+                else:
+                    parts.append(entry if isinstance(entry, Part) else Part((entry,)))
+        self._metrics.caught_up(sum(len(part.envelopes) for part in parts))
         if not parts:
             return
         await self._ingest.wait_for_room()
         decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ingest.take(entry_of(CaughtUp(node_id), parts, decided=decided))
-        await decided
+        if not await self._durable(decided):
+            raise StoreFailed("what a page brought could not be kept")
 
     # Serving
 

@@ -12,7 +12,7 @@ import structlog
 from pushmesh_protocol.errors import NetworkFileError
 from pushmesh_protocol.network import Network, load_network
 
-from ..api.app import ApiLimits, HttpServer, build_api
+from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
@@ -49,6 +49,7 @@ async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         store = await _open_store(config)
+        stack.push_async_callback(store.close)
         node = Node(config, network, seed, store, metrics)
         stack.push_async_callback(node.close)
         await node.restore()
@@ -115,13 +116,16 @@ async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
         limits=_api_limits(config, node.network),
         metrics=node.metrics.exposition if config.api.metrics else None,
         other_routes=delivery_routes(service),
+        drains=[consumers.drain],
+        answered=node.metrics.answered,
     )
+    node.metrics.serve_routes(routes_of(api))
+    node.connections = lambda: {**consumers.by_transport(), "publish": api.publishers()}
     server = HttpServer(api, config.api.host, config.api.port)
     try:
         await stack.enter_async_context(server)
     except OSError as error:
         raise ConfigError(f"cannot listen on {config.api.host}:{config.api.port}: {error.strerror}") from error
-    stack.callback(consumers.drain)
     node.status.api_address = f"http://{config.api.host}:{server.port}"
     node.hosts.update({f"{config.api.host}:{server.port}"})
     if config.mqtt.enabled:
@@ -131,7 +135,7 @@ async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
 def _service(config: Config, node: Node, consumers: Consumers) -> Service:
     delivery = config.delivery
     return Service(
-        facts=NodeFacts(node.node_id, node.network.display, tuple(sorted(node.hosts))),
+        facts=NodeFacts(node.node_id, node.network.display, node.hosts),
         inboxes=node.inboxes,
         authenticate=node.access.authenticate,
         publish=node.publishing.publish,
@@ -200,17 +204,18 @@ async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node, consume
         consumers=consumers,
         now_ms=now_ms,
         random_id=lambda: secrets.token_hex(8),
-        observe=lambda what, reason: None,
+        observe=node.metrics.mqtt,
         report=_report(node),
     )
     limits = MqttLimits(
         packet_bytes=mqtt.max_packet_bytes,
-        outbound_window=mqtt.receive_maximum,
+        inbound_window=mqtt.receive_maximum,
         connect_timeout_s=mqtt.connect_timeout_s,
         max_keep_alive_s=mqtt.max_keep_alive_s,
         write_timeout_s=config.delivery.write_timeout_s,
         connections=mqtt.max_connections,
         connections_per_host=mqtt.max_connections_per_ip,
+        exempt_loopback=mqtt.exempt_loopback,
     )
     endpoint = MqttEndpoint(node.node_id, node.network.id, ports, limits)
     try:

@@ -2,8 +2,10 @@
 durable."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import UnixMs
@@ -28,17 +30,31 @@ from ..storage.errors import StoreBusy, StoreFailed as StoreFailure
 from ..storage.store import Store
 from .hands import Hands
 
+LOST_SPANS = 1_024
+"""Failed commits whose numbers are remembered while other work is under way that may speak of them."""
+
 
 class Driver:
     """Owns the engine's turn: `handle` is synchronous up to the first Store; the rest of the effects runs when
     that is durable."""
 
-    def __init__(self, engine: Engine, store: Store, hands: Hands, clock: Callable[[], UnixMs]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        hands: Hands,
+        clock: Callable[[], UnixMs],
+        monotonic_s: Callable[[], float],
+    ) -> None:
         self.engine = engine
+        self.failed_commits = 0
+        """Whoever waits until what it handed in is durable compares this before and after."""
         self._store = store
         self._hands = hands
         self._clock = clock
+        self._monotonic_s = monotonic_s
         self._tasks: dict[asyncio.Task[None], int] = {}
+        self._lost: deque[tuple[int, int]] = deque(maxlen=LOST_SPANS)
 
     def handle(self, event: Event) -> None:
         """Let the engine decide and carry out what it orders."""
@@ -67,32 +83,68 @@ class Driver:
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(task, None)
+        if not self._tasks:
+            self._lost.clear()  # the engine has forgotten these numbers, and nothing decided before that is left
         if not task.cancelled() and (error := task.exception()) is not None:
             self._hands.crashed(error)
 
     async def _after_commit(self, effects: Sequence[Effect]) -> None:
         first = effects[0]
         if isinstance(first, StoreEffect):
-            try:
-                await self._store.commit(first.writes)
-            except StoreBusy:
-                self._undo(first, effects[1:], Reason.QUEUE_FULL, "the store's queue is full; try again later")
+            if not await self._commit(first, effects[1:]):
                 return
-            except StoreFailure as failure:
-                self._undo(first, effects[1:], Reason.STORE_FAILED, str(failure))
-                return
-            effects = effects[1:]  # commits end in order, so all that these speak of is durable
+            effects = effects[1:]  # commits end in order, so all that these speak of is durable or lost
         else:
-            await self._store.durable(max(map(_highest, effects)))
+            await self._others(max(map(_highest, effects)))
         for effect in effects:
             self._do(effect)
 
+    async def _commit(self, store: StoreEffect, rest: Sequence[Effect]) -> bool:
+        """Whether it is durable; if not, everybody who waits for it was told."""
+        began_s = self._monotonic_s()
+        try:
+            await self._store.commit(store.writes)
+        except StoreBusy:
+            self._undo(store, rest, Reason.QUEUE_FULL, "the store's queue is full; try again later")
+            return False
+        except StoreFailure as failure:
+            self._undo(store, rest, Reason.STORE_FAILED, str(failure))
+            return False
+        except Exception:  # a fault of ours is loud, but leaves no publisher waiting for ever
+            self._undo(store, rest, Reason.INTERNAL, "the node failed to store it; its log says why")
+            raise
+        self._hands.committed(_envelopes(store), self._monotonic_s() - began_s)
+        return True
+
+    async def _others(self, commit_no: int) -> None:
+        """Wait until the commits that hold the numbers up to this one have ended, well or not."""
+        commits = [task for task, lowest in self._tasks.items() if 0 < lowest <= commit_no]
+        if commits:
+            await asyncio.wait(commits)
+
     def _undo(self, store: StoreEffect, rest: Sequence[Effect], reason: Reason, detail: str) -> None:
-        """Nothing of a failed Store is acknowledged, relayed or delivered."""
+        """Nothing of a failed Store is acknowledged, relayed or delivered, also not to who asked for the same
+        envelope."""
+        self.failed_commits += 1
+        self._lost += [
+            (write.first_commit, write.first_commit + write.count)
+            for write in store.writes
+            if isinstance(write, Record)
+        ]
         for effect in rest:
             if isinstance(effect, Answer):
-                self._do(Answer(effect.request, [_failed(outcome, reason, detail) for outcome in effect.outcomes]))
+                outcomes = [_failed(outcome, reason, detail) for outcome in effect.outcomes]
+                self._do(Answer(effect.request, outcomes))
         self.execute(self.engine.handle(StoreFailed(store.writes), self._clock()))
+
+    def _truly(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Without those that repeat an envelope whose commit failed since."""
+        return [
+            _refused(outcome, Reason.STORE_FAILED, "the commit that it was part of failed; try again")
+            if any(first <= (outcome.commit_no or 0) < end for first, end in self._lost)
+            else outcome
+            for outcome in outcomes
+        ]
 
     def _do(self, effect: Effect) -> None:
         hands = self._hands
@@ -100,7 +152,7 @@ class Driver:
             case Judge():
                 hands.judge(effect)
             case Answer(request, outcomes):
-                hands.answer(request, outcomes)
+                hands.answer(request, self._truly(outcomes) if self._lost else outcomes)
             case Relay(parts, grants):
                 hands.relay(parts, grants)
             case Deliver():
@@ -118,9 +170,17 @@ class Driver:
 
 
 def _failed(outcome: Outcome, reason: Reason, detail: str) -> Outcome:
-    if outcome.level is Level.DURABLE and outcome.reason is not Reason.DUPLICATE:
-        return replace(outcome, level=Level.REFUSED, reason=reason, rule="", detail=detail, commit_no=None)
+    if outcome.level is Level.DURABLE and (outcome.reason is not Reason.DUPLICATE or outcome.commit_no is None):
+        return _refused(outcome, reason, detail)
     return outcome
+
+
+def _refused(outcome: Outcome, reason: Reason, detail: str) -> Outcome:
+    return replace(outcome, level=Level.REFUSED, reason=reason, rule="", detail=detail, commit_no=None)
+
+
+def _envelopes(store: StoreEffect) -> int:
+    return sum([write.count for write in store.writes if isinstance(write, Record)])
 
 
 def _lowest(effect: Effect) -> int:

@@ -15,11 +15,13 @@ from ..engine.effects import Judge as JudgeEffect
 from ..engine.events import Gossiped
 from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
-from .ingest import Entry, Finding, Ingest, entry_of
+from .ingest import NOTHING, Entry, Finding, Ingest, entry_of
 
 
 class GossipLink:
-    """Owns nothing of the process itself; `send` is its door, `peers` who is connected now."""
+    """Owns nothing of the process itself; `send` is its door, `peers` who is connected now.
+
+    `authorised` tells for an envelope whose signature holds whether its signer may sign it (SPEC 7.5)."""
 
     def __init__(
         self,
@@ -28,12 +30,16 @@ class GossipLink:
         metrics: Metrics,
         send: Callable[[Sequence[Down]], None],
         peer_came: Callable[[bytes], None],
+        peer_left: Callable[[bytes], None],
+        authorised: Callable[[Envelope], bool],
     ) -> None:
         self._network = network
         self._ingest = ingest
         self._metrics = metrics
         self._send = send
         self._peer_came = peer_came
+        self._peer_left = peer_left
+        self._authorised = authorised
         self.peers: dict[bytes, Sequence[str]] = {}
 
     def topics(self) -> list[str]:
@@ -48,6 +54,8 @@ class GossipLink:
 
     def lost(self) -> None:
         """The process is gone, and every connection with it."""
+        for node_id in self.peers:
+            self._peer_left(node_id)
         self.peers.clear()
         self._metrics.peers(0)
 
@@ -72,6 +80,7 @@ class GossipLink:
             self._peer_came(peer.node_id)
         else:
             self.peers.pop(peer.node_id, None)
+            self._peer_left(peer.node_id)
         self._metrics.peers(len(self.peers))
 
     def _take_frame(self, frame: Frame) -> None:
@@ -87,16 +96,21 @@ class GossipLink:
         if entry is None:
             self._refuse(frame, Verdict.IGNORE, Reason.INTERNAL)
             return
-        entry.decided.add_done_callback(lambda _: self._release(frame))  # type: ignore[union-attr]  # _entry sets it
+        envelopes = [envelope for part in entry.parts for envelope in part.envelopes]
+        entry.decided.add_done_callback(lambda _: self._release(frame, envelopes))  # type: ignore[union-attr]  # _entry sets it
         self._ingest.take(entry)
 
     def _refuse(self, frame: Frame, verdict: Verdict, reason: Reason) -> None:
         self._metrics.frame("in", verdict, reason)
         self._send([Judge(frame.frame_no, int(verdict), reason, 0), Credit(1, len(frame.data))])
 
-    def _release(self, frame: Frame) -> None:
-        """Memory of the frame is free, and items that hold need no second check in the gossip process."""
-        hashes = [item.item_hash for item in frame.items if item.verdict == Verdict.ACCEPT and not item.known]
+    def _release(self, frame: Frame, envelopes: Sequence[Envelope]) -> None:
+        """Memory of the frame is free, and what is authorised, and only that, needs no second check (SPEC 7.5)."""
+        hashes = [
+            item.item_hash
+            for item, envelope in zip(frame.items, envelopes, strict=True)
+            if item.verdict == Verdict.ACCEPT and not item.known and self._authorised(envelope)
+        ]
         known = [Known(hashes)] if hashes else []
         self._send([*known, Credit(1, len(frame.data))])
 
@@ -123,11 +137,15 @@ def _entry(frame: Frame, opened: OpenFrame) -> Entry | None:
             return None
         findings.append(_finding(items))
         place += len(items)
+    if place != len(frame.items):
+        return None
     decided = asyncio.get_running_loop().create_future()
     return entry_of(Gossiped(frame.node_id, frame.frame_no, len(frame.data)), parts, findings, unreadable, decided)
 
 
 def _finding(items: Sequence[ItemVerdict]) -> Finding:
+    if any(item.verdict is None for item in items):
+        return NOTHING  # the gossip process could not tell, so it is checked here
     failures = [
         None if item.verdict == Verdict.ACCEPT else Refusal(Reason(item.reason), "7.7", "the gossip process says so")
         for item in items

@@ -42,7 +42,7 @@ CONNECT_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 5.0
 TERM_TIMEOUT_S: Final = 2.0
 BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 10.0
+BACKOFF_MAX_S: Final = 60.0
 LASTED_S: Final = 30.0
 
 COMMAND: Final = (sys.executable, "-m", "pushmesh_node.peer")
@@ -84,12 +84,19 @@ class GossipProcess:
     """`start`, then `send` and `open_stream`, then `stop`."""
 
     def __init__(
-        self, start: Start, owner: Owner, runtime_folder: Path | None = None, command: Sequence[str] = COMMAND
+        self,
+        start: Start,
+        owner: Owner,
+        runtime_folder: Path | None = None,
+        command: Sequence[str] = COMMAND,
+        restart_delay_s: float = BACKOFF_MIN_S,
     ):
+        """A process that dies is started again after `restart_delay_s`, doubled up to a minute while it keeps dying."""
         self._start = start
         self._owner = owner
         self._runtime_folder = runtime_folder
         self._command = tuple(command)
+        self._restart_delay_s = restart_delay_s
         self._folder: Path | None = None
         self._server: asyncio.Server | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -193,7 +200,7 @@ class GossipProcess:
             if self._stopping:
                 return
             failures = 0 if asyncio.get_running_loop().time() - began > LASTED_S else failures + 1
-            pause_s = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2 ** min(failures - 1, 10)) if failures else BACKOFF_MIN_S
+            pause_s = min(BACKOFF_MAX_S, self._restart_delay_s * 2 ** min(max(0, failures - 1), 10))
             self._owner.event(GossipLost(reason, int(pause_s * 1000)))
             await asyncio.sleep(pause_s)
 

@@ -31,6 +31,9 @@ class Hands(Protocol):
     def reoffer(self, parts: Sequence[tuple[bytes, Part]]) -> None:
         """Send parked parts the common way in again."""
 
+    def committed(self, envelopes: int, seconds: float) -> None:
+        """Count what became durable in one call, and how long it took."""
+
     def tally(self, effect: Tally) -> None:
         """Count answers."""
 

@@ -24,6 +24,8 @@ from .driver import Driver
 from .opened import Opener
 from .voucher_desk import VoucherDesk
 
+REVOKED = "the session key was revoked"
+
 
 class Inboxes:
     """Registers listeners, fans out what the engine orders, and reads pages."""
@@ -44,7 +46,6 @@ class Inboxes:
         self._metrics = metrics
         self._clock = clock
         self._listeners: defaultdict[Account, dict[Listener, int]] = defaultdict(dict)
-        self._waiting: defaultdict[Listener, list[Message]] = defaultdict(list)
 
     # Live
 
@@ -53,10 +54,15 @@ class Inboxes:
         return self._store.incarnation
 
     def listen(self, listener: Listener) -> int:
-        """Register for live messages after the commit number that is returned."""
+        """Register for live messages after the commit number that is returned.
+
+        Between the log-in and this a revocation may have come, which ended the listeners of then only."""
+        principal = listener.principal
         seam = self._driver.engine.last_commit
-        self._listeners[listener.principal.account][listener] = seam
-        self._driver.handle(ListenerCame(listener.principal.account))
+        self._listeners[principal.account][listener] = seam
+        self._driver.handle(ListenerCame(principal.account))
+        if principal.grant_id is not None and self._driver.engine.authority.is_revoked(principal.grant_id):
+            listener.end(Reason.GRANT_REVOKED, REVOKED)
         return seam
 
     def forget(self, listener: Listener) -> None:
@@ -91,7 +97,7 @@ class Inboxes:
     def end_access(self, grant_ids: Sequence[bytes]) -> None:
         """The driver's hand: end what rests on these grants (SPEC 11.4)."""
         ended = set(grant_ids)
-        self._end(lambda p: p.grant_id in ended, Reason.GRANT_REVOKED, "the session key was revoked")
+        self._end(lambda p: p.grant_id in ended, Reason.GRANT_REVOKED, REVOKED)
 
     def end_expired(self) -> None:
         """End connections whose token or grant has expired; for a slow tick."""
@@ -156,7 +162,9 @@ class Inboxes:
             self._metrics.dropped("decisions", Reason.STORE_FAILED, len(held))
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
-        """Remember how far a device has read; never backwards."""
+        """Remember how far a device has read; never backwards. Raises Denied `bad-cursor` for what was never given."""
+        if commit_no > self._driver.engine.last_commit:
+            raise Denied(Reason.BAD_CURSOR, "the cursor lies past the end of this store")
         known = await self.acknowledged(principal, device)
         if known is None or known < commit_no:
             await self._commit([CursorRecord(principal.account, device, commit_no, self._clock())])

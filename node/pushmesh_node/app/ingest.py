@@ -21,6 +21,7 @@ from pushmesh_protocol.types import Account, UnixMs
 
 from ..engine.events import Candidate, CaughtUp, Offer, Offered, Source
 from ..engine.records import Holder, SlotRange
+from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .verify import VerifyPool
 
@@ -29,6 +30,8 @@ BATCH_ENVELOPES = 1_024
 
 BATCHES_AHEAD = 3
 """Batches that may be verified before the oldest is decided."""
+
+READ_TRIES, READ_AGAIN_S = 30, 1.0
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -182,7 +185,7 @@ class Ingest:
         held: Sequence[Sequence[Holder]] = [()] * len(pairs)
         by_sync = any(isinstance(entry.source, CaughtUp) for entry in batch)
         if by_sync:
-            held = await self._store.holders(ranges)
+            held = await self._holders(ranges)
         due = [
             place
             for place, (entry, part, finding) in enumerate(pairs)
@@ -194,11 +197,20 @@ class Ingest:
         if by_sync:
             answers = await self._verify.verify(claims)
         else:
-            answers, held = await asyncio.gather(self._verify.verify(claims), self._store.holders(ranges))
+            answers, held = await asyncio.gather(self._verify.verify(claims), self._holders(ranges))
         for place, refusal in zip(due, answers, strict=True):
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
         return _offered(batch, failures, held)
+
+    async def _holders(self, ranges: Sequence[SlotRange]) -> Sequence[Sequence[Holder]]:
+        """Nothing can be decided without it: a disk that fails is asked again, and at last the node ends loudly."""
+        for _ in range(READ_TRIES - 1):
+            try:
+                return await self._store.holders(ranges)
+            except StoreFailed:
+                await asyncio.sleep(READ_AGAIN_S)
+        return await self._store.holders(ranges)
 
 
 def _slots_of(network: Network, part: Part) -> SlotRange:

@@ -3,13 +3,15 @@ engine orders."""
 
 import asyncio
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds.registry import CONTROL_KINDS, KIND_NAMES
 from pushmesh_protocol.network import Network, dump_network
@@ -44,13 +46,14 @@ from .version import VERSION
 from .voucher_desk import VoucherDesk
 
 TICK_S = 1.0
-EXPIRE_STEP = 512
+EXPIRE_STEP, EXPIRE_STEPS = 512, 32
+"""Items of one step, between two of which commits have their turn, and steps of one tick."""
 
 log = structlog.get_logger()
 
 
 class Node:
-    """Obeys `Hands`. Build it with `build_node`, run it with `run`, end it with `close`."""
+    """Obeys `Hands`. Then `restore`, `run`, and at the end `close`. `connections` tells open ones by transport."""
 
     def __init__(self, config: Config, network: Network, seed: bytes, store: Store, metrics: Metrics) -> None:
         self.config = config
@@ -60,16 +63,24 @@ class Node:
         self.metrics = metrics
         self.opener = Opener(network)
         self.policy = operator_policy(config)
-        self.verify = VerifyPool(network, config.verify.threads or max(1, (os.cpu_count() or 2) - 1))
+        threads = config.verify.threads or max(1, (os.cpu_count() or 2) - 1)
+        self.verify = VerifyPool(network, threads, metrics.verified)
         self.status = Status(self.node_id, network.name, network.id, VERSION)
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
         self.status.facts = self._facts
-        self.gossip = GossipProcess(_start(config, network, seed), self._owner()) if config.gossip.enabled else None
+        self.connections: Callable[[], dict[str, int]] = dict
+        self.gossip: GossipProcess | None = None
+        if config.gossip.enabled:
+            self.gossip = GossipProcess(
+                _start(config, network, seed), self._owner(), restart_delay_s=config.gossip.restart_delay_s
+            )
+        self._reloading: asyncio.Task[None] | None = None
+        self._reload_again = False
 
     async def restore(self) -> None:
         """Replay the store into a new engine, and build everything that stands on it."""
         engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
-        self.driver = Driver(engine, self.store, self, now_ms)
+        self.driver = Driver(engine, self.store, self, now_ms, time.monotonic)
         self.ingest = Ingest(
             self.network,
             self.store,
@@ -78,10 +89,24 @@ class Node:
             now_ms,
             max_envelopes=self.config.verify.queue_envelopes,
         )
-        self.publishing = Publishing(self.network, self.ingest, self.driver, self.verify, now_ms)
-        self.relaying = Relaying(Packer(self.network), self._send, self.metrics, now_ms)
-        self.link = GossipLink(self.network, self.ingest, self.metrics, self._tell, self._peer_came)
-        self.catch_up = CatchUp(self.network, self.store, self.ingest, self.metrics, self._open_stream)
+        self.publishing = Publishing(
+            self.network, self.ingest, self.driver, self.verify, now_ms, time.monotonic, self.metrics.published
+        )
+        gossip = self.config.gossip
+        packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
+        self.relaying = Relaying(packer, self._send, self.metrics, now_ms)
+        self.catch_up = CatchUp(
+            self.network, self.store, self.ingest, self.metrics, self._open_stream, self._durable, self.crashed
+        )
+        self.link = GossipLink(
+            self.network,
+            self.ingest,
+            self.metrics,
+            self._tell,
+            self.catch_up.peer_came,
+            self.catch_up.peer_left,
+            self._is_authorised,
+        )
         book = VoucherBook(self.node_id)
         epoch = self.network.epoch(now_ms())
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
@@ -104,10 +129,14 @@ class Node:
             group.create_task(self._tick(), name="tick")
 
     async def close(self) -> None:
-        """Finish what was taken, tell peers good-bye, close the store. Idempotent."""
-        self.publishing.draining = True
-        await self.catch_up.close()
-        await self.driver.settle()
+        """Finish what was taken, tell peers good-bye, close the store. Idempotent; also where `restore` failed."""
+        if "store" not in self.status.waiting_for:
+            self.publishing.draining = True
+            await self.catch_up.close()
+            await self.driver.settle()
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.wait((self._reloading,))
         if self.gossip is not None:
             await self.gossip.stop()
         self.verify.close()
@@ -145,27 +174,43 @@ class Node:
         """Count answers."""
         self.metrics.judged(effect.source, effect.verdict, effect.reason, effect.count)
 
+    def committed(self, envelopes: int, seconds: float) -> None:
+        """Count what became durable."""
+        self.metrics.committed(envelopes, seconds)
+
     def reload(self) -> None:
-        """Restore the engine from the store; nothing is decided meanwhile."""
-        self._reloading = asyncio.create_task(self._reload(), name="reload")
+        """Restore the engine from the store; nothing is decided meanwhile. One at a time: whoever finds one under way
+        makes it start over."""
+        self._reload_again = True
+        if self._reloading is None:
+            self._reloading = asyncio.create_task(self._reload(), name="reload")
+            self._reloading.add_done_callback(self._reloaded)
 
     def crashed(self, error: BaseException) -> None:
         """A fault of ours: logged once, here, with its traceback."""
         log.error("a task failed", error=repr(error), exc_info=error)
         self.metrics.crashed()
 
+    def _reloaded(self, task: "asyncio.Task[None]") -> None:
+        self._reloading = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crashed(error)
+
     async def _reload(self) -> None:
         async with self.ingest.paused():
-            await self.driver.settle()
-            while True:
+            while self._reload_again:
+                await self.driver.settle()
+                self._reload_again = False
                 try:
-                    self.driver.engine = await restore_engine(
-                        self.network, self.store, self.policy, self.opener, now_ms()
-                    )
-                    break
+                    engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
                 except StoreFailed as failure:
                     log.error("the store cannot be read; trying again", error=str(failure))
+                    self._reload_again = True
                     await asyncio.sleep(1.0)
+                    continue
+                # Numbers that were given and lost are never given again: readers may have passed them.
+                engine.last_commit = max(engine.last_commit, self.driver.engine.last_commit)
+                self.driver.engine = engine
             self.inboxes.recount()
         log.warning("state was restored from the store after a failed commit")
 
@@ -202,8 +247,19 @@ class Node:
     def _open_stream(self, node_id: bytes, protocol: str) -> Any:
         return None if self.gossip is None else self.gossip.open_stream(node_id, protocol)
 
-    def _peer_came(self, node_id: bytes) -> None:
-        self.catch_up.peer_came(node_id)
+    async def _durable(self, decided: "asyncio.Future[None]") -> bool:
+        """Wait until what was handed in is decided and on the disk; False where a commit failed meanwhile."""
+        failed = self.driver.failed_commits
+        await decided
+        await self.driver.settled(self.driver.engine.last_commit)
+        return failed == self.driver.failed_commits
+
+    def _is_authorised(self, envelope: Envelope) -> bool:
+        try:
+            self.driver.engine.authority.check(envelope)
+        except Refusal:
+            return False
+        return True
 
     # Time
 
@@ -218,8 +274,12 @@ class Node:
                 epoch=self.network.epoch(now_ms()),
                 parked=len(self.driver.engine.parking),
             )
+            for transport, count in self.connections().items():
+                self.metrics.connections(transport, count)
             try:
-                await self.store.expire(now_ms(), EXPIRE_STEP)
+                for _ in range(EXPIRE_STEPS):
+                    if await self.store.expire(now_ms(), EXPIRE_STEP) < EXPIRE_STEP:
+                        break
             except StoreFailed as failure:
                 log.error("expired messages cannot be removed", error=str(failure))
 

@@ -49,13 +49,23 @@ class Publishing:
     """Numbers requests and remembers whose they are until the driver answers them."""
 
     def __init__(
-        self, network: Network, ingest: Ingest, driver: Driver, verify: VerifyPool, clock: Callable[[], UnixMs]
+        self,
+        network: Network,
+        ingest: Ingest,
+        driver: Driver,
+        verify: VerifyPool,
+        clock: Callable[[], UnixMs],
+        monotonic_s: Callable[[], float],
+        observe: Callable[[float], None],
     ) -> None:
+        """`observe` is told the seconds that each call took."""
         self._network = network
         self._ingest = ingest
         self._driver = driver
         self._verify = verify
         self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._observe = observe
         self._numbers = count(1)
         self._waiting: dict[int, tuple[_Call, int]] = {}
         self.draining = False
@@ -68,10 +78,12 @@ class Publishing:
             raise Denied(Reason.QUEUE_FULL, "this node has as much under way as it may; try again", retry_after_s=1)
         if not frames:
             return []
+        began_s = self._monotonic_s()
         call = _Call(len(frames))
         for place, data in enumerate(frames):
             self._start(call, place, data)
         await call.done
+        self._observe(self._monotonic_s() - began_s)
         return call.answers
 
     def _start(self, call: _Call, place: int, data: bytes) -> None:
@@ -118,9 +130,7 @@ class Publishing:
         (failure,) = await self._verify.verify([claim])
         if failure is not None:
             raise failure
-        session = envelope.session
-        if session is not None:
-            self._driver.engine.authority.check_session(envelope.author, session)
+        self._driver.engine.authority.check(envelope)
         return envelope
 
 

@@ -2,7 +2,7 @@
 lock."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pushmesh_protocol.auth.verify import Claim, verify_claims
@@ -14,17 +14,19 @@ SPLIT_FROM = 16
 
 
 class VerifyPool:
-    """`threads` workers; the caller bounds how much is under way."""
+    """`threads` workers; the caller bounds how much is under way. `observe` is told the size of every list."""
 
-    def __init__(self, network: Network, threads: int) -> None:
+    def __init__(self, network: Network, threads: int, observe: Callable[[int], None]) -> None:
         self._network = network
         self._threads = threads
+        self._observe = observe
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
 
     async def verify(self, claims: Sequence[Claim]) -> list[Refusal | None]:
         """One answer per claim, in order."""
         if not claims:
             return []
+        self._observe(len(claims))
         loop = asyncio.get_running_loop()
         pieces = self._threads if len(claims) >= SPLIT_FROM else 1
         size = -(-len(claims) // pieces)

@@ -148,9 +148,6 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
     signature_checks_per_peer_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
     """Signatures that one peer may have this node check; frames above it wait, then are ignored as throttled."""
 
-    verify_threads: Annotated[int, Meta(ge=1, le=64)] = 1
-    """Threads of the gossip process that check signatures."""
-
     pack_delay_ms: Annotated[int, Meta(ge=0, le=1_000)] = 20
     """How long a frame stays open for more envelopes; the first one of an idle topic leaves at once."""
 
@@ -178,9 +175,6 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
 
     read_cache_bytes: Annotated[int, Meta(ge=MIB, le=65_536 * MIB)] = 16 * MIB
     """Page cache of each reading connection."""
-
-    decisions_kept_days: Annotated[int, Meta(ge=0, le=400)] = 14
-    """How long it is remembered why a wallet did not get a message; 0 remembers nothing."""
 
 
 class VerifyConfig(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ class Consumers:
     def __init__(self, per_account: int = 64) -> None:
         self._per_account = per_account
         self._accounts: Counter[Account] = Counter()
+        self._transports: Counter[str] = Counter()
         self._sessions: set[Session] = set()
         self._watchers: set[Callable[[], None]] = set()
         self._draining = False
@@ -25,20 +26,26 @@ class Consumers:
         """Sessions that are open now."""
         return len(self._sessions)
 
+    def by_transport(self) -> dict[str, int]:
+        """Sessions that are open now; a transport that ever had one stays, with 0."""
+        return dict(self._transports)
+
     @contextmanager
-    def admit(self, session: Session) -> Iterator[Session]:
-        """Count a session while it lasts. Raises Denied `too-many-connections` or `draining`."""
+    def admit(self, session: Session, transport: str = "rest") -> Iterator[Session]:
+        """Count a session of a transport while it lasts. Raises Denied `too-many-connections` or `draining`."""
         account = session.principal.account
         if self._draining:
             raise Denied(Reason.DRAINING, "the node stops")
         if self._accounts[account] >= self._per_account:
             raise Denied(Reason.TOO_MANY_CONNECTIONS, f"a wallet may have {self._per_account} streams here")
         self._accounts[account] += 1
+        self._transports[transport] += 1
         self._sessions.add(session)
         try:
             yield session
         finally:
             self._sessions.discard(session)
+            self._transports[transport] -= 1
             self._accounts[account] -= 1
             if not self._accounts[account]:
                 del self._accounts[account]

@@ -31,7 +31,7 @@ class EventRoutes:
         cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")
         session = await service.session(principal, cursor, request.query.get("device", ""), topics(request))
         lines = NDJSON_TYPE in request.headers.get("Accept", "")
-        encode = encode_lines if lines else encode_events
+        encode, transport = (encode_lines, "ndjson") if lines else (encode_events, "sse")
         response = web.StreamResponse(headers=HEADERS)
         response.content_type = NDJSON_TYPE if lines else SSE_TYPE
 
@@ -39,9 +39,9 @@ class EventRoutes:
             await response.write(encode(service.forms, batch))
 
         try:
-            with service.consumers.admit(session):
+            with service.consumers.admit(session, transport):
                 await response.prepare(request)
-                ended = await pump(session, service.inboxes, "ndjson" if lines else "sse", write)
+                ended = await pump(session, service.inboxes, transport, write)
             if ended.reason != Reason.SLOW_CONSUMER:
                 await write(ended)
                 return response

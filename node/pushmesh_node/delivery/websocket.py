@@ -150,7 +150,7 @@ class WalletSocket:
         chosen = None if word.topics is None else await self._readable(principal, word.topics)
         wanted = None if chosen is None else frozenset(chosen)
         session = await self._service.session(principal, word.cursor, word.device, wanted)
-        self._admitted.enter_context(self._service.consumers.admit(session))
+        self._admitted.enter_context(self._service.consumers.admit(session, "websocket"))
         self._session, self._topics = session, chosen
         self._delivery = asyncio.create_task(self._deliver(session))
 

@@ -307,7 +307,8 @@ class Engine:
     def _undo(self, event: StoreFailed) -> list[Effect]:
         records = [write for write in event.writes if isinstance(write, Record)]
         self._recent.forget(envelope_id for record in records for envelope_id in record.ids)
-        if any(record.kind != Kind.NOTIFICATION for record in records):
+        private = any(isinstance(write, PrivateRecord) for write in event.writes)
+        if private or any(record.kind != Kind.NOTIFICATION for record in records):
             return [Reload()]
         return []
 

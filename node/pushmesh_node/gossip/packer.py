@@ -38,20 +38,25 @@ class Packed:
 class _Bin:
     """What waits for one gossip topic and class."""
 
+    wait_ms: int
     parts: list[Part] = field(default_factory=list)
     grants: dict[bytes, Envelope] = field(default_factory=dict)
     bytes: int = 0
     envelopes: int = 0
     due_ms: int | None = None
     sent_ms: int = -(10**9)
-    wait_ms: int = SHORT_WAIT_MS
 
 
 class Packer:
     """Pure: the caller adds, sends what comes back, and calls `due` when `next_due_ms` has come."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(
+        self, network: Network, *, short_wait_ms: int = SHORT_WAIT_MS, long_wait_ms: int = LONG_WAIT_MS
+    ) -> None:
+        """A frame waits for more envelopes the short time, and under load up to the long one."""
         self._network = network
+        self._short_wait_ms = short_wait_ms
+        self._long_wait_ms = long_wait_ms
         self._bins: dict[tuple[str, FrameClass], _Bin] = {}
 
     def add(self, parts: Iterable[Part], grants: Sequence[Envelope], now_ms: int) -> list[Packed]:
@@ -61,13 +66,13 @@ class Packer:
         touched: dict[tuple[str, FrameClass], bool] = {}
         for part in parts:
             key = (gossip_topic_of(self._network, part.envelopes[0]), self._class_of(part, now_ms))
-            box = self._bins.setdefault(key, _Bin())
+            box = self._bins.setdefault(key, _Bin(wait_ms=self._short_wait_ms))
             touched.setdefault(key, not box.parts and now_ms - box.sent_ms >= box.wait_ms)
             self._put(key[0], box, part, by_id, now_ms, ready)
         for key, idle in touched.items():
             box = self._bins[key]
             if box.parts and idle:
-                box.wait_ms = SHORT_WAIT_MS
+                box.wait_ms = self._short_wait_ms
                 ready.append(_flush(key[0], box, now_ms))
             elif box.parts and box.due_ms is None:
                 box.due_ms = now_ms + box.wait_ms
@@ -78,9 +83,8 @@ class Packer:
         ready = []
         for (topic, _), box in self._bins.items():
             if box.due_ms is not None and box.due_ms <= now_ms:
-                box.wait_ms = min(
-                    LONG_WAIT_MS, box.wait_ms * 2
-                )  # it was not idle: under load frames wait longer and fill better
+                # It was not idle: under load frames wait longer and fill better.
+                box.wait_ms = min(self._long_wait_ms, max(1, box.wait_ms) * 2)
                 ready.append(_flush(topic, box, now_ms))
         return ready
 

@@ -16,6 +16,7 @@ TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "pu
 """`publish` is the publishers' stream; the others lead to wallets."""
 QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live")
 DIRECTIONS: Final = ("in", "out")
+MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
 STATUSES: Final = tuple(str(code) for code in range(100, 600))
@@ -32,7 +33,7 @@ class Metrics:
 
     def __init__(self, routes: Sequence[str] = ()) -> None:
         self.registry = registry = CollectorRegistry()
-        self._routes = frozenset(routes)
+        self._routes = {OTHER, *routes}
         ProcessCollector(registry=registry)
         self._judged = Counts(
             registry,
@@ -75,8 +76,15 @@ class Metrics:
             registry,
             "pushmesh_http_requests",
             "Answered HTTP requests.",
-            route=self._routes | {OTHER},
+            route=self._routes,
             status=STATUSES,
+        )
+        self._mqtt = Counts(
+            registry,
+            "pushmesh_mqtt_events",
+            "What went another way than asked on MQTT connections, and their ends.",
+            what=MQTT_EVENTS,
+            reason=REASONS,
         )
         self._caught_up = Counts(
             registry, "pushmesh_catch_up_envelopes", "Envelopes that peers sent in answer to this node's questions."
@@ -140,6 +148,14 @@ class Metrics:
     def dropped(self, queue: str, reason: Reason, count: int = 1) -> None:
         """`queue` is one of QUEUES."""
         self._drops.add(count, queue, reason)
+
+    def mqtt(self, what: str, reason: str) -> None:
+        """`what` is one of MQTT_EVENTS, `reason` of the closed list of reasons."""
+        self._mqtt.add(1, what, reason)
+
+    def serve_routes(self, routes: Iterable[str]) -> None:
+        """Path templates of the API; until they are told every request counts as `other`."""
+        self._routes.update(routes)
 
     def answered(self, route: str, status: int) -> None:
         """`route` is a path template, never the path itself."""

@@ -23,7 +23,8 @@ class MqttEndpoint:
         self._renderer = Renderer(self._about.incarnation)
         self._ports = ports
         self._links = Links(self._limits)
-        self._places = Places(self._limits.connections, self._limits.connections_per_host)
+        limits = self._limits
+        self._places = Places(limits.connections, limits.connections_per_host, exempt_loopback=limits.exempt_loopback)
         self._alive: set[Link] = set()
         self._server: asyncio.Server | None = None
 

@@ -28,6 +28,8 @@ class Limits:
     """Acknowledgements wait so long for later ones before they are stored; a crash in between repeats messages."""
     connections: int = 10_000
     connections_per_host: int = 256
+    exempt_loopback: bool = False
+    """Whether this machine may exceed connections_per_host."""
     kept_sessions: int = 10_000
     batches_in_flight: int = 4
     """Publish calls of one connection that overlap."""

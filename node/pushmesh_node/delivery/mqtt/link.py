@@ -248,7 +248,7 @@ class Link(asyncio.Protocol):
 
     async def _deliver(self, session: _Inbox) -> None:
         try:
-            with self._ports.consumers.admit(session), session:
+            with self._ports.consumers.admit(session, "mqtt"), session:
                 self._floor = max(self._floor, session.position)
                 async with aclosing(session.batches()) as batches:
                     async for batch in batches:

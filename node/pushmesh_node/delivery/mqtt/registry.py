@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from pushmesh_protocol.types import Account
 
@@ -43,16 +44,19 @@ class KeptSessions:
 class Places:
     """How many connections there are, in all and per remote host."""
 
-    def __init__(self, total: int, per_host: int) -> None:
+    def __init__(self, total: int, per_host: int, *, exempt_loopback: bool = False) -> None:
         self._total = total
         self._per_host = per_host
+        self._exempt_loopback = exempt_loopback
         self._count = 0
         self._by_host: dict[str, int] = {}
 
     def take(self, host: str) -> bool:
         """False where there is no room; then nothing is to be given back."""
         held = self._by_host.get(host, 0)
-        if self._count >= self._total or held >= self._per_host:
+        if self._count >= self._total:
+            return False
+        if held >= self._per_host and not (self._exempt_loopback and _is_loopback(host)):
             return False
         self._count += 1
         self._by_host[host] = held + 1
@@ -66,3 +70,10 @@ class Places:
             self._by_host[host] = left
         else:
             del self._by_host[host]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
