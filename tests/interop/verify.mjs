@@ -1,5 +1,5 @@
 // A second implementation of pushmesh protocol 1, written from SPEC.md alone, against the golden vectors:
-// `node verify.mjs FOLDER [file.json...]`. Prints each disagreement and `N passed, N failed`; exits with 1 where any failed.
+// `node verify.mjs FOLDER [file.json...]`. Prints each disagreement and `N passed, N failed`; exits with 1 if any failed.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { decode as outsideDecode } from '@msgpack/msgpack';
@@ -11,7 +11,9 @@ import { bigEndian, H, hex, join, leadingZeroBits, sha, u64, unhex, utf8 } from 
 import { checkLogin, checkToken, checkVoucher, loginSubject } from './lib/edges.mjs';
 import { gossipTopicOf, openFrame } from './lib/frames.mjs';
 import { Memory, judge, judgePrivate } from './lib/judge.mjs';
-import { batchMembers, envelopeMembers, loginMembers, signedText, textDigest, typedData, typedDigest } from './lib/members.mjs';
+import {
+  batchMembers, envelopeMembers, loginMembers, signedText, textDigest, typedData, typedDigest,
+} from './lib/members.mjs';
 import { pack, unpack } from './lib/msgpack.mjs';
 import { openNetwork } from './lib/network.mjs';
 import { Refusal, attempt } from './lib/refusal.mjs';
@@ -20,7 +22,9 @@ import { pathOf, rootFromRun, rootOf } from './lib/tree.mjs';
 
 const folder = process.argv[2];
 const read = (name) => JSON.parse(readFileSync(joinPath(folder, name), 'utf8'));
-const networks = Object.fromEntries(Object.entries(read('_networks.json')).map(([name, file]) => [name, openNetwork(file)]));
+const networks = Object.fromEntries(
+  Object.entries(read('_networks.json')).map(([name, file]) => [name, openNetwork(file)]),
+);
 
 function remember(network, given) {
   const memory = new Memory();
@@ -167,14 +171,17 @@ function run({ do: doing, given, input }) {
 let passed = 0;
 let failed = 0;
 const asked = process.argv.slice(3);
-for (const file of asked.length > 0 ? asked : readdirSync(folder).filter((name) => /^[a-z].*\.json$/.test(name)).sort()) {
+const all = readdirSync(folder).filter((name) => /^[a-z].*\.json$/.test(name)).sort();
+for (const file of asked.length > 0 ? asked : all) {
   for (const vector of read(file).vectors) {
     const said = run(vector);
     if (agrees(vector.expect, said)) {
       passed += 1;
     } else {
       failed += 1;
-      console.log(`${file}: ${vector.name}\n  expected ${JSON.stringify(vector.expect)}\n  said     ${JSON.stringify(said)}`);
+      console.log(`${file}: ${vector.name}`);
+      console.log(`  expected ${JSON.stringify(vector.expect)}`);
+      console.log(`  said     ${JSON.stringify(said)}`);
     }
   }
 }

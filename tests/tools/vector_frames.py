@@ -39,6 +39,11 @@ def limits(_wallets: WalletProcess) -> Book:
         book.judge(
             f"a contract's signature in an item of {size} bytes where 800 are allowed", frame(by_contract), answer
         )
+        bare = dress(4, SAFE, followed, [9, bytes(300)], network=SMALL)
+        newer = dress(4, SAFE, followed, [9, bytes(300 + size - len(pack(bare.form)))], network=SMALL)
+        assert len(pack(newer.form)) == size
+        answer = unreadable("unknown-scheme", "5.1") if size == 800 else over
+        book.judge(f"an unknown scheme in an item of {size} bytes where 800 are allowed", frame(newer), answer)
     small = [make(CAROL_SIGNS, 5, note(seq=seq), network=SMALL) for seq in range(5, 10)]
     book.judge("a frame of as many envelopes as the network allows", frame(*small[:4]), map(accept, small[:4]))
     book.judge("a frame of one envelope more", frame(*small), over)
@@ -131,6 +136,10 @@ def references(_wallets: WalletProcess) -> Book:
         book.judge(f"kind {kind} in the grant table", frame(by_phone, grants=[entry]), answer)
     strange = make(CAROL_SIGNS, 9, note(seq=20))
     book.judge("an unknown kind in the grant table", frame(by_phone, grants=[strange]), reject("malformed", "8.4"))
+    for kind, answer in ((2, unreadable("unknown-scheme", "5.1")), (5, reject("malformed", "8.4"))):
+        entry = dress(kind, OWNER, granted.body, [9, b"new"])
+        answers = [answer, ignore(by_phone, "unknown-grant", "5.15")] if kind == 2 else answer
+        book.judge(f"an unknown scheme of kind {kind} in the grant table", frame(by_phone, grants=[entry]), answers)
     run = batch.run()
     book.judge("a run in the grant table", frame(by_phone, grants=[run]), reject("malformed", "8.4"))
     both = frame(by_phone, by_wallet, grants=[granted])

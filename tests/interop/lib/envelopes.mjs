@@ -14,8 +14,8 @@ export function openItem(network, raw, { way = 'gossip' } = {}) {
   const [, kind, author, data, rawAuth] = raw;
   integer(0, 255)(kind, '4.5');
   if (!(author instanceof Uint8Array) || !(data instanceof Uint8Array)) throw malformed('8.1');
-  const auth = openAuth(rawAuth);
   if (pack(raw).length > network.limits.item_bytes) throw new Refusal('oversize', '8.2');
+  const auth = openAuth(rawAuth);
   if (isPrivate(kind) !== (way === 'private')) throw new Refusal('private-kind', '4.5');
   checkAccount(author);
   const body = openBody(network, kind, author, data);

@@ -1,4 +1,4 @@
-// Members of bodies, statements and edge messages: each maker gives a check that returns the value or throws `malformed`.
+// Members of bodies, statements and edge messages: each is a check that throws `malformed`.
 import { checkAccount, checkTopic } from './accounts.mjs';
 import { hex } from './bytes.mjs';
 import { malformed } from './refusal.mjs';

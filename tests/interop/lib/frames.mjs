@@ -1,5 +1,5 @@
 // Frames (SPEC section 8): opened into envelopes, and the gossip topic that each belongs to.
-import { SESSION, isUnknownScheme } from './auths.mjs';
+import { SESSION } from './auths.mjs';
 import { KINDS } from './bodies.mjs';
 import { equal, hex } from './bytes.mjs';
 import { openItem, openLeaf, openStatement } from './envelopes.mjs';
@@ -52,7 +52,6 @@ function checkRun(raw) {
 }
 
 function openGrant(network, raw) {
-  if (Array.isArray(raw) && raw[0] === 0 && isUnknownScheme(raw[4])) throw new Refusal('unknown-scheme', '5.1');
   if (Array.isArray(raw) && raw[1] !== 2) throw malformed('8.4');
   return openItem(network, raw);
 }

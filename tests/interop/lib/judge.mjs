@@ -125,7 +125,8 @@ function checkAuthority(memory, { kind, author, body, auth, cost }) {
   const outside = () => new Refusal('out-of-scope', '5.15');
   const { scopes, topics, firstSeq, endSeq, notBefore, expiresAt } = grant.body;
   if (kind !== 3 && !scopes.includes(kind)) throw outside();
-  if (topics !== null && body.topic !== null && !topics.some((part) => equal(pack(part), pack(body.topic)))) throw outside();
+  const isTopic = (part) => equal(pack(part), pack(body.topic));
+  if (topics !== null && body.topic !== null && !topics.some(isTopic)) throw outside();
   if (body.seq < firstSeq || body.seq + cost > endSeq) throw outside();
   if (body.issuedAt < notBefore || body.issuedAt >= expiresAt) throw outside();
   const order = (one) => [one.body.issuedAt, hex(one.id)];

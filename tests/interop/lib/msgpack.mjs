@@ -1,4 +1,4 @@
-// Canonical MessagePack (SPEC 3.1). The decoder refuses whatever is not in its shortest form, so nothing is re-encoded to check.
+// Canonical MessagePack (SPEC 3.1). The decoder refuses whatever is not in its shortest form: nothing is encoded again.
 // Integers are numbers where they are safe and BigInts beyond; nil is null, binary a Uint8Array.
 import { bigEndian, join, toBigInt, utf8 } from './bytes.mjs';
 import { malformed } from './refusal.mjs';
