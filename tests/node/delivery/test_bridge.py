@@ -1,0 +1,226 @@
+"""The bridge and a real Mosquitto that goes down and comes back under load: every message arrives."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from pushmesh_node.delivery.bridge import Bridge, sources, wait_s
+from pushmesh_node.delivery.bridge_settings import mosquitto_acl, read_bridge
+from pushmesh_node.delivery.messages import MessageForms
+from pushmesh_node.engine.answers import Permission
+from pushmesh_node.resources import configs_folder
+from pushmesh_protocol.accounts import Topic, display_account, display_topic, solana_account
+from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_notification
+from support.mosquitto import Broker, running_broker
+from support.mqtt_world import NODE_ID, now_ms, until
+
+pytestmark = pytest.mark.integration
+
+INBOX = f"pushmesh/{display_account(WALLET)}/inbox"
+DEVICE = (WALLET, "bridge:home")
+ALERTS = Topic(DAPP, "alerts")
+
+
+class Kept:
+    """What a bridge observed."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def observe(self, what: str, reason: str) -> None:
+        self.seen.append((what, str(reason)))
+
+
+def a_bridge(port: int, inboxes: FakeInboxes, kept: Kept, **changes: Any) -> Bridge:
+    table = {"name": "home", "url": f"mqtt://127.0.0.1:{port}", "accounts": [display_account(WALLET)], "in_flight": 16}
+    forms = MessageForms(inboxes.incarnation())
+    settings = read_bridge(table | changes)
+    return Bridge(settings, inboxes, inboxes, node_id=NODE_ID, forms=forms, now_ms=now_ms, observe=kept.observe)
+
+
+@asynccontextmanager
+async def bridging(bridge: Bridge) -> AsyncIterator[None]:
+    task = asyncio.create_task(bridge.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def a_client(broker: Broker, name: str, **more: Any) -> aiomqtt.Client:
+    """A client whose session the broker keeps."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+    properties.SessionExpiryInterval = 3_600
+    return aiomqtt.Client(
+        "127.0.0.1", broker.port, identifier=name, clean_start=False, properties=properties,
+        protocol=aiomqtt.ProtocolVersion.V5, **more,
+    )  # fmt: skip
+
+
+async def collect(broker: Broker, name: str, wanted: set[str], **more: Any) -> list[tuple[str, Any]]:
+    """(topic, payload) of everything until the ids wanted have come."""
+    found, left = [], set(wanted)
+    async with asyncio.timeout(60), a_client(broker, name, **more) as client:
+        async for message in client.messages:
+            shown = json.loads(bytes(message.payload))
+            found.append((str(message.topic), shown))
+            left.discard(shown["envelope"]["id"])
+            if not left:
+                break
+    return found
+
+
+def write_passwords(program: Path, folder: Path, *users: str) -> Path:
+    """A password file in which each user's password is its name."""
+    passwords = folder / "passwords"
+    passwords.touch(mode=0o600)
+    for user in users:
+        subprocess.run([program, "-b", passwords, user, user], check=True, timeout=30)
+    return passwords
+
+
+def has_reached(inboxes: FakeInboxes, commit_no: int) -> Callable[[], bool]:
+    return lambda: inboxes.devices.get(DEVICE) == commit_no
+
+
+async def test_every_message_arrives_though_the_broker_goes_down_and_comes_back_under_load(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    notes = [a_notification(number) for number in range(1, 401)]
+    async with running_broker(requires("mosquitto"), tmp_path) as broker:
+        async with a_client(broker, "collector") as client:
+            await client.subscribe(INBOX, qos=1)
+        async with bridging(a_bridge(broker.port, inboxes, kept)):
+            for at in range(0, 200, 5):
+                inboxes.commit(*notes[at : at + 5])
+                await asyncio.sleep(0)
+            await until(lambda: inboxes.devices.get(DEVICE, 0) >= 50)
+            await broker.stop()
+            reached = inboxes.devices[DEVICE]
+            inboxes.commit(*notes[200:300])
+            await until(lambda: ("bridge", "not-ready") in kept.seen)
+            assert inboxes.devices[DEVICE] == reached, "nothing counts that no broker has confirmed"
+            await broker.start()
+            inboxes.commit(*notes[300:])
+            await until(has_reached(inboxes, 400))
+        found = await collect(broker, "collector", {note.id.hex() for note in notes})
+    first_seen = list(dict.fromkeys(shown["envelope"]["id"] for _, shown in found))
+    assert first_seen == [note.id.hex() for note in notes]
+    assert {topic for topic, _ in found} == {INBOX}
+
+
+async def test_a_bridge_that_starts_again_goes_on_after_what_was_confirmed(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    inboxes.commit(a_notification(1), a_notification(2))
+    async with running_broker(requires("mosquitto"), tmp_path) as broker:
+        async with a_client(broker, "collector") as client:
+            await client.subscribe(INBOX, qos=1)
+        for number in (2, 3):
+            async with bridging(a_bridge(broker.port, inboxes, kept)):
+                await until(has_reached(inboxes, number))
+            if number == 2:
+                inboxes.commit(a_notification(3))
+        found = await collect(broker, "collector", {a_notification(3).id.hex()})
+    assert [shown["cursor"].split(".")[1] for _, shown in found] == ["1", "2", "3"]
+    assert [each for _, each in inboxes.handed_over] == [a_notification(number).id for number in (1, 2, 3)]
+
+
+async def test_broadcasts_go_to_their_topics(requires: Callable[[str], Path], tmp_path: Path) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    inboxes.commit(a_notification(1), a_notification(2, "other"))
+    topics = [display_topic(ALERTS)]
+    async with running_broker(requires("mosquitto"), tmp_path) as broker:
+        async with a_client(broker, "collector") as client:
+            await client.subscribe("pushmesh/topics/#", qos=1)
+        async with bridging(a_bridge(broker.port, inboxes, kept, accounts=[], topics=topics)):
+            found = await collect(broker, "collector", {a_notification(1).id.hex()})
+            await until(lambda: inboxes.devices.get((solana_account(NODE_ID), "bridge:home")) == 1)
+    assert [topic for topic, _ in found] == [f"pushmesh/topics/{display_topic(ALERTS)}"]
+
+
+async def test_a_broker_whose_access_list_refuses_the_bridge_confirms_nothing(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    inboxes.commit(a_notification(1))
+    (tmp_path / "acl").write_text("topic read #\n")
+    lines = ["allow_anonymous true", f"acl_file {tmp_path}/acl"]
+    async with running_broker(requires("mosquitto"), tmp_path, *lines) as broker:
+        async with bridging(a_bridge(broker.port, inboxes, kept)):
+            await until(lambda: ("bridge", "forbidden") in kept.seen)
+    assert inboxes.devices == {} and inboxes.handed_over == []
+
+
+async def test_with_the_access_list_a_reader_gets_its_own_inbox_and_cannot_write(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    inboxes.commit(a_notification(1))
+    passwords = write_passwords(requires("mosquitto_passwd"), tmp_path, "bridge", "alice", "mallory")
+    readers = {"alice": WALLET, "mallory": DAPP}
+    settings = read_bridge({"name": "home", "url": "mqtt://x", "accounts": [display_account(WALLET)]})
+    (tmp_path / "acl").write_text(mosquitto_acl(settings, "bridge", readers))
+    lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {tmp_path}/acl"]
+    alice, mallory = ({"username": user, "password": user} for user in ("alice", "mallory"))
+    async with running_broker(requires("mosquitto"), tmp_path, *lines) as broker:
+        for login in (alice, mallory):
+            async with a_client(broker, login["username"], **login) as client:
+                await client.subscribe("pushmesh/#", qos=1)
+                await client.publish(INBOX, b'{"envelope":{"id":"forged"}}', qos=1)
+        url = f"mqtt://bridge:bridge@127.0.0.1:{broker.port}"
+        async with bridging(a_bridge(broker.port, inboxes, kept, url=url)):
+            found = await collect(broker, "alice", {a_notification(1).id.hex()}, **alice)
+            await until(lambda: inboxes.devices.get(DEVICE) == 1)
+        async with a_client(broker, "mallory", **mallory) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await anext(aiter(client.messages))
+    assert [shown["envelope"]["id"] for _, shown in found] == [a_notification(1).id.hex()]
+
+
+async def test_the_example_configuration_starts_a_broker(requires: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = configs_folder() / "mosquitto"
+    lines = [line for line in (folder / "mosquitto.conf").read_text().splitlines() if line and line[0] != "#"]
+    assert "allow_anonymous false" in lines
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    moved = {"listener": [], "password_file": [str(passwords)], "acl_file": [str(folder / "pushmesh.acl")]}
+    told = [f"{key} {moved[key][0]}" for key in moved if moved[key]]
+    keep = [line for line in lines if line.split()[0] not in {*moved, "persistence", "persistence_location"}]
+    async with running_broker(requires("mosquitto"), tmp_path, *keep, *told) as broker:
+        with pytest.raises(aiomqtt.MqttError, match="Not authorized"):
+            async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5):
+                pass
+
+
+def test_the_wait_grows_and_is_bounded() -> None:
+    waits = [wait_s(failures) for failures in range(10)]
+    assert waits == sorted(waits) and waits[0] == 0.5 and max(waits) == 30.0
+    assert wait_s(10_000) == 30.0
+
+
+def test_a_bridge_reads_with_no_more_right_than_reading() -> None:
+    inboxes = FakeInboxes()
+    table = {
+        "name": "home",
+        "url": "mqtt://x",
+        "accounts": [display_account(WALLET)],
+        "topics": [display_topic(ALERTS)],
+    }
+    inbox, public = sources(read_bridge(table), inboxes, inboxes, NODE_ID)
+    assert (inbox.principal.account, inbox.principal.permissions) == (WALLET, frozenset({Permission.READ}))
+    assert (public.principal.account, public.principal.topics) == (solana_account(NODE_ID), frozenset({ALERTS}))
