@@ -42,7 +42,7 @@ MAX_PAGE_FRAMES = 4_096
 FIRST_REST_S, LONGEST_REST_S = 1.0, 300.0
 """After a round that failed an asker rests, twice as long each time in a row."""
 
-CommitNo = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+CommitNo = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
