@@ -55,7 +55,10 @@ class MqttEndpoint:
         for link in links:
             link.handle(Ended(Reason.DRAINING, "the node is going down"))
         if links:
-            await asyncio.wait([asyncio.ensure_future(link.gone.wait()) for link in links], timeout=3 * GOODBYE_S)
+            waits = [asyncio.ensure_future(link.gone.wait()) for link in links]
+            _, late = await asyncio.wait(waits, timeout=3 * GOODBYE_S)
+            for wait in late:
+                wait.cancel()
 
     def admit(self, host: str) -> Link | None:
         """The link of a connection from this host; None where there is no room for it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from mqtt5 import (
     ConnectPacket,
     PingReqPacket,
@@ -97,6 +98,23 @@ async def test_a_client_that_takes_no_bytes_is_ended_and_resumes_without_loss() 
         following = await again.read()
         assert isinstance(following, PublishPacket)
         assert dict(following.user_properties)["cursor"].endswith(f".{reached + 1}")
+
+
+async def test_a_client_that_asks_and_never_reads_is_not_read_either() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        flooding = await ready(endpoint)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20):
+                while sent < 500_000_000:
+                    async with asyncio.timeout(1):
+                        await flooding.send(b"\xc0\x00" * 100_000)
+                    sent += 200_000
+        assert 0 < sent < 12_000_000, f"the pings stay in the buffers of the sockets, not {sent} bytes"
+        other = await ready(endpoint, a_connect("laptop"))
+        await other.send(PingReqPacket())
+        assert isinstance(await other.read(), PingRespPacket)
 
 
 class Forgetful(FakeInboxes):
