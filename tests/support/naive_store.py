@@ -1,7 +1,8 @@
 """The store's naive twin: the same contract in memory, by the plainest code. A fake for other rooms' tests."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pushmesh_node.engine.records import (
     CursorRecord,

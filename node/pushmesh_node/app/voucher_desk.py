@@ -18,6 +18,9 @@ from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
 
+MAX_TOTAL = 2**63 - 1
+"""The store's integers are signed."""
+
 
 class VoucherDesk:
     """One owner of the voucher book."""
@@ -56,6 +59,8 @@ class VoucherDesk:
         now_ms = self._clock()
         if voucher.account != account:
             raise Refusal(Reason.FORBIDDEN, "10.1", "a wallet hands in its own vouchers only")
+        if max(voucher.count, voucher.units) > MAX_TOTAL:
+            raise Refusal(Reason.BAD_VOUCHER, "10.1", "count or units are beyond what this node can keep")
         await asyncio.to_thread(check_voucher, self._network, voucher)
         session = Session(voucher.key, voucher.grant_id, voucher.signature, None)
         self._engine().authority.check_live(account, session, Scope.VOUCHER, now_ms)

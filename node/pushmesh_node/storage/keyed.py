@@ -14,6 +14,9 @@ _TOKEN = "SELECT digest, account, grant_id, expires_at, first_seen, revoked FROM
 # Rows of removed items stay until the walk of expiry meets them.
 _HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
     WHERE first_commit = {COVERING.format(number="decisions.commit_no")}), 0)"""
+# In halves of 32 bits: a sum that leaves 64 bits is an error in SQLite, and what wallets claim is theirs to choose.
+_EPOCH_TOTALS = """SELECT account, sum(count >> 32), sum(count & 0xffffffff), sum(units >> 32), sum(units & 0xffffffff)
+    FROM vouchers WHERE epoch = ? AND equivocation IS NULL GROUP BY account ORDER BY account"""
 _BY_STREAM = " ORDER BY epoch, account, key, stream"
 
 
@@ -34,9 +37,8 @@ def voucher_streams(
 
 def epoch_totals(connection: sqlite3.Connection, epoch: int) -> list[tuple[bytes, int, int]]:
     """(account, count, units) summed over an epoch's streams; one with an equivocation counts nothing (SPEC 10.2)."""
-    sql = """SELECT account, sum(count), sum(units) FROM vouchers
-             WHERE epoch = ? AND equivocation IS NULL GROUP BY account ORDER BY account"""
-    return connection.execute(sql, (epoch,)).fetchall()
+    rows = connection.execute(_EPOCH_TOTALS, (epoch,))
+    return [(account, (c << 32) + count, (u << 32) + units) for account, c, count, u, units in rows]
 
 
 def decisions(connection: sqlite3.Connection, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pushmesh_node.engine.records import Record
 from pushmesh_node.storage import rows
