@@ -44,7 +44,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 def item_bytes(envelope: Envelope) -> bytes:
-    """What the item hash covers; for an envelope with its own auth it is the item as frames carry it (SPEC 4.2, 8.1)."""
+    """What the item hash covers (SPEC 4.2); for an envelope with its own auth the very item that frames carry."""
     if envelope.statement is None:
         return pack((0, envelope.kind, envelope.author, envelope.body_bytes, envelope.auth))
     return pack((1, envelope.statement, envelope.index, envelope.body_bytes))

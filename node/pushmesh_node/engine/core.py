@@ -12,7 +12,7 @@ from pushmesh_protocol.kinds import Grant, Kind, Notification, Preferences, Revo
 from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
-from pushmesh_protocol.types import Account, Epoch, UnixMs
+from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
 from ..curation import Policy
 from . import frame_rule
@@ -37,8 +37,8 @@ from .events import (
     Ticked,
 )
 from .parking import Parking
-from .parts import leaf_part
-from .records import DecisionRecord, Holder, PrivateRecord, Record, SentMark, VoidMark
+from .parts import pieces
+from .records import DecisionRecord, Holder, PrivateRecord, Record, SentMark, VoidMark, Write
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
@@ -132,55 +132,67 @@ class Engine:
         part = candidate.part
         epoch = self.network.epoch(part.envelopes[0].body.issued_at)
         outcomes: list[Outcome | None] = []
-        fresh: list[int] = []
-        for index, envelope in enumerate(part.envelopes):
-            failure = candidate.failures[index] if candidate.failures else None
-            outcome = self._look(turn, source, candidate, index, envelope, failure, epoch)
+        new: list[int] = []
+        unsent: list[int] = []
+        waiting: list[int] = []
+        for index in range(len(part.envelopes)):
+            outcome = self._look(turn, source, candidate, index, epoch)
             outcomes.append(outcome)
             if outcome is None:
-                fresh.append(index)
-        if fresh:
-            whole = len(fresh) == len(part.envelopes)
-            for index in [0] if whole else fresh:
-                piece = part if whole else leaf_part(part, index)
-                data = candidate.data if whole else None
-                for offset, outcome in enumerate(self._commit(turn, source, candidate, piece, epoch, data)):
-                    outcomes[index + offset] = outcome
+                new.append(index)
+            elif outcome.reason is Reason.OK:
+                unsent.append(index)
+            elif outcome.reason is Reason.UNKNOWN_GRANT:
+                waiting.append(index)
+        turn.fresh += pieces(part, unsent)
+        if waiting and not isinstance(source, Published):
+            self._park(turn, source.node_id, pieces(part, waiting))
+        places = iter(new)
+        for piece in pieces(part, new):
+            data = candidate.data if piece is part else None
+            for done in self._commit(turn, source, candidate, piece, epoch, data):
+                outcomes[next(places)] = done
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _look(
-        self,
-        turn: Turn,
-        source: Source,
-        candidate: Candidate,
-        index: int,
-        envelope: Envelope,
-        failure: Refusal | None,
-        epoch: Epoch,
-    ) -> Outcome | None:
-        """The outcome of an envelope that is refused or known already; None for one that is new and authorised."""
+    def _look(self, turn: Turn, source: Source, candidate: Candidate, index: int, epoch: Epoch) -> Outcome | None:
+        """The outcome of an envelope that is refused or known already; None for one that is new and authorised.
+
+        `ok` tells of one that is held and authorised, but was never sent: new to the mesh (SPEC 8.11)."""
+        envelope = candidate.part.envelopes[index]
+        failure = candidate.failures[index] if candidate.failures else None
         if failure is not None and failure.verdict is Verdict.REJECT:
             return refused(envelope, failure)
         holders = self._holders(candidate, envelope, epoch)
         held = held_by_same(envelope.id, holders) if holders else None
-        if held is not None:
+        if held is not None and not isinstance(source, Gossiped):
             # An envelope already held is answered with its receipt before any age check (SPEC 7.3).
-            if isinstance(source, Gossiped) and not held.sent and failure is None:
-                # It came by catch-up and was never sent: new to the mesh (SPEC 8.11).
-                turn.writes.append(SentMark(held.commit_no))
-                turn.fresh.append(leaf_part(candidate.part, index))
-                return Outcome(envelope.id, Level.DURABLE, Reason.OK, "", "", held.commit_no)
             return Outcome(envelope.id, Level.DURABLE, Reason.DUPLICATE, "7.6", "", held.commit_no)
-        if failure is not None:
-            return refused(envelope, failure)
         try:
+            if failure is not None:
+                raise failure
             self.authority.check(envelope)
         except Refusal as refusal:
-            return self._park_or_refuse(turn, source, candidate, index, envelope, refusal)
-        surplus, _ = rivals(envelope, holders) if holders else (False, [])
-        if surplus:
+            # For the mesh it counts as known with an authorised auth only (SPEC 7.5, 7.6).
+            return refused(envelope, refusal.alone())
+        if held is not None:
+            return self._known(turn, envelope, held, epoch)
+        if holders and rivals(envelope, holders)[0]:
             return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
         return None
+
+    def _known(self, turn: Turn, envelope: Envelope, held: Holder, epoch: Epoch) -> Outcome:
+        if held.sent:
+            return Outcome(envelope.id, Level.DURABLE, Reason.DUPLICATE, "7.6", "", held.commit_no)
+        turn.writes.append(SentMark(held.commit_no))
+        sent = Holder(held.first_seq, held.end_seq, held.id, held.commit_no, True)
+        self._recent.add(envelope.author, epoch, sent)
+        return Outcome(envelope.id, Level.DURABLE, Reason.OK, "", "", held.commit_no)
+
+    def _park(self, turn: Turn, node_id: bytes, parts: Sequence[Part]) -> None:
+        for part in parts:
+            session = part.envelopes[0].session
+            if session is not None:
+                self.parking.park(node_id, session.grant_id, part, turn.now_ms)
 
     def _holders(self, candidate: Candidate, envelope: Envelope, epoch: Epoch) -> Sequence[Holder]:
         first, end = envelope.body.seq, envelope.body.seq + envelope.cost
@@ -188,14 +200,6 @@ class Engine:
         if not candidate.holders:
             return recent
         return [*recent, *(h for h in candidate.holders if h.first_seq < end and first < h.end_seq)]
-
-    def _park_or_refuse(
-        self, turn: Turn, source: Source, candidate: Candidate, index: int, envelope: Envelope, refusal: Refusal
-    ) -> Outcome:
-        session = envelope.session
-        if refusal.reason is Reason.UNKNOWN_GRANT and session is not None and not isinstance(source, Published):
-            self.parking.park(source.node_id, session.grant_id, leaf_part(candidate.part, index), turn.now_ms)
-        return refused(envelope, refusal)
 
     def _commit(
         self, turn: Turn, source: Source, candidate: Candidate, part: Part, epoch: Epoch, data: bytes | None
@@ -226,9 +230,10 @@ class Engine:
     ) -> bool:
         """Take the envelope's slots; True where it shares one, which makes both void (SPEC 6.5)."""
         holders = self._holders(candidate, envelope, epoch)
-        _, others = rivals(envelope, holders) if holders else (False, [])
+        others = rivals(envelope, holders)[1] if holders else []
         for other in others:
             turn.writes.append(VoidMark(other.commit_no))
+            self._withdraw(other.id)
         if others:
             turn.writes.append(VoidMark(commit_no))
         seq = envelope.body.seq
@@ -253,9 +258,12 @@ class Engine:
             # A grant or a revocation acts whether its slot is void or not (SPEC 6.5).
             self.authority.add(envelope)
             self._grants[envelope.id] = envelope
+            self._reconsider(envelope.author)
             turn.released += self.parking.release(envelope.id)
         elif isinstance(body, Revocation):
-            self._apply_revocation(turn, envelope)
+            self.authority.add(envelope)
+            self._reconsider(envelope.author)
+            turn.ended += [grant.id for grant in self.authority.revoked_by(envelope.author, body)]
         elif void:
             return
         elif kind == Kind.SUBSCRIPTION:
@@ -265,14 +273,17 @@ class Engine:
         elif kind == Kind.RETRACTION:
             self.retractions.add(envelope)
 
-    def _apply_revocation(self, turn: Turn, envelope: Envelope) -> None:
-        self.authority.add(envelope)
-        self.subscriptions.reconsider(envelope.author)
-        for topic in self.topics.keys():
-            if topic.owner == envelope.author:
-                self.topics.choose(topic)
-        grants = self.authority.grants_of(envelope.author)
-        turn.ended += [grant.id for grant in grants if self.authority.is_revoked(grant.id)]
+    def _reconsider(self, author: Account) -> None:
+        self.subscriptions.reconsider(author)
+        self.topics.reconsider(author)
+
+    def _withdraw(self, envelope_id: EnvelopeId) -> None:
+        """Undo what an envelope changed that turns out void, so that the order of arrival decides nothing (SPEC 6.5).
+
+        Grants and revocations act all the same."""
+        self.subscriptions.withdraw(envelope_id)
+        self.topics.withdraw(envelope_id)
+        self.retractions.withdraw(envelope_id)
 
     def _take_preferences(self, turn: Turn, request: int, envelope: Envelope) -> None:
         reason = Reason.DUPLICATE
@@ -305,18 +316,18 @@ class Engine:
     # Failure and time.
 
     def _undo(self, event: StoreFailed) -> list[Effect]:
-        records = [write for write in event.writes if isinstance(write, Record)]
-        self._recent.forget(envelope_id for record in records for envelope_id in record.ids)
-        private = any(isinstance(write, PrivateRecord) for write in event.writes)
-        if private or any(record.kind != Kind.NOTIFICATION for record in records):
-            return [Reload()]
-        return []
+        """Unlearn the slots. What else changed can be told by the store alone: state, and who lost it as void."""
+        for write in event.writes:
+            if isinstance(write, Record):
+                self._recent.forget(write.author, write.epoch, write.first_seq, write.end_seq, write.ids)
+        return [Reload()] if any(_changes_state(write) for write in event.writes) else []
 
     def _sweep(self, now_ms: int) -> None:
         if now_ms < self._next_sweep_ms:
             return
         self._next_sweep_ms = now_ms + SWEEP_EVERY_MS
         self.subscriptions.sweep(now_ms)
+        self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)
         self.parking.sweep(now_ms)
 
@@ -331,6 +342,12 @@ def decision_record(
 ) -> DecisionRecord:
     """What explain keeps of a delivery verdict other than `now`."""
     return DecisionRecord(account, commit_no, verdict, reason, rule, now_ms)
+
+
+def _changes_state(write: Write) -> bool:
+    if isinstance(write, Record):
+        return write.kind != Kind.NOTIFICATION
+    return isinstance(write, PrivateRecord | VoidMark | SentMark)
 
 
 def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcome]:

@@ -44,8 +44,12 @@ class Curator:
         return True
 
     def preferences_of(self, account: Account) -> Envelope | None:
-        """The preferences that count for a wallet here."""
+        """The newest preferences of a wallet, expired or not."""
         return self._preferences.get(account)
+
+    def _wallet(self, account: Account, now_ms: UnixMs) -> Policy:
+        held = self._preferences.get(account)
+        return self._wallets[account] if held is not None and held.body.expires_at > now_ms else NO_PREFERENCES
 
     def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs) -> Decision:
         """What becomes of a message for a wallet, now."""
@@ -66,7 +70,7 @@ class Curator:
             subscribed=subscription is not None
             and isinstance(subscription.body, Subscription)
             and subscription.body.on,
-            wallet=self._wallets.get(account, NO_PREFERENCES),
+            wallet=self._wallet(account, now_ms),
             operator=self._policy,
             now=now_ms,
             void=void,

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
-from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from .answers import Level, Outcome
 from .effects import Judge
-from .events import Gossiped, Offer
-from .parts import run_overhead_bytes, statement_bytes
+from .events import Candidate, Gossiped, Offer
+from .parts import run_overhead_bytes
 
 
 def first_reject(offer: Offer) -> Refusal | None:
@@ -28,33 +28,49 @@ def judge(source: Gossiped, offer: Offer, answers: Sequence[Sequence[Outcome]]) 
     """ACCEPT where every item is accepted now or has a known item hash, and new items are at least half of the
     bytes."""
     new_bytes = 0
-    known_bytes = 0
-    statements: dict[int, tuple[int, bool]] = {}
     blocking: Reason | None = offer.unreadable[0][1].reason if offer.unreadable else None
     for candidate, outcomes in zip(offer.candidates, answers, strict=True):
-        fresh = False
         for index, outcome in enumerate(outcomes):
-            size = candidate.sizes[index] if candidate.sizes else 0
-            if outcome.level is Level.DURABLE and outcome.reason is not Reason.DUPLICATE:
-                new_bytes += size
-                fresh = True
-            elif candidate.known and candidate.known[index]:
-                known_bytes += size
-            else:
+            if is_new(outcome):
+                new_bytes += candidate.sizes[index] if candidate.sizes else 0
+            elif not _is_known(candidate, index, outcome):
                 blocking = blocking or outcome.reason
-        known_bytes += 0 if fresh else run_overhead_bytes(candidate.part)
-        _note_statement(statements, candidate.part, fresh)
-    known_bytes += sum(size for size, fresh in statements.values() if not fresh)
     if blocking is not None:
         return Judge(source.frame_no, Verdict.IGNORE, blocking, new_bytes)
     if new_bytes == 0:
         return Judge(source.frame_no, Verdict.IGNORE, Reason.DUPLICATE, 0)
-    if 2 * (source.frame_bytes - known_bytes) < source.frame_bytes:
+    if 2 * _known_bytes(offer, answers) > source.frame_bytes:
         return Judge(source.frame_no, Verdict.IGNORE, Reason.STALE_FRAME, new_bytes)
     return Judge(source.frame_no, Verdict.ACCEPT, Reason.OK, new_bytes)
 
 
-def _note_statement(statements: dict[int, tuple[int, bool]], part: Part, fresh: bool) -> None:
-    if part.statement is not None:
-        size, was_fresh = statements.get(id(part.statement), (statement_bytes(part), False))
-        statements[id(part.statement)] = (size, was_fresh or fresh)
+def is_new(outcome: Outcome) -> bool:
+    """Accepted now: stored, or held and never sent before."""
+    return outcome.level is Level.DURABLE and outcome.reason is not Reason.DUPLICATE
+
+
+def _is_known(candidate: Candidate, index: int, outcome: Outcome) -> bool:
+    """Its item hash was known, or its id was and this auth is authorised too (SPEC 7.6)."""
+    return outcome.level is Level.DURABLE or bool(candidate.known and candidate.known[index])
+
+
+def _known_bytes(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> int:
+    """Encoded bytes of what no new item is or refers to: items, grants, run headers and paths, statements."""
+    pairs = list(zip(offer.candidates, answers, strict=True))
+    sessions = (candidate.part.envelopes[0].session for candidate, outcomes in pairs if any(map(is_new, outcomes)))
+    needed = {session.grant_id for session in sessions if session is not None}
+    known_bytes = 0
+    statements: dict[bytes, bool] = {}
+    for candidate, outcomes in pairs:
+        part = candidate.part
+        fresh = any(map(is_new, outcomes))
+        if not fresh and part.envelopes[0].id in needed:
+            continue  # the grant of a new item
+        for index, outcome in enumerate(outcomes):
+            if not is_new(outcome) and candidate.sizes:
+                known_bytes += candidate.sizes[index]
+        if part.statement is not None:
+            known_bytes += 0 if fresh else run_overhead_bytes(part)
+            packed = pack(part.statement)
+            statements[packed] = fresh or statements.get(packed, False)
+    return known_bytes + sum(len(packed) for packed, fresh in statements.items() if not fresh)

@@ -1,8 +1,10 @@
 """Pieces of a frame's parts: leaves of a run by themselves, runs cut to a size, and what a part weighs."""
 
+from collections.abc import Sequence
+
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.tree import audit_path, levels_of, path_in
+from pushmesh_protocol.tree import levels_of, path_in
 
 
 def leaf_part(part: Part, index: int) -> Part:
@@ -12,7 +14,7 @@ def leaf_part(part: Part, index: int) -> Part:
     return leaf_parts(part, [index])[0]
 
 
-def leaf_parts(part: Part, indexes: "list[int] | range") -> list[Part]:
+def leaf_parts(part: Part, indexes: Sequence[int]) -> list[Part]:
     """Several envelopes of a part, each by itself; the run's tree is built once."""
     if part.statement is None or len(part.envelopes) == 1:
         return [part for _ in indexes]
@@ -23,25 +25,34 @@ def leaf_parts(part: Part, indexes: "list[int] | range") -> list[Part]:
     ]
 
 
+def pieces(part: Part, indexes: Sequence[int]) -> list[Part]:
+    """These envelopes of a part, in ascending order: the part itself where it is all of them, else each by itself."""
+    if len(indexes) == len(part.envelopes):
+        return [part]
+    return leaf_parts(part, indexes) if indexes else []
+
+
 def split_run(part: Part, max_bytes: int) -> list[Part]:
-    """The part itself, or a run that is too large for a frame cut into runs of 2^k leaves that fit (SPEC 8.3)."""
+    """The part itself, or a run that is too large for a frame cut into runs of 2^k leaves that fit (SPEC 8.3).
+
+    A single leaf is never cut, whatever its size."""
     if part.statement is None or _run_bytes(part) <= max_bytes:
         return [part]
-    ids = [leaf.id for leaf in part.envelopes]
-    size = 1 << (len(ids) - 1).bit_length()
-    while True:
-        size //= 2
-        pieces = [
-            Part(
-                part.envelopes[start : start + size],
-                part.statement,
-                part.first + start,
-                (*audit_path(ids, start, min(size, len(ids) - start)), *part.path),
-            )
-            for start in range(0, len(ids), size)
-        ]
-        if size == 1 or all(_run_bytes(piece) <= max_bytes for piece in pieces):
-            return pieces
+    levels = levels_of([leaf.id for leaf in part.envelopes])
+    runs = [part]
+    for height in range(len(levels) - 2, -1, -1):
+        runs = [_subtree(part, levels, height, place) for place in range(len(levels[height]))]
+        if all(_run_bytes(run) <= max_bytes for run in runs):
+            break
+    return runs
+
+
+def _subtree(part: Part, levels: Sequence[Sequence[bytes]], height: int, place: int) -> Part:
+    """The run of the leaves under one node of a run's tree."""
+    start = place << height
+    leaves = part.envelopes[start : start + (1 << height)]
+    path = path_in(levels[height:], place)
+    return Part(leaves, part.statement, part.first + start, (*path, *part.path))
 
 
 def _run_bytes(part: Part) -> int:
@@ -49,12 +60,8 @@ def _run_bytes(part: Part) -> int:
 
 
 def run_overhead_bytes(part: Part) -> int:
-    """Encoded bytes of a run beside its bodies: header and path. 0 for an envelope with its own auth."""
+    """Encoded bytes of a run beside its bodies: its header and path, with the shortest statement index. 0 for an
+    envelope with its own auth."""
     if part.statement is None:
         return 0
-    return len(pack([1, 0, part.first, list(part.path), []])) + 2
-
-
-def statement_bytes(part: Part) -> int:
-    """Encoded bytes of the run's statement, 0 where there is none."""
-    return 0 if part.statement is None else len(pack(part.statement))
+    return len(pack((1, 0, part.first, part.path, [None] * len(part.envelopes)))) - len(part.envelopes)

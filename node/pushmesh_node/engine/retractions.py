@@ -1,37 +1,56 @@
 """Which notifications were taken back, cancelled or replaced (SPEC 4.17)."""
 
-from collections import defaultdict
-
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Retraction
+from pushmesh_protocol.types import EnvelopeId
+
+from .expiries import Expiries
 
 
 class Retractions:
     """The live retractions by target; a target may be unknown here or come later."""
 
     def __init__(self) -> None:
-        self._by_target: defaultdict[bytes, list[Envelope]] = defaultdict(list)
+        self._by_target: dict[bytes, dict[EnvelopeId, Envelope]] = {}
+        self._target_of: dict[EnvelopeId, bytes] = {}
+        self._expiries = Expiries()
+
+    def __len__(self) -> int:
+        """Retractions that are held."""
+        return len(self._target_of)
 
     def add(self, envelope: Envelope) -> None:
-        """Take in an authorised retraction whose slot is not void."""
+        """Take in an authorised retraction whose slot is not void; twice changes nothing."""
         assert isinstance(envelope.body, Retraction)  # the kind says so
-        if all(known.id != envelope.id for known in self._by_target[envelope.body.target]):
-            self._by_target[envelope.body.target].append(envelope)
+        if envelope.id not in self._target_of:
+            self._by_target.setdefault(envelope.body.target, {})[envelope.id] = envelope
+            self._target_of[envelope.id] = envelope.body.target
+            self._expiries.add(envelope.body.expires_at, envelope.id)
+
+    def withdraw(self, envelope_id: EnvelopeId) -> bool:
+        """Unlearn a retraction, void or expired; False where it was not held."""
+        target = self._target_of.pop(envelope_id, None)
+        if target is None:
+            return False
+        envelopes = self._by_target[target]
+        del envelopes[envelope_id]
+        if not envelopes:
+            del self._by_target[target]
+        return True
 
     def of(self, target: Envelope) -> Envelope | None:
         """The first retraction of a notification that counts, or None. One that expires before its target has no
         effect."""
-        counting = [envelope for envelope in self._by_target.get(target.id, ()) if _counts(envelope, target)]
+        held = self._by_target.get(target.id)
+        if held is None:
+            return None
+        counting = [envelope for envelope in held.values() if _counts(envelope, target)]
         return min(counting, key=lambda envelope: envelope.order, default=None)
 
     def sweep(self, now_ms: int) -> None:
-        """Forget what has expired."""
-        for target, envelopes in list(self._by_target.items()):
-            kept = [envelope for envelope in envelopes if envelope.body.expires_at > now_ms]
-            if kept:
-                self._by_target[target] = kept
-            else:
-                del self._by_target[target]
+        """Forget what has expired; costs what it removes."""
+        for envelope_id in self._expiries.due(now_ms):
+            self.withdraw(envelope_id)
 
 
 def _counts(retraction: Envelope, target: Envelope) -> bool:

@@ -20,12 +20,12 @@ class RecentSlots:
         self._old: dict[Key, tuple[Holder, ...]] = {}
 
     def add(self, author: bytes, epoch: int, holder: Holder) -> None:
-        """Remember that an envelope holds its slots."""
+        """Remember that an envelope holds its slots; what was remembered of the same envelope is replaced."""
         new = self._new
         for seq in range(holder.first_seq, holder.end_seq):
             key = (author, epoch, seq)
-            others = new.get(key) or self._old.get(key)
-            new[key] = (holder,) if others is None else (*others, holder)
+            known = new.get(key) or self._old.get(key)
+            new[key] = (holder,) if known is None else (*(one for one in known if one.id != holder.id), holder)
         if len(new) > self._capacity:
             self._old, self._new = new, {}
 
@@ -40,17 +40,16 @@ class RecentSlots:
             found += self._new.get(key) or self._old.get(key) or ()
         return found
 
-    def forget(self, ids: Iterable[EnvelopeId]) -> None:
-        """Unlearn envelopes whose commit failed."""
-        gone = set(ids)
-        for table in (self._new, self._old):
-            for key, holders in list(table.items()):
-                kept = tuple(holder for holder in holders if holder.id not in gone)
-                if len(kept) < len(holders):
-                    if kept:
-                        table[key] = kept
-                    else:
-                        del table[key]
+    def forget(self, author: bytes, epoch: int, first_seq: int, end_seq: int, ids: Iterable[EnvelopeId]) -> None:
+        """Unlearn envelopes whose commit failed, in the slots that they held."""
+        gone = frozenset(ids)
+        for seq in range(first_seq, end_seq):
+            key = (author, epoch, seq)
+            kept = tuple(holder for holder in self.find(author, epoch, seq, seq + 1) if holder.id not in gone)
+            self._old.pop(key, None)
+            self._new.pop(key, None)
+            if kept:
+                self._new[key] = kept
 
 
 def held_by_same(envelope_id: bytes, holders: Sequence[Holder]) -> Holder | None:

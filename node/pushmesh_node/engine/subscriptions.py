@@ -7,7 +7,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Subscription
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, EnvelopeId
 
 from .versions import Versions
 
@@ -19,20 +19,26 @@ class Subscriptions:
 
     def __init__(self, authority: Authority) -> None:
         self._versions: Versions[Key] = Versions(authority)
-        self._topics_of: defaultdict[Account, set[Topic]] = defaultdict(set)
         self._subscribers: defaultdict[Topic, set[Account]] = defaultdict(set)
 
     def add(self, envelope: Envelope) -> None:
         """Take in an authorised subscription whose slot is not void."""
         topic = envelope.body.topic
         assert topic is not None  # the kind says so
-        self._topics_of[envelope.author].add(topic)
-        self._index((envelope.author, topic), self._versions.add((envelope.author, topic), envelope))
+        key = (envelope.author, topic)
+        self._index(key, self._versions.add(key, envelope))
+
+    def withdraw(self, envelope_id: EnvelopeId) -> bool:
+        """Unlearn a subscription whose slot turned out void; False where it was not held."""
+        key = self._versions.withdraw(envelope_id)
+        if key is not None:
+            self._index(key, self._versions.choose(key))
+        return key is not None
 
     def reconsider(self, account: Account) -> None:
-        """Decide an account's subscriptions again, after one of its keys was revoked."""
-        for topic in self._topics_of.get(account, ()):
-            self._index((account, topic), self._versions.choose((account, topic)))
+        """Decide an account's subscriptions again, after a grant or a revocation of it became known."""
+        for key in self._versions.keys_of(account):
+            self._index(key, self._versions.choose(key))
 
     def _index(self, key: Key, chosen: Envelope | None) -> None:
         account, topic = key
@@ -51,7 +57,7 @@ class Subscriptions:
 
     def of(self, account: Account, now_ms: int) -> list[Envelope]:
         """All subscriptions in force of a wallet, on and off, by topic."""
-        found = (self.in_force(account, topic, now_ms) for topic in sorted(self._topics_of.get(account, ())))
+        found = (self._versions.in_force(key, now_ms) for key in sorted(self._versions.keys_of(account)))
         return [envelope for envelope in found if envelope is not None]
 
     def topics_on(self, account: Account, now_ms: int) -> list[Topic]:
@@ -62,10 +68,7 @@ class Subscriptions:
         """Wallets whose subscription is on; one that just expired may still be among them, `in_force` decides."""
         return self._subscribers.get(topic, frozenset())
 
-    def sweep(self, now_ms: int) -> int:
-        """Forget what has expired; returns how many keys were looked at. For a slow tick."""
-        keys = self._versions.keys()
-        for key in keys:
-            self._versions.drop_expired(key, now_ms)
+    def sweep(self, now_ms: int) -> None:
+        """Forget what has expired; costs what it removes."""
+        for key in self._versions.sweep(now_ms):
             self._index(key, self._versions.in_force(key, now_ms))
-        return len(keys)

@@ -1,12 +1,15 @@
 """State that the newest signed word decides: subscriptions, and topics' own details (SPEC 4.14)."""
 
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Subscription
+from pushmesh_protocol.types import Account, EnvelopeId
+
+from .expiries import Expiries
 
 K = TypeVar("K", bound=Hashable)
 
@@ -26,52 +29,87 @@ def _is_off(envelope: Envelope) -> bool:
 
 
 class Versions(Generic[K]):
-    """Per key and signing key the newest envelope; in force is the newest among the keys that are not revoked."""
+    """Every live version per key; in force is the newest of those whose signer still counts.
+
+    Older versions are kept until they expire, since one that is newer may yet turn out void or signed by a revoked
+    key. A key belongs to the one author of its envelopes."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._kept: defaultdict[K, dict[bytes, Envelope]] = defaultdict(dict)
+        self._versions: dict[K, dict[EnvelopeId, Envelope]] = {}
         self._in_force: dict[K, Envelope] = {}
+        self._key_of: dict[EnvelopeId, K] = {}
+        self._keys_of: defaultdict[Account, set[K]] = defaultdict(set)
+        self._expiries = Expiries()
+
+    def __len__(self) -> int:
+        """Versions that are held."""
+        return len(self._key_of)
 
     def add(self, key: K, envelope: Envelope) -> Envelope | None:
         """Take an envelope in and return what is in force for the key now. Order of arrival does not matter."""
-        session = envelope.session
-        signer = session.key if session is not None else b""
-        kept = self._kept[key].get(signer)
-        if kept is None or newer(envelope, kept):
-            self._kept[key][signer] = envelope
-        return self.choose(key)
+        if envelope.id not in self._key_of:
+            self._versions.setdefault(key, {})[envelope.id] = envelope
+            self._key_of[envelope.id] = key
+            self._keys_of[envelope.author].add(key)
+            self._expiries.add(envelope.body.expires_at, envelope.id)
+        chosen = self._in_force.get(key)
+        if self._authority.counts(envelope) and (chosen is None or newer(envelope, chosen)):
+            self._in_force[key] = chosen = envelope
+        return chosen
+
+    def withdraw(self, envelope_id: EnvelopeId) -> K | None:
+        """Unlearn a version, void or expired; returns its key, None where it was not held."""
+        key = self._key_of.pop(envelope_id, None)
+        if key is None:
+            return None
+        versions = self._versions[key]
+        envelope = versions.pop(envelope_id)
+        if not versions:
+            del self._versions[key]
+            self._leave(envelope.author, key)
+        if self._in_force.get(key) is envelope:
+            self.choose(key)
+        return key
 
     def choose(self, key: K) -> Envelope | None:
-        """Decide again what is in force, after a key was revoked."""
-        best: Envelope | None = None
-        for envelope in self._kept.get(key, {}).values():
-            session = envelope.session
-            if session is not None and self._authority.is_revoked(session.grant_id):
-                continue
-            if best is None or newer(envelope, best):
-                best = envelope
+        """Decide again what is in force, after something happened to its signers."""
+        best = self._newest(self._versions.get(key, {}).values())
         if best is None:
             self._in_force.pop(key, None)
         else:
             self._in_force[key] = best
         return best
 
+    def reconsider(self, author: Account) -> None:
+        """Decide all keys of an author again, after a grant or a revocation of it became known."""
+        for key in self.keys_of(author):
+            self.choose(key)
+
     def in_force(self, key: K, now_ms: int) -> Envelope | None:
-        """The envelope in force, None where there is none or it has expired."""
-        envelope = self._in_force.get(key)
-        return envelope if envelope is not None and envelope.body.expires_at > now_ms else None
+        """The envelope in force, None where there is none that is live."""
+        chosen = self._in_force.get(key)
+        if chosen is None or chosen.body.expires_at > now_ms:
+            return chosen
+        return self._newest(e for e in self._versions[key].values() if e.body.expires_at > now_ms)
 
-    def keys(self) -> list[K]:
-        """Every key that has anything."""
-        return list(self._kept)
+    def keys_of(self, author: Account) -> frozenset[K]:
+        """Every key of an author that has anything."""
+        return frozenset(self._keys_of.get(author, ()))
 
-    def drop_expired(self, key: K, now_ms: int) -> None:
-        """Forget the expired envelopes of a key."""
-        kept = self._kept.get(key, {})
-        for signer, envelope in list(kept.items()):
-            if envelope.body.expires_at <= now_ms:
-                del kept[signer]
-        if not kept:
-            self._kept.pop(key, None)
-        self.choose(key)
+    def sweep(self, now_ms: int) -> list[K]:
+        """Forget the versions that have expired; returns their keys, some more than once."""
+        keys = (self.withdraw(envelope_id) for envelope_id in self._expiries.due(now_ms))
+        return [key for key in keys if key is not None]
+
+    def _newest(self, envelopes: Iterable[Envelope]) -> Envelope | None:
+        best: Envelope | None = None
+        for envelope in envelopes:
+            if (best is None or newer(envelope, best)) and self._authority.counts(envelope):
+                best = envelope
+        return best
+
+    def _leave(self, author: Account, key: K) -> None:
+        self._keys_of[author].discard(key)
+        if not self._keys_of[author]:
+            del self._keys_of[author]

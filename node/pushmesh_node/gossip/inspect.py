@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from pushmesh_protocol.auth.verify import verify_one
 from pushmesh_protocol.codec import pack
-from pushmesh_protocol.envelope import Envelope, item_hash
+from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.examine import cheap_failures, claim_of
 from pushmesh_protocol.frames import OpenFrame, Part, open_frame
@@ -32,7 +32,8 @@ class FrameInspector:
         self._shuffle = shuffle
         self._known = RotatingSet(known_capacity)
         self._statements = RotatingSet(8_192)
-        self._budget = Budget(checks_per_peer_per_s)
+        self._budget = Budget(checks_per_peer_per_s, least=network.limits.frame_items)
+        self._allowances: dict[bytes, int] = {}
 
     def remember(self, item_hashes: Sequence[bytes]) -> None:
         """These items need no second check."""
@@ -41,56 +42,101 @@ class FrameInspector:
     def allow(self, allowances: Allowances) -> None:
         """The parameters in force come with the network file; a pushed table replaces its allowances for authors
         it lists."""
-        self._network.parameters.allowances.update(dict(allowances.table))  # type: ignore[arg-type]  # plain bytes are accounts
+        self._allowances.update(allowances.table)
 
     def inspect(self, node_id: bytes, topic: str, data: bytes, now_ms: int) -> Inspection:
         """REJECT where bytes decide it, IGNORE where the frame brings nothing or its peer is over budget, else one
-        verdict per envelope."""
+        verdict per envelope in the order of `open_frame`: grant table, then items and leaves."""
         try:
             frame = open_frame(self._network, data, gossip_topic=topic)
         except Refusal as refusal:
             return Inspection(refusal.verdict, refusal.reason, [])
-        parts = _parts(frame)
-        hashes = [[item_hash(envelope) for envelope in part.envelopes] for part in parts]
-        known = [[digest in self._known for digest in digests] for digests in hashes]
-        if parts and all(all(flags) for flags in known) and not _has_refusal(frame):
+        looks = [self._look(part, now_ms) for part in _parts(frame)]
+        if looks and all(all(look.known) for look in looks) and not _has_refusal(frame):
             return Inspection(Verdict.IGNORE, Reason.DUPLICATE, [])
-        failures = [
-            () if all(known[i]) else cheap_failures(self._network, part, now_ms) for i, part in enumerate(parts)
-        ]
-        due = [i for i, part in enumerate(parts) if self._needs_check(part, known[i], failures[i])]
+        due = self._due(looks)
         if not self._budget.take(node_id, len(due), now_ms):
             return Inspection(Verdict.IGNORE, Reason.THROTTLED, [])
-        signature_failures = self._check_signatures(parts, due)
-        for failure in signature_failures.values():
-            if failure.verdict is Verdict.REJECT:
-                return Inspection(Verdict.REJECT, failure.reason, [])
-        items = [
-            verdict
-            for i, part in enumerate(parts)
-            for verdict in _verdicts(part, hashes[i], known[i], failures[i], signature_failures.get(i))
-        ]
-        return Inspection(None, Reason.OK, items)
+        rejected = self._check_signatures(looks, due)
+        if rejected is not None:
+            return Inspection(Verdict.REJECT, rejected.reason, [])
+        return Inspection(None, Reason.OK, [verdict for look in looks for verdict in look.verdicts()])
 
-    def _needs_check(self, part: Part, known: Sequence[bool], failures: Sequence[Refusal | None]) -> bool:
-        if all(known) or (failures and all(failures)):
-            return False
-        return part.statement is None or sha256(pack(part.statement)) not in self._statements
+    def _look(self, part: Part, now_ms: int) -> "_Look":
+        author = part.envelopes[0].author
+        packed = [item_bytes(envelope) for envelope in part.envelopes]
+        hashes = [sha256(data) for data in packed]
+        known = [digest in self._known for digest in hashes]
+        failures = (
+            () if all(known) else cheap_failures(self._network, part, now_ms, allowance=self._allowances.get(author))
+        )
+        sizes = [len(data) for data in packed] if part.statement is None else _leaf_sizes(part)
+        return _Look(part, hashes, sizes, known, failures)
 
-    def _check_signatures(self, parts: Sequence[Part], due: list[int]) -> dict[int, Refusal]:
-        """Failures by part; stops at the first that REJECTs the frame."""
-        self._shuffle(due)
-        failures: dict[int, Refusal] = {}
-        for place in due:
-            part = parts[place]
+    def _due(self, looks: "Sequence[_Look]") -> dict[bytes, "list[_Look]"]:
+        """What needs a signature check, by what it rests on: the runs of one batch have one signature."""
+        due: dict[bytes, list[_Look]] = {}
+        for look in looks:
+            if look.needs_check():
+                statement = look.part.statement
+                key = look.hashes[0] if statement is None else sha256(pack(statement))
+                if key not in self._statements:
+                    due.setdefault(key, []).append(look)
+        return due
+
+    def _check_signatures(self, looks: "Sequence[_Look]", due: "dict[bytes, list[_Look]]") -> Refusal | None:
+        """Notes each failure with what it is of; stops at the first that REJECTs the frame, and returns it."""
+        order = list(range(len(due)))
+        self._shuffle(order)
+        entries = list(due.items())
+        for place in order:
+            key, resting = entries[place]
+            part = resting[0].part
             refusal = verify_one(self._network, claim_of(self._network, part))
+            if refusal is not None and refusal.verdict is Verdict.REJECT:
+                return refusal
             if refusal is not None:
-                failures[place] = refusal
-                if refusal.verdict is Verdict.REJECT:
-                    break
+                for look in resting:
+                    look.signature_failure = refusal
             elif part.statement is not None:
-                self._statements.update([sha256(pack(part.statement))])
-        return failures
+                self._statements.update([key])
+        return None
+
+
+class _Look:
+    """What is found out about one part of a frame, envelope by envelope."""
+
+    __slots__ = ("failures", "hashes", "known", "part", "signature_failure", "sizes")
+
+    def __init__(
+        self,
+        part: Part,
+        hashes: Sequence[bytes],
+        sizes: Sequence[int],
+        known: Sequence[bool],
+        failures: Sequence[Refusal | None],
+    ) -> None:
+        self.part = part
+        self.hashes = hashes
+        self.sizes = sizes
+        self.known = known
+        self.failures = failures or [None] * len(hashes)
+        self.signature_failure: Refusal | None = None
+
+    def needs_check(self) -> bool:
+        """Whether any envelope is new and has passed what is cheaper than its signature (SPEC 7.7)."""
+        return any(not known and failure is None for known, failure in zip(self.known, self.failures, strict=True))
+
+    def verdicts(self) -> list[ItemVerdict]:
+        """One per envelope; what is known holds, whatever else is found."""
+        found = []
+        for index, envelope in enumerate(self.part.envelopes):
+            failure = None if self.known[index] else self.failures[index] or self.signature_failure
+            verdict, reason = (Verdict.ACCEPT, Reason.OK) if failure is None else (failure.verdict, failure.reason)
+            found.append(
+                ItemVerdict(verdict, reason, envelope.id, self.hashes[index], self.known[index], self.sizes[index])
+            )
+        return found
 
 
 def _parts(frame: OpenFrame) -> list[Part]:
@@ -102,22 +148,5 @@ def _has_refusal(frame: OpenFrame) -> bool:
     return any(isinstance(entry, Refusal) for entry in (*frame.grants, *frame.parts))
 
 
-def _verdicts(
-    part: Part,
-    hashes: Sequence[bytes],
-    known: Sequence[bool],
-    failures: Sequence[Refusal | None],
-    signature_failure: Refusal | None,
-) -> list[ItemVerdict]:
-    verdicts = []
-    for index, envelope in enumerate(part.envelopes):
-        failure = signature_failure or (failures[index] if failures else None)
-        verdict = Verdict.ACCEPT if failure is None or known[index] else failure.verdict
-        reason = Reason.OK if failure is None else failure.reason
-        size = len(envelope.body_bytes) + 5 if part.statement is not None else _item_bytes(envelope)
-        verdicts.append(ItemVerdict(verdict, reason, envelope.id, hashes[index], known[index], size))
-    return verdicts
-
-
-def _item_bytes(envelope: Envelope) -> int:
-    return len(pack([0, envelope.kind, envelope.author, envelope.body_bytes, envelope.auth]))
+def _leaf_sizes(part: Part) -> list[int]:
+    return [len(pack(envelope.body_bytes)) for envelope in part.envelopes]

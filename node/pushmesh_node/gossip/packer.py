@@ -3,10 +3,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntFlag
 
-from pushmesh_protocol.auth.schemes import Erc1271, Erc6492
-from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.accounts import EVM_CONTRACT
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.frames import Part, encode_frame, gossip_topic_of
 from pushmesh_protocol.limits import MAX_EPOCHS_OLD, PACK_TARGET_BYTES
 from pushmesh_protocol.network import Network
@@ -16,14 +17,20 @@ LONG_WAIT_MS = 100
 EDGE_MS = 60_000
 AHEAD_MS = 30_000
 
+FRAME_BYTES = 16
+"""A frame's own bytes beside its members, from above: version and list headers."""
 
-class FrameClass(IntEnum):
-    """What must not ride together, since peers may judge it differently (SPEC 8.9)."""
+RUN_BYTES = 24
+"""A run's own bytes beside bodies and path, from above: statement index, first, headers."""
+
+
+class FrameClass(IntFlag):
+    """What must not ride together, since peers may judge it differently (SPEC 8.9). Within allowance it is none."""
 
     ALLOWANCE = 0
     WORK = 1
     CONTRACT = 2
-    EDGE = 3
+    EDGE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class _Bin:
     wait_ms: int
     parts: list[Part] = field(default_factory=list)
     grants: dict[bytes, Envelope] = field(default_factory=dict)
+    ids: set[bytes] = field(default_factory=set)
     bytes: int = 0
     envelopes: int = 0
     due_ms: int | None = None
@@ -59,9 +67,10 @@ class Packer:
         self._long_wait_ms = long_wait_ms
         self._bins: dict[tuple[str, FrameClass], _Bin] = {}
 
-    def add(self, parts: Iterable[Part], grants: Sequence[Envelope], now_ms: int) -> list[Packed]:
+    def add(self, parts: Sequence[Part], grants: Sequence[Envelope], now_ms: int) -> list[Packed]:
         """Take parts in; returns the frames that are full, and at once those of topics that were idle."""
         by_id: dict[bytes, Envelope] = {grant.id: grant for grant in grants}
+        parts = [*parts, *self._without_room(parts, by_id)]
         ready: list[Packed] = []
         touched: dict[tuple[str, FrameClass], bool] = {}
         for part in parts:
@@ -95,46 +104,68 @@ class Packer:
     def _put(
         self, topic: str, box: _Bin, part: Part, grants: dict[bytes, Envelope], now_ms: int, ready: list[Packed]
     ) -> None:
-        size = _estimate(part)
-        count = len(part.envelopes)
-        limit = self._network.limits.frame_items
-        if box.parts and (box.bytes + size > PACK_TARGET_BYTES or box.envelopes + count + len(box.grants) + 1 > limit):
+        rider = self._rider(part, grants)
+        size, ids = _size_of(part), [envelope.id for envelope in part.envelopes]
+        if box.parts and (self._is_over(box, part, rider, size) or not box.ids.isdisjoint(ids)):
             ready.append(_flush(topic, box, now_ms))
-        session = part.envelopes[0].session
-        if session is not None and session.grant_id in grants and session.grant_id not in box.grants:
-            box.grants[session.grant_id] = grants[session.grant_id]
-            box.bytes += _estimate(Part((grants[session.grant_id],)))
+        if rider is not None and rider.id not in box.grants:
+            box.grants[rider.id] = rider
+            box.bytes += len(item_bytes(rider))
         box.parts.append(part)
+        box.ids.update(ids)
         box.bytes += size
-        box.envelopes += count
+        box.envelopes += len(ids)
         if box.bytes >= PACK_TARGET_BYTES:
             ready.append(_flush(topic, box, now_ms))
 
+    def _without_room(self, parts: Iterable[Part], grants: dict[bytes, Envelope]) -> list[Part]:
+        """The grants that find no room beside their part: they travel by themselves, on their own gossip topic."""
+        sessions = [part.envelopes[0].session for part in parts if self._rider(part, grants) is None]
+        lonely = dict.fromkeys([s.grant_id for s in sessions if s is not None and s.grant_id in grants])
+        return [Part((grants[grant_id],)) for grant_id in lonely]
+
+    def _rider(self, part: Part, grants: dict[bytes, Envelope]) -> Envelope | None:
+        """The grant that rides with a part; None where it has none, or no frame has room for both."""
+        session = part.envelopes[0].session
+        grant = grants.get(session.grant_id) if session is not None else None
+        if grant is None or len(part.envelopes) >= self._network.limits.frame_items:
+            return None
+        room = self._network.limits.frame_bytes - FRAME_BYTES
+        return grant if _size_of(part) + len(item_bytes(grant)) <= room else None
+
+    def _is_over(self, box: _Bin, part: Part, rider: Envelope | None, size: int) -> bool:
+        more = 0 if rider is None or rider.id in box.grants else len(item_bytes(rider))
+        count = box.envelopes + len(box.grants) + len(part.envelopes) + (more > 0)
+        return box.bytes + size + more > PACK_TARGET_BYTES or count > self._network.limits.frame_items
+
     def _class_of(self, part: Part, now_ms: int) -> FrameClass:
         envelope = part.envelopes[0]
-        if isinstance(envelope.auth, Erc1271 | Erc6492):
-            return FrameClass.CONTRACT
+        found = FrameClass.ALLOWANCE if envelope.auth.work is None else FrameClass.WORK
+        if envelope.author[0] == EVM_CONTRACT:  # its own signature is a contract's, and so is that of its grants
+            found |= FrameClass.CONTRACT
+        return found | FrameClass.EDGE if self._is_at_an_edge(part, now_ms) else found
+
+    def _is_at_an_edge(self, part: Part, now_ms: int) -> bool:
+        """Under 60 s from expiry or from the end of the window in which peers take it, or over 30 s ahead."""
         network = self._network
-        window_ends = (
-            network.epoch_origin_ms
-            + (network.epoch(envelope.body.issued_at) + 1 + MAX_EPOCHS_OLD) * network.epoch_length_ms
-        )
-        expires = min(e.body.expires_at for e in part.envelopes)
-        latest = max(e.body.issued_at for e in part.envelopes)
-        if min(expires, window_ends) - now_ms < EDGE_MS or latest - now_ms > AHEAD_MS:
-            return FrameClass.EDGE
-        return FrameClass.ALLOWANCE if envelope.auth.work is None else FrameClass.WORK
+        first_epoch_too_old = network.epoch(part.envelopes[0].body.issued_at) + 1 + MAX_EPOCHS_OLD
+        window_ends = network.epoch_origin_ms + first_epoch_too_old * network.epoch_length_ms
+        expires = min([envelope.body.expires_at for envelope in part.envelopes])
+        latest = max([envelope.body.issued_at for envelope in part.envelopes])
+        return min(expires, window_ends) - now_ms < EDGE_MS or latest - now_ms > AHEAD_MS
 
 
-def _estimate(part: Part) -> int:
-    """Encoded bytes of a part, from above."""
-    bodies = sum(len(envelope.body_bytes) + 8 for envelope in part.envelopes)
-    return bodies + (400 + 34 * len(part.path) if part.statement is not None else 220)
+def _size_of(part: Part) -> int:
+    """Encoded bytes of a part and its statement, from above."""
+    if part.statement is None:
+        return len(item_bytes(part.envelopes[0]))
+    bodies = sum([len(envelope.body_bytes) + 3 for envelope in part.envelopes])
+    return bodies + RUN_BYTES + 34 * len(part.path) + len(pack(part.statement))
 
 
 def _flush(topic: str, box: _Bin, now_ms: int) -> Packed:
     packed = Packed(topic, encode_frame(box.parts, list(box.grants.values())))
-    box.parts, box.grants = [], {}
+    box.parts, box.grants, box.ids = [], {}, set()
     box.bytes = box.envelopes = 0
     box.due_ms = None
     box.sent_ms = now_ms

@@ -33,9 +33,7 @@ class Kind(IntEnum):
     PREFERENCES = 64
 
 
-AnyBody = (
-    TopicDetails | Grant | Revocation | Subscription | Notification | Retraction | NodeBinding | Preferences
-)
+AnyBody = TopicDetails | Grant | Revocation | Subscription | Notification | Retraction | NodeBinding | Preferences
 
 KIND_NAMES: dict[int, str] = {kind: kind.name.lower() for kind in Kind}
 CONTROL_KINDS = (Kind.TOPIC, Kind.GRANT, Kind.REVOCATION, Kind.NODE_BINDING)
@@ -75,7 +73,7 @@ def decode_body(kind: int, data: bytes) -> AnyBody:
 
 
 def check_body(kind: int, author: Account, body: AnyBody, wallet_range: int) -> None:
-    """Raise Refusal where a decoded body breaks a rule of section 4 that needs no genesis limit but the wallet range."""
+    """Raise Refusal where a decoded body breaks a rule of section 4 that needs of the genesis only the wallet range."""
     if body.expires_at <= body.issued_at:
         raise malformed("4.3", "expires-at is not after issued-at")
     if body.topic is not None:
