@@ -69,6 +69,7 @@ class Driver:
                 task.add_done_callback(self._done)
                 return
             self._do(effect)
+        self._deliver(effects)
 
     async def settled(self, commit_no: int) -> None:
         """Wait until nothing up to this commit number is under way: it is durable, or it failed and never will be."""
@@ -98,6 +99,13 @@ class Driver:
             await self._others(max(map(_highest, effects)))
         for effect in effects:
             self._do(effect)
+        self._deliver(effects)
+
+    def _deliver(self, effects: Sequence[Effect]) -> None:
+        """All deliveries of a turn at once: whoever listens gets one list."""
+        orders = [effect for effect in effects if isinstance(effect, Deliver)]
+        if orders:
+            self._hands.deliver(orders)
 
     async def _commit(self, store: StoreEffect, rest: Sequence[Effect]) -> bool:
         """Whether it is durable; if not, everybody who waits for it was told."""
@@ -156,7 +164,7 @@ class Driver:
             case Relay(parts, grants):
                 hands.relay(parts, grants)
             case Deliver():
-                hands.deliver(effect)
+                pass  # `_deliver` takes all of a turn together
             case EndAccess(grant_ids):
                 hands.end_access(grant_ids)
             case Reoffer(parts):

@@ -22,7 +22,7 @@ class Hands(Protocol):
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
 
-    def deliver(self, effect: Deliver) -> None:
+    def deliver(self, orders: Sequence[Deliver]) -> None:
         """Hand to connected wallets."""
 
     def end_access(self, grant_ids: Sequence[bytes]) -> None:

@@ -3,8 +3,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
-from pushmesh_protocol.frames import encode_frame
+from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 from pushmesh_protocol.vouchers import Voucher
@@ -15,7 +16,7 @@ from ..engine.core import decision_record
 from ..engine.curator import DELIVERS
 from ..engine.effects import Deliver
 from ..engine.events import ListenerCame, ListenerLeft
-from ..engine.parts import leaf_part
+from ..engine.parts import leaf_parts
 from ..engine.records import CursorRecord, DecisionRecord
 from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
@@ -79,10 +80,18 @@ class Inboxes:
             for _ in listeners:
                 self._driver.handle(ListenerCame(account))
 
-    def deliver(self, order: Deliver) -> None:
-        """The driver's hand: offer one committed message to the connected wallets that the engine named."""
+    def deliver(self, orders: Sequence[Deliver]) -> None:
+        """The driver's hand: offer committed messages to the connected wallets that the engine named, each
+        connection's in one list."""
+        offers: defaultdict[Listener, list[Message]] = defaultdict(list)
+        frames = _frames([(order.part, order.index) for order in orders])
+        for order, frame in zip(orders, frames, strict=True):
+            self._address(order, frame, offers)
+        for listener, messages in offers.items():
+            listener.offer(messages)
+
+    def _address(self, order: Deliver, frame: bytes, offers: defaultdict[Listener, list[Message]]) -> None:
         envelope = order.part.envelopes[order.index]
-        frame = encode_frame([leaf_part(order.part, order.index)])
         messages: dict[tuple[str, Reason], Message] = {}
         for recipient in order.recipients:
             key = (recipient.verdict, recipient.reason)
@@ -92,7 +101,7 @@ class Inboxes:
             self._metrics.decided(recipient.verdict, recipient.reason)
             for listener, seam in self._listeners.get(recipient.account, {}).items():
                 if seam < order.commit_no:
-                    listener.offer([message])
+                    offers[listener].append(message)
 
     def end_access(self, grant_ids: Sequence[bytes]) -> None:
         """The driver's hand: end what rests on these grants (SPEC 11.4)."""
@@ -131,22 +140,18 @@ class Inboxes:
         rows = [row for row in rows if row.commit_no <= end]
         messages: list[Message] = []
         held: list[DecisionRecord] = []
-        for row in rows:
-            part, index = self._opener.open(row)
+        opened = [self._opener.open(row) for row in rows]
+        for row, (part, index), frame in zip(rows, opened, _frames(opened), strict=True):
             envelope = part.envelopes[index]
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
             decision = engine.curator.decide(envelope, principal.account, now_ms)
-            self._metrics.decided(decision.verdict, decision.reason)
-            if decision.verdict in DELIVERS:
-                frame = encode_frame([leaf_part(part, index)])
-                messages.append(Message(row.commit_no, envelope, frame, decision.verdict, decision.reason))
+            verdict, reason = decision.verdict, decision.reason
+            self._metrics.decided(verdict, reason)
+            if verdict in DELIVERS:
+                messages.append(Message(row.commit_no, envelope, frame, verdict, reason))
             else:
-                held.append(
-                    decision_record(
-                        principal.account, row.commit_no, decision.verdict, decision.reason, decision.rule, now_ms
-                    )
-                )
+                held.append(decision_record(principal.account, row.commit_no, verdict, reason, decision.rule, now_ms))
         await self._remember(held)
         more = len(rows) >= limit
         return Page(tuple(messages), rows[-1].commit_no if more else max(after, end), more)
@@ -201,3 +206,13 @@ class Inboxes:
     def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
         """Count what was handed to a transport."""
         self._metrics.delivered(transport, len(ids))
+
+
+def _frames(places: Sequence[tuple[Part, int]]) -> list[bytes]:
+    """A self-contained frame for each (part, index); neighbours of one run share its tree."""
+    frames: list[bytes] = []
+    for _, group in groupby(places, key=lambda place: id(place[0])):
+        same = list(group)
+        pieces = leaf_parts(same[0][0], [index for _, index in same])
+        frames += [encode_frame([piece]) for piece in pieces]
+    return frames

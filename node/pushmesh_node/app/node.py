@@ -157,9 +157,9 @@ class Node:
         if self.gossip is not None:
             self.relaying.relay(parts, grants)
 
-    def deliver(self, effect: Deliver) -> None:
+    def deliver(self, orders: Sequence[Deliver]) -> None:
         """Hand to connected wallets."""
-        self.inboxes.deliver(effect)
+        self.inboxes.deliver(orders)
 
     def end_access(self, grant_ids: Sequence[bytes]) -> None:
         """End connections of these grants; their tokens fail at the next use."""
