@@ -184,7 +184,8 @@ class Author:
         batch = await asyncio.to_thread(signed_batch, network, signer.key, signer.account, leaves)
         outcomes: list[Outcome] = []
         grants = len(signer.grants)
-        for frame in frames_of_batch(batch, network.limits.api_batch_bytes, signer.grants):
+        limits = network.limits
+        for frame in frames_of_batch(batch, limits.api_batch_bytes, limits.run_bytes, signer.grants):
             outcomes += (await self.send(frame, None))[grants:]
         if len(outcomes) != len(batch.envelopes):
             raise BadAnswer(f"{self.node.url} gave {len(outcomes)} outcomes for {len(batch.envelopes)} notifications")

@@ -126,25 +126,46 @@ def signed_batch(network: Network, key: Key, account: Account, bodies: Sequence[
     return Part(tuple(leaves), statement)
 
 
-def frames_of_batch(batch: Part, max_bytes: int, grants: Sequence[Envelope] = ()) -> list[bytes]:
-    """The whole batch in one frame where it fits, else in runs of 2^k leaves that each fit (SPEC 8.3)."""
-    whole = encode_frame([batch], grants)
+def frames_of_batch(batch: Part, frame_bytes: int, run_bytes: int, grants: Sequence[Envelope] = ()) -> list[bytes]:
+    """The batch as frames of at most `frame_bytes`, in runs of at most `run_bytes`: the whole, or 2^k leaves each
+    (SPEC 8.2, 8.3)."""
+    frames: list[bytes] = []
+    gathered: list[Part] = []
+    room = frame_bytes - len(encode_frame([_run(batch, [], 0, 1)], grants))
+    used = 0
+    for run in _runs(batch, run_bytes):
+        size = _run_bytes(run)
+        if gathered and used + size > room:
+            frames.append(encode_frame(gathered, grants))
+            gathered, used = [], 0
+        gathered.append(run)
+        used += size
+    frames.append(encode_frame(gathered, grants))
+    return frames
+
+
+def _runs(batch: Part, run_bytes: int) -> list[Part]:
     count = len(batch.envelopes)
-    if len(whole) <= max_bytes or count == 1:
-        return [whole]
-    size = 1 << (count - 1).bit_length()
+    if _run_bytes(batch) <= run_bytes or count == 1:
+        return [batch]
     ids = [leaf.id for leaf in batch.envelopes]
+    size = 1 << (count - 1).bit_length()
     while size > 1:
         size >>= 1
-        frames = [encode_frame([_run(batch, ids, first, size)], grants) for first in range(0, count, size)]
-        if max(map(len, frames)) <= max_bytes:
+        runs = [_run(batch, ids, first, size) for first in range(0, count, size)]
+        if max(map(_run_bytes, runs)) <= run_bytes:
             break
-    return frames
+    return runs
 
 
 def _run(batch: Part, ids: Sequence[bytes], first: int, size: int) -> Part:
     leaves = batch.envelopes[first : first + size]
-    return Part(leaves, batch.statement, first, tuple(audit_path(ids, first, len(leaves))))
+    return Part(leaves, batch.statement, first, tuple(audit_path(ids, first, len(leaves))) if ids else ())
+
+
+def _run_bytes(run: Part) -> int:
+    """Never less than its encoding: head, path and bodies with their longest prefixes."""
+    return 24 + 34 * len(run.path) + sum([len(leaf.body_bytes) + 5 for leaf in run.envelopes])
 
 
 def _work(network: Network, account: Account, kind: int, seq: int, covered: int, subject: bytes) -> int | None:

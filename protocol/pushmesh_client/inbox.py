@@ -31,7 +31,17 @@ REMEMBERED_IDS = 65_536
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 5.0
 KEEPER_S = 5.0
 FATAL = frozenset(
-    {"grant-revoked", "out-of-scope", "forbidden", "bad-token", "bad-cursor", "scheme-not-allowed", "malformed"}
+    {
+        "bad-cursor",
+        "bad-request",
+        "bad-token",
+        "forbidden",
+        "grant-revoked",
+        "malformed",
+        "not-found",
+        "out-of-scope",
+        "scheme-not-allowed",
+    }
 )
 """Refusals that trying again cannot mend."""
 MENDABLE = frozenset({"unknown-grant", "bad-login", "login-required"})
@@ -129,11 +139,13 @@ class Inbox:
     async def messages(self) -> AsyncGenerator[Received, None]:
         """Endless. A message counts as taken when the next one is asked for. Raises Refused where no node will ever
         serve this wallet."""
+        await self._taken()
         while True:
-            await self._connect()
-            assert self._transport is not None and self._source is not None  # just connected
+            if self._transport is None:
+                await self._connect()
+            assert self._transport is not None  # just connected, or left open by an earlier iteration
             try:
-                async with aclosing(_generator(self._transport.events())) as events:
+                async with aclosing(self._transport.events()) as events:
                     async for event in events:
                         message = self._take_in(event)
                         if message is not None:
@@ -343,8 +355,3 @@ class Inbox:
                     await self._acknowledge()
                 except (Unreachable, TimedOut):
                     continue
-
-
-async def _generator(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    async for event in events:
-        yield event

@@ -1,6 +1,7 @@
 """One node as a client sees it: its HTTP API, typed. Knows no keys; where a wallet is asked for, a credential text is
 handed in."""
 
+import io
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -204,9 +205,16 @@ class Node:
         extra_s: float = 0,
     ) -> tuple[int, dict[str, Any]]:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s + extra_s)
+        url = self.url.joinpath(path.lstrip("/"))
+        body_file = None if data is None else io.BytesIO(data)  # bytes of a megabyte would be written in one go
         try:
             async with self.http.request(
-                method, self.url.joinpath(path.lstrip("/")), params=query, data=data, headers=headers, timeout=timeout
+                method,
+                url,
+                params=query,
+                data=body_file,
+                headers=headers,
+                timeout=timeout,
             ) as response:
                 body = await response.content.read(MAX_ANSWER_BYTES + 1)
                 while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):

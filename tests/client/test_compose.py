@@ -68,7 +68,7 @@ def test_one_signature_covers_every_leaf_of_a_batch(count: int) -> None:
     batch = a_signed_batch(NETWORK, OWNER, ISSUED_AT, count)
     assert batch.statement is not None
     assert verify_claims(NETWORK, [statement_claim(NETWORK, batch.statement)]) == [None]
-    opened = open_publish(NETWORK, frames_of_batch(batch, 2**21)[0])
+    opened = open_publish(NETWORK, frames_of_batch(batch, 2**21, 2**18)[0])
     assert [envelope.body_bytes for envelope in opened.envelopes()] == [leaf.body_bytes for leaf in batch.envelopes]
 
 
@@ -80,7 +80,7 @@ def test_a_batch_with_a_wrong_leaf_is_refused_before_it_leaves() -> None:
 @pytest.mark.parametrize(("count", "limit"), [(5, 900), (64, 3000), (100, 5000), (33, 100_000)])
 def test_a_large_batch_is_split_into_runs_that_each_lead_to_the_root(count: int, limit: int) -> None:
     batch = a_signed_batch(NETWORK, OWNER, ISSUED_AT, count)
-    frames = frames_of_batch(batch, limit)
+    frames = frames_of_batch(batch, limit, 2000)
     assert all(len(frame) <= limit for frame in frames)
     ids = [envelope.id for frame in frames for envelope in open_frame(NETWORK, frame).envelopes()]
     assert ids == [leaf.id for leaf in batch.envelopes]

@@ -33,7 +33,7 @@ def test_a_broadcast_and_a_message_to_me_verify() -> None:
 
 
 def test_a_leaf_of_a_batch_verifies_by_its_path() -> None:
-    frames = frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 6), 1)
+    frames = frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 6), 1, 1)
     assert len(frames) == 6
     assert verify(frames[3])[0].body.seq == 103
 
@@ -53,7 +53,7 @@ def test_a_forged_signature_and_changed_bytes_are_found() -> None:
 def test_a_frame_of_several_or_of_another_kind_is_no_delivery() -> None:
     notes = [a_signed_note(NETWORK, OWNER, ISSUED_AT, seq) for seq in (1, 2)]
     assert reason_of(encode_frame([Part((note,)) for note in notes])) == "malformed"
-    assert reason_of(frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 2), 2**21)[0]) == "malformed"
+    assert reason_of(frames_of_batch(a_signed_batch(NETWORK, OWNER, ISSUED_AT, 2), 2**21, 2**18)[0]) == "malformed"
     assert reason_of(a_session(NETWORK, OWNER, ISSUED_AT).frame) == "malformed"
 
 

@@ -1,7 +1,7 @@
 """The one face of every transport: open it, pull events, acknowledge, close. A lost connection is an exception, never
 an event."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,7 +72,7 @@ class Transport(Protocol):
     async def open(self, request: Request) -> None:
         """Connect and log in. Raises Refused, Unreachable, TimedOut."""
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncGenerator[Event, None]:
         """Until the stream ends. Raises Unreachable when the connection is lost, Refused where the node refuses."""
 
     async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:

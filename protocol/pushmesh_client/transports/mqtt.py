@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import aiomqtt
 import msgspec
@@ -75,7 +75,7 @@ class MqttTransport:
             await self.close()
             raise self._error(error) from error
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Messages as they come."""
         client = self._client
         assert client is not None, "open first"

@@ -1,7 +1,7 @@
 """The node's events over Server-Sent Events: one long HTTP answer, and a request for each acknowledgement."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import aiohttp
 
@@ -50,7 +50,7 @@ class SseTransport:
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self._node.url} is not reachable ({error or type(error).__name__})") from error
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Events as they come; comments keep the connection alive."""
         assert self._response is not None, "open first"
         name, data = "", []

@@ -1,7 +1,7 @@
 """The node's live stream over WebSocket: messages, acknowledgements and vouchers on one connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import aiohttp
 import msgspec
@@ -58,7 +58,7 @@ class WebSocketTransport:
             asked["cursor"] = request.cursor
         await self._send(asked)
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Frames as they come; an error frame about this connection as a whole raises Refused."""
         assert self._socket is not None, "open first"
         if (welcome := read_event(self._welcome)) is not None:

@@ -1,0 +1,166 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from pushmesh_client import Dapp, Inbox, Node, Received, SlotBook, Subscriber
+from pushmesh_client.errors import Refused
+from pushmesh_protocol.frames import Part, encode_frame
+from support.running_node import port_of, running_node, url_of
+from support.wallets import a_wallet
+
+OWNER, READER = a_wallet(1), a_wallet(2)
+TRANSPORTS = ["ws", "sse", "mqtt"]
+PATIENCE_S = 30
+
+
+@pytest.fixture
+async def dapp(node: Node) -> Dapp:
+    return Dapp(node, OWNER, SlotBook())
+
+
+@pytest.fixture
+async def reader(node: Node, dapp: Dapp) -> AsyncIterator[Subscriber]:
+    subscriber = Subscriber(node, READER, SlotBook())
+    await subscriber.grant()
+    await subscriber.subscribe(dapp.topic("prices"))
+    yield subscriber
+
+
+async def take(inbox: Inbox, count: int) -> list[Received]:
+    received: list[Received] = []
+    async with asyncio.timeout(PATIENCE_S), aclosing(inbox.messages()) as messages:
+        async for message in messages:
+            received.append(message)
+            if len(received) == count:
+                break
+    return received
+
+
+def titles(received: list[Received]) -> list[str | None]:
+    return [None if message.notification is None else message.notification.title for message in received]
+
+
+async def published(dapp: Dapp, count: int, word: str = "n") -> list[str]:
+    names = [f"{word} {index}" for index in range(count)]
+    for name in names:
+        assert (await dapp.publish("prices", title=name)).ok
+    return names
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_old_and_new_messages_come_in_order_once_and_are_vouchered(
+    node: Node, dapp: Dapp, reader: Subscriber, transport: str
+) -> None:
+    old = await published(dapp, 40, "old")
+    async with await reader.listen(transport) as inbox:
+        listening = asyncio.create_task(take(inbox, 50))
+        await inbox.connected.wait()
+        new = await published(dapp, 10, "new")
+        assert titles(await listening) == old + new
+    assert inbox.vouchered == 50
+    assert (inbox.counts.delivered, inbox.counts.duplicates, inbox.counts.faults) == (50, 0, {})
+    assert (await node.points())["count"] == 50
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_device_goes_on_where_it_stopped(dapp: Dapp, reader: Subscriber, transport: str) -> None:
+    first = await published(dapp, 3, "first")
+    async with await reader.listen(transport, device="phone") as inbox:
+        assert titles(await take(inbox, 3)) == first
+    second = await published(dapp, 2, "second")
+    async with await reader.listen(transport, device="phone") as inbox:
+        assert titles(await take(inbox, 2)) == second
+    async with await reader.listen(transport, device="tablet", cursor="0") as inbox:
+        assert titles(await take(inbox, 5)) == first + second
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_only_the_chosen_topics_come(dapp: Dapp, reader: Subscriber, transport: str) -> None:
+    await reader.subscribe(dapp.topic("news"))
+    await published(dapp, 2)
+    assert (await dapp.publish("news", title="chosen")).ok
+    async with await reader.listen(transport, topics=[dapp.topic("news")]) as inbox:
+        assert titles(await take(inbox, 1)) == ["chosen"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_node_that_goes_and_comes_back_loses_nothing(tmp_path: Path, transport: str) -> None:
+    place = tmp_path / "node"
+    async with running_node(place) as served:
+        port, mqtt = port_of(served), int(served.status.mqtt_address.rpartition(":")[2])
+        url = url_of(served)
+        async with Node(url) as node:
+            dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+            await reader.grant()
+            await reader.subscribe(dapp.topic("prices"))
+            first = await published(dapp, 3, "before")
+            session = reader.session
+    listening: asyncio.Task[list[Received]] | None = None
+    async with Node(url) as node:
+        dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook(), session=session)
+        async with running_node(place, api__port=port, mqtt__port=mqtt):
+            inbox = await reader.listen(transport)
+            await inbox.__aenter__()
+            listening = asyncio.create_task(take(inbox, 6))
+            await inbox.connected.wait()
+        async with running_node(place, api__port=port, mqtt__port=mqtt):
+            second = await published(dapp, 3, "after")
+            assert titles(await listening) == first + second
+            assert await inbox.settle()
+            await inbox.__aexit__(None, None, None)
+    assert inbox.counts.connections >= 2
+    assert inbox.vouchered == 6
+
+
+async def test_the_next_node_is_tried_and_what_came_before_is_dropped(tmp_path: Path) -> None:
+    async with running_node(tmp_path / "other") as served, Node(url_of(served)) as other:
+        async with running_node(tmp_path / "first") as going, Node(url_of(going)) as node:
+            dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook(), others=[other])
+            await reader.grant()
+            subscription = await reader.subscribe(dapp.topic("prices"))
+            message = await dapp.publish("prices", title="on both nodes")
+            frame = encode_frame([Part((subscription.envelope,)), Part((message.envelope,))])
+            assert all(outcome.ok for outcome in await other.publish_frame(frame))
+            inbox = await reader.listen()
+            await inbox.__aenter__()
+            (first,) = await take(inbox, 1)
+            assert first.node_url == str(node.url)
+        assert (await Dapp(other, OWNER, SlotBook()).publish("prices", title="only there")).ok
+        (second,) = await take(inbox, 1)
+        await inbox.__aexit__(None, None, None)
+        await node.close()  # the inbox had tried it again
+        assert titles([first, second]) == ["on both nodes", "only there"]
+        assert second.node_url == str(other.url)
+        assert inbox.counts.duplicates == 1
+
+
+async def test_a_revoked_session_ends_the_stream_with_its_reason(dapp: Dapp, reader: Subscriber) -> None:
+    async with await reader.listen() as inbox:
+        listening = asyncio.create_task(take(inbox, 1))
+        await inbox.connected.wait()
+        assert reader.session is not None
+        await reader.revoke(reader.session)
+        with pytest.raises(Refused, match="revoked"):
+            async with asyncio.timeout(PATIENCE_S):
+                await listening
+
+
+async def test_without_a_session_key_messages_come_and_nothing_is_vouchered(node: Node, dapp: Dapp) -> None:
+    reader = Subscriber(node, READER, SlotBook())
+    await reader.subscribe(dapp.topic("prices"))
+    names = await published(dapp, 2)
+    async with await reader.listen() as inbox:
+        assert titles(await take(inbox, 2)) == names
+    assert inbox.vouchered == 0
+    assert (await node.points())["count"] == 0
+
+
+async def test_a_retraction_arrives_as_one(dapp: Dapp, reader: Subscriber) -> None:
+    message = await dapp.publish("prices", title="wrong")
+    async with await reader.listen() as inbox:
+        assert titles(await take(inbox, 1)) == ["wrong"]
+        await dapp.retract(message)
+        assert titles(await take(inbox, 1)) == [None]

@@ -1,0 +1,61 @@
+import pytest
+
+from pushmesh_client import Dapp, Node, Refused, SlotBook, Subscriber, Unreachable
+from pushmesh_client.transports import Delivery
+from pushmesh_client.transports.contract import Request
+from pushmesh_client.transports.mqtt import MqttTransport
+from support.wallets import a_wallet
+
+OWNER, READER = a_wallet(1), a_wallet(2)
+
+
+async def a_transport(node: Node, account: str = READER.display) -> MqttTransport:
+    address = (await node.status())["mqtt_address"]
+    return MqttTransport(address, account, Subscriber(node, READER, SlotBook()).credential)
+
+
+async def first_of(transport: MqttTransport) -> Delivery:
+    events = transport.events()
+    delivery = await anext(events)
+    await events.aclose()
+    assert isinstance(delivery, Delivery)
+    return delivery
+
+
+async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(node: Node) -> None:
+    dapp = Dapp(node, OWNER, SlotBook())
+    await Subscriber(node, READER, SlotBook()).subscribe(dapp.topic("prices"))
+    for title in ("one", "two"):
+        await dapp.publish("prices", title=title)
+    cursors = []
+    for acknowledged in (False, True, True):
+        transport = await a_transport(node)
+        await transport.open(Request("phone", None, None))
+        delivery = await first_of(transport)
+        cursors.append(delivery.cursor)
+        if acknowledged:
+            await transport.acknowledge(delivery.cursor, None)
+        await transport.close()
+        await transport.close()
+    assert cursors[0] == cursors[1] != cursors[2]
+
+
+async def test_another_wallets_name_is_refused(node: Node) -> None:
+    transport = await a_transport(node, OWNER.display)
+    with pytest.raises(Refused):
+        await transport.open(Request("phone", None, None))
+
+
+async def test_a_topic_that_is_none_is_refused(node: Node) -> None:
+    transport = await a_transport(node)
+    with pytest.raises(Refused):
+        await transport.open(Request("phone", None, ("nonsense",)))
+    await transport.close()
+
+
+async def test_nobody_there_is_unreachable_and_a_wrong_address_is_refused_at_once(node: Node) -> None:
+    login = Subscriber(node, READER, SlotBook()).credential
+    with pytest.raises(Unreachable):
+        await MqttTransport("mqtt://127.0.0.1:1", READER.display, login).open(Request("phone", None, None))
+    with pytest.raises(ValueError, match="not the address of an MQTT endpoint"):
+        MqttTransport("http://127.0.0.1:1", READER.display, login)
