@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pushmesh_client.compose import signed_envelope
 from pushmesh_client.session_key import SessionGrant
 from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.clock import now_ms
@@ -73,8 +74,6 @@ def a_note_now(owner: Wallet, seq: int = 1, **changes: Any) -> Envelope:
 
 def signed(owner: Wallet, kind: int, *, network: Network = NETWORK, private: bool = False, **changes: Any) -> Envelope:
     """A wallet-signed envelope of any kind, issued now."""
-    from pushmesh_client.compose import signed_envelope
-
     issued_at = changes.pop("issued_at", now_ms())
     lives = {Kind.REVOCATION: 490, Kind.SUBSCRIPTION: 400}
     expires_at = changes.pop("expires_at", issued_at + lives.get(Kind(kind), 1) * 86_400_000)
@@ -133,5 +132,5 @@ class Ear:
 async def until(condition: Any) -> None:
     """Waits for what has no event of its own; fails loudly when it never comes."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event of its own
             await asyncio.sleep(0.01)

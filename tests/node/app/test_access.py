@@ -12,6 +12,9 @@ from pushmesh_node.app.access import Access
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
 from pushmesh_node.engine.answers import Denied, Permission
+from pushmesh_protocol.armor import to_text
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
 from pushmesh_protocol.types import UnixMs
 from support.app_world import HOST, NETWORK, a_grant_now, a_login, a_node, a_revocation, publish
@@ -126,10 +129,6 @@ async def test_a_revoked_key_gets_in_nowhere(node: Node, wallet: Wallet) -> None
 
 async def test_what_everybody_can_copy_from_the_mesh_is_no_password(node: Node, wallet: Wallet) -> None:
     session = await granted(node, wallet)
-    from pushmesh_protocol.armor import to_text
-    from pushmesh_protocol.codec import pack
-    from pushmesh_protocol.forms import ItemForm
-
     grant = session.grant
     item = pack(ItemForm(grant.kind, grant.author, grant.body_bytes, grant.auth))
     for text in (to_text(session.frame), to_text(item), to_text(grant.id), grant.id.hex(), "", "Bearer", "a" * 5_000):

@@ -1,0 +1,209 @@
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pushmesh_client.wallet import Wallet
+from pushmesh_node.app.node import Node
+from pushmesh_node.delivery.contract import Message
+from pushmesh_node.engine.answers import Denied, Permission, Principal
+from pushmesh_node.storage import StoreFailed
+from pushmesh_protocol.accounts import Topic, display_account
+from pushmesh_protocol.frames import open_frame
+from pushmesh_protocol.reasons import Reason
+from support.app_world import (
+    NETWORK,
+    Ear,
+    a_grant_now,
+    a_node,
+    a_note_now,
+    a_principal,
+    a_revocation,
+    a_subscription,
+    count,
+    publish,
+    until,
+)
+from support.wallets import a_wallet
+
+DAPP, READER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)
+TOPIC = Topic(DAPP.account, "alerts")
+ME = a_principal(READER.account)
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with a_node(tmp_path) as node:
+        yield node
+
+
+async def subscribed(node: Node, wallet: Wallet = READER) -> None:
+    (outcome,) = await publish(node, a_subscription(wallet, TOPIC))
+    assert outcome.level == "durable"
+
+
+def ids(messages: Sequence[Message]) -> list[bytes]:
+    return [message.envelope.id for message in messages]
+
+
+async def test_a_listener_hears_what_comes_after_it_and_the_rest_is_read(node: Node) -> None:
+    await subscribed(node)
+    before = a_note_now(DAPP, 1)
+    await publish(node, before)
+    ear = Ear(ME)
+    seam = node.inboxes.listen(ear)
+    after = a_note_now(DAPP, 2)
+    await publish(node, after)
+    await until(lambda: ear.heard)
+    assert ids(ear.heard) == [after.id]
+    page = await node.inboxes.read(ME, 0, seam, 10)
+    assert ids(page.messages) == [before.id]
+    assert (page.next_cursor, page.more) == (seam, False)
+    assert ids((await node.inboxes.read(ME, 0, None, 10)).messages) == [before.id, after.id]
+
+
+async def test_every_message_carries_a_frame_that_the_wallet_can_verify(node: Node) -> None:
+    await subscribed(node)
+    note = a_note_now(DAPP)
+    await publish(node, note)
+    (message,) = (await node.inboxes.read(ME, 0, None, 10)).messages
+    assert list(open_frame(NETWORK, message.frame).envelopes()) == [note]
+    assert (message.verdict, message.reason) == ("now", "subscribed")
+
+
+async def test_who_has_left_hears_nothing_and_may_leave_twice(node: Node) -> None:
+    await subscribed(node)
+    ear = Ear(ME)
+    node.inboxes.listen(ear)
+    node.inboxes.forget(ear)
+    node.inboxes.forget(ear)
+    await publish(node, a_note_now(DAPP))
+    await node.driver.settle()
+    assert ear.heard == [] and len(node.driver.engine.listeners) == 0
+
+
+async def test_pages_follow_each_other_and_a_targeted_message_is_its_wallets_only(node: Node) -> None:
+    await subscribed(node)
+    notes = [a_note_now(DAPP, seq, audience=[READER.account] if seq % 2 else None) for seq in range(5)]
+    await publish(node, *notes)
+    found: list[bytes] = []
+    after, more = 0, True
+    while more:
+        page = await node.inboxes.read(ME, after, None, 2)
+        assert page.next_cursor > after
+        found += ids(page.messages)
+        after, more = page.next_cursor, page.more
+    assert found == [note.id for note in notes]
+    assert (await node.inboxes.read(a_principal(OTHER.account), 0, None, 10)).messages == ()
+
+
+async def test_a_token_for_some_topics_reads_these_only(node: Node) -> None:
+    await subscribed(node)
+    await publish(node, a_note_now(DAPP, 1))
+    elsewhere = replace(ME, topics=frozenset({Topic(DAPP.account, "other")}))
+    assert (await node.inboxes.read(elsewhere, 0, None, 10)).messages == ()
+    here = replace(ME, topics=frozenset({TOPIC}))
+    assert len((await node.inboxes.read(here, 0, None, 10)).messages) == 1
+
+
+async def test_what_is_held_back_is_remembered_with_its_reason(tmp_path: Path) -> None:
+    async with a_node(tmp_path, curation__mute_accounts=[display_account(DAPP.account)]) as node:
+        await subscribed(node)
+        (outcome,) = await publish(node, a_note_now(DAPP, 1))
+        assert (await node.inboxes.read(ME, 0, None, 10)).messages == ()
+        decision = await node.store.decision(READER.account, outcome.commit_no or 0)
+        assert decision is not None
+        assert (decision.verdict, decision.reason) == ("hold", "muted-by-operator")
+        assert count(node, "pushmesh_curation_decisions_total", verdict="hold", reason="muted-by-operator") >= 1
+
+
+async def test_a_revoked_key_ends_its_connections_and_no_others(node: Node) -> None:
+    session = a_grant_now(READER)
+    await publish(node, session.grant)
+    by_key, by_wallet = Ear(a_principal(READER.account, session.grant_id)), Ear(ME)
+    node.inboxes.listen(by_key)
+    node.inboxes.listen(by_wallet)
+    await publish(node, a_revocation(READER, session))
+    await until(lambda: by_key.ended)
+    assert (by_key.ended, by_wallet.ended) == (["grant-revoked"], [])
+
+
+async def test_a_key_that_was_revoked_between_log_in_and_listening_is_ended_too(node: Node) -> None:
+    session = a_grant_now(READER)
+    await publish(node, session.grant)
+    await publish(node, a_revocation(READER, session))
+    ear = Ear(a_principal(READER.account, session.grant_id))
+    node.inboxes.listen(ear)
+    assert ear.ended == ["grant-revoked"]
+
+
+async def test_connections_end_when_their_log_in_does(node: Node) -> None:
+    over, lasting = Ear(a_principal(READER.account, None, 1)), Ear(a_principal(READER.account, None, 2**50))
+    node.inboxes.listen(over)
+    node.inboxes.listen(lasting)
+    node.inboxes.end_expired()
+    assert (over.ended, lasting.ended) == (["expired"], [])
+    node.inboxes.end_all(Reason.DRAINING, "")
+    assert lasting.ended == ["draining"]
+
+
+async def test_an_acknowledgement_goes_forward_only_and_survives(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        for seq in range(4):
+            await publish(node, a_note_now(DAPP, seq))
+        last = node.store.last_commit
+        assert await node.inboxes.acknowledged(ME, "phone") is None
+        for commit_no in (last - 1, last, last - 2):
+            await node.inboxes.acknowledge(ME, "phone", commit_no)
+    async with a_node(tmp_path) as node:
+        assert await node.inboxes.acknowledged(ME, "phone") == last
+        assert await node.inboxes.acknowledged(ME, "tablet") is None
+        assert await node.inboxes.acknowledged(a_principal(OTHER.account), "phone") is None
+
+
+@pytest.mark.parametrize("commit_no", [10**7, 2**63, 9_999_999_999_999_999_999])
+async def test_nobody_acknowledges_what_was_never_given(node: Node, commit_no: int) -> None:
+    with pytest.raises(Denied, match="bad-cursor"):
+        await node.inboxes.acknowledge(ME, "phone", commit_no)
+    assert await node.inboxes.acknowledged(ME, "phone") is None
+
+
+async def test_a_disk_that_fails_is_told_with_a_time_to_come_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    await publish(node, a_note_now(DAPP))
+
+    async def fails(*args: object) -> None:
+        raise StoreFailed("the disk is gone")
+
+    monkeypatch.setattr(node.store, "inbox", fails)
+    monkeypatch.setattr(node.store, "commit", fails)
+    for asked in (node.inboxes.read(ME, 0, None, 10), node.inboxes.acknowledge(ME, "phone", 1)):
+        with pytest.raises(Denied, match="store-failed") as caught:
+            await asked
+        assert caught.value.retry_after_s == 5
+
+
+async def test_what_no_connection_may_read_it_may_not_voucher_for(node: Node) -> None:
+    publisher = Principal(READER.account, frozenset({Permission.PUBLISH}), None, None, None)
+    with pytest.raises(Denied, match="forbidden"):
+        await node.inboxes.take_voucher(publisher, None)  # type: ignore[arg-type]  # it is refused before it is looked at
+    assert await node.inboxes.last_vouchers(ME) == []
+
+
+async def test_deliveries_and_slow_readers_are_counted(node: Node) -> None:
+    node.inboxes.delivered("sse", READER.account, [a_note_now(DAPP).id])
+    node.inboxes.fell_back(Ear(ME), 7)
+    assert count(node, "pushmesh_deliveries_total", transport="sse") == 1
+    assert count(node, "pushmesh_queue_drops_total", queue="live", reason="slow-consumer") == 7
+
+
+async def test_after_a_reload_the_same_wallets_listen(node: Node) -> None:
+    await subscribed(node)
+    ear = Ear(ME)
+    node.inboxes.listen(ear)
+    node.reload()
+    await until(lambda: node._reloading is None)
+    await publish(node, a_note_now(DAPP))
+    await until(lambda: ear.heard)
+    assert len(node.driver.engine.listeners) == 1
+    assert node.inboxes.incarnation() == node.store.incarnation

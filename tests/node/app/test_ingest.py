@@ -1,0 +1,197 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pushmesh_node.app import ingest as ingest_room
+from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.ingest import BATCH_ENVELOPES, Finding, Ingest, entry_of
+from pushmesh_node.app.verify import VerifyPool
+from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offered, Published
+from pushmesh_node.storage import Store, StoreFailed
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.reasons import Reason
+from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish, until
+from support.wallets import a_signed_batch, a_signed_note, a_wallet
+
+WALLET = a_wallet(1)
+PEER = b"\x0e" * 32
+WEEK_MS = 7 * 86_400_000
+
+
+class Gate:
+    """An Ingest with what it decided, and with the verifying counted."""
+
+    def __init__(self, store: Store, max_envelopes: int = 100_000) -> None:
+        self.checked: list[int] = []
+        self.decided: list[Offered] = []
+        self.pool = VerifyPool(NETWORK, 2, self.checked.append)
+        self.ingest = Ingest(NETWORK, store, self.pool, self.decided.append, now_ms, max_envelopes=max_envelopes)
+
+    async def candidates(self, *entries: Any) -> list[Candidate]:
+        before = sum(len(offered.offers) for offered in self.decided)
+        for entry in entries:
+            self.ingest.take(entry)
+        await until(lambda: sum(len(offered.offers) for offered in self.decided) == before + len(entries))
+        offers = [offer for offered in self.decided for offer in offered.offers][before:]
+        return [candidate for offer in offers for candidate in offer.candidates]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "store.db", new_incarnation=bytes(16))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def gate(store: Store) -> AsyncIterator[Gate]:
+    gate = Gate(store)
+    running = asyncio.create_task(gate.ingest.run())
+    yield gate
+    running.cancel()
+    await asyncio.wait((running,))
+    gate.pool.close()
+
+
+def reasons(candidate: Candidate) -> list[str]:
+    return ["ok" if failure is None else str(failure.reason) for failure in candidate.failures]
+
+
+def forged(seq: int) -> Part:
+    """Another wallet's envelope under a signature that is not its own."""
+    good = a_note_now(WALLET, seq)
+    other = a_note_now(a_wallet(2), seq)
+    return Part((msgspec.structs.replace(good, auth=other.auth),))
+
+
+async def test_what_holds_comes_without_failures_and_in_its_order(gate: Gate) -> None:
+    parts = [Part((a_note_now(WALLET, seq),)) for seq in range(5)]
+    entries = [entry_of(Published(number), [part]) for number, part in enumerate(parts)]
+    candidates = await gate.candidates(*entries)
+    assert [candidate.part for candidate in candidates] == parts
+    assert [candidate.failures for candidate in candidates] == [()] * 5
+
+
+async def test_a_bad_signature_fails_its_part_alone(gate: Gate) -> None:
+    batch = a_signed_batch(NETWORK, WALLET, now_ms(), 3)
+    good = Part((a_note_now(WALLET, 1),))
+    candidates = await gate.candidates(entry_of(Published(1), [good, forged(2), batch]))
+    assert [reasons(candidate) for candidate in candidates] == [[], ["bad-signature"], []]
+
+
+async def test_what_is_cheap_is_found_before_a_signature_is_paid_for(gate: Gate) -> None:
+    old = a_signed_note(NETWORK, WALLET, now_ms() - WEEK_MS, 1, expires_at=now_ms() + WEEK_MS)
+    over = a_signed_note(NETWORK, WALLET, now_ms() + 120_000, 2)
+    (first, second) = await gate.candidates(entry_of(Published(1), [Part((old,)), Part((over,))]))
+    assert (reasons(first), reasons(second)) == (["too-old"], ["ahead-of-time"])
+    assert gate.checked == []
+
+
+async def test_what_the_gossip_process_verified_is_not_verified_again(gate: Gate) -> None:
+    failure = Refusal(Reason.EXPIRED, "7.2", "")
+    finding = Finding(verified=True, failures=[failure], known=[False], sizes=[300])
+    entry = entry_of(Gossiped(PEER, 1, 400), [forged(1)], [finding])
+    (candidate,) = await gate.candidates(entry)
+    assert (candidate.failures, candidate.sizes, gate.checked) == ([failure], [300], [])
+
+
+async def test_catch_up_may_be_old_and_pays_for_what_is_new_only(tmp_path: Path) -> None:
+    held = a_note_now(WALLET, 1)
+    async with a_node(tmp_path) as node:
+        await publish(node, held)
+        gate = Gate(node.store)
+        running = asyncio.create_task(gate.ingest.run())
+        old = a_signed_note(NETWORK, WALLET, now_ms() - WEEK_MS, 2, expires_at=now_ms() + WEEK_MS)
+        first, second = await gate.candidates(entry_of(CaughtUp(PEER), [Part((held,)), Part((old,))]))
+        running.cancel()
+        await asyncio.wait((running,))
+        gate.pool.close()
+    assert [holder.id for holder in first.holders] == [held.id]
+    assert (second.failures, second.holders) == ((), [])
+    assert gate.checked == [1]
+
+
+async def test_decided_is_told_after_the_decision(gate: Gate) -> None:
+    decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gate.ingest.take(entry_of(Published(1), [Part((a_note_now(WALLET),))], decided=decided))
+    async with asyncio.timeout(WAIT_S):
+        await decided
+    assert len(gate.decided) == 1
+
+
+async def test_batches_are_bounded_and_an_entry_is_never_torn(store: Store) -> None:
+    gate = Gate(store)
+    part = a_signed_batch(NETWORK, WALLET, now_ms(), 400)
+    for number in range(4):
+        gate.ingest.take(entry_of(Published(number), [part]))
+    running = asyncio.create_task(gate.ingest.run())
+    await until(lambda: sum(len(offered.offers) for offered in gate.decided) == 4)
+    assert [len(offered.offers) for offered in gate.decided] == [2, 2]
+    assert 3 * 400 > BATCH_ENVELOPES >= 2 * 400
+    running.cancel()
+    await asyncio.wait((running,))
+    gate.pool.close()
+
+
+async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(store: Store) -> None:
+    gate = Gate(store, max_envelopes=2)
+    assert gate.ingest.room()
+    for seq in range(2):
+        gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
+    assert not gate.ingest.room()
+    waiting = asyncio.create_task(gate.ingest.wait_for_room())
+    running = asyncio.create_task(gate.ingest.run())
+    async with asyncio.timeout(WAIT_S):
+        await waiting
+    assert gate.ingest.room()
+    running.cancel()
+    await asyncio.wait((running,))
+    gate.pool.close()
+
+
+async def test_while_paused_nothing_is_decided_and_nothing_is_lost(gate: Gate) -> None:
+    async with gate.ingest.paused():
+        gate.ingest.take(entry_of(Published(1), [Part((a_note_now(WALLET),))]))
+        await until(lambda: gate.checked == [1])
+        await asyncio.sleep(0.05)
+        assert gate.decided == []
+    await until(lambda: len(gate.decided) == 1)
+
+
+async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(
+    gate: Gate, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_room, "READ_AGAIN_S", 0.01)
+    read, tries = store.holders, []
+
+    async def fails_twice(ranges: Sequence[Any]) -> Any:
+        tries.append(len(ranges))
+        if len(tries) < 3:
+            raise StoreFailed("the disk sleeps")
+        return await read(ranges)
+
+    monkeypatch.setattr(store, "holders", fails_twice)
+    (candidate,) = await gate.candidates(entry_of(Published(1), [Part((a_note_now(WALLET),))]))
+    assert (candidate.failures, tries) == ((), [1, 1, 1])
+
+
+async def test_a_disk_that_stays_unreadable_ends_the_way_in_loudly(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(ranges: Sequence[Any]) -> Any:
+        raise StoreFailed("the disk is gone")
+
+    monkeypatch.setattr(ingest_room, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(store, "holders", fails)
+    gate = Gate(store)
+    gate.ingest.take(entry_of(Published(1), [Part((a_note_now(WALLET),))]))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(WAIT_S):
+            await gate.ingest.run()
+    assert caught.group_contains(StoreFailed)
+    gate.pool.close()
