@@ -1,6 +1,7 @@
 """Drafts of notifications turned into bodies, bodies into signed envelopes and batches. Pure: time and seqs are
 arguments."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ from pushmesh_protocol.auth.statement import Batch
 from pushmesh_protocol.checks import check_item, check_leaf
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification
+from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification, decode_body
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.tree import audit_path, root_of
@@ -21,6 +23,8 @@ from pushmesh_protocol.work import find_work, required_bits
 DEFAULT_LIFE_MS = 7 * DAY_MS
 SEQ_PLACEHOLDER = 2**32 - 1
 """The longest encoding that a seq can have: a body measured with it never turns out longer."""
+
+_PLACE = re.compile(r"`?\$\[(\d{1,2})\]`?")
 
 Fill = Callable[[int, int], AnyBody]
 """`fill(issued_at_ms, seq)` makes the body; it is asked again with another seq where a slot turned out void."""
@@ -92,8 +96,20 @@ def body_cost(network: Network, kind: int, account: Account, fill: Fill, issued_
     return network.slot_cost(kind, account, pack(fill(issued_at_ms, SEQ_PLACEHOLDER)))
 
 
+def check_fields(kind: int, body: AnyBody) -> None:
+    """Raise Refusal where a field is too long or not of its form, with the field's name: a signer knows names, the
+    wire only places."""
+    try:
+        decode_body(kind, pack(body))
+    except Refusal as refusal:
+        names = body.__struct_fields__
+        detail = _PLACE.sub(lambda found: names[int(found[1])], refusal.detail)
+        raise Refusal(refusal.reason, refusal.rule, detail) from refusal
+
+
 def signed_envelope(network: Network, key: Key, account: Account, kind: int, body: AnyBody) -> Envelope:
     """Check, work for and sign one envelope. Raises Refusal where the body breaks a rule. Slow where work is needed."""
+    check_fields(kind, body)
     body_bytes = pack(body)
     private = kind in PRIVATE_KINDS
     envelope_id = network.hash_envelope(bytes((kind,)), account, body_bytes)
@@ -106,6 +122,8 @@ def signed_envelope(network: Network, key: Key, account: Account, kind: int, bod
 def signed_batch(network: Network, key: Key, account: Account, bodies: Sequence[Notification]) -> Part:
     """One signature for up to 1,024 notifications of one topic, with consecutive seqs in one epoch. Raises Refusal
     (SPEC 5.10, 5.11)."""
+    for body in bodies:
+        check_fields(Kind.NOTIFICATION, body)
     packed = [pack(body) for body in bodies]
     kind_byte = bytes((Kind.NOTIFICATION,))
     ids = [network.hash_envelope(kind_byte, account, data) for data in packed]

@@ -114,3 +114,12 @@ def test_a_session_key_signs_for_its_owner() -> None:
     assert envelope.session is not None
     assert envelope.session.grant_id == b"\x06" * 32
     assert Part((envelope,)).envelopes == (envelope,)
+
+
+def test_a_field_that_is_too_long_is_named() -> None:
+    for body in (a_note(OWNER, ISSUED_AT, 1, title="x" * 257), a_note(OWNER, ISSUED_AT, 1, category="Not A Slug")):
+        field = "title" if body.title != "Price" else "category"
+        with pytest.raises(Refusal, match=f"at {field}"):
+            signed_envelope(NETWORK, OWNER.key, OWNER.account, Kind.NOTIFICATION, body)
+        with pytest.raises(Refusal, match=f"at {field}"):
+            signed_batch(NETWORK, OWNER.key, OWNER.account, [body])

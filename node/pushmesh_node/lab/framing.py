@@ -71,23 +71,31 @@ class FrameReader:
 
 def connect(host: str, port: int, path: str, timeout_s: float = 10.0) -> tuple[socket.socket, bytes]:
     """A socket that speaks WebSocket, and what came behind the answer's head. Raises FramingError or OSError."""
-    key = base64.b64encode(os.urandom(16))
     link = socket.create_connection((host, port), timeout_s)
+    try:
+        return link, _shake_hands(link, f"{host}:{port}", path)
+    except BaseException:
+        link.close()
+        raise
+
+
+def _shake_hands(link: socket.socket, address: str, path: str) -> bytes:
+    key = base64.b64encode(os.urandom(16))
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n".encode()
     )
     answer = b""
     while b"\r\n\r\n" not in answer:
         part = link.recv(HEAD_LIMIT)
         if not part or len(answer) > HEAD_LIMIT:
-            raise FramingError(f"{host}:{port} did not answer the handshake")
+            raise FramingError(f"{address} did not answer the handshake")
         answer += part
     head, _, rest = answer.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 101") or accept_of(key) not in head:
-        raise FramingError(f"{host}:{port} refused the handshake: {head.splitlines()[0].decode(errors='replace')}")
-    return link, rest
+        raise FramingError(f"{address} refused the handshake: {head.splitlines()[0].decode(errors='replace')}")
+    return rest
 
 
 def accept_of(key: bytes) -> bytes:

@@ -1,16 +1,16 @@
 """One real node process: its config file, its log, its life. Ends it by its own pid, whatever happens."""
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
+from .environment import child_environment
 from .errors import LabError, NodeDied
 
 POLL_S = 0.05
@@ -19,12 +19,14 @@ TAIL_LINES = 5
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """What a node is started with. `settings` are dotted configuration keys, written to `folder`/pushmesh.toml."""
+    """What a node is started with. `settings` are dotted configuration keys, written to `folder`/pushmesh.toml, and
+    `bridges` the keys of each `[[bridge]]` there."""
 
     name: str
     folder: Path
     api_port: int
     settings: Mapping[str, object]
+    bridges: Sequence[Mapping[str, object]] = ()
 
     @property
     def url(self) -> str:
@@ -42,11 +44,16 @@ def write_config(plan: NodePlan) -> Path:
     sections: dict[str, list[str]] = {}
     for dotted, value in plan.settings.items():
         section, _, key = dotted.partition(".")
-        sections.setdefault(section, []).append(f"{key} = {msgspec.json.encode(value).decode()}")
-    text = "\n".join(f"[{section}]\n" + "\n".join(lines) + "\n" for section, lines in sections.items())
+        sections.setdefault(f"[{section}]", []).append(_line(key, value))
+    tables = [*sections.items(), *(("[[bridge]]", [_line(*item) for item in each.items()]) for each in plan.bridges)]
+    text = "\n".join(f"{head}\n" + "\n".join(lines) + "\n" for head, lines in tables)
     path = plan.folder / "pushmesh.toml"
     path.write_text(text)
     return path
+
+
+def _line(key: str, value: object) -> str:
+    return f"{key} = {msgspec.json.encode(value).decode()}"
 
 
 class NodeProcess:
@@ -72,14 +79,13 @@ class NodeProcess:
         if self.running:
             raise LabError(f"{self.plan.name} runs already")
         config = write_config(self.plan)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PUSHMESH_")}
         with self.plan.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "pushmesh_node", "run", "--config", str(config)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=child_environment(),
                 start_new_session=True,  # Ctrl-C is the laboratory's to handle
             )
         self.starts += 1

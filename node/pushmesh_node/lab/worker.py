@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any, Self
 
+from .environment import child_environment
 from .errors import LabError
 
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
@@ -27,6 +28,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=child_environment(),
             limit=ANSWER_LIMIT_BYTES,
             start_new_session=True,
         )

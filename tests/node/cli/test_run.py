@@ -1,0 +1,90 @@
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from pushmesh_node.cli.guard import CommandError
+from pushmesh_node.cli.run import config_path, flags_of
+from support.commands import check_one_sentence, pushmesh, python_path
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_node_says_where_it_listens_and_ends_well_when_it_is_asked_to(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    assert (await pushmesh("init", cwd=tmp_path)).code == 0
+    settings = ["api.port=0", "mqtt.port=0", "gossip.enabled=false"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pushmesh_node", "run", "--json"),
+        *(part for setting in settings for part in ("--set", setting)),
+        cwd=tmp_path,
+        env={"PYTHONPATH": python_path(), "PUSHMESH_WALLET": "a variable of the other commands"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            said = json.loads(await process.stdout.readline())
+            assert said["api"].startswith("http://127.0.0.1:")
+            assert said["mqtt"].startswith("mqtt://127.0.0.1:")
+            process.send_signal(number)
+            _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["pushmesh init"]),
+        (["--config", "absent.toml"], ["absent.toml"]),
+        (["--config", "wrong.toml"], ["api.prot", "port"]),
+        (["--set", "nonsense"], ["section.key=value"]),
+        (["--config", "empty.toml", "--set", "api.prot=1"], ["api.prot"]),
+        (["--config", "empty.toml", "--set", "api.port=many"], ["api.port"]),
+        (["--config", "empty.toml"], ["node.key", "pushmesh init"]),
+    ],
+)
+async def test_an_operators_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    (tmp_path / "wrong.toml").write_text("[api]\nprot = 1\n")
+    (tmp_path / "empty.toml").write_text("")
+    check_one_sentence(await pushmesh("run", *arguments, cwd=tmp_path), 2, *words)
+
+
+async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, url: str) -> None:
+    assert (await pushmesh("init", cwd=tmp_path)).code == 0
+    port = url.rpartition(":")[2]
+    ran = await pushmesh("run", "--set", f"api.port={port}", "--set", "gossip.enabled=false", cwd=tmp_path)
+    assert ran.code == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_flags_are_texts_with_a_dot_and_an_equals_sign() -> None:
+    assert flags_of(["api.port=1", "node.network=a=b"]) == {"api.port": "1", "node.network": "a=b"}
+    for text in ("api.port", "port=1", ""):
+        with pytest.raises(CommandError):
+            flags_of([text])
+
+
+def test_the_configuration_is_the_named_one_or_the_variables_or_the_one_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config_path(Path("a"), {"PUSHMESH_CONFIG": "b"}) == Path("a")
+    assert config_path(None, {"PUSHMESH_CONFIG": "b"}) == Path("b")
+    with pytest.raises(CommandError):
+        config_path(None, {})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pushmesh.toml").touch()
+    assert config_path(None, {}) == Path("data/pushmesh.toml")

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from pushmesh_node.config import load_config
+from pushmesh_node.lab.errors import LabError, NodeDied
+from pushmesh_node.lab.process import NodePlan, NodeProcess, write_config
+
+pytestmark = pytest.mark.integration
+
+
+def a_plan(folder: Path, **settings: object) -> NodePlan:
+    return NodePlan("node 1", folder, 1, {name.replace("__", "."): value for name, value in settings.items()})
+
+
+def test_a_plans_settings_are_a_configuration(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, api__port=0, api__public_hosts=["a", "b"], node__data_dir=str(tmp_path))
+    config = load_config(write_config(plan), {}, {})
+    assert (config.api.port, config.api.public_hosts, config.node.data_dir) == (0, ("a", "b"), str(tmp_path))
+    assert plan.url == "http://127.0.0.1:1"
+
+
+async def test_a_node_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    node = NodeProcess(a_plan(tmp_path, node__data_dir=str(tmp_path)))
+    assert node.log_tail() == "(no log)"
+    assert node.pid is None
+    await node.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            with pytest.raises(NodeDied, match=r"node\.key"):
+                await node.wait_ready(http, 30)
+    finally:
+        await node.stop()
+    assert not node.running
+
+
+async def test_a_node_is_started_once(tmp_path: Path) -> None:
+    node = NodeProcess(a_plan(tmp_path, node__data_dir=str(tmp_path)))
+    await node.start()
+    try:
+        with pytest.raises(LabError, match="runs already"):
+            await node.start()
+    finally:
+        await node.kill()
+    await node.kill()
