@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
+from ..delivery.bridge import Bridge
 from ..delivery.consumers import Consumers
 from ..delivery.messages import MessageForms
 from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
@@ -27,6 +28,7 @@ from ..metrics import Metrics
 from ..storage.errors import StoreError
 from ..storage.settings import StoreSettings
 from ..storage.store import Store
+from .bridging import build_bridges, read_bridges, run_bridges
 from .clock import now_ms
 from .directory import Directory
 from .keys import load_key
@@ -46,6 +48,7 @@ async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     network = read_network(config)
     seed = load_key(key_path(config))
+    bridge_settings = read_bridges(config)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         store = await _open_store(config)
@@ -55,15 +58,22 @@ async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.
         await node.restore()
         running = asyncio.create_task(node.run(), name="node")
         stack.push_async_callback(_cancel, running)
-        await _serve(stack, config, node)
+        forms = MessageForms(store.incarnation, config.delivery.shared_messages)
+        bridges = build_bridges(bridge_settings, node, forms)
+        await _serve(stack, config, node, forms, bridges)
+        work = [running]
+        if bridges:
+            work.append(asyncio.create_task(run_bridges(bridges, node.broadcasts), name="bridges"))
+            stack.push_async_callback(_cancel, work[-1])
         log.info("node listens", api=node.status.api_address, mqtt=node.status.mqtt_address, node_id=node.node_id.hex())
         if ready is not None:
             ready(node)
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((stopping, running), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stopping, *work), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if running.done():
-            running.result()  # it never ends by itself, so this raises our own fault: crash loudly
+        for task in work:
+            if task.done():
+                task.result()  # it never ends by itself, so this raises our own fault: crash loudly
         node.status.draining = True
         log.info("node drains")
     log.info("node ended")
@@ -101,10 +111,12 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     await asyncio.wait((task,))
 
 
-async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
+async def _serve(
+    stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: Sequence[Bridge]
+) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     consumers = Consumers(config.delivery.max_consumers_per_account)
-    service = _service(config, node, consumers)
+    service = _service(config, node, consumers, forms)
     directory = Directory(
         node.network, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, _edges(config)
     )
@@ -120,7 +132,12 @@ async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
         answered=node.metrics.answered,
     )
     node.metrics.serve_routes(routes_of(api))
-    node.connections = lambda: {**consumers.by_transport(), "publish": api.publishers()}
+    node.connections = lambda: {
+        **consumers.by_transport(),
+        "publish": api.publishers(),
+        "bridge": sum(bridge.is_connected for bridge in bridges),
+    }
+    node.bridges = lambda: [{"name": bridge.name, "connected": bridge.is_connected} for bridge in bridges]
     server = HttpServer(api, config.api.host, config.api.port)
     try:
         await stack.enter_async_context(server)
@@ -132,7 +149,7 @@ async def _serve(stack: AsyncExitStack, config: Config, node: Node) -> None:
         await _serve_mqtt(stack, config, node, consumers)
 
 
-def _service(config: Config, node: Node, consumers: Consumers) -> Service:
+def _service(config: Config, node: Node, consumers: Consumers, forms: MessageForms) -> Service:
     delivery = config.delivery
     return Service(
         facts=NodeFacts(node.node_id, node.network.display, node.hosts),
@@ -140,7 +157,7 @@ def _service(config: Config, node: Node, consumers: Consumers) -> Service:
         authenticate=node.access.authenticate,
         publish=node.publishing.publish,
         consumers=consumers,
-        forms=MessageForms(node.store.incarnation, delivery.shared_messages),
+        forms=forms,
         now_ms=now_ms,
         report=_report(node),
         sessions=_session_limits(config),

@@ -12,7 +12,6 @@ from pushmesh_protocol.vouchers import Voucher
 
 from ..delivery.contract import Listener, Message, Page
 from ..engine.answers import Denied, Permission, Principal
-from ..engine.core import decision_record
 from ..engine.curator import DELIVERS
 from ..engine.effects import Deliver
 from ..engine.events import ListenerCame, ListenerLeft
@@ -84,7 +83,7 @@ class Inboxes:
         """The driver's hand: offer committed messages to the connected wallets that the engine named, each
         connection's in one list."""
         offers: defaultdict[Listener, list[Message]] = defaultdict(list)
-        frames = _frames([(order.part, order.index) for order in orders])
+        frames = leaf_frames([(order.part, order.index) for order in orders])
         for order, frame in zip(orders, frames, strict=True):
             self._address(order, frame, offers)
         for listener, messages in offers.items():
@@ -141,7 +140,7 @@ class Inboxes:
         messages: list[Message] = []
         held: list[DecisionRecord] = []
         opened = [self._opener.open(row) for row in rows]
-        for row, (part, index), frame in zip(rows, opened, _frames(opened), strict=True):
+        for row, (part, index), frame in zip(rows, opened, leaf_frames(opened), strict=True):
             envelope = part.envelopes[index]
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
@@ -151,7 +150,7 @@ class Inboxes:
             if verdict in DELIVERS:
                 messages.append(Message(row.commit_no, envelope, frame, verdict, reason))
             else:
-                held.append(decision_record(principal.account, row.commit_no, verdict, reason, decision.rule, now_ms))
+                held.append(engine.curator.record(principal.account, row.commit_no, decision, now_ms))
         await self._remember(held)
         more = len(rows) >= limit
         return Page(tuple(messages), rows[-1].commit_no if more else max(after, end), more)
@@ -208,7 +207,7 @@ class Inboxes:
         self._metrics.delivered(transport, len(ids))
 
 
-def _frames(places: Sequence[tuple[Part, int]]) -> list[bytes]:
+def leaf_frames(places: Sequence[tuple[Part, int]]) -> list[bytes]:
     """A self-contained frame for each (part, index); neighbours of one run share its tree."""
     frames: list[bytes] = []
     for _, group in groupby(places, key=lambda place: id(place[0])):

@@ -28,6 +28,7 @@ from ..metrics import Metrics
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .access import Access
+from .broadcasts import Broadcasts
 from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
 from .clock import now_ms
 from .driver import Driver
@@ -53,7 +54,8 @@ log = structlog.get_logger()
 
 
 class Node:
-    """Obeys `Hands`. Then `restore`, `run`, and at the end `close`. `connections` tells open ones by transport."""
+    """Obeys `Hands`. Then `restore`, `run`, and at the end `close`. `connections` tells open ones by transport,
+    `bridges` the state of each bridge."""
 
     def __init__(self, config: Config, network: Network, seed: bytes, store: Store, metrics: Metrics) -> None:
         self.config = config
@@ -69,6 +71,7 @@ class Node:
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
         self.status.facts = self._facts
         self.connections: Callable[[], dict[str, int]] = dict
+        self.bridges: Callable[[], list[dict[str, Any]]] = list
         self.gossip: GossipProcess | None = None
         if config.gossip.enabled:
             self.gossip = GossipProcess(
@@ -112,6 +115,7 @@ class Node:
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
         self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
         self.inboxes = Inboxes(self.driver, self.store, self.desk, self.opener, self.metrics, now_ms)
+        self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
         self.access = Access(
             self.network, self.node_id, self.hosts, lambda: self.driver.engine, self.store, self.verify, now_ms
@@ -177,6 +181,7 @@ class Node:
     def committed(self, envelopes: int, seconds: float) -> None:
         """Count what became durable."""
         self.metrics.committed(envelopes, seconds)
+        self.broadcasts.committed()
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile. One at a time: whoever finds one under way
@@ -287,6 +292,7 @@ class Node:
         return {
             "last_commit": self.store.last_commit,
             "incarnation": self.store.incarnation.hex(),
+            "bridges": self.bridges(),
             "peers": [
                 {
                     "node_id": node_id.hex(),

@@ -2,8 +2,18 @@
 
 from .errors import ConfigError
 from .load import load_config
-from .paths import key_path, network_path, store_path
+from .paths import data_path, key_path, network_path, store_path
 from .render import render_default
-from .schema import Config
+from .schema import BridgeConfig, Config
 
-__all__ = ["Config", "ConfigError", "key_path", "load_config", "network_path", "render_default", "store_path"]
+__all__ = [
+    "BridgeConfig",
+    "Config",
+    "ConfigError",
+    "data_path",
+    "key_path",
+    "load_config",
+    "network_path",
+    "render_default",
+    "store_path",
+]

@@ -138,6 +138,17 @@ def _check_together(config: Config) -> None:
             f"gossip.pack_delay_under_load_ms is {slow}, but must not be below gossip.pack_delay_ms, {quick}"
         )
     names = [bridge.name for bridge in config.bridge]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise ConfigError(f"bridge[{place}].name is {name!r}, but another bridge has that name")
+    for place, bridge in enumerate(config.bridge):
+        if bridge.name in names[:place]:
+            raise ConfigError(f"bridge[{place}].name is {bridge.name!r}, but another bridge has that name")
+        _check_bridge(f"bridge[{place}]", bridge)
+
+
+def _check_bridge(name: str, bridge: BridgeConfig) -> None:
+    """A key that would change nothing is a mistake, and so is a bridge of nothing."""
+    if not bridge.accounts and not bridge.topics:
+        raise ConfigError(f"{name}.accounts and {name}.topics are both empty, so there is nothing to bridge")
+    if bridge.password_file and not bridge.username:
+        raise ConfigError(f"{name}.password_file is set, but {name}.username is empty")
+    if bridge.ca_file and not bridge.url.startswith("mqtts:"):
+        raise ConfigError(f"{name}.ca_file is set, but {name}.url is {bridge.url!r}, which has no TLS")

@@ -22,7 +22,9 @@ Later sources win: these defaults, the file that --config or PUSHMESH_CONFIG nam
 PUSHMESH_API_PORT=8081 (lists with commas between their entries), flags. An unknown key or a value that is not allowed
 ends the start with one sentence."""
 
-EXAMPLE_BRIDGE: Final = BridgeConfig(name="office", url="mqtts://broker.example:8883")
+EXAMPLE_BRIDGE: Final = BridgeConfig(
+    name="office", url="mqtts://broker.example:8883", topics=(f"eip155:1:0x{'0' * 40}/alerts",)
+)
 
 
 def render_default() -> str:

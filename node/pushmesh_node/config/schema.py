@@ -242,7 +242,7 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     <topic_prefix>/topics/<owner>/<name>; who may read there is for the broker's access list."""
 
     name: Label
-    """Names the bridge in logs and keeps its place in each inbox: a new name starts anew."""
+    """Names the bridge in the status and keeps its place in each inbox: a new name starts anew."""
 
     url: BrokerUrl
     """The broker."""
@@ -251,7 +251,7 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     """Empty for none."""
 
     password_file: str = ""
-    """File with the password on its first line; relative to data_dir; empty for none."""
+    """File with the password on its first line, readable by its owner only; relative to data_dir; empty for none."""
 
     ca_file: str = ""
     """Certificates that an mqtts broker is checked against; relative to data_dir; empty for the system's."""
@@ -260,10 +260,10 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     """What every topic there starts with."""
 
     accounts: Accounts = ()
-    """Wallets whose inboxes are published; ask them first."""
+    """Wallets whose inboxes are published, each as this node curates it; ask them first."""
 
     topics: Topics = ()
-    """Topics whose broadcasts are published."""
+    """Topics whose broadcasts are published, whoever subscribed: they are public."""
 
     max_in_flight: Annotated[int, Meta(ge=1, le=65_535)] = 256
     """Messages that the broker has not acknowledged yet (QoS 1)."""

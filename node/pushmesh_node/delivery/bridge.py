@@ -5,7 +5,6 @@ What the broker has confirmed is remembered like a device's acknowledgement, so 
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,12 +28,12 @@ from .messages import MessageForms
 from .session import Mark, Marker, Session
 
 TRANSPORT = "bridge"
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+FIRST_WAIT_S = 0.5
 CONFIRM_S = 30.0
 """A broker that does not confirm a publish in this time is given up and dialled again."""
 
 Observe = Callable[[str, str], None]
-"""`observe(what, reason)`: count; both come from closed lists."""
+"""`observe(what, reason)`: count; what is connection, publish, read or message, and reason of the closed list."""
 
 
 class BrokerRefused(Exception):
@@ -75,9 +74,9 @@ def _public_topic(settings: BridgeSettings, message: Message) -> str:
     return settings.broadcast_topic(message.envelope.topic)
 
 
-def wait_s(failures: int) -> float:
+def wait_s(failures: int, longest_s: float) -> float:
     """How long to wait after so many failures in a row."""
-    return float(min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(failures, 16)))
+    return float(min(longest_s, FIRST_WAIT_S * 2 ** min(failures, 16)))
 
 
 class Bridge:
@@ -94,8 +93,10 @@ class Bridge:
         now_ms: Callable[[], int],
         observe: Observe,
     ) -> None:
+        self.name = settings.name
         self.is_connected = False
         self._settings = settings
+        self._client_id = f"pushmesh-{node_id[:4].hex()}-{settings.name}"
         self._sources = sources(settings, inboxes, broadcasts, node_id)
         self._forms = forms
         self._now_ms = now_ms
@@ -108,18 +109,17 @@ class Bridge:
             try:
                 await self._run_once()
             except* aiomqtt.MqttError:
-                self._observe("bridge", Reason.NOT_READY)
+                self._observe("connection", Reason.NOT_READY)
             except* BrokerRefused:
-                self._observe("bridge", Reason.FORBIDDEN)
+                self._observe("publish", Reason.FORBIDDEN)
             except* Denied as denied:
                 for reason in _reasons(denied):
-                    self._observe("bridge", reason)
-            self.is_connected = False
-            await asyncio.sleep(wait_s(self._failures))
+                    self._observe("read", reason)
+            await asyncio.sleep(wait_s(self._failures, self._settings.reconnect_max_s))
             self._failures += 1
 
     async def _run_once(self) -> None:
-        async with _connected(self._settings) as client:
+        async with _connected(self._settings, self._client_id) as client:
             self.is_connected = True
             try:
                 async with asyncio.TaskGroup() as group:
@@ -130,6 +130,8 @@ class Bridge:
                 if client.refusal is not None:  # some brokers refuse, then hang up
                     raise BrokerRefused(client.refusal) from lost
                 raise
+            finally:
+                self.is_connected = False
 
     async def _pump(self, client: "_Client", source: Source) -> None:
         device = f"bridge:{self._settings.name}"
@@ -143,8 +145,8 @@ class Bridge:
                         raise Denied(Reason(batch.reason), batch.detail)
 
     async def _bridge(self, client: "_Client", source: Source, device: str, batch: Sequence[Message]) -> None:
-        for at in range(0, len(batch), self._settings.in_flight):
-            part = batch[at : at + self._settings.in_flight]
+        for at in range(0, len(batch), self._settings.max_in_flight):
+            part = batch[at : at + self._settings.max_in_flight]
             async with asyncio.TaskGroup() as group:
                 for message in part:
                     group.create_task(self._publish(client, source.topic_of(message), message))
@@ -157,7 +159,7 @@ class Bridge:
     async def _publish(self, client: "_Client", topic: str, message: Message) -> None:
         life_s = (message.envelope.body.expires_at - self._now_ms()) // 1000
         if life_s <= 0:
-            self._observe("bridge", Reason.EXPIRED)
+            self._observe("message", Reason.EXPIRED)
             return
         await client.publish(topic, self._forms.message(message), qos=1, properties=_properties(message, life_s))
 
@@ -187,10 +189,10 @@ def _properties(message: Message, life_s: int) -> Properties:
 
 
 @asynccontextmanager
-async def _connected(settings: BridgeSettings) -> AsyncIterator["_Client"]:
+async def _connected(settings: BridgeSettings, client_id: str) -> AsyncIterator["_Client"]:
     """A client that is connected. How it comes to hang up never hides why."""
-    client = _dial(settings)
-    await client.__aenter__()
+    client = _client(settings, client_id)
+    await client.dial()
     try:
         yield client
     finally:
@@ -201,6 +203,17 @@ class _Client(aiomqtt.Client):
     """aiomqtt 2.5.1 takes every PUBACK for a success; this one keeps the code of a refusal."""
 
     refusal: str | None = None
+
+    async def dial(self) -> None:
+        """Connect. Raises MqttError, also for a broker that hangs up as soon as it has answered."""
+        ended = self._disconnected  # aiomqtt takes another one where this is done by the time that it looks
+        try:
+            await self.__aenter__()
+        except BaseException:
+            self._client.disconnect()  # the loop sends it and closes the socket, which aiomqtt leaves open
+            raise
+        if ended.done():
+            raise aiomqtt.MqttError("the broker hung up at once") from ended.exception()
 
     async def hang_up(self) -> None:
         """Disconnect. Raises nothing that the broker or the network could cause."""
@@ -215,7 +228,7 @@ class _Client(aiomqtt.Client):
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
-def _dial(settings: BridgeSettings) -> _Client:
+def _client(settings: BridgeSettings, client_id: str) -> _Client:
     logger = logging.getLogger("pushmesh.bridge")
     logger.setLevel(logging.CRITICAL)  # what goes wrong is raised and counted; aiomqtt would say it once per message
     client = _Client(
@@ -223,13 +236,13 @@ def _dial(settings: BridgeSettings) -> _Client:
         settings.port,
         username=settings.username,
         password=settings.password,
-        identifier=f"pushmesh-{settings.name}",
+        identifier=client_id,
         protocol=aiomqtt.ProtocolVersion.V5,
         clean_start=True,
         timeout=CONFIRM_S,
-        max_inflight_messages=settings.in_flight,
-        tls_context=ssl.create_default_context() if settings.is_tls else None,
+        max_inflight_messages=settings.max_in_flight,
+        tls_context=settings.tls,
         logger=logger,
     )
-    client.pending_calls_threshold = 2 * settings.in_flight
+    client.pending_calls_threshold = 2 * settings.max_in_flight
     return client

@@ -17,6 +17,7 @@ TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "pu
 QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live")
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
+BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
 STATUSES: Final = tuple(str(code) for code in range(100, 600))
@@ -86,6 +87,13 @@ class Metrics:
             what=MQTT_EVENTS,
             reason=REASONS,
         )
+        self._bridge = Counts(
+            registry,
+            "pushmesh_bridge_events",
+            "What a bridge could not do; but for an expired message it tries again.",
+            what=BRIDGE_EVENTS,
+            reason=REASONS,
+        )
         self._caught_up = Counts(
             registry, "pushmesh_catch_up_envelopes", "Envelopes that peers sent in answer to this node's questions."
         )
@@ -152,6 +160,10 @@ class Metrics:
     def mqtt(self, what: str, reason: str) -> None:
         """`what` is one of MQTT_EVENTS, `reason` of the closed list of reasons."""
         self._mqtt.add(1, what, reason)
+
+    def bridge(self, what: str, reason: str) -> None:
+        """`what` is one of BRIDGE_EVENTS, `reason` of the closed list of reasons."""
+        self._bridge.add(1, what, reason)
 
     def serve_routes(self, routes: Iterable[str]) -> None:
         """Path templates of the API; until they are told every request counts as `other`."""

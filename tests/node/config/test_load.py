@@ -68,11 +68,12 @@ def test_bridges_come_from_the_file_in_its_order(file: Path) -> None:
         [[bridge]]
         name = "two"
         url = "mqtts://broker.example"
+        topics = ["{ALICE}/alerts"]
         """
     )
     assert load_config(file, {}, {}).bridge == (
         BridgeConfig(name="one", url="mqtt://localhost:1883", accounts=(ALICE,)),
-        BridgeConfig(name="two", url="mqtts://broker.example"),
+        BridgeConfig(name="two", url="mqtts://broker.example", topics=(f"{ALICE}/alerts",)),
     )
 
 
@@ -106,8 +107,27 @@ def test_a_mistake_in_the_file_is_told_in_one_sentence(file: Path, text: str, wo
 
 
 def test_two_bridges_of_one_name_would_share_a_place_in_the_inbox(file: Path) -> None:
-    file.write_text('[[bridge]]\nname = "a"\nurl = "mqtt://a"\n' * 2)
+    file.write_text(f'[[bridge]]\nname = "a"\nurl = "mqtt://a"\naccounts = ["{ALICE}"]\n' * 2)
     assert error_of(file) == "bridge[1].name is 'a', but another bridge has that name"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "bridge[0].accounts and bridge[0].topics are both empty, so there is nothing to bridge"),
+        (
+            f'accounts = ["{ALICE}"]\npassword_file = "pw"',
+            "bridge[0].password_file is set, but bridge[0].username is empty",
+        ),
+        (
+            f'accounts = ["{ALICE}"]\nca_file = "ca.pem"',
+            "bridge[0].ca_file is set, but bridge[0].url is 'mqtt://a', which has no TLS",
+        ),
+    ],
+)
+def test_a_key_of_a_bridge_that_would_change_nothing_is_a_mistake(file: Path, lines: str, words: str) -> None:
+    file.write_text(f'[[bridge]]\nname = "a"\nurl = "mqtt://a"\n{lines}')
+    assert error_of(file) == words
 
 
 def test_a_mistake_counts_even_where_a_later_source_would_hide_it(file: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,13 @@ def test_a_plans_settings_are_a_configuration(tmp_path: Path) -> None:
     config = load_config(write_config(plan), {}, {})
     assert (config.api.port, config.api.public_hosts, config.node.data_dir) == (0, ("a", "b"), str(tmp_path))
     assert plan.url == "http://127.0.0.1:1"
+
+
+def test_a_plans_bridges_are_tables_of_their_own(tmp_path: Path) -> None:
+    bridge = {"name": "home", "url": "mqtt://a", "accounts": [f"eip155:1:0x{'0' * 40}"], "max_in_flight": 3}
+    plan = replace(a_plan(tmp_path, api__port=0), bridges=[bridge, bridge | {"name": "office"}])
+    config = load_config(write_config(plan), {}, {})
+    assert [(each.name, each.max_in_flight) for each in config.bridge] == [("home", 3), ("office", 3)]
 
 
 async def test_a_node_that_cannot_start_shows_why(tmp_path: Path) -> None:

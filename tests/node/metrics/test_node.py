@@ -38,6 +38,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
     metrics.dropped("relay", Reason.QUEUE_FULL, 5)
     metrics.published(0.02)
     metrics.verified(33)
+    metrics.bridge("connection", Reason.NOT_READY)
     metrics.caught_up(12)
     metrics.catch_up_ended("timeout")
     metrics.catch_up_ended("ConnectionResetError")
@@ -61,6 +62,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
         "drops": value(metrics, "pushmesh_queue_drops_total", queue="relay", reason="queue-full"),
         "publish": value(metrics, "pushmesh_publish_seconds_count"),
         "verify": value(metrics, "pushmesh_verify_batch_envelopes_sum"),
+        "bridge": value(metrics, "pushmesh_bridge_events_total", what="connection", reason="not-ready"),
         "caught up": value(metrics, "pushmesh_catch_up_envelopes_total"),
         "timeouts": value(metrics, "pushmesh_catch_up_failures_total", reason="timeout"),
         "others": value(metrics, "pushmesh_catch_up_failures_total", reason="other"),
@@ -83,6 +85,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
         "drops": 5,
         "publish": 1,
         "verify": 33,
+        "bridge": 1,
         "caught up": 12,
         "timeouts": 1,
         "others": 1,

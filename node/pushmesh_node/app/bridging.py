@@ -1,0 +1,101 @@
+"""Bridges as the operator configured them: their secrets read, built, and run until the node ends."""
+
+import asyncio
+import ssl
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pushmesh_protocol.accounts import parse_account, parse_topic
+
+from ..config import BridgeConfig, Config, ConfigError, data_path
+from ..delivery.bridge import Bridge
+from ..delivery.bridge_settings import BridgeSettings
+from ..delivery.messages import MessageForms
+from .broadcasts import Broadcasts
+from .clock import now_ms
+from .node import Node
+
+PORTS: Final = {"mqtt": 1_883, "mqtts": 8_883}
+
+
+def read_bridges(config: Config) -> list[BridgeSettings]:
+    """What each bridge is told; the configuration has checked its texts. Raises ConfigError for its files."""
+    return [_settings(config, bridge) for bridge in config.bridge]
+
+
+def _settings(config: Config, bridge: BridgeConfig) -> BridgeSettings:
+    address = urlsplit(bridge.url)
+    assert address.hostname is not None  # a broker's url has one
+    return BridgeSettings(
+        name=bridge.name,
+        host=address.hostname,
+        port=address.port or PORTS[address.scheme],
+        tls=_tls(config, bridge) if address.scheme == "mqtts" else None,
+        username=bridge.username or None,
+        password=_password(config, bridge) if bridge.password_file else None,
+        topic_prefix=bridge.topic_prefix,
+        accounts=tuple(dict.fromkeys(map(parse_account, bridge.accounts))),
+        topics=tuple(dict.fromkeys(map(parse_topic, bridge.topics))),
+        max_in_flight=bridge.max_in_flight,
+        reconnect_max_s=bridge.reconnect_max_s,
+    )
+
+
+def _password(config: Config, bridge: BridgeConfig) -> str:
+    path = data_path(config, bridge.password_file)
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unusable(bridge, "password", path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _unusable(bridge, "password", path, f"is not UTF-8 (byte {error.start})") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise _unusable(bridge, "password", path, f"can be read by others; run `chmod 600 {path}`")
+    password = text.partition("\n")[0].rstrip("\r")
+    if not password:
+        raise _unusable(bridge, "password", path, "has nothing on its first line")
+    return password
+
+
+def _tls(config: Config, bridge: BridgeConfig) -> ssl.SSLContext:
+    if not bridge.ca_file:
+        return ssl.create_default_context()
+    path = data_path(config, bridge.ca_file)
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise _unusable(bridge, "ca", path, "holds no certificates in PEM form") from error
+    except OSError as error:
+        raise _unusable(bridge, "ca", path, f"cannot be read: {error.strerror}") from error
+
+
+def _unusable(bridge: BridgeConfig, what: str, path: Path, why: str) -> ConfigError:
+    return ConfigError(f"the {what} file {path} of the bridge {bridge.name} {why}")
+
+
+def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: MessageForms) -> list[Bridge]:
+    """None of them runs yet."""
+    return [
+        Bridge(
+            each,
+            node.inboxes,
+            node.broadcasts,
+            node_id=node.node_id,
+            forms=forms,
+            now_ms=now_ms,
+            observe=node.metrics.bridge,
+        )
+        for each in settings
+    ]
+
+
+async def run_bridges(bridges: Sequence[Bridge], broadcasts: Broadcasts) -> None:
+    """Until cancelled. What ends it otherwise is a fault of ours, which ends all of them."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(broadcasts.run(), name="broadcasts")
+        for bridge in bridges:
+            group.create_task(bridge.run(), name=f"bridge-{bridge.name}")
