@@ -14,6 +14,7 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..ipc import Allowances, ItemVerdict
+from .allowances import AllowanceTables
 from .budget import Budget
 from .inspection import Inspection
 from .rotating import RotatingSet
@@ -33,16 +34,15 @@ class FrameInspector:
         self._known = RotatingSet(known_capacity)
         self._statements = RotatingSet(8_192)
         self._budget = Budget(checks_per_peer_per_s, least=network.limits.frame_items)
-        self._allowances: dict[bytes, int] = {}
+        self._allowances = AllowanceTables()
 
     def remember(self, item_hashes: Sequence[bytes]) -> None:
         """These items need no second check."""
         self._known.update(item_hashes)
 
     def allow(self, allowances: Allowances) -> None:
-        """The parameters in force come with the network file; a pushed table replaces its allowances for authors
-        it lists."""
-        self._allowances.update(allowances.table)
+        """A pushed table replaces the allowances of the network file from its first epoch on."""
+        self._allowances.push(allowances)
 
     def inspect(self, node_id: bytes, topic: str, data: bytes, now_ms: int) -> Inspection:
         """REJECT where bytes decide it, IGNORE where the frame brings nothing or its peer is over budget, else one
@@ -63,13 +63,12 @@ class FrameInspector:
         return Inspection(None, Reason.OK, [verdict for look in looks for verdict in look.verdicts()])
 
     def _look(self, part: Part, now_ms: int) -> "_Look":
-        author = part.envelopes[0].author
+        first = part.envelopes[0]
+        allowance = self._allowances.of(first.author, self._network.epoch(first.body.issued_at))
         packed = [item_bytes(envelope) for envelope in part.envelopes]
         hashes = [sha256(data) for data in packed]
         known = [digest in self._known for digest in hashes]
-        failures = (
-            () if all(known) else cheap_failures(self._network, part, now_ms, allowance=self._allowances.get(author))
-        )
+        failures = () if all(known) else cheap_failures(self._network, part, now_ms, allowance=allowance)
         sizes = [len(data) for data in packed] if part.statement is None else _leaf_sizes(part)
         return _Look(part, hashes, sizes, known, failures)
 

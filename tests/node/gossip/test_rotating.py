@@ -1,0 +1,36 @@
+from random import Random
+
+from pushmesh_node.gossip.rotating import RotatingSet
+
+
+def test_a_value_is_in_from_then_on() -> None:
+    values = RotatingSet(4)
+    values.update([b"a", b"b"])
+    assert b"a" in values
+    assert b"c" not in values
+
+
+def test_the_last_values_are_remembered_and_never_more_than_twice_as_many(rng: Random) -> None:
+    values = RotatingSet(10)
+    told: list[bytes] = []
+    for _ in range(300):
+        news = [rng.randbytes(8) for _ in range(rng.randint(1, 7))]
+        values.update(news)
+        told += news
+        assert all(value in values for value in told[-10:])
+        assert len(values) <= 20
+    assert told[0] not in values
+
+
+def test_one_large_update_is_bounded_too() -> None:
+    values = RotatingSet(10)
+    values.update(bytes([n]) for n in range(95))
+    assert len(values) <= 20
+    assert all(bytes([n]) in values for n in range(85, 95))
+
+
+def test_a_value_that_comes_again_stays() -> None:
+    values = RotatingSet(3)
+    for n in range(50):
+        values.update([b"again", bytes([n])])
+        assert b"again" in values
