@@ -15,6 +15,7 @@ BOB = evm_account(b"bob" + bytes(17))
 NEWS = Topic(SHOP, "news")
 OFFERS = Topic(SHOP, "offers")
 EVERYBODY = None
+HASHES = (b"policy" + bytes(26), b"preferences" + bytes(21))
 
 NOTIFICATION = 5
 GRANT = 2

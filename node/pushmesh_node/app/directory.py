@@ -4,6 +4,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from heapq import nsmallest
 from typing import Any
 
 from pushmesh_protocol.accounts import Topic, display_account
@@ -60,8 +61,8 @@ class Directory:
 
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         """Wallets in ascending order."""
-        everyone = sorted(self._engine().subscriptions.subscribers(topic))
-        return [account for account in everyone if after is None or account > after][:limit]
+        everyone = self._engine().subscriptions.subscribers(topic)
+        return nsmallest(limit, (account for account in everyone if after is None or account > after))
 
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         """Known grants of an author with their state."""
@@ -120,6 +121,8 @@ class Directory:
                 "reason": recorded.reason,
                 "rule": recorded.rule,
                 "decided_at": recorded.decided_at,
+                "policy_hash": recorded.policy_hash.hex(),
+                "preferences_hash": recorded.preferences_hash.hex(),
             },
         }
 

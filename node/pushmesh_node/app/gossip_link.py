@@ -15,7 +15,7 @@ from ..engine.effects import Judge as JudgeEffect
 from ..engine.events import Gossiped
 from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
-from .ingest import NOTHING, Entry, Finding, Ingest, entry_of
+from .ingest import Entry, Finding, Ingest, entry_of
 
 
 class GossipLink:
@@ -144,15 +144,12 @@ def _entry(frame: Frame, opened: OpenFrame) -> Entry | None:
 
 
 def _finding(items: Sequence[ItemVerdict]) -> Finding:
-    if any(item.verdict is None for item in items):
-        return NOTHING  # the gossip process could not tell, so it is checked here
+    known = [item.known for item in items]
+    sizes = [item.size_bytes for item in items]
+    if any(item.verdict is None for item in items):  # the gossip process could not tell, so it is checked here
+        return Finding(known=known, sizes=sizes)
     failures = [
         None if item.verdict == Verdict.ACCEPT else Refusal(Reason(item.reason), "7.7", "the gossip process says so")
         for item in items
     ]
-    return Finding(
-        verified=True,
-        failures=failures if any(failures) else (),
-        known=[item.known for item in items],
-        sizes=[item.size_bytes for item in items],
-    )
+    return Finding(verified=True, failures=failures if any(failures) else (), known=known, sizes=sizes)

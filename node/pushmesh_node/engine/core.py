@@ -38,7 +38,7 @@ from .events import (
 )
 from .parking import Parking
 from .parts import pieces
-from .records import DecisionRecord, Holder, PrivateRecord, Record, SentMark, VoidMark, Write
+from .records import Holder, PrivateRecord, Record, SentMark, VoidMark, Write
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
@@ -307,9 +307,7 @@ class Engine:
             if decision.verdict in DELIVERS:
                 recipients.append(Recipient(account, decision.verdict, decision.reason))
             else:
-                turn.writes.append(
-                    decision_record(account, commit_no, decision.verdict, decision.reason, decision.rule, turn.now_ms)
-                )
+                turn.writes.append(self.curator.record(account, commit_no, decision, turn.now_ms))
         if recipients:
             turn.deliveries.append(Deliver(commit_no, part, index, recipients))
 
@@ -335,13 +333,6 @@ class Engine:
 def refused(envelope: Envelope, refusal: Refusal) -> Outcome:
     """The outcome of an envelope that is not taken."""
     return Outcome(envelope.id, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
-
-
-def decision_record(
-    account: Account, commit_no: int, verdict: str, reason: Reason, rule: str, now_ms: UnixMs
-) -> DecisionRecord:
-    """What explain keeps of a delivery verdict other than `now`."""
-    return DecisionRecord(account, commit_no, verdict, reason, rule, now_ms)
 
 
 def _changes_state(write: Write) -> bool:

@@ -16,6 +16,7 @@ from ..curation import (
     decide,
     explain,
 )
+from .records import DecisionRecord
 from .retractions import Retractions
 from .subscriptions import Subscriptions
 
@@ -54,6 +55,19 @@ class Curator:
     def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs) -> Decision:
         """What becomes of a message for a wallet, now."""
         return decide(self._facts(envelope, account, now_ms, void=False))
+
+    def record(self, account: Account, commit_no: int, decision: Decision, now_ms: UnixMs) -> DecisionRecord:
+        """What explain keeps of a decision: with the hashes of what it rests on anybody can make it again."""
+        return DecisionRecord(
+            account,
+            commit_no,
+            decision.verdict,
+            decision.reason,
+            decision.rule,
+            now_ms,
+            self._policy.hash,
+            self._wallet(account, now_ms).hash,
+        )
 
     def explain(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool) -> Explanation:
         """The same, told rule by rule."""

@@ -88,6 +88,8 @@ class DecisionRecord:
     reason: str
     rule: str
     decided_at: UnixMs
+    policy_hash: bytes
+    preferences_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from .bulk import pieces, placeholders
 from .items import COVERING
 
 _VOUCHER = "SELECT epoch, account, key, stream, sequence, count, units, data, equivocation FROM vouchers"
-_DECISION = "SELECT account, commit_no, verdict, reason, rule, decided_at FROM decisions"
+_DECISION = """SELECT account, commit_no, verdict, reason, rule, decided_at, policy_hash, preferences_hash
+    FROM decisions"""
 _PRIVATE = "SELECT account, kind, issued_at, expires_at, data FROM private"
 _TOKEN = "SELECT digest, account, grant_id, expires_at, first_seen, revoked FROM tokens"
 # Rows of removed items stay until the walk of expiry meets them.

@@ -42,7 +42,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (epoch, account, key, stream)) WITHOUT ROWID""",
         """CREATE TABLE decisions (
             account BLOB, commit_no INTEGER, verdict TEXT NOT NULL, reason TEXT NOT NULL, rule TEXT NOT NULL,
-            decided_at INTEGER NOT NULL, PRIMARY KEY (account, commit_no)) WITHOUT ROWID""",
+            decided_at INTEGER NOT NULL, policy_hash BLOB NOT NULL, preferences_hash BLOB NOT NULL,
+            PRIMARY KEY (account, commit_no)) WITHOUT ROWID""",
         """CREATE TABLE private (
             account BLOB, kind INTEGER, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, data BLOB NOT NULL,
             PRIMARY KEY (account, kind)) WITHOUT ROWID""",

@@ -103,7 +103,10 @@ def _write_vouchers(connection: sqlite3.Connection, vouchers: Iterable[VoucherRe
 
 
 def _write_decisions(connection: sqlite3.Connection, decisions: Iterable[DecisionRecord]) -> None:
-    rows = [(d.account, d.commit_no, d.verdict, d.reason, d.rule, d.decided_at) for d in decisions]
+    rows = [
+        (d.account, d.commit_no, d.verdict, d.reason, d.rule, d.decided_at, d.policy_hash, d.preferences_hash)
+        for d in decisions
+    ]
     bulk.insert(connection, "INSERT OR REPLACE INTO decisions", rows)
 
 

@@ -6,7 +6,7 @@ from pushmesh_node.storage.files import read_meta
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from pushmesh_protocol.types import UnixMs
-from support.records import ALICE, BOB, EVERYBODY, NOW, record
+from support.records import ALICE, BOB, EVERYBODY, HASHES, NOW, record
 
 TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "decisions")
 
@@ -20,7 +20,7 @@ def fill(connection: sqlite3.Connection, expires_at: int, first: int) -> None:
     records = [record(first + n, (ALICE, BOB), expires_at=expires_at, sent=False) for n in range(10)]
     run = record(first + 10, *[(ALICE,)] * 4, EVERYBODY, expires_at=expires_at, sent=False)
     marks = [VoidMark(first), VoidMark(first + 12)]
-    decisions = [DecisionRecord(ALICE, first + n, "drop", "muted", "r", UnixMs(NOW)) for n in range(15)]
+    decisions = [DecisionRecord(ALICE, first + n, "drop", "muted", "r", UnixMs(NOW), *HASHES) for n in range(15)]
     write_group(connection, [*records, run, *marks, *decisions], TopicNumbers(), first - 1)
 
 

@@ -6,7 +6,7 @@ from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from pushmesh_protocol.types import Epoch, UnixMs
 from support.plans import plans, tables_walked
-from support.records import ALICE, BOB, NOW, record
+from support.records import ALICE, BOB, HASHES, NOW, record
 
 
 def test_lookups_walk_no_table(connection: sqlite3.Connection) -> None:
@@ -24,7 +24,7 @@ def test_lookups_walk_no_table(connection: sqlite3.Connection) -> None:
 
 def test_more_numbers_than_one_statement_takes_are_looked_up(connection: sqlite3.Connection) -> None:
     records = [record(n) for n in range(1, 201)]
-    decisions = [DecisionRecord(ALICE, n, "drop", "muted", "r", UnixMs(NOW)) for n in range(1, 201)]
+    decisions = [DecisionRecord(ALICE, n, "drop", "muted", "r", UnixMs(NOW), *HASHES) for n in range(1, 201)]
     write_group(connection, [*records, *decisions, *map(VoidMark, range(1, 201, 2))], TopicNumbers(), 0)
     wanted = list(range(250, 0, -1))
     assert [d.commit_no for d in keyed.decisions(connection, ALICE, wanted)] == list(range(1, 201))

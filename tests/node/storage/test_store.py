@@ -26,7 +26,7 @@ from pushmesh_node.storage import Store, StoreError, StoreFailed, StoreSettings
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 from support.naive_store import NaiveStore
-from support.records import ALICE, BOB, EVERYBODY, GRANT, HOUR_MS, NEWS, NOW, OFFERS, SHOP, id_of, record
+from support.records import ALICE, BOB, EVERYBODY, GRANT, HASHES, HOUR_MS, NEWS, NOW, OFFERS, SHOP, id_of, record
 
 AnyStore = Store | NaiveStore
 EPOCH = Epoch(7)
@@ -239,8 +239,8 @@ async def test_the_last_voucher_of_a_stream_wins_and_an_equivocated_one_counts_n
 
 
 async def test_decisions_are_kept_as_long_as_their_message(store: AnyStore) -> None:
-    first = DecisionRecord(ALICE, 1, "drop", "muted", "rule 3", UnixMs(NOW))
-    second = DecisionRecord(ALICE, 3, "silent", "quiet-hours", "rule 4", UnixMs(NOW))
+    first = DecisionRecord(ALICE, 1, "drop", "muted", "rule 3", UnixMs(NOW), *HASHES)
+    second = DecisionRecord(ALICE, 3, "silent", "quiet-hours", "rule 4", UnixMs(NOW), *HASHES)
     await store.commit([record(1), record(2, EVERYBODY, EVERYBODY, expires_at=NOW), first, second])
     assert await store.decisions(ALICE, [3, 2, 1]) == [first, second]
     assert await store.decisions(BOB, [1]) == []

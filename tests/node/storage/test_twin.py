@@ -2,11 +2,11 @@
 
 import asyncio
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from pushmesh_node.engine.records import (
     CursorRecord,

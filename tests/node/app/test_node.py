@@ -1,0 +1,193 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pushmesh_node import ipc
+from pushmesh_node.app import node as node_room
+from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.gossip_process import GossipLost, GossipReady
+from pushmesh_node.app.node import Node
+from pushmesh_node.config import load_config
+from pushmesh_node.metrics import Metrics
+from pushmesh_node.storage import Store, StoreFailed
+from pushmesh_protocol.accounts import Topic
+from support.app_world import (
+    NETWORK,
+    SEED,
+    Ear,
+    a_node,
+    a_note_now,
+    a_principal,
+    a_subscription,
+    count,
+    publish,
+    until,
+    words,
+)
+from support.wallets import a_wallet
+
+DAPP, READER = a_wallet(1), a_wallet(2)
+TOPIC = Topic(DAPP.account, "alerts")
+
+
+async def test_a_restored_node_is_ready_and_counts_what_it_does(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        assert node.status.ready
+        await publish(node, a_note_now(DAPP))
+        labels = {"source": "published", "verdict": "accept", "reason": "ok"}
+        assert count(node, "pushmesh_envelopes_judged_total", **labels) == 1
+        assert count(node, "pushmesh_envelopes_committed_total") == 1
+        assert count(node, "pushmesh_store_commit_envelopes_count") == 1
+        assert count(node, "pushmesh_verify_batch_envelopes_sum") == 1
+        report = node.status.report()
+        assert (report["last_commit"], report["incarnation"], report["peers"]) == (1, "01" * 16, [])
+
+
+async def test_each_tick_shows_the_gauges_and_removes_what_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_room, "TICK_S", 0.02)
+    async with a_node(tmp_path) as node:
+        node.connections = lambda: {"websocket": 3}
+        await publish(node, a_note_now(DAPP, 1), a_note_now(DAPP, 2, expires_at=now_ms() + 400))
+        await until(lambda: count(node, "pushmesh_last_commit_number") == 2)
+        assert count(node, "pushmesh_connections", transport="websocket") == 3
+        assert count(node, "pushmesh_epoch_current") == NETWORK.epoch(now_ms())
+        async with asyncio.timeout(20):
+            while (await node.store.stats()).items > 1:  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.02)
+
+
+async def test_after_a_failed_commit_the_engine_knows_what_the_store_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_node(tmp_path) as node:
+        ear = Ear(a_principal(READER.account))
+        node.inboxes.listen(ear)
+        engine, subscription = node.driver.engine, a_subscription(READER, TOPIC)
+
+        async def fails(writes: Any) -> None:
+            raise StoreFailed("the disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(node.store, "commit", fails)
+            assert words(await publish(node, subscription)) == [("refused", "store-failed")]
+        await until(lambda: node._reloading is None)
+        assert node.driver.engine is not engine
+        assert node.driver.engine.subscriptions.subscribers(TOPIC) == frozenset()
+        assert words(await publish(node, subscription, a_note_now(DAPP))) == [("durable", "ok")] * 2
+        await until(lambda: ear.heard)
+
+
+async def test_numbers_that_were_lost_are_never_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_node(tmp_path) as node:
+
+        async def fails(writes: Any) -> None:
+            raise StoreFailed("the disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(node.store, "commit", fails)
+            await publish(node, a_subscription(READER, TOPIC), a_note_now(DAPP, 1))
+        await until(lambda: node._reloading is None)
+        lost = 2
+        (outcome,) = await publish(node, a_note_now(DAPP, 2))
+        assert outcome.commit_no == lost + 1
+
+
+async def test_two_failures_make_one_reload_after_the_other_and_lose_nothing_between(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        node.reload()
+        node.reload()
+        publishing = asyncio.create_task(publish(node, a_subscription(READER, TOPIC)))
+        await asyncio.sleep(0)
+        node.reload()
+        assert words(await publishing) == [("durable", "ok")]
+        await until(lambda: node._reloading is None)
+        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
+
+
+async def test_a_store_that_cannot_be_read_delays_the_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_node(tmp_path) as node:
+        await publish(node, a_subscription(READER, TOPIC))
+        state, tries = node.store.state, []
+
+        async def fails_once(after: int, limit: int) -> Any:
+            tries.append(after)
+            if len(tries) == 1:
+                raise StoreFailed("the disk sleeps")
+            return await state(after, limit)
+
+        monkeypatch.setattr(node.store, "state", fails_once)
+        node.reload()
+        await until(lambda: node._reloading is None)
+        assert len(tries) >= 2
+        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
+
+
+async def test_what_is_under_way_is_finished_before_the_store_closes(tmp_path: Path) -> None:
+    note = a_note_now(DAPP)
+    async with a_node(tmp_path) as node:
+        await publish(node, note)
+        await node.close()
+        await node.close()
+        with pytest.raises(StoreFailed):
+            await node.store.log(0, 100)
+
+
+async def test_a_node_whose_store_is_damaged_closes_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await Store.open(tmp_path / "pushmesh.db", new_incarnation=bytes(16))
+    config = load_config(None, {}, {"gossip.enabled": False})
+    node = Node(config, NETWORK, SEED, store, Metrics())
+
+    async def fails(*args: object) -> None:
+        raise StoreFailed("database disk image is malformed (SQLITE_CORRUPT)")
+
+    monkeypatch.setattr(store, "state", fails)
+    with pytest.raises(StoreFailed):
+        await node.restore()
+    assert not node.status.ready
+    await node.close()
+
+
+async def test_the_gossip_process_decides_over_readiness_while_it_is_gone(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "pushmesh.db", new_incarnation=bytes(16))
+    config = load_config(None, {}, {"gossip.listen": ["/ip4/127.0.0.1/tcp/0"]})
+    node = Node(config, NETWORK, SEED, store, Metrics())
+    try:
+        assert node.status.reasons() == ["gossip", "store"]
+        await node.restore()
+        assert node.status.reasons() == ["gossip"]
+        addresses = ["/ip4/127.0.0.1/tcp/4001/p2p/x"]
+        node._gossip_event(GossipReady(ipc.Ready(ipc.IPC_VERSION, "x", node.node_id, addresses)))
+        assert (node.status.ready, node.status.gossip_addresses) == (True, addresses)
+        node.link.take([ipc.Peer(b"\x0a" * 32, [], True)])
+        node._gossip_event(GossipLost("ended", 200))
+        assert (node.status.reasons(), node.link.peers) == (["gossip"], {})
+        assert count(node, "pushmesh_gossip_restarts_total") == 1
+    finally:
+        await node.close()
+
+
+async def test_without_a_mesh_nothing_is_relayed_and_no_stream_opens(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        await publish(node, a_note_now(DAPP))
+        assert node.relaying._packer.next_due_ms() is None
+        assert node._open_stream(b"\x0a" * 32, "/x") is None
+        assert await node._send([ipc.Stop()]) is False
+        node._tell([ipc.Stop()])
+
+
+async def test_a_crash_of_a_task_is_counted(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        node.crashed(ValueError("a fault of ours"))
+        assert count(node, "pushmesh_crashes_total") == 1
+
+
+async def test_the_settings_of_the_mesh_reach_its_process() -> None:
+    config = load_config(None, {}, {"gossip.max_peers": 20, "gossip.target_peers": 5, "gossip.announce": []})
+    start = node_room._start(config, NETWORK, SEED)
+    assert (start.settings.max_peers, start.settings.target_peers, start.shards) == (20, 5, NETWORK.shard_count)
+    assert start.control_kinds == ["topic", "grant", "revocation", "node_binding"]
+    assert start.stream_protocols == ["/pushmesh/catchup/1"]
