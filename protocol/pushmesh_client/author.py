@@ -25,9 +25,11 @@ from pushmesh_protocol.types import Account, Epoch
 
 from .book import Reservation, SlotBook, free_of
 from .compose import (
+    SEQ_PLACEHOLDER,
     Draft,
     Fill,
     body_cost,
+    check_before_signing,
     frames_of_batch,
     notification_of,
     seq_range,
@@ -107,6 +109,7 @@ class Author:
         account = self.signer.account
         for _ in range(ATTEMPTS):
             issued_at = self._now_ms()
+            check_before_signing(network, kind, account, fill(issued_at, SEQ_PLACEHOLDER))
             cost = body_cost(network, kind, account, fill, issued_at)
             reservation = await self._reserve(
                 network,
@@ -132,6 +135,9 @@ class Author:
                 pack(notification_of(draft, topic, issued_at, first + index)) for index, draft in enumerate(drafts)
             )
 
+        for draft in drafts:
+            body = notification_of(draft, topic, issued_at, SEQ_PLACEHOLDER)
+            check_before_signing(network, Kind.NOTIFICATION, self.signer.account, body)
         reservation = await self._reserve(network, Kind.NOTIFICATION, issued_at, len(drafts), bodies)
         published = await self._publish_reserved_batch(network, reservation)
         for index, leaf in enumerate(published):

@@ -13,7 +13,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification, decode_body
+from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification, check_body, decode_body
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.tree import audit_path, root_of
@@ -96,20 +96,22 @@ def body_cost(network: Network, kind: int, account: Account, fill: Fill, issued_
     return network.slot_cost(kind, account, pack(fill(issued_at_ms, SEQ_PLACEHOLDER)))
 
 
-def check_fields(kind: int, body: AnyBody) -> None:
-    """Raise Refusal where a field is too long or not of its form, with the field's name: a signer knows names, the
-    wire only places."""
+def check_before_signing(network: Network, kind: int, account: Account, body: AnyBody) -> None:
+    """Raise Refusal where the body breaks a rule, with the field's name: a signer knows names, the wire only places.
+
+    Before a slot is taken, since a slot's bytes are kept until a node has answered for them."""
     try:
         decode_body(kind, pack(body))
     except Refusal as refusal:
         names = body.__struct_fields__
         detail = _PLACE.sub(lambda found: names[int(found[1])], refusal.detail)
         raise Refusal(refusal.reason, refusal.rule, detail) from refusal
+    check_body(kind, account, body, network.wallet_range)
 
 
 def signed_envelope(network: Network, key: Key, account: Account, kind: int, body: AnyBody) -> Envelope:
     """Check, work for and sign one envelope. Raises Refusal where the body breaks a rule. Slow where work is needed."""
-    check_fields(kind, body)
+    check_before_signing(network, kind, account, body)
     body_bytes = pack(body)
     private = kind in PRIVATE_KINDS
     envelope_id = network.hash_envelope(bytes((kind,)), account, body_bytes)
@@ -123,7 +125,7 @@ def signed_batch(network: Network, key: Key, account: Account, bodies: Sequence[
     """One signature for up to 1,024 notifications of one topic, with consecutive seqs in one epoch. Raises Refusal
     (SPEC 5.10, 5.11)."""
     for body in bodies:
-        check_fields(Kind.NOTIFICATION, body)
+        check_before_signing(network, Kind.NOTIFICATION, account, body)
     packed = [pack(body) for body in bodies]
     kind_byte = bytes((Kind.NOTIFICATION,))
     ids = [network.hash_envelope(kind_byte, account, data) for data in packed]

@@ -127,10 +127,16 @@ async def test_a_node_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> 
 
 
 async def test_a_body_that_breaks_a_rule_is_raised_and_a_refusal_by_the_node_is_answered(node: Node) -> None:
-    with pytest.raises(Refusal, match="title"):
-        await an_author(node).publish(
-            Kind.NOTIFICATION, lambda at, seq: notification_of(Draft(title="a\u202eb"), TOPIC, at, seq)
-        )
+    book = SlotBook()
+    for draft in (Draft(title="a\u202eb"), Draft(title="x" * 257)):
+        with pytest.raises(Refusal, match="title"):
+            await an_author(node, book).publish(
+                Kind.NOTIFICATION,
+                lambda at, seq, draft=draft: notification_of(draft, TOPIC, at, seq),  # type: ignore[misc]  # a default
+            )
+        with pytest.raises(Refusal, match="title"):
+            await an_author(node, book).publish_batch(TOPIC, [Draft(title="good"), draft])
+    assert book.unsettled() == ()
     ahead = await an_author(node, now_ms=lambda: unix_ms() + 600_000).publish(Kind.NOTIFICATION, fill)
     assert (ahead.ok, ahead.outcome.reason) == (False, "ahead-of-time")
 

@@ -1,6 +1,5 @@
 """`pushmesh bench`: measured on this machine, against limits and peers that are measured in the same run."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .guard import CommandError, guarded
+from .loop import run_to_end
 from .options import AsJson
 from .output import emit, people
 
@@ -55,11 +55,17 @@ def ingest(
     if batch and window != 64:
         raise CommandError("--batch has its own window of two batches; leave --window out")
     plan = IngestPlan(window, batch, rounds, seconds, wallets)
+    reports: list[dict[str, float]] = []
+
+    async def measure(place: Path) -> None:
+        reports.append(await measure_ingest(place, plan))
+
     if folder is not None:
-        report = asyncio.run(measure_ingest(folder, plan))
+        run_to_end(measure(folder))
     else:
         with tempfile.TemporaryDirectory(prefix="pushmesh-bench-") as place:
-            report = asyncio.run(measure_ingest(Path(place), plan))
+            run_to_end(measure(Path(place)))
+    (report,) = reports
     if as_json:
         emit(report)
         return

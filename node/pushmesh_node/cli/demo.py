@@ -1,6 +1,5 @@
 """`pushmesh demo`: the whole of pushmesh in half a minute, on this machine."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from .exits import Exit
 from .guard import CommandError, guarded
+from .loop import run_to_end
 from .output import emit
 
 
@@ -31,7 +31,7 @@ def demo(
             raise CommandError(f"the demonstration failed: {report.failure()}", Exit.REFUSED)
 
     if folder is not None:
-        asyncio.run(show(folder))
+        run_to_end(show(folder))
     else:
         with tempfile.TemporaryDirectory(prefix="pushmesh-demo-") as place:
-            asyncio.run(show(Path(place)))
+            run_to_end(show(Path(place)))

@@ -1,7 +1,6 @@
 """`pushmesh devnet`: a network of real node processes on this machine, with a live table."""
 
 import asyncio
-import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .guard import guarded
+from .loop import run_to_end
 from .options import AsJson
 from .output import emit, notes
 
@@ -38,53 +38,41 @@ def devnet(
     async def serve(place: Path) -> None:
         from ..lab.devnet import Devnet
 
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         net = Devnet(place, nodes, network=network, first_port=port or None)
         if not as_json:
             notes().print(f"starting {nodes} nodes in {place} …")
-        starting = asyncio.create_task(net.__aenter__())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            return
-        async with await starting:
-            await (_report(net, stop) if as_json else _watch(net, stop))
+        async with net:
+            await (_report(net) if as_json else _watch(net))
+
+    def until_interrupted(place: Path) -> None:
+        try:
+            run_to_end(serve(place))
+        except KeyboardInterrupt:
+            return  # how a devnet is meant to end
 
     if folder is not None:
-        asyncio.run(serve(folder))
+        until_interrupted(folder)
     else:
         with tempfile.TemporaryDirectory(prefix="pushmesh-devnet-") as place:
-            asyncio.run(serve(Path(place)))
+            until_interrupted(Path(place))
 
 
-async def _watch(net: "Devnet", stop: asyncio.Event) -> None:
+async def _watch(net: "Devnet") -> None:
     from rich.live import Live
 
     with Live(console=notes(), auto_refresh=False) as live:
-        while not stop.is_set():
+        while True:
             statuses = await asyncio.gather(*(net.status(index) for index in range(len(net.nodes))))
             live.update(_table(net, statuses), refresh=True)
-            await _pause(stop)
+            await asyncio.sleep(EVERY_S)
 
 
-async def _report(net: "Devnet", stop: asyncio.Event) -> None:
-    """For programs: one line with the addresses when all are ready, then silence."""
+async def _report(net: "Devnet") -> None:
+    """For programs: one line with the addresses when all are ready, then silence until it is cancelled."""
     statuses = await asyncio.gather(*(net.status(index) for index in range(len(net.nodes))))
     emit({"nodes": [{"name": node.plan.name, "url": node.plan.url, "pid": node.pid, "status": status}
                     for node, status in zip(net.nodes, statuses, strict=True)]})  # fmt: skip
-    await stop.wait()
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(EVERY_S):
-            await stop.wait()
-    except TimeoutError:
-        return
+    await asyncio.Event().wait()
 
 
 def _table(net: "Devnet", statuses: list[dict[str, Any]]) -> "Table":

@@ -52,15 +52,15 @@ class Devnet:
         await self.close()
 
     async def close(self) -> None:
-        """Ends every process by its pid. Idempotent."""
-        results = await asyncio.gather(*(node.stop() for node in self.nodes), return_exceptions=True)
-        await asyncio.gather(*(node.kill() for node in self.nodes))
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        """Ends every process by its pid, even when it is cancelled. Idempotent."""
+        try:
+            await asyncio.gather(*(node.stop() for node in self.nodes))
+        finally:
+            for node in self.nodes:
+                node.kill_now()  # also where this task is cancelled meanwhile
+            http, self._http = self._http, None
+            if http is not None:
+                await http.close()
 
     def url(self, index: int) -> str:
         """Of a node's HTTP API; nodes count from 0."""

@@ -34,6 +34,10 @@ class Generator:
         self._early = self._reader.feed(rest)
         self._messages: list[bytes] = []
 
+    def close(self) -> None:
+        """Idempotent."""
+        self._link.close()
+
     def load(self, path: Path) -> int:
         """Read a round's messages; returns how many."""
         self._messages = msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])

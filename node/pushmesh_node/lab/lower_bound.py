@@ -88,6 +88,10 @@ class Store:
         database.execute("COMMIT")
         return first
 
+    def close(self) -> None:
+        """Nothing is committed after it."""
+        self._database.close()
+
 
 class Server:
     """Requests of one publisher, deliveries to one subscriber."""

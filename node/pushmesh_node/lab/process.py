@@ -110,9 +110,14 @@ class NodeProcess:
 
     async def kill(self) -> None:
         """SIGKILL: what a power cut does to a process."""
+        self.kill_now()
+        if self._process is not None:
+            await self._process.wait()
+
+    def kill_now(self) -> None:
+        """SIGKILL without waiting for its end."""
         if self._process is not None and self.running:
             self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
 
     async def stop(self, grace_s: float = 15.0) -> None:
         """SIGTERM, so that it drains; SIGKILL when it has not ended after `grace_s`. Idempotent."""

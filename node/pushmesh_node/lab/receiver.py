@@ -47,8 +47,13 @@ class Receiver:
         while not self._welcome:
             self.read()
         if b'"type":"welcome"' not in self._welcome:
+            self.close()
             raise FramingError(f"the node did not take the log-in: {self._welcome.decode()[:300]}")
         self._say({"type": "listen", "cursor": "now", "device": "bench"})
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._link.close()
 
     def fileno(self) -> int:
         """For selectors."""

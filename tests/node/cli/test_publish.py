@@ -64,35 +64,41 @@ async def test_a_dapp_and_a_wallet_live_on_the_command_line(url: str, tmp_path: 
     assert (off.code, off.json["level"]) == (0, "durable")
 
 
-async def test_a_wallets_mistakes_are_one_sentence_each(url: str, tmp_path: Path) -> None:
-    assert (await run(url, tmp_path, "key", "new")).code == 0
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        ([], 2, "--file"),
+        (["--title", "a", "--file", "-"], 2, "--title"),
+        (["--file", "absent"], 2, "absent"),
+        (["--file", "lines"], 2, "line 2"),
+        (["--file", "empty"], 2, "no notification"),
+        (["--title", "a", "--to", "vitalik.eth"], 2, "CAIP-10"),
+        (["--title", "x" * 300], 1, "at title"),
+        (["--title", "a", "--node", "nonsense"], 2, "nonsense"),
+        (["--title", "a", "--node", "http://127.0.0.1:1"], 3, "pushmesh run"),
+    ],
+)
+async def test_a_publishers_mistake_is_one_sentence(
+    url: str, tmp_path: Path, arguments: list[str], code: int, word: str
+) -> None:
+    assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
     (tmp_path / "lines").write_text('{"title": "good"}\n{"titel": "bad"}\n')
     (tmp_path / "empty").write_text("\n\n")
-    cases: list[tuple[list[str], int, list[str]]] = [
-        (["publish", "prices"], 2, ["--title", "--file"]),
-        (["publish", "prices", "--title", "a", "--file", "-"], 2, ["--title", "--file"]),
-        (["publish", "prices", "--file", "absent"], 2, ["absent"]),
-        (["publish", "prices", "--file", "lines"], 2, ["line 2", "titel"]),
-        (["publish", "prices", "--file", "empty"], 2, ["no notification"]),
-        (["publish", "prices", "--title", "a", "--to", "vitalik.eth"], 2, ["CAIP-10"]),
-        (["publish", "Bad Topic", "--title", "a"], 2, ["topic"]),
-        (["publish", "prices", "--title", "x" * 300], 1, ["title"]),
-        (["publish", "eip155:1:0x" + "00" * 20 + "/prices", "--title", "a"], 1, ["owner"]),
-        (["topic", "show", "absent"], 1, ["not-found"]),
-        (["topic", "create", "prices", "--category", "eth"], 2, ["slug=value"]),
-        (["subscribe", "prices", "--setting", "percent=five"], 2, ["whole number"]),
-        (["listen", "--transport", "pigeon"], 2, ["ws, sse, mqtt"]),
-        (["listen", "--cursor", "yesterday"], 1, ["bad-cursor"]),
-        (["explain", "abc"], 2, ["64 hex digits"]),
-        (["explain", "00" * 32], 1, ["not-found"]),
-        (["inbox", "--after", "yesterday"], 1, ["bad-cursor"]),
-        (["inbox", "--node", "nonsense"], 2, ["nonsense"]),
-        (["inbox", "--node", "http://127.0.0.1:1"], 3, ["pushmesh run"]),
-    ]
-    for arguments, code, words in cases:
-        ran = await run(url, tmp_path, *arguments)
-        last = Ran(ran.code, ran.out, ran.err.strip().splitlines()[-1]) if arguments[0] == "listen" else ran
-        check_one_sentence(last, code, *words)
+    check_one_sentence(await run(url, tmp_path, "publish", "prices", *arguments), code, word)
+
+
+async def test_another_owners_topic_and_no_topic_are_refused(url: str, tmp_path: Path) -> None:
+    assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
+    other = f"eip155:1:0x{'00' * 20}/prices"
+    check_one_sentence(await run(url, tmp_path, "publish", other, "--title", "a"), 1, "owner")
+    check_one_sentence(await run(url, tmp_path, "publish", "Bad Topic", "--title", "a"), 2, "topic")
+
+
+async def test_refused_lines_of_a_file_are_counted_and_the_first_is_named(url: str, tmp_path: Path) -> None:
+    assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
+    lines = b'{"title": "good"}\n{"title": "ahead", "life_s": 1}\n'
+    ran = await run(url, tmp_path, "publish", "prices", "--file", "-", "--json", stdin=lines)
+    assert (ran.code, ran.json["published"], len(ran.json["outcomes"])) == (0, 2, 2)
 
 
 async def test_a_slot_book_in_use_is_said(url: str, tmp_path: Path) -> None:

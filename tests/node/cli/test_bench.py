@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from support.commands import check_one_sentence, pushmesh
+
+pytestmark = pytest.mark.integration
+
+
+async def test_verification_is_compared_on_one_line(tmp_path: Path) -> None:
+    ran = await pushmesh("bench", "verify", "--rounds", "3", "--json", cwd=tmp_path)
+    assert set(ran.json) == {"ours_us", "eth_account_us", "speedup"}
+    assert "times" in (await pushmesh("bench", "verify", "--rounds", "3", cwd=tmp_path)).out
+
+
+async def test_ingest_is_measured_and_written_for_people(tmp_path: Path) -> None:
+    options = ("--rounds", "1", "--seconds", "0.2", "--wallets", "5", "--window", "4")
+    ran = await pushmesh("bench", "ingest", *options, cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "of bare recovery on one thread" in ran.out
+
+
+async def test_options_that_contradict_each_other_are_one_sentence(tmp_path: Path) -> None:
+    check_one_sentence(await pushmesh("bench", "ingest", "--batch", "8", "--window", "2", cwd=tmp_path), 2, "--window")

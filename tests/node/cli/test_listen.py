@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from pushmesh_client import Dapp, Node, Received, SlotBook, Subscriber
+from pushmesh_client.compose import signed_envelope
+from pushmesh_client.verify import SignedBy
+from pushmesh_client.wallet import save_wallet
+from pushmesh_node.cli.listen import document_of, show
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.kinds import Kind, Retraction
+from support.bodies import ISSUED_AT, a_network
+from support.commands import check_one_sentence, pushmesh
+from support.wallets import GENEROUS, LATER_MS, a_wallet
+
+pytestmark = pytest.mark.integration
+OWNER, READER = a_wallet(1), a_wallet(2)
+
+
+@pytest.fixture
+async def dapp(url: str, tmp_path: Path) -> Dapp:
+    save_wallet(tmp_path / "w.json", READER)
+    async with Node(url) as node:
+        dapp = Dapp(node, OWNER, SlotBook())
+        await Subscriber(node, READER, SlotBook()).subscribe(dapp.topic("prices"))
+        await dapp.publish("prices", title="wrong [red]", body="line\none", url="https://dex.example")
+        return dapp
+
+
+async def test_people_read_lines_and_programs_read_json(dapp: Dapp, url: str, tmp_path: Path) -> None:
+    common = ("listen", "--wallet", "w.json", "--node", url, "--count", "1", "--timeout", "30")
+    people = await pushmesh(*common, "--device", "a", cwd=tmp_path)
+    assert people.code == 0, people
+    assert "wrong [red]" in people.out
+    assert "line one" in people.out
+    assert "https://dex.example" in people.out
+    programs = await pushmesh(*common, "--device", "b", "--json", cwd=tmp_path)
+    assert (programs.json["type"], programs.json["title"]) == ("notification", "wrong [red]")
+    assert programs.err == ""
+    session = tmp_path / "w.json.session"
+    assert session.stat().st_mode & 0o777 == 0o600
+
+
+async def test_only_one_topic_from_now_on_and_not_for_ever(dapp: Dapp, url: str, tmp_path: Path) -> None:
+    news = f"{OWNER.display}/news"
+    ran = await pushmesh(
+        *(
+            "listen",
+            "--wallet",
+            "w.json",
+            "--node",
+            url,
+            "--topic",
+            news,
+            "--cursor",
+            "now",
+            "--timeout",
+            "0.5",
+            "--json",
+        ),
+        cwd=tmp_path,
+    )
+    check_one_sentence(ran, 4, "0.5 s")
+
+
+async def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
+    save_wallet(tmp_path / "w.json", READER)
+    for arguments, code, word in (
+        (["--transport", "pigeon"], 2, "ws, sse, mqtt"),
+        (["--cursor", "yesterday"], 1, "bad-cursor"),
+        (["--topic", "nonsense"], 1, "bad-request"),
+        (["--node", "http://127.0.0.1:1"], 3, "pushmesh run"),
+    ):
+        options = ("--wallet", "w.json", "--json", "--timeout", "20")
+        check_one_sentence(await pushmesh("listen", *options, *arguments, cwd=tmp_path, PUSHMESH_URL=url), code, word)
+
+
+def test_a_message_that_was_taken_back_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    network = a_network(parameters=GENEROUS)
+    body = Retraction(ISSUED_AT, 9, ISSUED_AT + LATER_MS, Topic(OWNER.account, "prices"), b"\x01" * 32, 1, None)
+    back = signed_envelope(network, OWNER.key, OWNER.account, Kind.RETRACTION, body)
+    message = Received(back, SignedBy.WALLET, "now", "subscribed", "c", "http://n", ISSUED_AT)
+    show(message, as_json=False)
+    assert "taken back" in capsys.readouterr().out
+    assert document_of(message)["type"] == "retraction"
