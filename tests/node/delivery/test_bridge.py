@@ -28,6 +28,8 @@ pytestmark = pytest.mark.integration
 INBOX = f"pushmesh/{display_account(WALLET)}/inbox"
 DEVICE = (WALLET, "bridge:home")
 ALERTS = Topic(DAPP, "alerts")
+CONNACK = b"\x20\x03\x00\x00\x00"
+"""Of MQTT 5: success, without properties."""
 
 
 class Kept:
@@ -240,15 +242,13 @@ async def test_more_messages_than_the_broker_wants_in_flight_all_arrive(
 
 async def test_a_broker_that_hangs_up_as_soon_as_it_has_answered_is_dialled_again() -> None:
     inboxes, kept = FakeInboxes(), Kept()
-    hang_up = asyncio.Event()
     dialled: list[int] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         dialled.append(len(await reader.read(1_000)))
-        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK of MQTT 5: success, no properties
+        writer.write(CONNACK)
         await writer.drain()
         writer.close()
-        hang_up.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
@@ -256,6 +256,31 @@ async def test_a_broker_that_hangs_up_as_soon_as_it_has_answered_is_dialled_agai
         async with bridging(bridge):
             await until(lambda: len(dialled) >= 3 and len(kept.seen) >= 2)
     assert set(kept.seen) == {("connection", "not-ready")} and not bridge.is_connected
+
+
+async def test_what_no_broker_has_confirmed_does_not_count_and_no_more_is_in_flight_than_allowed() -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    inboxes.commit(*[a_notification(number) for number in range(1, 11)])
+    taken: list[bytes] = []
+    left = asyncio.Event()
+
+    async def take_and_say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        writer.write(CONNACK)
+        while data := await reader.read(65_536):
+            taken.append(data)
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(take_and_say_nothing, "127.0.0.1", 0)
+    async with server:
+        bridge = a_bridge(server.sockets[0].getsockname()[1], inboxes, kept, max_in_flight=4)
+        async with bridging(bridge):
+            await until(lambda: b"".join(taken).count(INBOX.encode()) >= 4)
+            await asyncio.sleep(0.1)
+        await left.wait()
+    assert b"".join(taken).count(INBOX.encode()) == 4
+    assert inboxes.devices == {} and inboxes.handed_over == []
 
 
 async def test_a_bridge_knows_whether_it_is_connected(requires: Callable[[str], Path], tmp_path: Path) -> None:
