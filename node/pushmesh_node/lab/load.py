@@ -8,6 +8,8 @@ unanswered. It answers each line with one.
 """
 
 import json
+import socket
+import struct
 import sys
 import time
 from collections import Counter
@@ -19,7 +21,7 @@ import msgspec
 from .framing import BINARY, CLOSE, PING, PONG, FrameReader, FramingError, client_frame, connect
 
 READ_BYTES = 1 << 18
-SILENCE_S = 60.0
+SILENCE_S = 60
 Reply = tuple[int, list[tuple[bytes | None, str, str, str, str, int | None]]]
 _decode = msgspec.msgpack.Decoder(list[Reply]).decode
 
@@ -29,7 +31,8 @@ class Generator:
 
     def __init__(self, host: str, port: int) -> None:
         self._link, rest = connect(host, port, "/v1/publish/stream")
-        self._link.settimeout(SILENCE_S)
+        self._link.setblocking(True)  # a time limit of Python's own would cost a second system call for each read
+        self._link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", SILENCE_S, 0))
         self._reader = FrameReader()
         self._early = self._reader.feed(rest)
         self._messages: list[bytes] = []
