@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 from ..http_kit import Authenticate
 from .contract import Directory, Publishing
 from .cors import allow_origins, answer_preflights
-from .errors import Handler, Report, error_middleware, remember_started, server_logger
+from .errors import Handler, Refused, Report, error_middleware, remember_started, server_logger, uncounted
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
@@ -59,15 +59,17 @@ def build_api(
     other_routes: Iterable[web.AbstractRouteDef] = (),
     drains: Iterable[Callable[[], None]] = (),
     answered: Callable[[str, int], None] | None = None,
+    refused: Refused = uncounted,
 ) -> Api:
     """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
 
     Each of `drains` is called when the server stops, so that open streams of other rooms end. `answered` is told the
-    path template ("" where there is none) and the status of every answer."""
+    path template ("" where there is none) and the status of every answer, `refused` the reason of every request that
+    was refused as a whole."""
     gate = Gate(limits.gate)
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
-    streams = StreamRoutes(publishing.publish, limits.stream, report, message_bytes=message_bytes)
-    app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report)])
+    streams = StreamRoutes(publishing.publish, limits.stream, report, refused, message_bytes=message_bytes)
+    app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report, refused)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
     app.add_routes(build_routes(publishing, directory, authenticate, streams, limits, metrics))

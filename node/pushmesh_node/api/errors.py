@@ -18,6 +18,13 @@ from .statuses import BAD_REQUEST, NOT_FOUND, TOO_LARGE, retry_headers, status_o
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Report = Callable[[BaseException, str], None]
 """`report(error, where)`: log and count an error that is this node's own fault."""
+Refused = Callable[[Reason], None]
+"""`refused(reason)`: count a request that was refused as a whole."""
+
+
+def uncounted(_reason: Reason) -> None:
+    """For a server without metrics."""
+
 
 _STARTED = web.RequestKey("pushmesh-started", web.StreamResponse)
 _HTTP_REASONS = {NOT_FOUND: Reason.NOT_FOUND, TOO_LARGE: Reason.OVERSIZE}
@@ -34,7 +41,7 @@ async def remember_started(request: web.Request, response: web.StreamResponse) -
     request[_STARTED] = response
 
 
-def error_middleware(report: Report) -> Middleware:
+def error_middleware(report: Report, refused: Refused = uncounted) -> Middleware:
     """Maps Denied, Refusal, aiohttp's own errors and any other exception to `{"reason", "rule", "detail"}`."""
 
     @web.middleware
@@ -42,11 +49,13 @@ def error_middleware(report: Report) -> Middleware:
         try:
             return await handler(request)
         except Denied as denied:
+            refused(denied.reason)
             return refusal_reply(denied)
         except Refusal as refusal:
+            refused(refusal.reason)
             return refusal_reply(Denied.from_refusal(refusal))
         except web.HTTPException as error:
-            return _http_reply(error)
+            return _http_reply(error, refused)
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client went away, or the server is being stopped
         except Exception as error:
@@ -79,10 +88,11 @@ class _Reporting(logging.Handler):
             self._report(error or RuntimeError(record.getMessage()), "http server")
 
 
-def _http_reply(error: web.HTTPException) -> web.StreamResponse:
+def _http_reply(error: web.HTTPException, refused: Refused) -> web.StreamResponse:
     if error.status < BAD_REQUEST:
         raise error
     reason = _HTTP_REASONS.get(error.status, Reason.BAD_REQUEST)
+    refused(reason)
     reply = refusal_reply(Denied(reason, error.reason), error.status)
     if "Allow" in error.headers:
         reply.headers["Allow"] = error.headers["Allow"]

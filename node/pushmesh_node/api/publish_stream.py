@@ -16,7 +16,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Level, Outcome
-from .errors import Report
+from .errors import Refused, Report
 
 Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
 
@@ -55,6 +55,9 @@ _Asked = tuple[Any, bytes, bool]
 
 _Reply = tuple[Any, Sequence[Outcome], bool]
 
+LEAST_BATCH = 16
+"""Smaller parts would cost more in hand-overs than their overlap wins."""
+
 OWN_FAULT = "this is the node's own fault; it has been logged"
 
 
@@ -68,6 +71,7 @@ class PublishStream:
         limits: StreamLimits,
         *,
         report: Report,
+        refused: Refused,
         abort: Callable[[], None],
     ) -> None:
         self._socket = socket
@@ -75,6 +79,7 @@ class PublishStream:
         self._publish = publish
         self._limits = limits
         self._report = report
+        self._refused = refused
         self._taken: list[bytes | str] = []
         self._unanswered = 0
         self._unanswered_bytes = 0
@@ -131,9 +136,13 @@ class PublishStream:
                 self._arrived.clear()
                 if self._taken:
                     await self._free.acquire()
-                    batch = self._taken.copy()
-                    self._taken.clear()
+                    # Not all at once: while one part is verified another is stored, and the publisher sends on.
+                    size = max(LEAST_BATCH, len(self._taken) // self._limits.batches)
+                    batch = self._taken[:size]
+                    del self._taken[:size]
                     batches.create_task(self._serve(batch))
+                    if self._taken:
+                        self._arrived.set()
                 elif self._stopping:
                     return
                 if self._stopping:
@@ -145,6 +154,7 @@ class PublishStream:
         try:
             answers = await self._publish([frame for _, frame, _ in asked]) if asked else ()
         except Denied as denied:
+            self._refused(denied.reason)
             answers = [[_refused(denied)]] * len(asked)
         except Exception as error:  # the node's own fault; the others of this connection go on
             self._report(error, "publish stream")
@@ -170,6 +180,7 @@ class PublishStream:
             denied = Denied.from_refusal(refusal)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             denied = Denied(Reason.BAD_REQUEST, f"a request is [number, frame] or a JSON object with no: {error}")
+        self._refused(denied.reason)
         self._replies.append((number, [_refused(denied)], is_json))
         return None
 
@@ -214,11 +225,14 @@ def _row(outcome: Outcome) -> Row:
 class StreamRoutes:
     """GET /v1/publish/stream. Knows its open streams, so that a node that stops can let them answer."""
 
-    def __init__(self, publish: Publish, limits: StreamLimits, report: Report, *, message_bytes: int) -> None:
+    def __init__(
+        self, publish: Publish, limits: StreamLimits, report: Report, refused: Refused, *, message_bytes: int
+    ) -> None:
         self._message_bytes = message_bytes
         self._publish = publish
         self._limits = limits
         self._report = report
+        self._refused = refused
         self._open: set[PublishStream] = set()
         self._draining = False
 
@@ -234,7 +248,9 @@ class StreamRoutes:
         transport = request.transport
         if transport is None:
             return socket
-        stream = PublishStream(socket, self._publish, limits, report=self._report, abort=transport.abort)
+        stream = PublishStream(
+            socket, self._publish, limits, report=self._report, refused=self._refused, abort=transport.abort
+        )
         self._open.add(stream)
         try:
             await stream.run()

@@ -130,6 +130,7 @@ async def _serve(
         other_routes=delivery_routes(service),
         drains=[consumers.drain],
         answered=node.metrics.answered,
+        refused=node.metrics.refused,
     )
     node.metrics.serve_routes(routes_of(api))
     node.connections = lambda: {

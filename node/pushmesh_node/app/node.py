@@ -93,7 +93,7 @@ class Node:
             max_envelopes=self.config.verify.queue_envelopes,
         )
         self.publishing = Publishing(
-            self.network, self.ingest, self.driver, self.verify, now_ms, time.monotonic, self.metrics.published
+            self.network, self.ingest, self.driver, self.verify, now_ms, time.monotonic, self.metrics
         )
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)

@@ -20,6 +20,7 @@ from pushmesh_protocol.types import UnixMs
 from ..engine.answers import Denied, Level, Outcome, Principal
 from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
+from ..metrics import Metrics
 from .driver import Driver
 from .ingest import Finding, Ingest, entry_of
 from .verify import VerifyPool
@@ -56,16 +57,15 @@ class Publishing:
         verify: VerifyPool,
         clock: Callable[[], UnixMs],
         monotonic_s: Callable[[], float],
-        observe: Callable[[float], None],
+        metrics: Metrics,
     ) -> None:
-        """`observe` is told the seconds that each call took."""
         self._network = network
         self._ingest = ingest
         self._driver = driver
         self._verify = verify
         self._clock = clock
         self._monotonic_s = monotonic_s
-        self._observe = observe
+        self._metrics = metrics
         self._numbers = count(1)
         self._waiting: dict[int, tuple[_Call, int]] = {}
         self.draining = False
@@ -83,14 +83,14 @@ class Publishing:
         for place, data in enumerate(frames):
             self._start(call, place, data)
         await call.done
-        self._observe(self._monotonic_s() - began_s)
+        self._metrics.published(self._monotonic_s() - began_s)
         return call.answers
 
     def _start(self, call: _Call, place: int, data: bytes) -> None:
         try:
             frame = open_publish(self._network, data)
         except Refusal as refusal:
-            call.put(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
+            call.put(place, [self._refused(refusal)])
             return
         parts, unreadable = _parts(self._network, frame)
         alone = (
@@ -104,6 +104,11 @@ class Publishing:
         self._waiting[number] = (call, place)
         return number
 
+    def _refused(self, refusal: Refusal) -> Outcome:
+        """Of what never reaches the engine, which counts all other answers."""
+        self._metrics.judged("published", refusal.verdict, refusal.reason)
+        return Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
+
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """The driver's hand: give a request its outcomes."""
         call, place = self._waiting.pop(request)
@@ -114,7 +119,7 @@ class Publishing:
         try:
             envelope = await self._check_private(principal, item)
         except Refusal as refusal:
-            return Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
+            return self._refused(refusal)
         call = _Call(1)
         self._driver.handle(PreferencesShown(self._number(call, 0), envelope))
         await call.done

@@ -80,6 +80,12 @@ class Metrics:
             route=self._routes,
             status=STATUSES,
         )
+        self._refused = Counts(
+            registry,
+            "pushmesh_refused_requests",
+            "Requests and stream messages that were refused before anything in them was judged.",
+            reason=REASONS,
+        )
         self._mqtt = Counts(
             registry,
             "pushmesh_mqtt_events",
@@ -156,6 +162,10 @@ class Metrics:
     def dropped(self, queue: str, reason: Reason, count: int = 1) -> None:
         """`queue` is one of QUEUES."""
         self._drops.add(count, queue, reason)
+
+    def refused(self, reason: Reason) -> None:
+        """A request was refused as a whole."""
+        self._refused.add(1, reason)
 
     def mqtt(self, what: str, reason: str) -> None:
         """`what` is one of MQTT_EVENTS, `reason` of the closed list of reasons."""
