@@ -31,6 +31,8 @@ TRANSPORT = "bridge"
 FIRST_WAIT_S = 0.5
 CONFIRM_S = 30.0
 """A broker that does not confirm a publish in this time is given up and dialled again."""
+GOODBYE_S = 2.0
+"""How long a broker that takes no bytes may hold up the end."""
 
 Observe = Callable[[str, str], None]
 """`observe(what, reason)`: count; what is connection, publish, read or message, and reason of the closed list."""
@@ -217,8 +219,9 @@ class _Client(aiomqtt.Client):
 
     async def hang_up(self) -> None:
         """Disconnect. Raises nothing that the broker or the network could cause."""
-        with suppress(aiomqtt.MqttError):
-            await self.__aexit__(None, None, None)
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self.__aexit__(None, None, None)
         if self._disconnected.done():
             self._disconnected.exception()  # looked at, so that the loop does not log it as never retrieved
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.engine.answers import Permission
 from pushmesh_node.resources import configs_folder
 from pushmesh_protocol.accounts import Topic, display_account, display_topic, solana_account
-from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_notification
+from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_message, a_notification
 from support.mosquitto import Broker, running_broker
 from support.mqtt_world import NODE_ID, now_ms, until
 
@@ -281,6 +282,37 @@ async def test_what_no_broker_has_confirmed_does_not_count_and_no_more_is_in_fli
         await left.wait()
     assert b"".join(taken).count(INBOX.encode()) == 4
     assert inboxes.devices == {} and inboxes.handed_over == []
+
+
+async def test_a_broker_that_takes_no_bytes_does_not_hold_up_the_end() -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    large = b"x" * 240_000  # no socket's buffers hold a page of these
+    inboxes.append(
+        [replace(a_message(number, a_notification(1)), frame=large + bytes([number])) for number in range(1, 33)]
+    )
+    answered, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer_and_read_no_more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads has it
+        writer.write(CONNACK)
+        answered.set()
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(answer_and_read_no_more, "127.0.0.1", 0, limit=1_024)
+    async with server:
+        bridge = a_bridge(server.sockets[0].getsockname()[1], inboxes, kept, max_in_flight=32)
+        running = asyncio.create_task(bridge.run())
+        await answered.wait()
+        await asyncio.sleep(0.5)
+        running.cancel()
+        await asyncio.wait((running,), timeout=20)  # a confirmation would be waited for longer
+        has_ended = running.done()
+        ended.set()
+        await asyncio.wait((running,))
+    assert has_ended
+    assert inboxes.devices == {}
 
 
 async def test_a_bridge_knows_whether_it_is_connected(requires: Callable[[str], Path], tmp_path: Path) -> None:
