@@ -22,7 +22,7 @@ from pushmesh_protocol.vouchers import Voucher
 from .author import Author, Published, Signer, unix_ms
 from .book import SlotBook
 from .compose import signed_envelope
-from .errors import BadAnswer, ClientError, Refused
+from .errors import BadAnswer, ClientError, Refused, Unreachable
 from .inbox import Inbox, Source
 from .node import Node
 from .outcomes import Outcome
@@ -62,6 +62,7 @@ class Subscriber:
         self._now_ms = now_ms
         self._node_ids: dict[str, bytes] = {}
         self._hosts: dict[str, str] = {}
+        self._offered_mqtt: set[str] = set()
 
     async def grant(
         self,
@@ -237,11 +238,18 @@ class Subscriber:
             return WebSocketTransport(node, login)
         if name == "sse":
             return SseTransport(node, login)
-        address = (await node.status()).get("mqtt_address")
-        if not isinstance(address, str) or not address:
-            raise Refused(f"{node.url} offers no MQTT", reason="not-found")
-        url = address if "://" in address else f"mqtt://{address}"
-        return MqttTransport(url, display_account(self.wallet.account), login)
+        return MqttTransport(await self._mqtt_url(node), display_account(self.wallet.account), login)
+
+    async def _mqtt_url(self, node: Node) -> str:
+        """Raises Refused where the node has no MQTT, Unreachable where it only has not opened it yet."""
+        status = await node.status()
+        address = status.get("mqtt_address")
+        if isinstance(address, str) and address:
+            self._offered_mqtt.add(str(node.url))
+            return address if "://" in address else f"mqtt://{address}"
+        if str(node.url) in self._offered_mqtt or status.get("ready") is not True:
+            raise Unreachable(f"{node.url} has not opened its MQTT endpoint yet")
+        raise Refused(f"{node.url} offers no MQTT", reason="not-found")
 
     async def _node_id(self, node: Node) -> bytes:
         known = self._node_ids.get(str(node.url))

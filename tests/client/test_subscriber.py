@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_client import ClientError, Dapp, Node, Refused, SlotBook, Subscriber
+from pushmesh_client import ClientError, Dapp, Node, Refused, SlotBook, Subscriber, Unreachable
 from pushmesh_protocol.tokens import TokenScope
 from support.running_node import running_node, url_of
 from support.wallets import a_wallet
@@ -97,3 +97,24 @@ async def test_a_node_without_mqtt_says_so(tmp_path: Path) -> None:
         async with await reader.listen("mqtt") as inbox:
             with pytest.raises(Refused, match="offers no MQTT"):
                 await anext(aiter(inbox))
+
+
+async def test_a_node_that_starts_is_not_taken_for_one_without_mqtt(node: Node) -> None:
+    reader = Subscriber(node, READER, SlotBook())
+    real = await node.status()
+
+    async def says(**change: object) -> Exception | None:
+        async def status() -> dict[str, object]:
+            return real | change
+
+        node.status = status  # type: ignore[method-assign]  # as a node that has only just opened its API
+        try:
+            await reader._mqtt_url(node)
+        except ClientError as error:
+            return error
+        return None
+
+    assert isinstance(await says(mqtt_address="", ready=False), Unreachable)
+    assert isinstance(await says(mqtt_address="", ready=True), Refused)
+    assert await says() is None
+    assert isinstance(await says(mqtt_address="", ready=True), Unreachable)
