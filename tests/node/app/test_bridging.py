@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pushmesh_node.app.bridging import build_bridges, read_bridges, run_bridges
+from pushmesh_node.app.compose import run_node
+from pushmesh_node.app.keys import create_key
 from pushmesh_node.app.node import Node
-from pushmesh_node.config import BridgeConfig, Config, ConfigError
+from pushmesh_node.config import BridgeConfig, Config, ConfigError, load_config
 from pushmesh_node.config.schema import NodeConfig
 from pushmesh_node.delivery.bridge import Bridge
 from pushmesh_node.delivery.bridge_settings import BridgeSettings
@@ -148,6 +151,22 @@ async def test_a_fault_of_ours_in_one_bridge_ends_all_of_them_loudly(
         await run_bridges([healthy, broken], node.broadcasts)
     assert [repr(each) for each in caught.value.exceptions] == ["RuntimeError('a fault of ours')"]
     assert ended == ["healthy"]
+
+
+async def test_a_fault_of_ours_in_a_bridge_ends_the_node_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(_: Bridge) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Bridge, "run", crash)
+    create_key(tmp_path / "node.key", b"\x01" * 32)
+    flags = {"node.data_dir": str(tmp_path), "api.port": 0, "mqtt.enabled": False, "gossip.enabled": False}
+    config = msgspec.structs.replace(load_config(None, {}, flags), bridge=a_config(tmp_path).bridge)
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(30):
+            await run_node(config)
+    assert caught.group_contains(RuntimeError, match="a fault of ours")
 
 
 def write_certificate(program: Path, folder: Path) -> None:
