@@ -18,3 +18,16 @@ def test_the_verdict_follows_from_the_reason() -> None:
 @pytest.mark.parametrize("error", [Refusal, NetworkFileError, AccountError])
 def test_one_base_catches_all(error: type[Exception]) -> None:
     assert issubclass(error, ProtocolError)
+
+
+def test_a_kept_refusal_holds_neither_frames_nor_causes() -> None:
+    try:
+        try:
+            raise ValueError("the world")
+        except ValueError as error:
+            raise Refusal(Reason.MALFORMED, "3.1", "no") from error
+    except Refusal as refusal:
+        kept = refusal.alone()
+        assert kept is refusal
+    assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+    assert kept.reason is Reason.MALFORMED

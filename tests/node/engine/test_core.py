@@ -32,13 +32,18 @@ from pushmesh_node.engine.events import (
     Restored,
     Source,
     StoreFailed,
+    Ticked,
 )
+from pushmesh_node.engine.parts import leaf_part
 from pushmesh_node.engine.records import DecisionRecord, Holder, PrivateRecord, Record, SentMark, VoidMark
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.auth.schemes import Eip712, Session
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame, open_frame
 from pushmesh_protocol.kinds import Kind, Preference, Scope
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.reasons import Reason, Verdict
+from pushmesh_protocol.types import EnvelopeId, UnixMs
 from support.bodies import a_network
 from support.envelopes import (
     ALICE,
@@ -60,7 +65,8 @@ PUBLISHED = Published(1)
 
 
 def an_engine(**changes: Any) -> Engine:
-    return Engine(NETWORK, **({"next_commit": 1, "policy": NO_POLICY} | changes))
+    settings: dict[str, Any] = {"next_commit": 1, "policy": NO_POLICY}
+    return Engine(NETWORK, **(settings | changes))
 
 
 def offer(engine: Engine, *candidates: Candidate | Part, source: Source = PUBLISHED) -> list[Effect]:
@@ -106,8 +112,8 @@ def test_the_record_says_everything_that_the_store_asks() -> None:
     envelope = part.envelopes[0]
     epoch = NETWORK.epoch(ISSUED_AT)
     assert record == Record(
-        41, Kind.NOTIFICATION, ALICE, TOPIC, epoch, 3, 4, ISSUED_AT, envelope.body.expires_at, (envelope.id,),
-        (ISSUED_AT,), ((BOB,),), True, encode_frame([part]),
+        41, Kind.NOTIFICATION, ALICE, TOPIC, epoch, 3, 4, UnixMs(ISSUED_AT), UnixMs(envelope.body.expires_at),
+        (envelope.id,), (UnixMs(ISSUED_AT),), ((BOB,),), True, encode_frame([part]),
     )  # fmt: skip
     assert open_frame(NETWORK, record.data).parts == (part,)
 
@@ -172,7 +178,7 @@ def test_two_ids_in_one_slot_make_each_other_void_and_the_third_is_surplus() -> 
 
 
 def test_a_rival_that_only_the_store_knows_makes_both_void() -> None:
-    other = Holder(1, 2, b"\x77" * 32, 9, True)
+    other = Holder(1, 2, EnvelopeId(b"\x77" * 32), 9, True)
     effects = offer(an_engine(next_commit=10), Candidate(a_note(NETWORK, 1), holders=[other]))
     assert only(effects, Store).writes[1:] == [VoidMark(9), VoidMark(10)]
 
@@ -192,6 +198,27 @@ def test_a_large_envelope_collides_in_any_of_its_slots() -> None:
     offer(engine, wide)
     assert reasons(offer(engine, a_note(NETWORK, 6))) == [Reason.SLOT_VOID]
     assert reasons(offer(engine, a_note(NETWORK, 7))) == [Reason.OK]
+
+
+def test_a_subscription_whose_slot_turns_out_void_no_longer_counts_and_the_one_before_does() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB, seq=8)
+    subscribe(engine, BOB, seq=9, on=False, issued_at=ISSUED_AT + 1, expires_at=ISSUED_AT + 1 + 400 * 86_400_000)
+    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+    subscribe(engine, BOB, seq=9, topic=Topic(ALICE, "other"))
+    assert set(engine.subscriptions.subscribers(TOPIC)) == {BOB}
+    assert set(engine.subscriptions.subscribers(Topic(ALICE, "other"))) == set()
+
+
+def test_a_retraction_whose_slot_turns_out_void_no_longer_counts() -> None:
+    engine = an_engine()
+    (target,) = a_note(NETWORK, 1).envelopes
+    ends = target.body.expires_at
+    taken_back = an_envelope(NETWORK, Kind.RETRACTION, seq=2, target=target.id, expires_at=ends, topic=TOPIC)
+    offer(engine, Part((taken_back,)))
+    assert engine.retractions.of(target) == taken_back
+    offer(engine, a_note(NETWORK, 2))
+    assert engine.retractions.of(target) is None
 
 
 # Batches
@@ -218,6 +245,16 @@ def test_leaves_of_a_run_are_judged_one_by_one_and_stored_with_their_own_paths()
     for record in records:
         (part,) = open_frame(NETWORK, record.data).parts
         assert isinstance(part, Part)
+
+
+def test_a_long_run_with_one_late_leaf_builds_its_tree_once() -> None:
+    run = a_run(NETWORK, 1_024)
+    failures = [Refusal(Reason.EXPIRED, "7.2", ""), *[None] * 1_023]
+    with_tree = [leaf_part(run, 5)]
+    effects = offer(an_engine(), Candidate(run, failures=failures))
+    records = only(effects, Store).writes
+    assert len(records) == 1_023
+    assert records[4].data == encode_frame(with_tree)
 
 
 # Grants
@@ -254,6 +291,48 @@ def test_what_a_peer_sent_before_its_grant_is_parked_and_offered_again() -> None
     assert (judged.verdict, judged.reason) == (Verdict.IGNORE, Reason.UNKNOWN_GRANT)
     assert only(offer(engine, grant), Reoffer) == Reoffer([(PEER, note)])
     assert len(engine.parking) == 0
+
+
+def test_leaves_that_wait_for_a_grant_wait_together() -> None:
+    engine = an_engine()
+    grant = grant_for()
+    run = a_run(NETWORK, 4, WALLET_RANGE, auth=a_session(grant.envelopes[0]))
+    gone = Refusal(Reason.EXPIRED, "7.2", "")
+    gossip(engine, run)
+    gossip(engine, a_run(NETWORK, 2, WALLET_RANGE + 8, auth=a_session(grant.envelopes[0])), failures=[None, gone])
+    assert len(engine.parking) == 5
+    (whole, single) = only(offer(engine, grant), Reoffer).parts
+    assert whole == (PEER, run)
+    assert len(single[1].envelopes) == 1
+
+
+def test_a_grant_that_owns_slots_of_a_later_one_takes_its_words_back() -> None:
+    engine = an_engine()
+    first, second = (
+        grant_for(BOB, seq=seq, scopes=[4], issued_at=at, not_before=at).envelopes[0]
+        for seq, at in ((20, ISSUED_AT), (21, ISSUED_AT + 1))
+    )
+    auth = a_session(second)
+    word = an_envelope(
+        NETWORK, Kind.SUBSCRIPTION, BOB, auth=auth, seq=WALLET_RANGE, topic=TOPIC, issued_at=ISSUED_AT + 2
+    )
+    offer(engine, Part((second,)), Part((word,)))
+    assert set(engine.subscriptions.subscribers(TOPIC)) == {BOB}
+    offer(engine, Part((first,)))
+    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+
+
+def test_a_general_revocation_ends_access_by_earlier_grants_only() -> None:
+    engine = an_engine()
+    earlier, later = (
+        grant_for(BOB, seq=seq, issued_at=at, not_before=at).envelopes[0]
+        for seq, at in ((20, ISSUED_AT - 5), (21, ISSUED_AT))
+    )
+    offer(engine, Part((earlier,)), Part((later,)))
+    revocation = an_envelope(
+        NETWORK, Kind.REVOCATION, BOB, seq=22, grant_id=None, before=ISSUED_AT, cut_time=ISSUED_AT, cut_seq=0
+    )
+    assert only(offer(engine, Part((revocation,))), EndAccess) == EndAccess([earlier.id])
 
 
 def test_a_publisher_without_grant_is_told_and_nothing_is_parked() -> None:
@@ -319,6 +398,36 @@ def test_what_catch_up_brought_is_new_to_the_mesh_once() -> None:
     assert only(effects, Store).writes == [SentMark(3)]
 
 
+def test_what_catch_up_brought_is_new_to_the_mesh_only_once_before_the_store_says_so() -> None:
+    engine = an_engine()
+    part = a_note(NETWORK, 1)
+    held = Holder(1, 2, part.envelopes[0].id, 3, False)
+    assert only(gossip(engine, part, holders=[held]), Judge).verdict is Verdict.ACCEPT
+    again = gossip(engine, part, holders=[held])
+    assert (only(again, Judge).verdict, only(again, Judge).reason) == (Verdict.IGNORE, Reason.DUPLICATE)
+    assert not any(isinstance(effect, Store) for effect in again)
+
+
+def test_a_known_id_under_an_unknown_grant_holds_the_frame_back() -> None:
+    """Anybody can put an auth of their own on an envelope that they saw."""
+    engine = an_engine()
+    grant = grant_for()
+    offer(engine, grant, real := a_note(NETWORK, WALLET_RANGE, auth=a_session(grant.envelopes[0])))
+    stolen = a_note(NETWORK, WALLET_RANGE, auth=Session(b"\x66" * 32, b"\x67" * 32, b"\x68" * 64, None))
+    assert stolen.envelopes[0].id == real.envelopes[0].id
+    judged = only(gossip(engine, stolen, a_note(NETWORK, 5)), Judge)
+    assert (judged.verdict, judged.reason) == (Verdict.IGNORE, Reason.UNKNOWN_GRANT)
+    assert reasons(offer(engine, stolen)) == [Reason.DUPLICATE]  # its publisher still gets the receipt
+
+
+def test_a_known_id_with_another_authorised_auth_holds_nothing_back() -> None:
+    engine = an_engine()
+    offer(engine, a_note(NETWORK, 1))
+    other_auth = a_note(NETWORK, 1, auth=Eip712(1, b"\x02" * 65, None))
+    judged = only(gossip(engine, other_auth, a_note(NETWORK, 2), a_note(NETWORK, 3)), Judge)
+    assert judged.verdict is Verdict.ACCEPT
+
+
 def test_young_catch_up_is_relayed_and_old_is_not() -> None:
     young = offer(an_engine(), a_note(NETWORK, 1), source=CaughtUp(PEER))
     assert any(isinstance(effect, Relay) for effect in young)
@@ -332,7 +441,8 @@ def test_young_catch_up_is_relayed_and_old_is_not() -> None:
 
 
 def subscribe(engine: Engine, account: Any, seq: int = 9, **changes: Any) -> None:
-    envelope = an_envelope(NETWORK, Kind.SUBSCRIPTION, account, seq=seq, **({"topic": TOPIC, "on": True} | changes))
+    values: dict[str, Any] = {"topic": TOPIC, "on": True}
+    envelope = an_envelope(NETWORK, Kind.SUBSCRIPTION, account, seq=seq, **(values | changes))
     offer(engine, Part((envelope,)))
 
 
@@ -441,6 +551,26 @@ def test_a_failed_commit_of_state_asks_for_a_reload() -> None:
     engine = an_engine()
     writes = only(offer(engine, grant_for()), Store).writes
     assert engine.handle(StoreFailed(writes), NOW) == [Reload()]
+
+
+def test_a_failed_commit_that_made_another_envelope_void_asks_for_a_reload() -> None:
+    engine = an_engine()
+    subscribe(engine, ALICE, seq=9)
+    writes = only(offer(engine, a_note(NETWORK, 9)), Store).writes
+    assert {type(write) for write in writes} == {Record, VoidMark}
+    assert engine.handle(StoreFailed(writes), NOW) == [Reload()]
+
+
+def test_a_tick_forgets_what_expired() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB, expires_at=NOW + 5)
+    topic = an_envelope(NETWORK, Kind.TOPIC, seq=30, topic=TOPIC, expires_at=NOW + 5)
+    taken_back = an_envelope(NETWORK, Kind.RETRACTION, seq=2, topic=TOPIC, expires_at=NOW + 5)
+    offer(engine, Part((topic,)), Part((taken_back,)))
+    assert (len(engine.topics), len(engine.retractions)) == (1, 1)
+    engine.handle(Ticked(), UnixMs(NOW + 120_000))
+    assert (len(engine.topics), len(engine.retractions)) == (0, 0)
+    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
 
 
 def test_restored_state_decides_like_state_that_was_offered() -> None:

@@ -1,0 +1,98 @@
+from typing import Any
+
+from pushmesh_node.curation import NO_POLICY, Policy, compile_policy
+from pushmesh_node.engine.curator import DELIVERS, Curator
+from pushmesh_node.engine.retractions import Retractions
+from pushmesh_node.engine.subscriptions import Subscriptions
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind, Preference
+from pushmesh_protocol.kinds.preferences import MUTE
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import UnixMs
+from support.bodies import a_network
+from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
+
+NETWORK = a_network()
+(NOTE,) = a_note(NETWORK).envelopes
+
+
+def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: Envelope | None = None) -> Curator:
+    subscriptions, retractions = Subscriptions(Authority()), Retractions()
+    subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, subscriber, topic=TOPIC))
+    if retraction is not None:
+        retractions.add(retraction)
+    return Curator(subscriptions, retractions, policy)
+
+
+def preferences(at: int = 0, *, muted: bool = True, **changes: Any) -> Envelope:
+    entries = [Preference(MUTE, ALICE)] if muted else []
+    values: dict[str, Any] = {"seq": 0, "issued_at": ISSUED_AT + at, "entries": entries} | changes
+    return an_envelope(NETWORK, Kind.PREFERENCES, BOB, private=True, **values)
+
+
+def test_a_subscriber_gets_it_now_and_a_stranger_does_not() -> None:
+    assert a_curator().decide(NOTE, BOB, NOW).verdict in DELIVERS
+    assert a_curator(subscriber=CAROL).decide(NOTE, BOB, NOW).verdict not in DELIVERS
+
+
+def test_the_wallets_preferences_count_for_it_alone() -> None:
+    curator = a_curator()
+    assert curator.set_preferences(preferences())
+    assert curator.decide(NOTE, BOB, NOW).reason is Reason.MUTED_BY_WALLET
+    other = a_curator(subscriber=CAROL)
+    other.set_preferences(preferences())
+    assert other.decide(NOTE, CAROL, NOW).verdict in DELIVERS
+
+
+def test_only_newer_preferences_replace_what_is_held() -> None:
+    curator = a_curator()
+    assert curator.preferences_of(BOB) is None
+    assert curator.set_preferences(preferences(1))
+    assert not curator.set_preferences(preferences(1))
+    assert not curator.set_preferences(preferences(0, muted=False))
+    assert curator.preferences_of(BOB) == preferences(1)
+    assert curator.set_preferences(preferences(2, muted=False))
+    assert curator.decide(NOTE, BOB, NOW).verdict in DELIVERS
+
+
+def test_expired_preferences_no_longer_count() -> None:
+    curator = a_curator()
+    curator.set_preferences(preferences(expires_at=NOW + 5))
+    reasons = [curator.decide(NOTE, BOB, UnixMs(NOW + at)).reason for at in (4, 5)]
+    assert reasons == [Reason.MUTED_BY_WALLET, Reason.SUBSCRIBED]
+
+
+def test_an_expired_subscription_is_none() -> None:
+    curator = a_curator()
+    late = an_envelope(NETWORK, Kind.NOTIFICATION, seq=1, expires_at=ISSUED_AT + 30 * 86_400_000)
+    subscription_ends = UnixMs(ISSUED_AT + 86_400_000)
+    assert curator.decide(late, BOB, UnixMs(subscription_ends - 1)).verdict in DELIVERS
+    assert curator.decide(late, BOB, subscription_ends).verdict not in DELIVERS
+
+
+def test_the_operators_policy_and_retractions_count() -> None:
+    denied = a_curator(policy=compile_policy(deny=[ALICE])).decide(NOTE, BOB, NOW)
+    assert denied.reason is Reason.DENIED_BY_OPERATOR
+    retraction = an_envelope(
+        NETWORK, Kind.RETRACTION, seq=2, target=NOTE.id, topic=TOPIC, expires_at=NOTE.body.expires_at
+    )
+    assert a_curator(retraction=retraction).decide(NOTE, BOB, NOW).reason is Reason.RETRACTED
+
+
+def test_an_explanation_comes_to_the_same_decision() -> None:
+    curator = a_curator()
+    curator.set_preferences(preferences())
+    assert curator.explain(NOTE, BOB, NOW, void=False).decision == curator.decide(NOTE, BOB, NOW)
+    assert curator.explain(NOTE, BOB, NOW, void=True).decision.reason is Reason.SLOT_VOID
+
+
+def test_what_is_recorded_names_the_policies_it_rests_on() -> None:
+    policy = compile_policy(deny=[CAROL])
+    curator = a_curator(policy=policy)
+    bare = curator.record(BOB, 7, curator.decide(NOTE, BOB, NOW), NOW)
+    assert (bare.account, bare.commit_no, bare.decided_at, bare.policy_hash) == (BOB, 7, NOW, policy.hash)
+    curator.set_preferences(preferences())
+    muted = curator.record(BOB, 7, curator.decide(NOTE, BOB, NOW), NOW)
+    assert muted.reason == Reason.MUTED_BY_WALLET
+    assert muted.preferences_hash != bare.preferences_hash

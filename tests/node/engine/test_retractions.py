@@ -1,0 +1,65 @@
+from typing import Any
+
+from pushmesh_node.engine.retractions import Retractions
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind
+from support.bodies import a_network
+from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
+
+NETWORK = a_network()
+(TARGET,) = a_note(NETWORK, 1).envelopes
+ENDS = TARGET.body.expires_at
+
+
+def taken_back(author: Any = ALICE, seq: int = 2, **changes: Any) -> Envelope:
+    values: dict[str, Any] = {"target": TARGET.id, "expires_at": ENDS, "topic": Topic(author, "alerts")} | changes
+    return an_envelope(NETWORK, Kind.RETRACTION, author, seq=seq, **values)
+
+
+def after(*envelopes: Envelope) -> Retractions:
+    found = Retractions()
+    for envelope in envelopes:
+        found.add(envelope)
+    return found
+
+
+def test_a_notification_is_taken_back_by_its_author_on_its_topic() -> None:
+    assert after().of(TARGET) is None
+    assert after(taken_back()).of(TARGET) == taken_back()
+    assert after(taken_back()).of(a_note(NETWORK, 5).envelopes[0]) is None
+    assert after(taken_back(BOB)).of(TARGET) is None
+    assert after(taken_back(topic=Topic(ALICE, "other"))).of(TARGET) is None
+    assert TARGET.topic == TOPIC
+
+
+def test_one_that_expires_before_its_target_has_no_effect() -> None:
+    assert after(taken_back(expires_at=ENDS - 1)).of(TARGET) is None
+    assert after(taken_back(expires_at=ENDS)).of(TARGET) is not None
+
+
+def test_the_first_of_several_counts_in_any_order() -> None:
+    first, second = taken_back(seq=3), taken_back(seq=2, issued_at=ISSUED_AT + 1)
+    assert after(first, second).of(TARGET) == after(second, first).of(TARGET) == first
+
+
+def test_a_withdrawn_one_gives_way() -> None:
+    first, second = taken_back(seq=2), taken_back(seq=3)
+    found = after(first, first, second)
+    assert len(found) == 2
+    assert found.withdraw(first.id)
+    assert found.of(TARGET) == second
+    assert found.withdraw(second.id)
+    assert (found.of(TARGET), len(found)) == (None, 0)
+    assert not found.withdraw(second.id)
+
+
+def test_a_sweep_forgets_what_expired() -> None:
+    found = after(taken_back(), taken_back(seq=3, expires_at=NOW + 5), taken_back(seq=4, expires_at=NOW + 6))
+    found.withdraw(taken_back(seq=4, expires_at=NOW + 6).id)
+    found.sweep(NOW + 4)
+    assert len(found) == 2
+    found.sweep(NOW + 6)
+    assert (len(found), found.of(TARGET)) == (1, taken_back())
+    found.sweep(ENDS)
+    assert len(found) == 0

@@ -1,0 +1,93 @@
+from collections import defaultdict
+from random import Random
+
+import pytest
+
+from pushmesh_node.engine.records import Holder
+from pushmesh_node.engine.slots import RecentSlots, held_by_same, rivals
+from pushmesh_protocol.types import EnvelopeId
+from support.bodies import a_network
+from support.envelopes import ALICE, BOB, a_note
+
+NETWORK = a_network()
+EPOCH = 5
+
+
+def an_id(number: int) -> EnvelopeId:
+    return EnvelopeId(number.to_bytes(32, "big"))
+
+
+def a_holder(first: int, end: int | None = None, number: int = 1, *, sent: bool = True) -> Holder:
+    return Holder(first, first + 1 if end is None else end, an_id(number), number, sent)
+
+
+def test_a_holder_is_found_by_any_of_its_slots() -> None:
+    slots, holder = RecentSlots(), a_holder(3, 6)
+    slots.add(ALICE, EPOCH, holder)
+    assert [slots.find(ALICE, EPOCH, seq, seq + 1) for seq in (2, 3, 5, 6)] == [[], [holder], [holder], []]
+    assert set(slots.find(ALICE, EPOCH, 0, 4)) == {holder}
+    assert slots.find(ALICE, EPOCH + 1, 3, 4) == slots.find(BOB, EPOCH, 3, 4) == []
+
+
+def test_holders_of_one_slot_are_all_found_in_order() -> None:
+    slots = RecentSlots()
+    for number in (1, 2, 3):
+        slots.add(ALICE, EPOCH, a_holder(3, number=number))
+    assert [holder.commit_no for holder in slots.find(ALICE, EPOCH, 3, 4)] == [1, 2, 3]
+
+
+def test_what_is_told_again_of_an_envelope_replaces_what_was_known() -> None:
+    slots = RecentSlots(2)
+    slots.add(ALICE, EPOCH, a_holder(3, 6, sent=False))
+    slots.add(ALICE, EPOCH, a_holder(3, 6, sent=True))
+    assert [holder.sent for holder in slots.find(ALICE, EPOCH, 4, 5)] == [True]
+
+
+@pytest.mark.parametrize("capacity", [1, 4, 100])
+def test_a_failed_commit_is_unlearned_and_others_are_not(capacity: int) -> None:
+    slots = RecentSlots(capacity)
+    slots.add(ALICE, EPOCH, a_holder(3, number=1))
+    slots.add(ALICE, EPOCH, a_holder(3, 5, number=2))
+    slots.forget(ALICE, EPOCH, 3, 5, [an_id(2)])
+    assert [holder.commit_no for holder in slots.find(ALICE, EPOCH, 3, 5)] == [1]
+    slots.forget(ALICE, EPOCH, 3, 4, [an_id(1), an_id(9)])
+    assert slots.find(ALICE, EPOCH, 3, 5) == []
+
+
+def test_at_least_the_last_slots_are_remembered_and_never_all(rng: Random) -> None:
+    slots, naive = RecentSlots(50), defaultdict[int, list[Holder]](list)
+    told: list[int] = []
+    for number in range(1_000):
+        holder = a_holder(7 * number, number=number)
+        slots.add(ALICE, EPOCH, holder)
+        naive[holder.first_seq].append(holder)
+        told.append(holder.first_seq)
+        seq = rng.choice(told[-50:])
+        assert slots.find(ALICE, EPOCH, seq, seq + 1) == naive[seq]
+    assert sum(bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in told) <= 102
+
+
+def test_an_envelope_that_is_held_is_found_among_holders() -> None:
+    holders = [a_holder(3, number=1), a_holder(3, number=2)]
+    assert held_by_same(an_id(2), holders) == holders[1]
+    assert held_by_same(an_id(3), holders) is None
+
+
+def test_other_ids_are_rivals_and_the_envelope_itself_is_none() -> None:
+    (envelope,) = a_note(NETWORK, 3).envelopes
+    own = Holder(3, 4, envelope.id, 7, True)
+    assert rivals(envelope, [own]) == (False, [])
+    assert rivals(envelope, [own, a_holder(3)]) == (False, [a_holder(3)])
+    assert rivals(envelope, [a_holder(3), a_holder(3)]) == (False, [a_holder(3)])
+
+
+def test_a_third_id_is_surplus_when_all_its_slots_have_their_pair() -> None:
+    (narrow,) = a_note(NETWORK, 3).envelopes
+    pair = [a_holder(3, number=1), a_holder(3, number=2)]
+    assert rivals(narrow, pair) == (True, pair)
+    (wide,) = a_note(NETWORK, 3, body="x" * 4_000).envelopes
+    assert wide.cost == 3
+    assert rivals(wide, pair)[0] is False
+    full = [*pair, a_holder(4, 6, number=3), a_holder(4, number=4)]
+    assert rivals(wide, full)[0] is False
+    assert rivals(wide, [*full, a_holder(5, number=5)])[0] is True

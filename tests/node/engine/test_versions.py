@@ -1,0 +1,142 @@
+from itertools import permutations
+from random import Random
+from typing import Any
+
+from pushmesh_node.engine.versions import Versions, newer
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind
+from pushmesh_protocol.limits import DAY_MS
+from support.bodies import a_network
+from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, TOPIC, WALLET_RANGE, a_session, an_envelope
+
+NETWORK = a_network()
+GRANT = an_envelope(NETWORK, Kind.GRANT, BOB, seq=20, scopes=[4])
+CUT = an_envelope(NETWORK, Kind.REVOCATION, BOB, seq=21, grant_id=GRANT.id, cut_time=ISSUED_AT + DAY_MS, cut_seq=0)
+
+
+def said(at: int, *, on: bool = True, key: Envelope | None = None, **changes: Any) -> Envelope:
+    """BOB's word on TOPIC, `at` milliseconds later, by his wallet or a session key."""
+    issued_at = ISSUED_AT + at
+    signer: dict[str, Any] = {"seq": 100 + at} if key is None else {"seq": WALLET_RANGE + at, "auth": a_session(key)}
+    life = {"expires_at": issued_at + (DAY_MS if on else 400 * DAY_MS)}
+    values: dict[str, Any] = {"issued_at": issued_at, "topic": TOPIC, "on": on} | signer | life | changes
+    return an_envelope(NETWORK, Kind.SUBSCRIPTION, BOB, **values)
+
+
+def versions(*known: Envelope) -> Versions[Topic]:
+    authority = Authority()
+    for envelope in known:
+        authority.add(envelope)
+    return Versions(authority)
+
+
+def filled(found: Versions[Topic], *envelopes: Envelope) -> Envelope | None:
+    for envelope in envelopes:
+        found.add(TOPIC, envelope)
+    return found.in_force(TOPIC, NOW)
+
+
+def test_later_is_newer_then_off_then_the_lower_id() -> None:
+    on, other, off = said(5, seq=1), said(5, seq=2), said(5, on=False, seq=3)
+    low, high = sorted((on, other), key=lambda envelope: envelope.id)
+    ascending = [said(4), high, low, off, said(6)]
+    for older, one in enumerate(ascending):
+        assert [newer(one, another) for another in ascending] == [place < older for place in range(5)]
+
+
+def test_the_newest_is_in_force_in_any_order() -> None:
+    words = [said(1), said(2, on=False), said(3), said(3, seq=9)]
+    best = filled(versions(), *words)
+    assert best is not None and best.body.issued_at == ISSUED_AT + 3
+    assert {filled(versions(), *order) for order in permutations(words)} == {best}
+
+
+def test_nothing_is_in_force_where_nothing_was_said() -> None:
+    assert versions().in_force(TOPIC, NOW) is None
+    assert versions().choose(TOPIC) is None
+
+
+def test_a_revoked_keys_word_stops_counting_whatever_its_time() -> None:
+    by_wallet, by_key = said(1), said(2, key=GRANT)
+    assert filled(versions(GRANT), by_wallet, by_key) == by_key
+    assert filled(versions(GRANT, CUT), by_wallet, by_key) == by_wallet
+    found = versions(GRANT)
+    filled(found, by_wallet, by_key)
+    found._authority.add(CUT)
+    found.reconsider(BOB)
+    assert found.in_force(TOPIC, NOW) == by_wallet
+
+
+def test_a_withdrawn_word_gives_way_to_the_one_before() -> None:
+    found, (one, two, three) = versions(), (said(1), said(2), said(3))
+    filled(found, one, two, three)
+    assert found.withdraw(three.id) == TOPIC
+    assert found.in_force(TOPIC, NOW) == two
+    assert found.withdraw(one.id) == TOPIC
+    assert found.in_force(TOPIC, NOW) == two
+    assert found.withdraw(two.id) == TOPIC
+    assert (found.in_force(TOPIC, NOW), found.keys_of(BOB), len(found)) == (None, frozenset(), 0)
+    assert found.withdraw(two.id) is None
+
+
+def test_an_expired_word_gives_way_before_any_sweep() -> None:
+    lasting, brief = said(1), said(2, expires_at=NOW + 5)
+    found = versions()
+    filled(found, lasting, brief)
+    assert [found.in_force(TOPIC, NOW + at) for at in (4, 5)] == [brief, lasting]
+    assert found.in_force(TOPIC, lasting.body.expires_at) is None
+
+
+def test_a_sweep_forgets_what_expired_and_nothing_else() -> None:
+    lasting, brief = said(1), said(2, expires_at=NOW + 5)
+    found = versions()
+    filled(found, lasting, brief)
+    assert (found.sweep(NOW + 4), len(found)) == ([], 2)
+    assert (found.sweep(NOW + 5), len(found)) == ([TOPIC], 1)
+    assert found.choose(TOPIC) == lasting
+    assert found.sweep(lasting.body.expires_at) == [TOPIC]
+    assert (len(found), found.keys_of(BOB)) == (0, frozenset())
+
+
+def test_the_same_word_twice_is_one() -> None:
+    found = versions()
+    filled(found, said(1), said(1))
+    assert len(found) == 1
+
+
+def test_keys_are_known_by_their_author() -> None:
+    found = versions()
+    other = Topic(ALICE, "other")
+    found.add(TOPIC, said(1))
+    found.add(other, said(2, topic=other))
+    assert found.keys_of(BOB) == {TOPIC, other}
+    assert found.keys_of(ALICE) == frozenset()
+
+
+def test_it_agrees_with_a_naive_list(rng: Random) -> None:
+    """Words, withdrawals, a cut and sweeps in random order against a list that is searched each time."""
+    for _ in range(30):
+        found, naive, now, cut = versions(GRANT), list[Envelope](), int(NOW), False
+        for _ in range(rng.randrange(40)):
+            match rng.randrange(6):
+                case 0 if naive:
+                    gone = naive.pop(rng.randrange(len(naive)))
+                    found.withdraw(gone.id)
+                case 1 if not cut and rng.random() < 0.3:
+                    found._authority.add(CUT)
+                    found.reconsider(BOB)
+                    cut = True
+                case 2:
+                    now += rng.randrange(20)
+                    found.sweep(now)
+                case _:
+                    at = rng.randrange(8)
+                    key = rng.choice([None, GRANT])
+                    word = said(at, key=key, expires_at=now + rng.randint(1, 60), receipts=rng.random() < 0.5)
+                    found.add(TOPIC, word)
+                    naive = [one for one in naive if one.id != word.id] + [word]
+            live = [one for one in naive if one.body.expires_at > now and not (cut and one.session)]
+            best = min(live, key=lambda one: (-one.body.issued_at, one.id), default=None)
+            assert found.in_force(TOPIC, now) == best
