@@ -1,6 +1,5 @@
 """A network: its genesis, its parameter sets and its id (SPEC section 1)."""
 
-import math
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -135,7 +134,7 @@ class Network:
         """Slots that an envelope covers (SPEC 6.2), from the size of its canonical [kind, author, body] without
         building it."""
         size = 1 + (1 if kind < 128 else 2) + _bin_size(len(author)) + _bin_size(len(body))
-        return math.ceil(size / self.slot_bytes)
+        return -(-size // self.slot_bytes)  # rounded up
 
 
 def _bin_size(length: int) -> int:

@@ -70,7 +70,8 @@ class Packer:
     def add(self, parts: Sequence[Part], grants: Sequence[Envelope], now_ms: int) -> list[Packed]:
         """Take parts in; returns the frames that are full, and at once those of topics that were idle."""
         by_id: dict[bytes, Envelope] = {grant.id: grant for grant in grants}
-        parts = [*parts, *self._without_room(parts, by_id)]
+        if by_id:
+            parts = [*parts, *self._without_room(parts, by_id)]
         ready: list[Packed] = []
         touched: dict[tuple[str, FrameClass], bool] = {}
         for part in parts:
