@@ -30,6 +30,13 @@ class SseTransport:
 
     async def open(self, request: Request) -> None:
         """Connect and log in by header; the cursor goes in the query."""
+        try:
+            await self._open(request)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self, request: Request) -> None:
         headers = {"Authorization": f"Bearer {await self._login()}", "Accept": "text/event-stream"}
         self._device = request.device
         query = [("device", request.device)]

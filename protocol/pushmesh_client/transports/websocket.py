@@ -34,6 +34,13 @@ class WebSocketTransport:
     async def open(self, request: Request) -> None:
         """Connect, log in by the first frame (a refused handshake would lose its reason), ask for the stream."""
         try:
+            await self._open(request)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self, request: Request) -> None:
+        try:
             async with asyncio.timeout(self._timeout_s):
                 self._socket = await self._node.http.ws_connect(
                     self._node.url.joinpath("v1/stream"),
