@@ -25,10 +25,12 @@ from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .verify import VerifyPool
 
+LEAST_BATCH_ENVELOPES = 16
 BATCH_ENVELOPES = 1_024
-"""One batch takes entries up to about this many envelopes."""
+"""A batch takes its share of what waits, so that the stages overlap, but entries of at least and at most so many
+envelopes."""
 
-BATCHES_AHEAD = 3
+BATCHES_AHEAD = 4
 """Batches that may be verified before the oldest is decided."""
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
@@ -147,7 +149,9 @@ class Ingest:
         batch: list[Entry] = []
         envelopes = 0
         entries = self._queue.entries
-        while entries and (not batch or envelopes + entries[0].envelopes <= BATCH_ENVELOPES):
+        share = self._queue.envelopes // BATCHES_AHEAD
+        most = min(BATCH_ENVELOPES, max(LEAST_BATCH_ENVELOPES, share))
+        while entries and (not batch or envelopes + entries[0].envelopes <= most):
             entry = entries.popleft()
             envelopes += entry.envelopes
             batch.append(entry)

@@ -65,8 +65,8 @@ class Node:
         self.metrics = metrics
         self.opener = Opener(network)
         self.policy = operator_policy(config)
-        threads = config.verify.threads or max(1, (os.cpu_count() or 2) - 1)
-        self.verify = VerifyPool(network, threads, metrics.verified)
+        processes = config.verify.processes or max(1, (os.cpu_count() or 2) - 1)
+        self.verify = VerifyPool(network, processes, metrics.verified)
         self.status = Status(self.node_id, network.name, network.id, VERSION)
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
         self.status.facts = self._facts
@@ -125,6 +125,7 @@ class Node:
 
     async def run(self) -> None:
         """Everything that goes on by itself, until cancelled."""
+        self.verify.start()
         if self.gossip is not None:
             await self.gossip.start()
         async with asyncio.TaskGroup() as group:
@@ -143,7 +144,7 @@ class Node:
             await asyncio.wait((self._reloading,))
         if self.gossip is not None:
             await self.gossip.stop()
-        self.verify.close()
+        await self.verify.close()
         await self.store.close()
 
     # Hands

@@ -180,8 +180,8 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
 class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Decoding and checking of what is published here."""
 
-    threads: Annotated[int, Meta(ge=0, le=256)] = 0
-    """Threads that check signatures; 0 is one less than the machine's cores, but at least one."""
+    processes: Annotated[int, Meta(ge=0, le=256)] = 0
+    """Processes that check signatures; 0 is one less than the machine's cores, but at least one."""
 
     queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
     """Envelopes that wait; beyond it publishers are told queue-full."""

@@ -29,7 +29,7 @@ class Gate:
     def __init__(self, store: Store, max_envelopes: int = 100_000) -> None:
         self.checked: list[int] = []
         self.decided: list[Offered] = []
-        self.pool = VerifyPool(NETWORK, 2, self.checked.append)
+        self.pool = VerifyPool(NETWORK, 0, self.checked.append)
         self.ingest = Ingest(NETWORK, store, self.pool, self.decided.append, now_ms, max_envelopes=max_envelopes)
 
     async def candidates(self, *entries: Any) -> list[Candidate]:
@@ -55,7 +55,7 @@ async def gate(store: Store) -> AsyncIterator[Gate]:
     yield gate
     running.cancel()
     await asyncio.wait((running,))
-    gate.pool.close()
+    await gate.pool.close()
 
 
 def reasons(candidate: Candidate) -> list[str]:
@@ -110,7 +110,7 @@ async def test_catch_up_may_be_old_and_pays_for_what_is_new_only(tmp_path: Path)
         first, second = await gate.candidates(entry_of(CaughtUp(PEER), [Part((held,)), Part((old,))]))
         running.cancel()
         await asyncio.wait((running,))
-        gate.pool.close()
+        await gate.pool.close()
     assert [holder.id for holder in first.holders] == [held.id]
     assert (second.failures, second.holders) == ((), [])
     assert gate.checked == [1]
@@ -135,7 +135,7 @@ async def test_batches_are_bounded_and_an_entry_is_never_torn(store: Store) -> N
     assert 3 * 400 > BATCH_ENVELOPES >= 2 * 400
     running.cancel()
     await asyncio.wait((running,))
-    gate.pool.close()
+    await gate.pool.close()
 
 
 async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(store: Store) -> None:
@@ -151,7 +151,7 @@ async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(sto
     assert gate.ingest.room()
     running.cancel()
     await asyncio.wait((running,))
-    gate.pool.close()
+    await gate.pool.close()
 
 
 async def test_while_paused_nothing_is_decided_and_nothing_is_lost(gate: Gate) -> None:
@@ -194,4 +194,4 @@ async def test_a_disk_that_stays_unreadable_ends_the_way_in_loudly(
         async with asyncio.timeout(WAIT_S):
             await gate.ingest.run()
     assert caught.group_contains(StoreFailed)
-    gate.pool.close()
+    await gate.pool.close()
