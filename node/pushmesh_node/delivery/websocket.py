@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
@@ -64,6 +65,7 @@ class WalletSocket:
         self._delivery: asyncio.Task[None] | None = None
         self._admitted = ExitStack()
         self._goodbye: asyncio.Task[None] | None = None
+        self._frames_only = False
 
     async def run(self, principal: Principal | None) -> None:
         """Returns when the connection is closed; never raises for what the client or the network does."""
@@ -152,6 +154,7 @@ class WalletSocket:
         session = await self._service.session(principal, word.cursor, word.device, wanted)
         self._admitted.enter_context(self._service.consumers.admit(session, "websocket"))
         self._session, self._topics = session, chosen
+        self._frames_only = word.format == "frames"
         self._delivery = asyncio.create_task(self._deliver(session))
 
     async def _choose(self, word: TopicsWord) -> None:
@@ -220,9 +223,11 @@ class WalletSocket:
         forms, send = self._service.forms, self._socket.send_frame
         if isinstance(batch, Marker):
             await send(forms.marker(batch), WSMsgType.TEXT)
-            return
-        for message in batch:
-            await send(forms.message(message), WSMsgType.TEXT)
+        elif self._frames_only:
+            await send(pack([(one.commit_no, one.verdict, one.reason, one.frame) for one in batch]), WSMsgType.BINARY)
+        else:
+            for message in batch:
+                await send(forms.message(message), WSMsgType.TEXT)
 
     async def _complain(self, denied: Denied, **about: Any) -> None:
         await self._say({"type": "error", **denied.as_json(), **about})

@@ -1,6 +1,6 @@
 """What a wallet may say on its WebSocket: one JSON object a message, told apart by `type`."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,11 +16,15 @@ class LogInWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", ta
 
 
 class ListenWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="listen"):
-    """Start to deliver: at the cursor, or where the device has acknowledged; topics None is all."""
+    """Start to deliver: at the cursor, or where the device has acknowledged; topics None is all.
+
+    Format `frames` asks for messages as binary MessagePack, several in one: [[commit number, verdict, reason,
+    frame]...]."""
 
     cursor: str | None = None
     topics: list[str] | None = None
     device: str = ""
+    format: Literal["json", "frames"] = "json"
 
 
 class TopicsWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="topics"):

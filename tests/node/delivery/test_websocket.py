@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage, WSMsgType, WSServerHandshakeError
 
@@ -126,6 +127,20 @@ async def test_messages_come_from_the_store_then_live_then_new() -> None:
     assert isinstance(part, Part)
     assert part.envelopes[0] == a_notification(4)
     assert [transport for transport, _ in node.inboxes.handed_over] == ["websocket"] * 3
+
+
+async def test_who_asks_for_frames_gets_the_same_messages_in_binary_several_in_one() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(*(a_notification(seq) for seq in range(1, 6)))
+    async with connected(node) as (_, stream):
+        await stream.send_json({"type": "listen", "cursor": "0", "format": "frames"})
+        message = await stream.receive(timeout=10)
+        assert message.type is WSMsgType.BINARY
+        rows = msgspec.msgpack.decode(message.data)
+        assert [row[:3] for row in rows] == [[number, "now", "subscribed"] for number in range(1, 6)]
+        parts = [part for row in rows for part in open_publish(NETWORK, row[3]).parts]
+        assert parts == [Part((a_notification(seq),)) for seq in range(1, 6)]
+        assert (await hear(stream))["type"] == "live"
 
 
 async def test_a_message_is_encoded_once_however_many_listen() -> None:
