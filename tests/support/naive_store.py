@@ -7,20 +7,24 @@ from msgspec.structs import replace
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
+    DueRecord,
     Holder,
     PeerCursor,
     PrivateRecord,
     Record,
     SentMark,
     SlotRange,
+    StoredDue,
     StoredEnvelope,
     StoredItem,
     TokenRecord,
+    Unscheduled,
     VoidMark,
     VoucherRecord,
     Write,
 )
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.types import UnixMs
 
 NOTIFICATION = 5
 HOUR_MS = 3_600_000
@@ -34,19 +38,34 @@ class NaiveStore:
         self.last_commit = 0
         self._records: dict[int, Record] = {}
         self._voids: set[int] = set()
+        self._scheduled: set[tuple[int, int]] = set()
+        self._copies: dict[int, tuple[int, Record]] = {}
         self._keyed: dict[tuple[object, ...], Write] = {}
 
     async def commit(self, writes: Sequence[Write]) -> None:
         for write in writes:
             match write:
                 case Record():
-                    self._records.setdefault(write.first_commit, write)
+                    if write.first_commit not in self._records:
+                        self._records[write.first_commit] = write
+                        self._scheduled |= {
+                            (due_at, write.first_commit + index)
+                            for index, due_at in enumerate(write.due_ats)
+                            if due_at is not None
+                        }
                     self.last_commit = max(self.last_commit, write.first_commit + write.count - 1)
+                case DueRecord():
+                    self._show(write)
+                    self._scheduled.discard((write.due_at, write.origin))
+                    self.last_commit = max(self.last_commit, write.commit_no)
+                case Unscheduled():
+                    self._scheduled.discard((write.due_at, write.commit_no))
                 case SentMark():
                     if write.first_commit in self._records:
                         self._records[write.first_commit] = replace(self._records[write.first_commit], sent=True)
                 case VoidMark():
                     self._voids.add(write.commit_no)
+                    self._voids |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
                 case _:
                     self._keyed[key_of(write)] = write
 
@@ -58,9 +77,11 @@ class NaiveStore:
         return
 
     async def expire(self, now_ms: int, limit: int) -> int:
-        dead = sorted((r.expires_at, r.first_commit) for r in self._records.values() if r.expires_at <= now_ms)[:limit]
+        held = [*self._records.values(), *(record for _origin, record in self._copies.values())]
+        dead = sorted((r.expires_at, r.first_commit) for r in held if r.expires_at <= now_ms)[:limit]
         for _expires_at, first_commit in dead:
-            removed = self._records.pop(first_commit)
+            copy = self._copies.pop(first_commit, None)
+            removed = self._records.pop(first_commit) if copy is None else copy[1]
             self._voids -= set(range(first_commit, first_commit + removed.count))
         for key, write in list(self._keyed.items()):
             if isinstance(write, PrivateRecord | TokenRecord) and write.expires_at <= now_ms:
@@ -91,6 +112,15 @@ class NaiveStore:
             return None
         _bucket, commit_no, index, record = min(held, key=lambda entry: entry[:2])
         return StoredEnvelope(commit_no, index, record.kind, record.data)
+
+    async def due(self, now_ms: int, limit: int) -> list[StoredDue]:
+        found = []
+        for due_at, commit_no in sorted(self._scheduled)[:limit]:
+            if due_at <= now_ms:
+                index, record = next(((i, r) for n, i, r in self._envelopes() if n == commit_no), (0, None))
+                data = None if record is None else record.data
+                found.append(StoredDue(commit_no, UnixMs(due_at), index, data, commit_no in self._voids))
+        return found
 
     async def state(self, after: int, limit: int) -> list[StoredItem]:
         return [item for item in self._items_after(after) if item.kind != NOTIFICATION][:limit]
@@ -153,9 +183,9 @@ class NaiveStore:
         ]
 
     async def decisions(self, account: bytes, commit_nos: Sequence[int]) -> list[DecisionRecord]:
-        held = {commit_no for commit_no, _index, _record in self._envelopes()} & set(commit_nos)
+        held = {commit_no for commit_no, _index, _record in self._envelopes()} | self._copies.keys()
         mine = [w for w in self._keyed.values() if isinstance(w, DecisionRecord) and w.account == account]
-        return sorted((d for d in mine if d.commit_no in held), key=lambda d: d.commit_no)
+        return sorted((d for d in mine if d.commit_no in held & set(commit_nos)), key=lambda d: d.commit_no)
 
     async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:
         found = await self.decisions(account, [commit_no])
@@ -187,11 +217,35 @@ class NaiveStore:
             for index in range(record.count):
                 yield first_commit + index, index, record
 
-    def _messages(self, after: int, before: int | None) -> Iterator[tuple[int, int, Record]]:
+    def _show(self, due: DueRecord) -> None:
+        """As a record of its own, where the envelope is still held."""
         for commit_no, index, record in self._envelopes():
-            in_range = commit_no > after and (before is None or commit_no < before)
-            if record.kind == NOTIFICATION and in_range and commit_no not in self._voids:
-                yield commit_no, index, record
+            if commit_no == due.origin:
+                alone = replace(
+                    record,
+                    first_commit=due.commit_no,
+                    ids=record.ids[index : index + 1],
+                    issued_ats=record.issued_ats[index : index + 1],
+                    audiences=(due.audience,),
+                    data=due.data,
+                    due_ats=(),
+                )
+                self._copies[due.commit_no] = (due.origin, alone)
+        if due.origin in self._voids:
+            self._voids.add(due.commit_no)
+
+    def _messages(self, after: int, before: int | None) -> Iterator[tuple[int, int, Record]]:
+        """What inboxes show."""
+        shown = [
+            (commit_no, index, record)
+            for commit_no, index, record in self._envelopes()
+            if not record.due_ats or record.due_ats[index] is None
+        ]
+        shown += [(number, 0, record) for number, (_origin, record) in self._copies.items()]
+        for number, index, record in sorted(shown, key=lambda entry: entry[0]):
+            in_range = number > after and (before is None or number < before)
+            if record.kind == NOTIFICATION and in_range and number not in self._voids:
+                yield number, index, record
 
     def _items_after(self, after: int) -> list[StoredItem]:
         return [

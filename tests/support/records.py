@@ -38,6 +38,7 @@ def record(
     expires_at: int = NOW + 24 * HOUR_MS,
     sent: bool = True,
     data: bytes | None = None,
+    due_ats: tuple[UnixMs | None, ...] = (),
 ) -> Record:
     """A record of as many envelopes as there are audiences; none given means one envelope for everybody."""
     leaves = audiences or (EVERYBODY,)
@@ -57,4 +58,5 @@ def record(
         audiences=tuple(None if audience is None else tuple(audience) for audience in leaves),
         sent=sent,
         data=b"frame %d" % first_commit if data is None else data,
+        due_ats=due_ats,
     )

@@ -41,6 +41,7 @@ from .policy import operator_policy
 from .publishing import Publishing
 from .relaying import Relaying
 from .restore import restore_engine
+from .scheduled import show_due
 from .status import Status
 from .verify import VerifyPool
 from .version import VERSION
@@ -132,6 +133,7 @@ class Node:
             group.create_task(self.ingest.run(), name="ingest")
             group.create_task(self.relaying.run(), name="relaying")
             group.create_task(self._tick(), name="tick")
+            group.create_task(show_due(self.driver, self.store, self.opener, now_ms), name="scheduled")
 
     async def close(self) -> None:
         """Finish what was taken, tell peers good-bye, close the store. Idempotent; also where `restore` failed."""

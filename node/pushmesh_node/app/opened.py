@@ -3,7 +3,7 @@
 from pushmesh_protocol.frames import OpenFrame, Part, open_frame
 from pushmesh_protocol.network import Network
 
-from ..engine.records import StoredEnvelope, StoredItem
+from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 
 
 class Opener:
@@ -18,11 +18,18 @@ class Opener:
         """The part that holds an envelope, and its place in it."""
         return self.part(row), row.index
 
+    def due(self, row: StoredDue) -> tuple[Part, int] | None:
+        """The same for a scheduled envelope; None where it is gone or void."""
+        return None if row.data is None or row.void else (self._open(row.data), row.index)
+
     def part(self, row: StoredEnvelope | StoredItem) -> Part:
         """The one part of a stored frame. Raises Refusal for a damaged record."""
-        if self._part is None or row.data != self._data:
-            self._part = _only_part(open_frame(self._network, row.data))
-            self._data = row.data
+        return self._open(row.data)
+
+    def _open(self, data: bytes) -> Part:
+        if self._part is None or data != self._data:
+            self._part = _only_part(open_frame(self._network, data))
+            self._data = data
         return self._part
 
 

@@ -8,7 +8,7 @@ from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Grant, Kind, Notification, Preferences, Revocation
+from pushmesh_protocol.kinds import Grant, Kind, Preferences, Revocation
 from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
@@ -23,6 +23,7 @@ from .effects import Answer, Deliver, Effect, Judge, Recipient, Reload
 from .events import (
     Candidate,
     CaughtUp,
+    DueCame,
     Event,
     Gossiped,
     ListenerCame,
@@ -37,8 +38,9 @@ from .events import (
     Ticked,
 )
 from .parking import Parking
-from .parts import pieces
-from .records import Holder, PrivateRecord, Record, SentMark, VoidMark, Write
+from .parts import leaf_part, pieces
+from .recording import audience_of, not_before, record_of
+from .records import DueRecord, Holder, PrivateRecord, Record, SentMark, Unscheduled, VoidMark, Write
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
@@ -91,6 +93,9 @@ class Engine:
                     self.last_commit = max(self.last_commit, commit_no)
                     self._apply(turn, envelope, void)
                 return []
+            case DueCame(entries):
+                for origin, due_at, found in entries:
+                    self._release(turn, origin, due_at, found)
             case Ticked():
                 self._sweep(now_ms)
         return turn.effects()
@@ -208,7 +213,7 @@ class Engine:
         first_commit = self.last_commit + 1
         self.last_commit += len(part.envelopes)
         young = not isinstance(source, CaughtUp) or turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS
-        turn.writes.append(_record(part, first_commit, epoch, sent=young, data=data))
+        turn.writes.append(record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms))
         if isinstance(source, Gossiped):
             turn.fresh.append(part)
         elif young:
@@ -218,7 +223,8 @@ class Engine:
             commit_no = first_commit + index
             void = self._occupy(turn, candidate, envelope, epoch, commit_no, sent=young)
             self._apply(turn, envelope, void)
-            if not void and envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION):
+            shown = envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION) and not_before(envelope) <= turn.now_ms
+            if shown and not void:
                 self._deliver(turn, part, index, commit_no)
             reason = Reason.SLOT_VOID if void else Reason.OK
             rule = "6.5" if void else ""
@@ -311,6 +317,17 @@ class Engine:
         if recipients:
             turn.deliveries.append(Deliver(commit_no, part, index, recipients))
 
+    def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None) -> None:
+        """A scheduled envelope's time has come: show it under a new number, unless it is over."""
+        if found is None or found[0].envelopes[found[1]].body.expires_at <= turn.now_ms:
+            turn.writes.append(Unscheduled(origin, due_at))
+            return
+        part = leaf_part(*found)
+        self.last_commit += 1
+        audience = audience_of(part.envelopes[0])
+        turn.writes.append(DueRecord(self.last_commit, origin, due_at, audience, encode_frame([part])))
+        self._deliver(turn, part, 0, self.last_commit)
+
     # Failure and time.
 
     def _undo(self, event: StoreFailed) -> list[Effect]:
@@ -347,31 +364,3 @@ def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcom
     for place, refusal in offer.unreadable:
         groups.insert(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
     return [outcome for group in groups for outcome in group]
-
-
-def _record(part: Part, first_commit: int, epoch: Epoch, *, sent: bool, data: bytes | None) -> Record:
-    first = part.envelopes[0]
-    last = part.envelopes[-1]
-    return Record(
-        first_commit=first_commit,
-        kind=first.kind,
-        author=first.author,
-        topic=first.body.topic,
-        epoch=epoch,
-        first_seq=first.body.seq,
-        end_seq=last.body.seq + last.cost,
-        issued_at=UnixMs(first.body.issued_at),
-        expires_at=UnixMs(max(envelope.body.expires_at for envelope in part.envelopes)),
-        ids=tuple([envelope.id for envelope in part.envelopes]),
-        issued_ats=tuple([UnixMs(envelope.body.issued_at) for envelope in part.envelopes]),
-        audiences=tuple([_audience(envelope) for envelope in part.envelopes]),
-        sent=sent,
-        data=encode_frame([part]) if data is None else data,
-    )
-
-
-def _audience(envelope: Envelope) -> tuple[Account, ...] | None:
-    body = envelope.body
-    if isinstance(body, Notification) and body.audience is not None:
-        return tuple([Account(account) for account in body.audience])
-    return None

@@ -8,7 +8,7 @@ import msgspec
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, UnixMs
 
 from .records import Holder, Write
 
@@ -109,8 +109,16 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class DueCame:
+    """The time of these scheduled envelopes has come: (commit number, due time, part and place in it; None where it is
+    gone or void)."""
+
+    entries: Sequence[tuple[int, UnixMs, tuple[Part, int] | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time went on; comes about once a second."""
 
 
-Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | Ticked
+Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | DueCame | Ticked

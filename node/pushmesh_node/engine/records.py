@@ -16,7 +16,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single
     envelope covers the
     slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and
-    readers decode."""
+    readers decode. `due_ats` is empty, or has one entry per envelope: until that time no inbox shows it."""
 
     first_commit: int
     kind: int
@@ -32,11 +32,30 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     audiences: tuple[tuple[Account, ...] | None, ...]
     sent: bool
     data: bytes
+    due_ats: tuple[UnixMs | None, ...] = ()
 
     @property
     def count(self) -> int:
         """Envelopes in the record."""
         return len(self.ids)
+
+
+class DueRecord(msgspec.Struct, frozen=True, gc=False):
+    """An envelope whose time has come shows up in inboxes, under a new commit number of its own: readers may have
+    passed the one that it was stored under, `origin`. `data` is a frame of this envelope alone."""
+
+    commit_no: int
+    origin: int
+    due_at: UnixMs
+    audience: tuple[Account, ...] | None
+    data: bytes
+
+
+class Unscheduled(msgspec.Struct, frozen=True, gc=False):
+    """Tells that an envelope is not shown when its time comes: it is over, gone, or void."""
+
+    commit_no: int
+    due_at: UnixMs
 
 
 class SlotRange(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +85,16 @@ class StoredItem:
     count: int
     kind: int
     data: bytes
+
+
+class StoredDue(msgspec.Struct, frozen=True, gc=False):
+    """A stored envelope whose time has come: envelope `index` of the frame `data`, None where that is gone."""
+
+    commit_no: int
+    due_at: UnixMs
+    index: int
+    data: bytes | None
+    void: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +179,8 @@ class VoidMark:
 
 Write = (
     Record
+    | DueRecord
+    | Unscheduled
     | VoucherRecord
     | DecisionRecord
     | PrivateRecord

@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Sequence
 
-from ..engine.records import StoredEnvelope, StoredItem
+from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 from .bulk import pieces, placeholders
 from .rows import bucket
 
 _STATE = """SELECT first_commit, count, kind, data FROM items
     WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"""
-_LOG = "SELECT first_commit, count, kind, data FROM items WHERE first_commit > ? ORDER BY first_commit"
+_LOG = """SELECT first_commit, count, kind, data FROM items
+    WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit"""
 
 # The item that holds a commit number; a number whose item is gone has none.
 COVERING = "(SELECT max(first_commit) FROM items WHERE first_commit <= {number})"
@@ -49,6 +50,22 @@ def floor(connection: sqlite3.Connection, after: int) -> int:
     if row is not None and row[0] + row[1] - 1 > after:
         return int(row[0]) - 1
     return after
+
+
+_DUE = f"""SELECT s.commit_no, s.due_at, s.commit_no - i.first_commit, i.data, v.commit_no IS NOT NULL
+      FROM scheduled s
+      LEFT JOIN items i ON i.first_commit = {COVERING.format(number="s.commit_no")}
+           AND s.commit_no < i.first_commit + i.count
+      LEFT JOIN voids v ON v.commit_no = s.commit_no
+     WHERE s.due_at <= ? ORDER BY s.due_at, s.commit_no LIMIT ?"""
+
+
+def due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[StoredDue]:
+    """The first `limit` scheduled envelopes whose time has come, also those that are gone or void."""
+    return [
+        StoredDue(commit_no, due_at, index or 0, data, bool(void))
+        for commit_no, due_at, index, data, void in connection.execute(_DUE, (now_ms, limit))
+    ]
 
 
 def find(connection: sqlite3.Connection, id_: bytes, issued_at: int | None) -> StoredEnvelope | None:

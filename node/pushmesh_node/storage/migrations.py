@@ -17,7 +17,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # stay unread.
         """CREATE TABLE items (
             first_commit INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind INTEGER NOT NULL, topic_no INTEGER,
-            broadcast INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, data BLOB NOT NULL)""",
+            broadcast INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, origin INTEGER,
+            data BLOB NOT NULL)""",
+        # A scheduled envelope stands twice: as it came, for peers, and (when due) as inboxes show it, with its origin.
+        "CREATE INDEX items_by_origin ON items (origin) WHERE origin NOT NULL",
+        """CREATE TABLE scheduled (
+            due_at INTEGER, commit_no INTEGER, PRIMARY KEY (due_at, commit_no)) WITHOUT ROWID""",
         "CREATE INDEX items_by_topic ON items (topic_no, first_commit) WHERE kind = 5 AND broadcast > 0",
         "CREATE INDEX items_of_state ON items (first_commit) WHERE kind <> 5",
         "CREATE INDEX items_by_end ON items (expires_at)",

@@ -29,22 +29,25 @@ def check_records(records: Iterable[Record]) -> None:
         leaves = len(record.ids)
         if not leaves or leaves != len(record.issued_ats) or leaves != len(record.audiences):
             raise ValueError("ids, issued_ats and audiences of a record have one entry an envelope, and at least one")
+        if record.due_ats and leaves != len(record.due_ats):
+            raise ValueError("due_ats of a record are none, or one an envelope")
         width = record.end_seq - record.first_seq
         if not 0 < width <= MAX_WIDTH_SLOTS or (leaves > 1 and width != leaves):
             raise ValueError(f"a record of {leaves} envelopes cannot cover {width} slots")
 
 
 def item_rows(records: Iterable[Record], topic_nos: Mapping[Topic, int]) -> list[Row]:
-    """(first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, data)."""
+    """(first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, origin, data)."""
     return [
         (
             record.first_commit,
             len(record.ids),
             record.kind,
             None if record.topic is None else topic_nos[record.topic],
-            record.audiences.count(None) if record.kind == NOTIFICATION else 0,
+            sum(broadcasts(record)) if record.kind == NOTIFICATION else 0,
             record.issued_at,
             record.expires_at,
+            None,
             record.data,
         )
         for record in records
@@ -85,7 +88,7 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
         for record in records
         if record.kind == NOTIFICATION and record.audiences != (None,)
         for commit_no, audience in enumerate(record.audiences, record.first_commit)
-        if audience is not None
+        if audience is not None and not (record.due_ats and record.due_ats[commit_no - record.first_commit])
         for account in audience
     ]
 
@@ -93,18 +96,35 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
 def run_rows(records: Iterable[Record]) -> list[Row]:
     """(first_commit, ids, mask) for records of several envelopes."""
     return [
-        (record.first_commit, b"".join(record.ids), broadcast_mask(record.audiences))
+        (record.first_commit, b"".join(record.ids), broadcast_mask(broadcasts(record)))
         for record in records
         if len(record.ids) > 1
     ]
 
 
-def broadcast_mask(audiences: Sequence[object]) -> bytes | None:
+def broadcasts(record: Record) -> list[bool]:
+    """For each envelope whether inboxes show it now, to all subscribers."""
+    if not record.due_ats:
+        return [audience is None for audience in record.audiences]
+    return [
+        audience is None and due_at is None for audience, due_at in zip(record.audiences, record.due_ats, strict=True)
+    ]
+
+
+def broadcast_mask(shown: Sequence[bool]) -> bytes | None:
     """A byte a leaf, 1 where it is for all subscribers; None where all leaves are alike."""
-    everybody = audiences.count(None)
-    if everybody in (0, len(audiences)):
-        return None
-    return bytes([audience is None for audience in audiences])
+    return None if all(shown) or not any(shown) else bytes(shown)
+
+
+def scheduled_rows(records: Iterable[Record]) -> list[Row]:
+    """(due_at, commit_no) of envelopes that no inbox shows yet."""
+    return [
+        (due_at, commit_no)
+        for record in records
+        if record.due_ats
+        for commit_no, due_at in enumerate(record.due_ats, record.first_commit)
+        if due_at is not None
+    ]
 
 
 def unsent_rows(records: Iterable[Record]) -> list[Row]:

@@ -13,6 +13,7 @@ from ..engine.records import (
     PeerCursor,
     PrivateRecord,
     SlotRange,
+    StoredDue,
     StoredEnvelope,
     StoredItem,
     TokenRecord,
@@ -182,7 +183,11 @@ class Store:
         """
         return await self._reader.run(items.log, after, max_bytes)
 
-    # Messages; none of these gives a void one
+    async def due(self, now_ms: int, limit: int) -> list[StoredDue]:
+        """The first `limit` scheduled envelopes whose time has come. Each stays until a DueRecord or Unscheduled."""
+        return await self._reader.run(items.due, now_ms, limit)
+
+    # Messages; none of these gives a void one, or one whose time has not come
 
     async def topic_messages(
         self, topics: Sequence[Topic], after: int, before: int | None, limit: int

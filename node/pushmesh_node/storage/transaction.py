@@ -8,17 +8,20 @@ from typing import Any
 from ..engine.records import (
     CursorRecord,
     DecisionRecord,
+    DueRecord,
     PeerCursor,
     PrivateRecord,
     Record,
     SentMark,
     TokenRecord,
+    Unscheduled,
     VoidMark,
     VoucherRecord,
     Write,
 )
 from . import bulk
-from .rows import check_records, id_rows, item_rows, run_rows, slot_rows, target_rows, unsent_rows
+from .items import COVERING
+from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
 from .topics import TopicNumbers
 
 
@@ -60,9 +63,13 @@ def _write(connection: sqlite3.Connection, writes: Sequence[Write], topics: Topi
     if records:
         _write_records(connection, records, topics)
         last_commit = max(last_commit, max(record.first_commit + len(record.ids) - 1 for record in records))
+    shown = by_type.pop(DueRecord, [])
+    if shown:
+        _write_due(connection, shown)
+        last_commit = max(last_commit, max(due.commit_no for due in shown))
     for kind, values in by_type.items():
         _KEYED[kind](connection, values)
-    return Written(len(records), last_commit)
+    return Written(len(records) + len(shown), last_commit)
 
 
 def _new_records(connection: sqlite3.Connection, records: list[Record], last_commit: int) -> list[Record]:
@@ -93,6 +100,29 @@ def _write_records(connection: sqlite3.Connection, records: list[Record], topics
     bulk.insert(connection, "INSERT OR IGNORE INTO targets", target_rows(records))
     bulk.insert(connection, "INSERT INTO runs", run_rows(records))
     bulk.insert(connection, "INSERT INTO unsent", unsent_rows(records))
+    bulk.insert(connection, "INSERT INTO scheduled", scheduled_rows(records))
+
+
+_SHOW = f"""INSERT INTO items SELECT ?1, 1, kind, topic_no, ?2, issued_at, expires_at, ?3, ?4 FROM items
+    WHERE first_commit = {COVERING.format(number="?3")} AND ?3 < first_commit + count"""
+
+
+def _write_due(connection: sqlite3.Connection, records: Sequence[DueRecord]) -> None:
+    """Show them in inboxes under their new numbers; one that turned out void meanwhile is void there too."""
+    rows = [(due.commit_no, due.audience is None, due.origin, due.data) for due in records]
+    connection.executemany(_SHOW, rows)
+    targets = [(account, due.commit_no) for due in records for account in due.audience or ()]
+    bulk.insert(connection, "INSERT OR IGNORE INTO targets", targets)
+    sql = "INSERT OR IGNORE INTO voids SELECT ? FROM voids WHERE commit_no = ?"
+    connection.executemany(sql, [(due.commit_no, due.origin) for due in records])
+    connection.executemany(_UNSCHEDULE, [(due.due_at, due.origin) for due in records])
+
+
+_UNSCHEDULE = "DELETE FROM scheduled WHERE due_at = ? AND commit_no = ?"
+
+
+def _write_unscheduled(connection: sqlite3.Connection, marks: Sequence[Unscheduled]) -> None:
+    connection.executemany(_UNSCHEDULE, [(mark.due_at, mark.commit_no) for mark in marks])
 
 
 def _write_vouchers(connection: sqlite3.Connection, vouchers: Iterable[VoucherRecord]) -> None:
@@ -136,7 +166,11 @@ def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark])
 
 
 def _write_void_marks(connection: sqlite3.Connection, marks: Iterable[VoidMark]) -> None:
-    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [(mark.commit_no,) for mark in marks])
+    numbers = [mark.commit_no for mark in marks]
+    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [(number,) for number in numbers])
+    for part in bulk.pieces(numbers):  # and where inboxes show it under another number
+        again = f"SELECT first_commit FROM items WHERE origin IN {bulk.placeholders(len(part))}"
+        connection.execute(f"INSERT OR IGNORE INTO voids {again}", tuple(part))
 
 
 # By the key of each table the last write wins: which voucher or cursor is the newest was decided before it came here.
@@ -149,4 +183,5 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PeerCursor: _write_peer_cursors,
     SentMark: _write_sent_marks,
     VoidMark: _write_void_marks,
+    Unscheduled: _write_unscheduled,
 }

@@ -14,11 +14,15 @@ SCHEMA_1 = {
         *("policy_hash", "preferences_hash"),
     ],
     "ids": ["bucket", "id", "commit_no"],
-    "items": ["first_commit", "count", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"],
+    "items": [
+        *("first_commit", "count", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "origin"),
+        "data",
+    ],
     "meta": ["name", "value"],
     "peer_cursors": ["node_id", "incarnation", "commit_no"],
     "private": ["account", "kind", "issued_at", "expires_at", "data"],
     "runs": ["first_commit", "ids", "mask"],
+    "scheduled": ["due_at", "commit_no"],
     "slots": ["epoch", "author", "wide", "first_seq", "first_commit", "end_seq", "id"],
     "targets": ["account", "commit_no"],
     "tokens": ["digest", "account", "grant_id", "expires_at", "first_seen", "revoked"],
@@ -27,7 +31,7 @@ SCHEMA_1 = {
     "voids": ["commit_no"],
     "vouchers": ["epoch", "account", "key", "stream", "sequence", "count", "units", "data", "equivocation"],
 }
-INDEXES_1 = {"items_by_end", "items_by_topic", "items_of_state"}
+INDEXES_1 = {"items_by_end", "items_by_origin", "items_by_topic", "items_of_state"}
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def schema_1(path: Path) -> Path:
     for statement in MIGRATIONS[0]:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('incarnation', ?), ('last_commit', 0)", (b"i" * 16,))
-    connection.execute("INSERT INTO items VALUES (7, 2, 1, NULL, 0, 5, 6, x'aabb')")
+    connection.execute("INSERT INTO items VALUES (7, 2, 1, NULL, 0, 5, 6, NULL, x'aabb')")
     connection.execute(f"PRAGMA application_id = {0x70757368}")
     connection.execute("PRAGMA user_version = 1")
     connection.close()

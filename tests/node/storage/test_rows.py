@@ -12,8 +12,8 @@ SINGLE = record(1, width=3, sent=False)
 
 def test_an_item_row_counts_its_broadcasts() -> None:
     assert rows.item_rows([SINGLE, RUN], {NEWS: 4}) == [
-        (1, 1, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, b"frame 1"),
-        (10, 3, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, b"frame 10"),
+        (1, 1, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, None, b"frame 1"),
+        (10, 3, 5, 4, 1, NOW, NOW + 24 * HOUR_MS, None, b"frame 10"),
     ]
 
 
@@ -44,8 +44,16 @@ def test_each_recipient_of_each_envelope_has_a_target_row() -> None:
 
 def test_a_run_keeps_its_ids_and_which_leaves_are_for_everybody() -> None:
     assert rows.run_rows([SINGLE, RUN]) == [(10, id_of(10) + id_of(11) + id_of(12), b"\x01\x00\x00")]
-    assert rows.broadcast_mask([None, None]) is None
-    assert rows.broadcast_mask([(ALICE,), (BOB,)]) is None
+    assert rows.broadcast_mask([True, True]) is None
+    assert rows.broadcast_mask([False, False]) is None
+
+
+def test_what_is_scheduled_stands_in_no_inbox() -> None:
+    run = record(10, EVERYBODY, (ALICE,), EVERYBODY, due_ats=(UnixMs(NOW + 1), UnixMs(NOW + 2), None))
+    assert rows.scheduled_rows([SINGLE, run]) == [(NOW + 1, 10), (NOW + 2, 11)]
+    assert rows.broadcasts(run) == [False, False, True]
+    assert rows.target_rows([run]) == []
+    assert rows.item_rows([run], {NEWS: 4})[0][4] == 1
 
 
 def test_only_unsent_records_have_an_unsent_row() -> None:
@@ -56,6 +64,7 @@ def test_only_unsent_records_have_an_unsent_row() -> None:
     "bad",
     [
         replace(RUN, ids=()),
+        replace(RUN, due_ats=(None,)),
         replace(RUN, ids=RUN.ids[:2]),
         replace(RUN, audiences=RUN.audiences[:2]),
         replace(RUN, end_seq=RUN.end_seq + 1),

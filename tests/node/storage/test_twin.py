@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
+    DueRecord,
     PrivateRecord,
     Record,
     SentMark,
@@ -28,6 +29,7 @@ from support.records import ALICE, BOB, HOUR_MS, NEWS, NOW, OFFERS, SHOP, id_of,
 ACCOUNTS = (ALICE, BOB)
 TOPICS = (NEWS, OFFERS)
 MAX_COMMITS = 60
+DUE = (UnixMs(NOW + 1), UnixMs(NOW + 2))
 
 accounts = st.sampled_from(ACCOUNTS)
 audiences = st.none() | st.lists(accounts, min_size=1, max_size=2, unique=True).map(tuple)
@@ -68,19 +70,29 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[list[Write]]]:
     """Groups of calls of writes; within a call records stand before marks about them."""
-    next_commit, old, groups = 1, list[Record](), []
+    next_commit, old, groups, due = 1, list[Record](), [], list[DueRecord]()
     for _group in range(draw(st.integers(1, 4))):
         calls = []
         for _call in range(draw(st.integers(1, 4))):
             new = []
             for shape, who in draw(st.lists(st.tuples(shapes, leaves), max_size=3)):
                 fitting: Any = {**shape, "width": draw(st.integers(1, 5)) if len(who) == 1 else None}
-                new.append(record(next_commit, *who, **fitting))
+                due_ats = draw(st.just(()) | st.tuples(*(st.sampled_from([None, *DUE]) for _ in who)))
+                new.append(record(next_commit, *who, **fitting, due_ats=due_ats))
+                due += [
+                    DueRecord(0, next_commit + index, due_at, who[index], b"shown")
+                    for index, due_at in enumerate(due_ats)
+                    if due_at is not None and fitting["kind"] == 5
+                ]
                 next_commit += len(who) + draw(st.integers(0, 1))
             again = draw(st.lists(st.sampled_from(old), max_size=2)) if old else []
             old += new
             about = draw(st.lists(marks(st.integers(1, next_commit - 1)), max_size=4)) if old else []
-            calls.append([*new, *(replace(copy, data=b"another") for copy in again), *about])
+            shown = draw(st.lists(st.sampled_from(due), max_size=2, unique_by=lambda one: one.origin)) if due else []
+            due = [one for one in due if one not in shown]
+            numbered = [replace(one, commit_no=next_commit + place) for place, one in enumerate(shown)]
+            next_commit += len(shown)
+            calls.append([*new, *(replace(copy, data=b"another") for copy in again), *numbered, *about])
         groups.append(calls)
     return groups
 
@@ -88,6 +100,7 @@ def histories(draw: st.DrawFn) -> list[list[list[Write]]]:
 async def answers(store: Store | NaiveStore) -> dict[str, object]:
     """All that can be asked, asked in many ways."""
     found: dict[str, object] = {"last": store.last_commit}
+    found["due"] = [await store.due(now, limit) for now, limit in ((NOW, 9), (DUE[0], 2), (DUE[1], 100))]
     ranges = [
         SlotRange(who, Epoch(e), a, a + n) for who in (SHOP, BOB) for e in (7, 8) for a in range(50) for n in (1, 7)
     ]

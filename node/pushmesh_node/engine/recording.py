@@ -1,0 +1,53 @@
+"""Parts as records for the store: what goes with them, and when inboxes may show them."""
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.kinds import Notification
+from pushmesh_protocol.types import Account, Epoch, UnixMs
+
+from .records import Record
+
+
+def record_of(part: Part, first_commit: int, epoch: Epoch, *, sent: bool, data: bytes | None, now_ms: int) -> Record:
+    """A part as the store takes it; `data` is its frame where that is there already."""
+    first = part.envelopes[0]
+    last = part.envelopes[-1]
+    return Record(
+        first_commit=first_commit,
+        kind=first.kind,
+        author=first.author,
+        topic=first.body.topic,
+        epoch=epoch,
+        first_seq=first.body.seq,
+        end_seq=last.body.seq + last.cost,
+        issued_at=UnixMs(first.body.issued_at),
+        expires_at=UnixMs(max(envelope.body.expires_at for envelope in part.envelopes)),
+        ids=tuple([envelope.id for envelope in part.envelopes]),
+        issued_ats=tuple([UnixMs(envelope.body.issued_at) for envelope in part.envelopes]),
+        audiences=tuple([audience_of(envelope) for envelope in part.envelopes]),
+        sent=sent,
+        data=encode_frame([part]) if data is None else data,
+        due_ats=_due_ats(part, now_ms),
+    )
+
+
+def _due_ats(part: Part, now_ms: int) -> tuple[UnixMs | None, ...]:
+    """Empty where everything may be shown at once, which is nearly always."""
+    times = [not_before(envelope) for envelope in part.envelopes]
+    if max(times) <= now_ms:
+        return ()
+    return tuple([UnixMs(time) if time > now_ms else None for time in times])
+
+
+def not_before(envelope: Envelope) -> int:
+    """When an envelope may be shown at the earliest, Unix ms; 0 for at once (SPEC 4.15)."""
+    body = envelope.body
+    return (body.not_before or 0) if isinstance(body, Notification) else 0
+
+
+def audience_of(envelope: Envelope) -> tuple[Account, ...] | None:
+    """Whom an envelope lists; None is all subscribers, or nobody in particular."""
+    body = envelope.body
+    if isinstance(body, Notification) and body.audience is not None:
+        return tuple([Account(account) for account in body.audience])
+    return None
