@@ -36,8 +36,9 @@ def acknowledged_before_the_kill(path: Path, lines: int) -> list[int]:
     assert writer.stdout is not None
     seen = [writer.stdout.readline() for _line in range(lines)]
     writer.send_signal(signal.SIGKILL)
-    rest, _errors = writer.communicate(timeout=60)
-    assert writer.returncode == -signal.SIGKILL
+    with writer.stdout as output:
+        rest = output.read()  # through the same buffer as the lines before
+    assert writer.wait(timeout=60) == -signal.SIGKILL
     # The last line may be cut: what was not read whole was not acknowledged to anybody.
     whole = [line for line in [*seen, *rest.splitlines(keepends=True)] if line.endswith("\n")]
     return [int(line) for line in whole]

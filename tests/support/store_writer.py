@@ -36,7 +36,8 @@ async def commit_and_print(store: Store, first_commit: int) -> None:
 
 async def write_forever(path: Path) -> None:
     store = await Store.open(path, new_incarnation=bytes(16), settings=StoreSettings(log_bytes=1 << 18))
-    first_commit = store.last_commit + 1
+    # The first number of a call is 1 above a multiple of its envelopes, also in a file that was opened before.
+    first_commit = -(-store.last_commit // CALL_ENVELOPES) * CALL_ENVELOPES + 1
     while True:
         firsts = [first_commit + CALL_ENVELOPES * n for n in range(CALLS)]
         await asyncio.gather(*(commit_and_print(store, first) for first in firsts))

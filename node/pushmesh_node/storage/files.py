@@ -16,6 +16,10 @@ _EVERY_CONNECTION = (
 )
 
 
+SKIPPED_NUMBERS = 1 << 20
+"""At each opening but the first; more than a node ever has under way, and enough for 2^43 openings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What the file says about itself."""
@@ -44,7 +48,16 @@ def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: 
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation)
+    if version:
+        _skip_numbers(connection)
     return read_meta(connection)
+
+
+def _skip_numbers(connection: sqlite3.Connection) -> None:
+    """Whoever had the file before may have told readers of numbers whose commit a kill prevented. Were they given
+    again, a reader that goes on after its cursor would miss what stands under them now."""
+    meta = read_meta(connection)
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'last_commit'", (meta.last_commit + SKIPPED_NUMBERS,))
 
 
 def prepare_reader(connection: sqlite3.Connection, settings: StoreSettings) -> None:

@@ -23,6 +23,7 @@ from pushmesh_node.engine.records import (
     VoucherRecord,
 )
 from pushmesh_node.storage import Store, StoreError, StoreFailed, StoreSettings
+from pushmesh_node.storage.files import SKIPPED_NUMBERS
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 from support.naive_store import NaiveStore
@@ -308,7 +309,9 @@ async def test_a_closed_store_keeps_everything_and_its_incarnation(path: Path) -
     assert not path.with_name("store.db-wal").exists()
 
     again = await Store.open(path, new_incarnation=b"b" * 16)
-    assert (again.incarnation, again.last_commit) == (b"a" * 16, 3)
+    assert again.incarnation == b"a" * 16
+    # Numbers 4 and on may have been told to somebody before a kill, so they are never given again.
+    assert again.last_commit == 3 + SKIPPED_NUMBERS
     assert [item.first_commit for item in await again.log(0, 1_000)] == [1]
     assert (await again.stats()).items == 1
     await again.close()
