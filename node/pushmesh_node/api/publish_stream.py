@@ -55,7 +55,7 @@ _Asked = tuple[Any, bytes, bool]
 
 _Reply = tuple[Any, Sequence[Outcome], bool]
 
-LEAST_BATCH = 16
+LEAST_BATCH = 32
 """Smaller parts would cost more in hand-overs than their overlap wins."""
 
 OWN_FAULT = "this is the node's own fault; it has been logged"

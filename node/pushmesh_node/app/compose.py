@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -38,6 +39,10 @@ log = structlog.get_logger()
 
 Ready = Callable[[Node], None]
 
+SWITCH_INTERVAL_S = 50e-6
+"""How long a thread of the store waits for the interpreter lock while the loop is busy; the default is 5 ms, and a
+commit takes the lock some ten times."""
+
 
 async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.Event | None = None) -> None:
     """Run a node until SIGTERM, SIGINT or `stop`. Calls `ready` once it listens.
@@ -46,6 +51,7 @@ async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.
     stop = asyncio.Event() if stop is None else stop
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     network = read_network(config)
     seed = load_key(key_path(config))
     bridge_settings = read_bridges(config)

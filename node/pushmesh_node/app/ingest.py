@@ -25,7 +25,7 @@ from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .verify import VerifyPool
 
-LEAST_BATCH_ENVELOPES = 16
+LEAST_BATCH_ENVELOPES = 32
 BATCH_ENVELOPES = 1_024
 """A batch takes its share of what waits, so that the stages overlap, but entries of at least and at most so many
 envelopes."""

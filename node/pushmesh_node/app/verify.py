@@ -14,7 +14,7 @@ from .verify_wire import pack_claims, read_answers
 AT_ONCE = 3
 """A list up to this long is checked on the loop itself."""
 
-PIECE = 32
+PIECE = 8
 """A list is shared among the processes in pieces of at least this many."""
 
 

@@ -181,7 +181,7 @@ class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Decoding and checking of what is published here."""
 
     processes: Annotated[int, Meta(ge=0, le=256)] = 0
-    """Processes that check signatures; 0 is one less than the machine's cores, but at least one."""
+    """Processes that check signatures; 0 is one for each core."""
 
     queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
     """Envelopes that wait; beyond it publishers are told queue-full."""
@@ -190,7 +190,7 @@ class VerifyConfig(Struct, frozen=True, kw_only=True):
 class DeliveryConfig(Struct, frozen=True, kw_only=True):
     """What all ways to a wallet have in common."""
 
-    live_queue_messages: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    live_queue_messages: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
     """Live messages that wait for one consumer; a slower one reads the rest from the store."""
 
     live_queue_bytes: Annotated[int, Meta(ge=65_536, le=1_024 * MIB)] = 4 * MIB

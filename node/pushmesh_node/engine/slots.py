@@ -29,11 +29,11 @@ class RecentSlots:
         if len(new) > self._capacity:
             self._old, self._new = new, {}
 
-    def find(self, author: bytes, epoch: int, first_seq: int, end_seq: int) -> list[Holder]:
+    def find(self, author: bytes, epoch: int, first_seq: int, end_seq: int) -> Sequence[Holder]:
         """The remembered holders of any of these slots, some more than once."""
         if end_seq == first_seq + 1:  # by far the most common
             key = (author, epoch, first_seq)
-            return list(self._new.get(key) or self._old.get(key) or ())
+            return self._new.get(key) or self._old.get(key) or ()
         found: list[Holder] = []
         for seq in range(first_seq, end_seq):
             key = (author, epoch, seq)

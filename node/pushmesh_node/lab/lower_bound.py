@@ -142,13 +142,12 @@ class Server:
         replies, deliveries = [], []
         for (number, _), rows in zip(requests, found, strict=True):
             replies.append((number, [(id, "durable", "ok", "", "", first + at) for at, (id, _) in enumerate(rows)]))
-            for at, (id, body) in enumerate(rows):
-                message = {"type": "message", "cursor": first + at, "envelope": {"id": id.hex()}, "frame": body}
-                deliveries.append(server_frame(TEXT, _json(message)))
+            for at, (_, body) in enumerate(rows):
+                deliveries.append((first + at, "now", "subscribed", body))
             first += len(rows)
         transport.write(server_frame(BINARY, _pack(replies)))
         if self._subscriber is not None:
-            self._subscriber.write(b"".join(deliveries))
+            self._subscriber.write(server_frame(BINARY, _pack(deliveries)))
 
 
 class Link(asyncio.Protocol):

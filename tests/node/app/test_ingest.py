@@ -8,7 +8,7 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import BATCH_ENVELOPES, Finding, Ingest, entry_of
+from pushmesh_node.app.ingest import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Finding, Ingest, entry_of
 from pushmesh_node.app.verify import VerifyPool
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offered, Published
 from pushmesh_node.storage import Store, StoreFailed
@@ -127,12 +127,28 @@ async def test_decided_is_told_after_the_decision(gate: Gate) -> None:
 async def test_batches_are_bounded_and_an_entry_is_never_torn(store: Store) -> None:
     gate = Gate(store)
     part = a_signed_batch(NETWORK, WALLET, now_ms(), 400)
-    for number in range(4):
+    for number in range(12):
         gate.ingest.take(entry_of(Published(number), [part]))
     running = asyncio.create_task(gate.ingest.run())
-    await until(lambda: sum(len(offered.offers) for offered in gate.decided) == 4)
-    assert [len(offered.offers) for offered in gate.decided] == [2, 2]
+    await until(lambda: sum(len(offered.offers) for offered in gate.decided) == 12)
     assert 3 * 400 > BATCH_ENVELOPES >= 2 * 400
+    assert [len(offered.offers) for offered in gate.decided][:3] == [2, 2, 2]
+    assert max(len(offered.offers) for offered in gate.decided) == 2
+    running.cancel()
+    await asyncio.wait((running,))
+    await gate.pool.close()
+
+
+async def test_a_batch_is_a_share_of_what_waits_so_that_the_stages_overlap(store: Store) -> None:
+    gate = Gate(store)
+    parts = [Part((a_note_now(WALLET, seq=seq),)) for seq in range(2 * BATCHES_AHEAD * LEAST_BATCH_ENVELOPES)]
+    for number, part in enumerate(parts):
+        gate.ingest.take(entry_of(Published(number), [part]))
+    running = asyncio.create_task(gate.ingest.run())
+    await until(lambda: sum(len(offered.offers) for offered in gate.decided) == len(parts))
+    sizes = [len(offered.offers) for offered in gate.decided]
+    assert sizes[0] == 2 * LEAST_BATCH_ENVELOPES
+    assert sizes[-2] == LEAST_BATCH_ENVELOPES
     running.cancel()
     await asyncio.wait((running,))
     await gate.pool.close()

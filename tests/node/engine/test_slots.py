@@ -24,7 +24,7 @@ def a_holder(first: int, end: int | None = None, number: int = 1, *, sent: bool 
 def test_a_holder_is_found_by_any_of_its_slots() -> None:
     slots, holder = RecentSlots(), a_holder(3, 6)
     slots.add(ALICE, EPOCH, holder)
-    assert [slots.find(ALICE, EPOCH, seq, seq + 1) for seq in (2, 3, 5, 6)] == [[], [holder], [holder], []]
+    assert [list(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in (2, 3, 5, 6)] == [[], [holder], [holder], []]
     assert set(slots.find(ALICE, EPOCH, 0, 4)) == {holder}
     assert slots.find(ALICE, EPOCH + 1, 3, 4) == slots.find(BOB, EPOCH, 3, 4) == []
 
@@ -63,7 +63,7 @@ def test_at_least_the_last_slots_are_remembered_and_never_all(rng: Random) -> No
         naive[holder.first_seq].append(holder)
         told.append(holder.first_seq)
         seq = rng.choice(told[-50:])
-        assert slots.find(ALICE, EPOCH, seq, seq + 1) == naive[seq]
+        assert list(slots.find(ALICE, EPOCH, seq, seq + 1)) == naive[seq]
     assert sum(bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in told) <= 102
 
 

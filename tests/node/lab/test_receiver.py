@@ -5,7 +5,8 @@ import pytest
 
 from pushmesh_client import Dapp, Node, SlotBook, Subscriber
 from pushmesh_node.lab.framing import FramingError
-from pushmesh_node.lab.receiver import Receiver
+from pushmesh_node.lab.receiver import Receiver, count_of
+from pushmesh_protocol.codec import pack
 from support.running_node import port_of, running_node, url_of
 from support.wallets import a_wallet
 
@@ -27,3 +28,8 @@ async def test_a_log_in_that_is_refused_is_said(tmp_path: Path) -> None:
     async with running_node(tmp_path / "node") as served:
         with pytest.raises(FramingError, match="did not take the log-in"):
             await asyncio.to_thread(Receiver, "127.0.0.1", port_of(served), "nonsense")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 15, 16, 1_024, 70_000])
+def test_rows_are_counted_by_the_head_of_a_message(rows: int) -> None:
+    assert count_of(pack([0] * rows)) == rows
