@@ -42,10 +42,10 @@ class Receiver:
         self._seen: set[bytes] = set()
         self._last_s = 0.0
         self._welcome = b""
-        self._closed = False
+        self.is_closed = False
         self._say({"type": "login", "auth": auth})
         self._take(rest)
-        while not self._welcome and not self._closed:
+        while not self._welcome and not self.is_closed:
             self.read()
         if b'"type":"welcome"' not in self._welcome:
             self.close()
@@ -63,14 +63,14 @@ class Receiver:
     def read(self) -> None:
         """Take what is there; waits for the first byte."""
         data = self._link.recv(READ_BYTES)
-        self._closed = self._closed or not data
+        self.is_closed = self.is_closed or not data
         self._take(data)
 
     def expect(self, count: int) -> dict[str, Any]:
         """Read until `count` messages have come since the last call, or for PATIENCE_S; look into them afterwards."""
         deadline = time.monotonic() + PATIENCE_S
         while self._arrived < count and time.monotonic() < deadline:
-            if self._closed:
+            if self.is_closed:
                 raise FramingError("the node closed the stream")
             self.read()
         frames = {frame for message in self._messages for _, _, _, frame in _rows(message)}
@@ -91,7 +91,7 @@ class Receiver:
             elif opcode == PING:
                 self._link.sendall(client_frame(PONG, payload))
             elif opcode == CLOSE:
-                self._closed = True
+                self.is_closed = True
         if self._arrived > before:
             self._last_s = time.monotonic()
 
@@ -110,6 +110,8 @@ def main() -> None:
             for key, _ in ready.select():
                 if key.fileobj is receiver:
                     receiver.read()
+                    if receiver.is_closed:
+                        raise FramingError("the node closed the stream")
                     continue
                 line = sys.stdin.readline()
                 if not line:
