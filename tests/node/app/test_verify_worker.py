@@ -1,5 +1,7 @@
 import io
+import subprocess
 
+from pushmesh_node.app.verify_process import COMMAND
 from pushmesh_node.app.verify_wire import frame, pack_claims, read_answers
 from pushmesh_node.app.verify_worker import serve
 from pushmesh_protocol.auth.verify import envelope_claim
@@ -37,3 +39,18 @@ def test_no_question_and_half_a_question_get_no_answer() -> None:
     assert answers_to(io.BytesIO()) == []
     assert answers_to(questions()) == []
     assert answers_to(io.BytesIO(questions().getvalue() + b"\x00\x00")) == []
+
+
+def test_a_node_that_died_leaves_no_complaint() -> None:
+    note = a_note_now(a_wallet(1))
+    claims = pack_claims([envelope_claim(note.author, note.kind, note.auth, note.body, note.id)] * 200)
+    worker = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    assert worker.stderr is not None
+    worker.stdout.close()
+    worker.stdin.write(questions(claims, claims).getvalue())
+    worker.stdin.close()
+    complaint = worker.stderr.read()
+    worker.stderr.close()
+    assert (worker.wait(20), complaint) == (0, b"")
