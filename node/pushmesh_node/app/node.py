@@ -161,7 +161,7 @@ class Node:
 
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
-        if self.gossip is not None:
+        if self.link.peers:  # without any, the next one that connects asks for everything by catch-up
             self.relaying.relay(parts, grants)
 
     def deliver(self, orders: Sequence[Deliver]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.types import Account, EnvelopeId
@@ -12,8 +14,7 @@ from pushmesh_protocol.vouchers import Voucher
 from ..engine.answers import Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message for one wallet. `frame` is a self-contained frame of this envelope, which the wallet can verify.
 
     `verdict` is the delivery verdict (now, silent, ...) and `reason` why; kind is notification or retraction."""

@@ -47,8 +47,7 @@ class Relay:
     grants: Sequence[Envelope]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """One connected wallet that gets a message, and why."""
 
     account: Account
@@ -56,8 +55,7 @@ class Recipient:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True, gc=False):
     """Hand one committed envelope, envelope `index` of `part`, to connected wallets."""
 
     commit_no: int

@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.delivery.session import Mark, Marker
