@@ -140,8 +140,9 @@ class Engine:
         new: list[int] = []
         unsent: list[int] = []
         waiting: list[int] = []
+        sharing: dict[EnvelopeId, Sequence[Holder]] = {}
         for index in range(len(part.envelopes)):
-            outcome = self._look(turn, source, candidate, index, epoch)
+            outcome = self._look(turn, source, candidate, index, epoch, sharing)
             outcomes.append(outcome)
             if outcome is None:
                 new.append(index)
@@ -155,14 +156,23 @@ class Engine:
         places = iter(new)
         for piece in pieces(part, new):
             data = candidate.data if piece is part else None
-            for done in self._commit(turn, source, candidate, piece, epoch, data):
+            for done in self._commit(turn, source, piece, epoch, data, sharing):
                 outcomes[next(places)] = done
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _look(self, turn: Turn, source: Source, candidate: Candidate, index: int, epoch: Epoch) -> Outcome | None:
+    def _look(
+        self,
+        turn: Turn,
+        source: Source,
+        candidate: Candidate,
+        index: int,
+        epoch: Epoch,
+        sharing: dict[EnvelopeId, Sequence[Holder]],
+    ) -> Outcome | None:
         """The outcome of an envelope that is refused or known already; None for one that is new and authorised.
 
-        `ok` tells of one that is held and authorised, but was never sent: new to the mesh (SPEC 8.11)."""
+        `ok` tells of one that is held and authorised, but was never sent: new to the mesh (SPEC 8.11). Who shares a
+        slot with a new one is noted in `sharing`; no other of its candidate can, since the seqs of a run differ."""
         envelope = candidate.part.envelopes[index]
         failure = candidate.failures[index] if candidate.failures else None
         if failure is not None and failure.verdict is Verdict.REJECT:
@@ -181,8 +191,10 @@ class Engine:
             return refused(envelope, refusal.alone())
         if held is not None:
             return self._known(turn, envelope, held, epoch)
-        if holders and rivals(envelope, holders)[0]:
-            return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
+        if holders:
+            if rivals(envelope, holders)[0]:
+                return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
+            sharing[envelope.id] = holders
         return None
 
     def _known(self, turn: Turn, envelope: Envelope, held: Holder, epoch: Epoch) -> Outcome:
@@ -207,7 +219,13 @@ class Engine:
         return [*recent, *(h for h in candidate.holders if h.first_seq < end and first < h.end_seq)]
 
     def _commit(
-        self, turn: Turn, source: Source, candidate: Candidate, part: Part, epoch: Epoch, data: bytes | None
+        self,
+        turn: Turn,
+        source: Source,
+        part: Part,
+        epoch: Epoch,
+        data: bytes | None,
+        sharing: dict[EnvelopeId, Sequence[Holder]],
     ) -> list[Outcome]:
         """Store new and authorised envelopes under the next commit numbers, and do what follows from each."""
         first_commit = self.last_commit + 1
@@ -221,7 +239,7 @@ class Engine:
         outcomes = []
         for index, envelope in enumerate(part.envelopes):
             commit_no = first_commit + index
-            void = self._occupy(turn, candidate, envelope, epoch, commit_no, sent=young)
+            void = self._occupy(turn, envelope, epoch, commit_no, sharing.get(envelope.id, ()), sent=young)
             self._apply(turn, envelope, void)
             shown = envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION) and not_before(envelope) <= turn.now_ms
             if shown and not void:
@@ -232,10 +250,16 @@ class Engine:
         return outcomes
 
     def _occupy(
-        self, turn: Turn, candidate: Candidate, envelope: Envelope, epoch: Epoch, commit_no: int, *, sent: bool
+        self,
+        turn: Turn,
+        envelope: Envelope,
+        epoch: Epoch,
+        commit_no: int,
+        holders: Sequence[Holder],
+        *,
+        sent: bool,
     ) -> bool:
         """Take the envelope's slots; True where it shares one, which makes both void (SPEC 6.5)."""
-        holders = self._holders(candidate, envelope, epoch)
         others = rivals(envelope, holders)[1] if holders else []
         for other in others:
             turn.writes.append(VoidMark(other.commit_no))
