@@ -43,10 +43,11 @@ class Reservation:
 class SlotBook:
     """Reservations of this and the last epoch. Without a path it lives in memory: for tests and short-lived keys."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | str | None = None) -> None:
         """Raises BookError where the file cannot be used or another process has it open."""
         self._used: dict[Slots, set[int]] = {}
         self._open: dict[tuple[bytes, int, int], Reservation] = {}
+        path = None if path is None else Path(path)
         self._file = None if path is None else _open_locked(path)
         if self._file is not None:
             try:

@@ -41,7 +41,7 @@ def new_wallet(*, solana: bool = False) -> Wallet:
     return wallet_of(WalletKey(PrivateKey().secret))
 
 
-def save_wallet(path: Path, wallet: Wallet) -> None:
+def save_wallet(path: Path | str, wallet: Wallet) -> None:
     """Write the wallet file, mode 0600. Raises KeyFileError; an existing file is never overwritten."""
     solana = isinstance(wallet.key, SolanaKey)
     secret = wallet.key.seed if isinstance(wallet.key, SolanaKey) else wallet.key.secret
@@ -51,12 +51,12 @@ def save_wallet(path: Path, wallet: Wallet) -> None:
         "account": wallet.display,
         "private_key": "0x" + secret.hex(),
     }
-    write_private(path, document)
+    write_private(Path(path), document)
 
 
-def load_wallet(path: Path) -> Wallet:
+def load_wallet(path: Path | str) -> Wallet:
     """Read a wallet file. Raises KeyFileError with one sentence that never shows the key."""
-    document = read_private(path)
+    document = read_private(Path(path))
     if document.get("format") != FORMAT or document.get("type") not in ("evm", "solana"):
         raise KeyFileError(f"{path} is not a wallet file of format {FORMAT}")
     try:
