@@ -8,9 +8,10 @@ from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.node import Node
 from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Denied, Permission, Principal
+from pushmesh_node.engine.effects import Deliver, Recipient
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic, display_account
-from pushmesh_protocol.frames import open_frame
+from pushmesh_protocol.frames import Part, open_frame
 from pushmesh_protocol.reasons import Reason
 from support.app_world import (
     NETWORK,
@@ -61,6 +62,19 @@ async def test_a_listener_hears_what_comes_after_it_and_the_rest_is_read(node: N
     assert ids(page.messages) == [before.id]
     assert (page.next_cursor, page.more) == (seam, False)
     assert ids((await node.inboxes.read(ME, 0, None, 10)).messages) == [before.id, after.id]
+
+
+async def test_what_lies_before_the_seam_is_read_and_never_heard(node: Node) -> None:
+    await subscribed(node)
+    note = a_note_now(DAPP, 1)
+    (outcome,) = await publish(node, note)
+    assert outcome.commit_no is not None
+    ear = Ear(ME)
+    seam = node.inboxes.listen(ear)
+    recipients = [Recipient(READER.account, "now", Reason.SUBSCRIBED)]
+    for commit_no in (outcome.commit_no, seam, seam + 1):
+        node.inboxes.deliver([Deliver(commit_no, Part((note,)), 0, recipients)])
+    assert [message.commit_no for message in ear.heard] == [seam + 1]
 
 
 async def test_every_message_carries_a_frame_that_the_wallet_can_verify(node: Node) -> None:

@@ -13,6 +13,7 @@ from pushmesh_node.config import load_config
 from pushmesh_node.metrics import Metrics
 from pushmesh_node.storage import Store, StoreFailed
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.frames import Part
 from support.app_world import (
     NETWORK,
     SEED,
@@ -168,6 +169,16 @@ async def test_the_gossip_process_decides_over_readiness_while_it_is_gone(tmp_pa
         assert count(node, "pushmesh_gossip_restarts_total") == 1
     finally:
         await node.close()
+
+
+async def test_frames_are_packed_for_peers_and_not_for_nobody(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        part = Part((a_note_now(a_wallet(1)),))
+        node.relay([part], [])
+        assert node.relaying._ready == []
+        node.link.peers[b"\x0e" * 32] = []
+        node.relay([part], [])
+        assert len(node.relaying._ready) == 1
 
 
 async def test_without_a_mesh_nothing_is_relayed_and_no_stream_opens(tmp_path: Path) -> None:
