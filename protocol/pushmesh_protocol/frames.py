@@ -57,10 +57,10 @@ def open_frame(network: Network, data: bytes, *, gossip_topic: str | None = None
 
 
 def open_publish(network: Network, data: bytes) -> OpenFrame:
-    """Decode and check what a publisher sent: like a frame, but up to the API's batch size and with each bad
-    entry's own Refusal.
+    """Decode and check what a publisher sent: like a frame, but of up to the API's batch size, be it one run, and
+    with each bad entry's own Refusal (SPEC 8.12). Before a run goes on, the caller splits it to what a frame carries.
 
-    Raises Refusal only where the whole cannot be read."""
+    Raises Refusal only where the whole cannot be taken."""
     # [REJECT] a request that is larger than the network allows (SPEC 8.2)
     if len(data) > network.limits.api_batch_bytes:
         raise Refusal(Reason.OVERSIZE, "8.2", "the request is larger than the network allows")
@@ -86,7 +86,7 @@ def _open(network: Network, data: bytes, count_limit: int, *, whole: bool) -> Op
     statements = [_open_statement(network, statement) for statement in form.statements]
     frame = OpenFrame(
         tuple([_open_grant(network, grant, len(data)) for grant in grants]),
-        tuple([_open_entry(network, statements, item, len(data)) for item in items]),
+        tuple([_open_entry(network, statements, item, len(data), gossiped=whole) for item in items]),
     )
     _check_references(frame, form)
     if whole:
@@ -143,19 +143,19 @@ def _open_entry(
     statements: Sequence[Statement | Refusal],
     form: ItemForm | RunForm | UnknownAuth,
     frame_bytes: int,
+    *,
+    gossiped: bool,
 ) -> Part | Refusal:
     if isinstance(form, RunForm):
-        return _open_run(network, statements, form, frame_bytes)
+        # [REJECT] a run that is larger than the network allows (SPEC 8.2); one in a small frame cannot be
+        if gossiped and frame_bytes > network.limits.run_bytes and _size_of(form) > network.limits.run_bytes:
+            return Refusal(Reason.OVERSIZE, "8.2", "the run is larger than the network allows")
+        return _open_run(network, statements, form)
     envelope = _open_item(network, form, frame_bytes)
     return envelope if isinstance(envelope, Refusal) else Part((envelope,))
 
 
-def _open_run(
-    network: Network, statements: Sequence[Statement | Refusal], run: RunForm, frame_bytes: int
-) -> Part | Refusal:
-    # [REJECT] a run that is larger than the network allows (SPEC 8.2); one in a small frame cannot be
-    if frame_bytes > network.limits.run_bytes and _size_of(run) > network.limits.run_bytes:
-        return Refusal(Reason.OVERSIZE, "8.2", "the run is larger than the network allows")
+def _open_run(network: Network, statements: Sequence[Statement | Refusal], run: RunForm) -> Part | Refusal:
     if run.statement >= len(statements):
         return Refusal(Reason.MALFORMED, "8.1", "a run refers to a statement that is not in the frame")
     statement = statements[run.statement]

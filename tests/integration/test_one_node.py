@@ -16,6 +16,7 @@ from pushmesh_client.session_key import grant_body
 from pushmesh_client.wallet import Wallet
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.auth.signing import SessionKey
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.display import envelope_json
@@ -244,3 +245,23 @@ async def test_a_batch_is_one_signature_for_many_and_survives_a_restart(tmp_path
         await node.up()
         assert await node.publish(Part(batch.envelopes, batch.statement)) == [("durable", "duplicate")] * 1_000
         assert Topic(DAPP.account, "alerts") == batch.envelopes[0].topic
+
+
+async def test_a_whole_batch_in_one_run_goes_in_by_every_door_and_is_kept(tmp_path: Path) -> None:
+    async with running(a_plan(tmp_path, "node")) as (node,):
+        notes = [a_note(DAPP, now_ms(), n, body=f"{n} " + "x" * 1_800) for n in range(1_024)]
+        data = frame_of(signed_batch(NETWORK, DAPP.key, DAPP.account, notes))
+        assert 7 * NETWORK.limits.frame_bytes < len(data) <= NETWORK.limits.api_batch_bytes
+        status, said = await post(node, data, FRAME)
+        assert (status, [each["commit_no"] for each in said["outcomes"]]) == (200, list(range(1, 1_025)))
+        await node.stop()
+        await node.up()
+        kept = [("durable", "duplicate", number) for number in range(1, 1_025)]
+        form = {"frame": to_text(data)}
+        status, said = await post(node, json.dumps(form).encode(), {"Content-Type": "application/json"})
+        assert [(o["level"], o["reason"], o["commit_no"]) for o in said["outcomes"]] == kept
+        async with node.client.http.ws_connect(f"{node.plan.url}/v1/publish/stream", max_msg_size=0) as stream:
+            await stream.send_bytes(msgspec.msgpack.encode([7, data]))
+            await stream.send_str(json.dumps({"no": 8, **form}))
+            assert await replies(stream, 2) == {7: kept, 8: kept}
+        assert node.faults() == []

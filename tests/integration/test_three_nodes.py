@@ -9,12 +9,12 @@ import pytest
 
 from pushmesh_client import Dapp, Draft, Published, SlotBook, Subscriber
 from pushmesh_client.author import Signer
-from pushmesh_client.compose import signed_envelope
+from pushmesh_client.compose import signed_batch, signed_envelope
 from pushmesh_client.session_key import SessionGrant, grant_body
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_protocol.kinds import Kind, Scope
-from support.processes import ARRIVAL_S, Running, a_plan, eventually, running
-from support.wallets import a_wallet
+from support.processes import ARRIVAL_S, Running, a_plan, eventually, frame_of, running
+from support.wallets import a_note, a_wallet
 
 pytestmark = pytest.mark.integration
 
@@ -83,6 +83,39 @@ async def test_a_chain_carries_everything_to_the_other_end_once(tmp_path: Path) 
         assert len(page["messages"]) == 71
         for node in (a, b, c):
             assert node.faults() == []
+
+
+async def test_a_whole_batch_in_one_run_reaches_a_wallet_at_another_node_leaf_by_leaf(
+    tmp_path: Path,
+) -> None:
+    a_end = a_plan(tmp_path, "a", mesh=True)
+    async with running(a_end, a_plan(tmp_path, "b", peers=[a_end])) as (a, b):
+        await meshed(b, 1)
+        dapp = Dapp(a.client, a_wallet(1), SlotBook())
+        assert (await dapp.create_topic("alerts", "Alerts")).ok
+        await knows_topic(b, dapp, "alerts")
+        reader = Subscriber(b.client, a_wallet(2), SlotBook())
+        await reader.grant()
+        assert (await reader.subscribe(dapp.topic("alerts"))).ok
+
+        now_ms = time.time_ns() // 1_000_000
+        notes = [a_note(dapp.wallet, now_ms, 2_000 + n, body=f"{n} " + "x" * 1_800) for n in range(1_024)]
+        batch = signed_batch(NETWORK, dapp.wallet.key, dapp.wallet.account, notes)
+        data = frame_of(batch)
+        assert 7 * NETWORK.limits.frame_bytes < len(data) <= NETWORK.limits.api_batch_bytes
+
+        async with await reader.listen("ws", cursor="0") as inbox:
+            assert await a.publish(batch) == [("durable", "ok")] * 1_024
+            got: list[bytes] = []
+            async with asyncio.timeout(ARRIVAL_S):
+                async for message in inbox:
+                    got.append(message.id)
+                    if len(got) == 1_024:
+                        break
+        assert got == [leaf.id for leaf in batch.envelopes]
+
+        assert await b.metric("pushmesh_deliveries_total", transport="websocket") == 1_024
+        assert a.faults() == b.faults() == []
 
 
 async def published_by_a_session_key(node: Running, dapp: Dapp) -> Published:

@@ -131,6 +131,18 @@ def test_a_run_has_at_most_its_bytes() -> None:
     assert refusal_of(open_frame, small, encode_frame([a_run(small, 4)])) == ("oversize", "8.2")
 
 
+def test_a_request_may_be_a_whole_batch_in_one_run_that_no_frame_carries() -> None:
+    whole = a_run(NETWORK, 1_024, body="x" * 1_800)
+    data = encode_frame([whole])
+    assert NETWORK.limits.frame_bytes * 7 < len(data) <= NETWORK.limits.api_batch_bytes
+    assert open_publish(NETWORK, data).parts == (whole,)
+    assert refusal_of(open_frame, NETWORK, data) == ("oversize", "8.2")
+    assert refusal_of(open_publish, NETWORK, data + bytes(NETWORK.limits.api_batch_bytes + 1 - len(data))) == (
+        "oversize",
+        "8.2",
+    )
+
+
 def test_a_frame_counts_grants_items_and_leaves() -> None:
     for items, allowed in ((6, True), (5, False)):
         network = limited(frame_items=items)
