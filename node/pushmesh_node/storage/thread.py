@@ -26,7 +26,10 @@ class ConnectionThread:
 
         Use files.check_can_open() before: aiosqlite leaves a thread behind where connecting fails.
         """
-        return cls(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
+        connection = aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+        # Whoever ends without close(), by a crash or a failed test, must end: the log makes every moment a safe one.
+        connection._thread.daemon = True
+        return cls(await connection)
 
     async def run(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -1,5 +1,7 @@
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,3 +76,22 @@ async def test_after_close_every_call_fails_and_close_is_idempotent(thread: Conn
     await thread.close()
     with pytest.raises(StoreFailed, match="the store is closed"):
         await thread.run(create, "u")
+
+
+CRASH = """
+import asyncio, sys
+from pathlib import Path
+from pushmesh_node.storage import Store
+
+async def crash():
+    store = await Store.open(Path(sys.argv[1]), new_incarnation=bytes(16))
+    print("opened", flush=True)
+    raise SystemExit(7)
+
+asyncio.run(crash())
+"""
+
+
+def test_a_process_that_crashes_without_closing_its_store_ends(path: Path) -> None:
+    crashed = subprocess.run([sys.executable, "-W", "ignore", "-c", CRASH, str(path)], capture_output=True, timeout=60)
+    assert (crashed.returncode, crashed.stdout) == (7, b"opened\n")
