@@ -169,6 +169,11 @@ class Authority:
         grant = self._grants.get(grant_id)
         return grant is not None and self.cut_of(grant) is not None
 
+    def is_first_cut(self, envelope: Envelope) -> bool:
+        """Whether a session key ends itself here, and its grant has no cut yet: never surplus (SPEC 6.5)."""
+        session = envelope.session
+        return session is not None and isinstance(envelope.body, Revocation) and not self.is_revoked(session.grant_id)
+
     def _check_scope(self, envelope: Envelope, grant: KnownGrant) -> None:
         body, scope = envelope.body, grant.body
         # [IGNORE] a kind, topic, slot or time that the grant does not name (SPEC 5.15; no scope for 4.12)

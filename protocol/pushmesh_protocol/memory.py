@@ -177,7 +177,7 @@ def _second_look(network: Network, memory: Memory, envelope: Envelope) -> Judgem
             memory.add_auth(envelope)
             raise Refusal(Reason.DUPLICATE, "7.6", "the id is known with another auth")
         # [IGNORE] a third id for slots that have their pair (SPEC 6.5)
-        if memory.is_surplus(network, envelope):
+        if memory.is_surplus(network, envelope) and not memory.authority.is_first_cut(envelope):
             raise Refusal(Reason.SURPLUS, "6.5", "every slot has its pair")
     except Refusal as refusal:
         return _refused(envelope, refusal, signer_of(envelope))

@@ -209,6 +209,15 @@ def test_what_rests_on_a_cut_grant_stops_counting_whatever_its_time() -> None:
     assert knowing(a_cut(None)).counts(a_note(NETWORK).envelopes[0])
 
 
+def test_only_a_key_that_ends_itself_while_nothing_has_is_a_first_cut() -> None:
+    own = a_cut(GRANT, auth=a_session(GRANT), seq=WALLET_RANGE, cut_seq=WALLET_RANGE)
+    assert knowing(GRANT).is_first_cut(own)
+    assert not knowing(GRANT, own).is_first_cut(own)
+    assert not knowing(GRANT, a_cut(None)).is_first_cut(own)
+    assert not knowing(GRANT).is_first_cut(a_cut(GRANT))
+    assert not knowing(GRANT).is_first_cut(by(GRANT))
+
+
 # Live sessions (SPEC 11.4)
 
 

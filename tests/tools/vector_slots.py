@@ -364,9 +364,60 @@ def slots(wallets: WalletProcess) -> Book:
         state=[frame(granted), frame(one)],
         void=[one, revoked],
     )
+    _self_revocations(book, granted, phone)
     taken_back = make(CAROL_SIGNS, 6, retraction(one.id, seq=8))
     book.judge("a retraction takes a slot of its own", frame(taken_back), accept(taken_back), state=[frame(one)])
     return book
+
+
+def _self_revocations(book: Book, granted: Made, phone: Session) -> None:
+    """A thief of a key fills its slots; who lost it can still end it, once."""
+    rivals = [make(phone, 5, note(seq=HIGH + 5, title=title)) for title in ("one", "two")]
+    full = [frame(granted), *map(frame, rivals)]
+
+    def cut(issued_at: int) -> Made:
+        return make(phone, 3, revocation(granted.id, issued_at=issued_at, seq=HIGH + 5, cut_seq=HIGH + 5))
+
+    ends, again = cut(NOW + 1), cut(NOW)
+    book.judge(
+        "a key that revokes itself in a full slot is no surplus",
+        frame(ends),
+        accept(ends),
+        state=full,
+        void=[*rivals, ends],
+    )
+    late = make(phone, 5, note(seq=HIGH + 6, issued_at=NOW + 2))
+    book.judge(
+        "its revocation acts",
+        frame(late),
+        ignore(late, "grant-revoked", "4.11"),
+        state=[*full, frame(ends)],
+        void=[*rivals, ends],
+    )
+    book.judge(
+        "a key that revokes itself again in a full slot is surplus",
+        frame(again),
+        ignore(again, "surplus", "6.5"),
+        state=[*full, frame(ends)],
+        void=[*rivals, ends],
+    )
+    by_wallet = make(CAROL_SIGNS, 3, revocation(granted.id, seq=90, cut_time=NOW + 2))
+    book.judge(
+        "a key that revokes itself in a full slot when the wallet has revoked it is surplus",
+        frame(ends),
+        ignore(ends, "surplus", "6.5"),
+        state=[*full, frame(by_wallet)],
+        void=rivals,
+    )
+    pair = [make(CAROL_SIGNS, 5, note(seq=5, title=title)) for title in ("one", "two")]
+    third = make(CAROL_SIGNS, 3, revocation(granted.id, seq=5, cut_time=NOW - 1))
+    book.judge(
+        "a wallet's third id in a slot is surplus even if it revokes",
+        frame(third),
+        ignore(third, "surplus", "6.5"),
+        state=[frame(granted), *map(frame, pair)],
+        void=pair,
+    )
 
 
 SUBJECTS = {"clock": clock, "work": work, "slots": slots}

@@ -192,7 +192,7 @@ class Engine:
         if held is not None:
             return self._known(turn, envelope, held, epoch)
         if holders:
-            if rivals(envelope, holders)[0]:
+            if rivals(envelope, holders)[0] and not self.authority.is_first_cut(envelope):
                 return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
             sharing[envelope.id] = holders
         return None

@@ -84,10 +84,15 @@ function secondLook(network, memory, envelope) {
       throw new Refusal('duplicate', '7.6');
     }
     const held = slotsOf(network, envelope).map((slot) => memory.slots.get(slot)?.length ?? 0);
-    if (held.every((count) => count >= 2)) throw new Refusal('surplus', '6.5');
+    if (held.every((count) => count >= 2) && !isFirstCut(memory, envelope)) throw new Refusal('surplus', '6.5');
     memory.add(network, envelope);
   });
   return answer(envelope, refusal, signerOf(envelope));
+}
+
+// A key that ends itself is never too late for a slot (SPEC 6.5).
+function isFirstCut(memory, { kind, author, auth }) {
+  return kind === 3 && auth.scheme === SESSION && memory.cutOf(memory.grantOf(author, auth)) === null;
 }
 
 function checkClock(network, { body }, now, bySync) {

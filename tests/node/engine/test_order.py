@@ -1,6 +1,7 @@
 """The order of arrival decides nothing: the same words in any order leave the same state (SPEC 4.11, 4.14, 6.5)."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -98,7 +99,7 @@ def state(engine: Engine, words: Sequence[Envelope]) -> dict[str, Any]:
 
 
 def in_one_slot_of_two(words: Sequence[Envelope]) -> bool:
-    """A third id of a slot is surplus, so that there the first two decide; such sets prove nothing."""
+    """A third id of a slot is surplus, so that in a wallet's slots the first two decide; such sets prove nothing."""
     slots = [(word.author, NETWORK.epoch(word.body.issued_at), word.body.seq) for word in words]
     return all(slots.count(slot) <= 2 for slot in slots)
 
@@ -117,6 +118,20 @@ def test_the_same_words_in_any_order_leave_the_same_state(rng: Random) -> None:
         voids += len({(word.author, word.body.seq) for word in words}) < len(words)
         revoked += any(cut is not None for _, cut in expected["grants"])
     assert min(compared, voids, revoked) > 10
+
+
+def test_a_key_ends_itself_in_whatever_order_a_thief_fills_its_slot() -> None:
+    grant = an_envelope(NETWORK, Kind.GRANT, ALICE, seq=1, scopes=[4, 5])
+    by_key: dict[str, Any] = {"auth": a_session(grant), "seq": WALLET_RANGE}
+    end = an_envelope(
+        NETWORK, Kind.REVOCATION, ALICE, grant_id=grant.id, cut_time=ISSUED_AT, cut_seq=WALLET_RANGE, **by_key
+    )
+    rivals = [an_envelope(NETWORK, Kind.NOTIFICATION, ALICE, title=title, **by_key) for title in ("one", "two")]
+    for words in permutations([*rivals, end]):
+        authority = after([grant, *words]).authority
+        known = authority.grant(grant.id)
+        assert known is not None
+        assert authority.cut_of(known) == (ISSUED_AT, WALLET_RANGE)
 
 
 def test_restored_words_leave_the_same_state_as_offered_ones(rng: Random) -> None:
