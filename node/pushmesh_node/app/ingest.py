@@ -106,7 +106,8 @@ class Ingest:
         self._left = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
-        self._ahead: asyncio.Queue[tuple[list[Entry], asyncio.Task[Offered]]] = asyncio.Queue(BATCHES_AHEAD)
+        self._pauses = 0
+        self._ahead: asyncio.Queue[tuple[list[Entry], int, asyncio.Task[Offered]]] = asyncio.Queue(BATCHES_AHEAD)
 
     def room(self) -> bool:
         """Whether anything more may come in now."""
@@ -126,12 +127,17 @@ class Ingest:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """While it lasts nothing is decided; what comes in waits."""
+        """While it lasts nothing is decided; what comes in waits, and what was looked up before is looked up again."""
         self._open.clear()
         try:
             yield
         finally:
+            self._pauses += 1
             self._open.set()
+
+    async def opened(self) -> None:
+        """Returns when something may be decided."""
+        await self._open.wait()
 
     async def run(self) -> None:
         """Both stages, until cancelled."""
@@ -143,7 +149,7 @@ class Ingest:
         while True:
             await self._came.wait()
             batch = self._next_batch()
-            await self._ahead.put((batch, asyncio.create_task(self._prepare(batch))))
+            await self._ahead.put((batch, self._pauses, asyncio.create_task(self._prepare(batch))))
 
     def _next_batch(self) -> list[Entry]:
         batch: list[Entry] = []
@@ -163,9 +169,13 @@ class Ingest:
 
     async def _decide_all(self) -> None:
         while True:
-            batch, task = await self._ahead.get()
+            batch, pauses, task = await self._ahead.get()
             offered = await task
             await self._open.wait()
+            while pauses != self._pauses:  # an engine that was made new since knows only what was durable then
+                pauses = self._pauses
+                offered = await self._prepare(batch)
+                await self._open.wait()
             self._decide(offered)
             self._left.set()
             for entry in batch:
@@ -176,6 +186,7 @@ class Ingest:
     async def _prepare(self, batch: Sequence[Entry]) -> Offered:
         """Clock, slots and work first; then store look-ups and signatures side by side."""
         now_ms = self._clock()
+        seen_commit = self._store.last_commit
         pairs = [
             (entry, part, finding) for entry in batch for part, finding in zip(entry.parts, entry.findings, strict=True)
         ]
@@ -205,7 +216,7 @@ class Ingest:
         for place, refusal in zip(due, answers, strict=True):
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
-        return _offered(batch, failures, held)
+        return _offered(batch, failures, held, seen_commit)
 
     async def _holders(self, ranges: Sequence[SlotRange]) -> Sequence[Sequence[Holder]]:
         """Nothing can be decided without it: a disk that fails is asked again, and at last the node ends loudly."""
@@ -230,7 +241,10 @@ def _all_held(part: Part, holders: Sequence[Holder]) -> bool:
 
 
 def _offered(
-    batch: Sequence[Entry], failures: Sequence[Sequence[Refusal | None]], held: Sequence[Sequence[Holder]]
+    batch: Sequence[Entry],
+    failures: Sequence[Sequence[Refusal | None]],
+    held: Sequence[Sequence[Holder]],
+    seen_commit: int,
 ) -> Offered:
     place = 0
     offers = []
@@ -240,4 +254,4 @@ def _offered(
             candidates.append(Candidate(part, failures[place], held[place], finding.known, finding.sizes, finding.data))
             place += 1
         offers.append(Offer(entry.source, candidates, entry.unreadable))
-    return Offered(offers)
+    return Offered(offers, seen_commit)

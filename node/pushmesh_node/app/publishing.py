@@ -120,6 +120,7 @@ class Publishing:
             envelope = await self._check_private(principal, item)
         except Refusal as refusal:
             return self._refused(refusal)
+        await self._ingest.opened()  # an engine that is being replaced learns nothing more
         call = _Call(1)
         self._driver.handle(PreferencesShown(self._number(call, 0), envelope))
         await call.done

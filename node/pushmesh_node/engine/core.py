@@ -77,7 +77,8 @@ class Engine:
         """Decide, change state, and say what is to be done, in order."""
         turn = Turn(now_ms)
         match event:
-            case Offered(offers):
+            case Offered(offers, seen_commit):
+                self._recent.let_go(seen_commit, self.last_commit)
                 for offer in offers:
                     self._take_offer(turn, offer)
             case ListenerCame(account):

@@ -67,9 +67,11 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Offers, decided in order."""
+    """Offers, decided in order. When their holders were looked up all up to `seen_commit` was durable; it never
+    falls from one to the next."""
 
     offers: Sequence[Offer]
+    seen_commit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Who holds which slot, for what was decided lately: the part of the slot table that a store query may not see yet
-(SPEC 6.5)."""
+"""Who holds which slot, for what was decided lately: the part of the slot table that a look-up in the store may have
+missed (SPEC 6.5)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,12 +12,21 @@ Key = tuple[bytes, int, int]
 
 
 class RecentSlots:
-    """Holders of the last `capacity` slots at least, twice that at most. The store knows all older ones."""
+    """Holders of the last `capacity` slots at least, and of all that no look-up has seen, however much that is: the
+    queue of the store bounds it. Of what was seen twice the capacity is kept at most."""
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
         self._new: dict[Key, tuple[Holder, ...]] = {}
         self._old: dict[Key, tuple[Holder, ...]] = {}
+        self._old_last = 0  # no holder in `_old` has a higher commit number
+
+    def let_go(self, seen_commit: int, last_commit: int) -> None:
+        """Forget the oldest where the look-ups of all that is decided from now on saw it: they began when everything
+        up to `seen_commit` was durable. `last_commit` is the highest number given so far. Once for each batch."""
+        if len(self._new) > self._capacity and self._old_last <= seen_commit:
+            self._old, self._new = self._new, {}
+            self._old_last = last_commit
 
     def add(self, author: bytes, epoch: int, holder: Holder) -> None:
         """Remember that an envelope holds its slots; what was remembered of the same envelope is replaced."""
@@ -26,8 +35,6 @@ class RecentSlots:
             key = (author, epoch, seq)
             known = new.get(key) or self._old.get(key)
             new[key] = (holder,) if known is None else (*(one for one in known if one.id != holder.id), holder)
-        if len(new) > self._capacity:
-            self._old, self._new = new, {}
 
     def find(self, author: bytes, epoch: int, first_seq: int, end_seq: int) -> Sequence[Holder]:
         """The remembered holders of any of these slots, some more than once."""

@@ -11,6 +11,7 @@ from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.ingest import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Finding, Ingest, entry_of
 from pushmesh_node.app.verify import VerifyPool
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offered, Published
+from pushmesh_node.engine.recording import record_of
 from pushmesh_node.storage import Store, StoreFailed
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
@@ -177,6 +178,20 @@ async def test_while_paused_nothing_is_decided_and_nothing_is_lost(gate: Gate) -
         await asyncio.sleep(0.05)
         assert gate.decided == []
     await until(lambda: len(gate.decided) == 1)
+
+
+async def test_what_became_durable_after_the_look_up_is_found_after_a_pause(gate: Gate, store: Store) -> None:
+    """An engine that was made new in the pause cannot know it from before."""
+    note = a_note_now(WALLET)
+    async with gate.ingest.paused():
+        gate.ingest.take(entry_of(Published(1), [Part((note,))]))
+        await until(lambda: gate.checked == [1])
+        record = record_of(Part((note,)), 5, NETWORK.epoch(note.body.issued_at), sent=True, data=None, now_ms=now_ms())
+        await store.commit([record])
+    await until(lambda: len(gate.decided) == 1)
+    (candidate,) = gate.decided[0].offers[0].candidates
+    assert [(holder.id, holder.commit_no) for holder in candidate.holders] == [(note.id, 5)]
+    assert gate.decided[0].seen_commit == 5
 
 
 async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(

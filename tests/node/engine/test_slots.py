@@ -44,10 +44,11 @@ def test_what_is_told_again_of_an_envelope_replaces_what_was_known() -> None:
     assert [holder.sent for holder in slots.find(ALICE, EPOCH, 4, 5)] == [True]
 
 
-@pytest.mark.parametrize("capacity", [1, 4, 100])
+@pytest.mark.parametrize("capacity", [0, 2, 100])
 def test_a_failed_commit_is_unlearned_and_others_are_not(capacity: int) -> None:
     slots = RecentSlots(capacity)
     slots.add(ALICE, EPOCH, a_holder(3, number=1))
+    slots.let_go(1, 1)
     slots.add(ALICE, EPOCH, a_holder(3, 5, number=2))
     slots.forget(ALICE, EPOCH, 3, 5, [an_id(2)])
     assert [holder.commit_no for holder in slots.find(ALICE, EPOCH, 3, 5)] == [1]
@@ -60,12 +61,34 @@ def test_at_least_the_last_slots_are_remembered_and_never_all(rng: Random) -> No
     told: list[int] = []
     for number in range(1_000):
         holder = a_holder(7 * number, number=number)
+        slots.let_go(number - 1, number - 1)
         slots.add(ALICE, EPOCH, holder)
         naive[holder.first_seq].append(holder)
         told.append(holder.first_seq)
         seq = rng.choice(told[-50:])
         assert list(slots.find(ALICE, EPOCH, seq, seq + 1)) == naive[seq]
     assert sum(bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in told) <= 102
+
+
+def test_what_no_look_up_has_seen_is_remembered_however_much_it_is() -> None:
+    slots = RecentSlots(10)
+    for number in range(1, 1_001):
+        slots.let_go(3, number - 1)
+        slots.add(ALICE, EPOCH, a_holder(number, number=number))
+    assert all(slots.find(ALICE, EPOCH, seq, seq + 1) for seq in range(1, 1_001))
+
+
+def test_the_oldest_go_when_a_look_up_has_seen_the_last_of_them_and_not_before() -> None:
+    slots = RecentSlots(1)
+    for number in (1, 2):
+        slots.add(ALICE, EPOCH, a_holder(number, number=number))
+    slots.let_go(0, 2)  # 1 and 2 are the old ones from now on
+    for number in (3, 4):
+        slots.add(ALICE, EPOCH, a_holder(number, number=number))
+    slots.let_go(1, 4)
+    assert all(slots.find(ALICE, EPOCH, seq, seq + 1) for seq in (1, 2, 3, 4))
+    slots.let_go(2, 4)
+    assert [bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in (1, 2, 3, 4)] == [False, False, True, True]
 
 
 def test_an_envelope_that_is_held_is_found_among_holders() -> None:

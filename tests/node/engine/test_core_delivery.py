@@ -1,0 +1,96 @@
+"""Whom the engine delivers to."""
+
+from pushmesh_node.curation import compile_policy
+from pushmesh_node.engine.effects import Answer, Deliver, Recipient, Relay, Store
+from pushmesh_node.engine.events import ListenerCame, ListenerLeft, PreferencesShown
+from pushmesh_node.engine.records import DecisionRecord, PrivateRecord
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.kinds import Kind, Preference
+from pushmesh_protocol.kinds.preferences import MUTE
+from pushmesh_protocol.reasons import Reason
+from support.engine_world import NETWORK, an_engine, deliveries, offer, only, reasons, subscribe
+from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, a_note, an_envelope
+
+
+def test_a_broadcast_reaches_connected_subscribers_only() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    subscribe(engine, CAROL)
+    engine.handle(ListenerCame(BOB), NOW)
+    part = a_note(NETWORK, 1)
+    (deliver,) = deliveries(offer(engine, part))
+    assert deliver == Deliver(engine.last_commit, part, 0, [Recipient(BOB, "now", Reason.SUBSCRIBED)])
+
+
+def test_nobody_is_delivered_to_after_the_last_connection_left() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    engine.handle(ListenerCame(BOB), NOW)
+    engine.handle(ListenerLeft(BOB), NOW)
+    assert deliveries(offer(engine, a_note(NETWORK, 1)))
+    engine.handle(ListenerLeft(BOB), NOW)
+    assert not deliveries(offer(engine, a_note(NETWORK, 2)))
+
+
+def test_a_list_reaches_those_on_it_and_strangers_wait_in_the_request_inbox() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    for account in (BOB, CAROL):
+        engine.handle(ListenerCame(account), NOW)
+    effects = offer(engine, a_note(NETWORK, 1, audience=[BOB, CAROL]))
+    assert [r.account for r in deliveries(effects)[0].recipients] == [BOB]
+    (decision,) = [w for w in only(effects, Store).writes if isinstance(w, DecisionRecord)]
+    assert (decision.account, decision.verdict, decision.reason) == (CAROL, "request-inbox", Reason.NOT_SUBSCRIBED)
+
+
+def test_a_muted_sender_is_held_back_with_its_reason() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    preferences = an_envelope(NETWORK, Kind.PREFERENCES, BOB, private=True, seq=0, entries=[Preference(MUTE, ALICE)])
+    stored = engine.handle(PreferencesShown(7, preferences), NOW)
+    assert isinstance(only(stored, Store).writes[0], PrivateRecord)
+    assert only(stored, Answer).request == 7
+    effects = offer(engine, a_note(NETWORK, 1))
+    assert not deliveries(effects)
+    (decision,) = [w for w in only(effects, Store).writes if isinstance(w, DecisionRecord)]
+    assert (decision.verdict, decision.reason) == ("hold", Reason.MUTED_BY_WALLET)
+
+
+def test_older_preferences_change_nothing() -> None:
+    engine = an_engine()
+    newer, older = (
+        an_envelope(NETWORK, Kind.PREFERENCES, BOB, private=True, seq=0, issued_at=at, entries=[])
+        for at in (ISSUED_AT, ISSUED_AT - 1)
+    )
+    engine.handle(PreferencesShown(1, newer), NOW)
+    effects = engine.handle(PreferencesShown(2, older), NOW)
+    assert reasons(effects) == [Reason.DUPLICATE]
+    assert not any(isinstance(effect, Store) for effect in effects)
+
+
+def test_the_operators_denial_holds_delivery_and_never_relaying() -> None:
+    engine = an_engine(policy=compile_policy(deny=[ALICE]))
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    effects = offer(engine, a_note(NETWORK, 1))
+    assert not deliveries(effects)
+    assert any(isinstance(effect, Relay) for effect in effects)
+
+
+def test_a_retracted_notification_is_not_delivered_even_if_the_retraction_came_first() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    part = a_note(NETWORK, 1)
+    retraction = an_envelope(
+        NETWORK,
+        Kind.RETRACTION,
+        seq=2,
+        target=part.envelopes[0].id,
+        mode=1,
+        expires_at=part.envelopes[0].body.expires_at,
+    )
+    assert deliveries(offer(engine, Part((retraction,))))
+    assert not deliveries(offer(engine, part))
