@@ -10,6 +10,7 @@ from .auth.statement import Statement
 from .codec import Codec, decode_small, pack
 from .errors import Refusal
 from .kinds.fields import Bin32
+from .reasons import Reason
 
 AUTH_DEPTH = 3
 """How deep any auth nests, its own list counted (SPEC 5.1)."""
@@ -82,18 +83,18 @@ _statement: Codec[Statement] = Codec(Statement)
 _loose_frame = msgspec.msgpack.Decoder(_LooseFrame, strict=True)
 
 
-def decode_frame(data: bytes) -> FrameForm | OpenForm:
+def decode_frame(data: bytes, count_limit: int) -> FrameForm | OpenForm:
     """Grant table, statements and items of a frame; an UnknownAuth stands where an auth scheme is not known here.
 
-    Raises Refusal `malformed` for anything else that is not a canonical frame.
-    """
+    Raises Refusal `malformed` for anything else that is not a canonical frame. Only the slower pass looks at the limit,
+    before it reads entry by entry: `oversize`. Whoever counts leaves too counts again."""
     try:
         return _frame.decode(data)
     except Refusal as refusal:
-        return _decode_loose(data, refusal)
+        return _decode_loose(data, refusal, count_limit)
 
 
-def _decode_loose(data: bytes, refusal: Refusal) -> OpenForm:
+def _decode_loose(data: bytes, refusal: Refusal, count_limit: int) -> OpenForm:
     """Raises the Refusal of the exact layout where the frame has no unknown scheme that explains it."""
     try:
         loose = _loose_frame.decode(data)
@@ -101,6 +102,9 @@ def _decode_loose(data: bytes, refusal: Refusal) -> OpenForm:
             raise refusal
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
         raise refusal from None
+    # [REJECT] more entries than a frame carries, or more statements than they can refer to (SPEC 8.2, 8.4)
+    if max(len(loose.grants) + len(loose.items), len(loose.statements)) > count_limit:
+        raise Refusal(Reason.OVERSIZE, "8.2", f"a frame carries 1 to {count_limit} envelopes")
     return OpenForm(
         [_tighten(item) for item in loose.grants],
         [_tighten_statement(bytes(raw)) for raw in loose.statements],

@@ -69,7 +69,7 @@ def open_publish(network: Network, data: bytes) -> OpenFrame:
 
 def _open(network: Network, data: bytes, count_limit: int, *, whole: bool) -> OpenFrame:
     """`whole`: the first entry that is REJECTed takes the others with it."""
-    form = decode_frame(data)
+    form = decode_frame(data, count_limit)
     grants, items = form.grants, form.items
     if len(items) == 1 and type(items[0]) is ItemForm and not (grants or form.statements):
         # By far the most common frame: nothing to count, to refer to or to repeat.

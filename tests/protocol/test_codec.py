@@ -140,7 +140,7 @@ frames = [
     b"\\x94\\x01\\x90\\x91" + nests + b"\\x90",
     b"\\x94\\x01\\x90\\x91\\x99" + b"\\xc0" * 8 + b"\\x92\\x07" + nests + b"\\x90",
 ]
-calls = [(decode_frame, frame) for frame in frames]
+calls = [(lambda data: decode_frame(data, 1_024), frame) for frame in frames]
 calls += [(lambda data: decode_small(data, 4), nests), (parse_login, to_text(nests))]
 calls += [(lambda data, kind=kind: decode_body(kind, data), nests) for kind in Kind]
 for call, data in calls:

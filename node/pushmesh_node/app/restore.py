@@ -37,7 +37,7 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
 
 def _private(network: Network, data: bytes) -> Envelope:
     """A private envelope from its stored frame. Raises Refusal for a damaged record."""
-    form = decode_frame(data).items[0]
+    form = decode_frame(data, 1).items[0]
     if not isinstance(form, ItemForm):
         raise TypeError("a private record that is not one item")
     return check_item(network, form.kind, form.author, form.body, form.auth, private=True)
