@@ -20,10 +20,9 @@ from .kinds.registry import KIND_NAMES, AnyBody
 from .kinds.retraction import MODE_NAMES, Retraction
 from .kinds.subscription import Subscription
 from .kinds.topic import BOOLEAN, RANGE, TopicDetails
-from .publish_form import auth_from_json, frame_from_json, item_from_json
+from .publish_form import frame_from_json, item_from_json
 
 __all__ = [
-    "auth_from_json",
     "auth_json",
     "body_json",
     "envelope_json",

@@ -118,19 +118,13 @@ def item_from_json(value: Any) -> bytes:
         raise _malformed(str(error)) from error
 
 
-def auth_from_json(value: Any) -> Auth:
-    """The auth of its JSON form. Raises Refusal `malformed`."""
-    try:
-        return _auth(msgspec.convert(value, _Auth))
-    except (msgspec.ValidationError, OverflowError) as error:
-        raise _malformed(str(error)) from error
-
-
 def _entry(entry: _Entry) -> ItemForm | RunForm:
     if entry.bodies is None:
         return _item(entry)
-    if entry.statement is None or entry.body is not None or entry.auth is not None:
-        raise _malformed("a run has statement, first, path and bodies")
+    if entry.statement is None or any(
+        [part is not None for part in (entry.kind, entry.author, entry.body, entry.auth)]
+    ):
+        raise _malformed("a run has statement, first, path and bodies, and nothing of an item")
     path = [_hex("path", node) for node in entry.path or ()]
     return RunForm(entry.statement, entry.first or 0, path, [from_text(body) for body in entry.bodies])
 
@@ -138,8 +132,8 @@ def _entry(entry: _Entry) -> ItemForm | RunForm:
 def _item(entry: _Entry) -> ItemForm:
     if entry.kind is None or entry.author is None or entry.body is None or entry.auth is None:
         raise _malformed("an item has kind, author, body and auth")
-    if entry.statement is not None or entry.bodies is not None:
-        raise _malformed("an item has no statement and no bodies; a run has")
+    if any([part is not None for part in (entry.statement, entry.first, entry.path, entry.bodies)]):
+        raise _malformed("an item has no statement, first, path and bodies; a run has")
     return ItemForm(_kind(entry.kind), parse_account(entry.author), from_text(entry.body), _auth(entry.auth))
 
 

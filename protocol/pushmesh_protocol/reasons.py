@@ -59,7 +59,6 @@ class Reason(StrEnum):
     NOT_ALLOWED_BY_OPERATOR = "not-allowed-by-operator"
     DENIED_BY_WALLET = "denied-by-wallet"
     MUTED_BY_WALLET = "muted-by-wallet"
-    NOT_ALLOWED_BY_WALLET = "not-allowed-by-wallet"
     ALLOWED_BY_WALLET = "allowed-by-wallet"
     SUBSCRIBED = "subscribed"
     SLOT_VOID = "slot-void"

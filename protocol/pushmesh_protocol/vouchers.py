@@ -3,7 +3,6 @@
 Shape and signature only: order within a stream, equivocation and the grant's scope are the ledger's matter.
 """
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -89,16 +88,3 @@ def check_voucher(network: Network, voucher: Voucher) -> None:
     else:
         return
     raise Refusal(Reason.BAD_VOUCHER, "10.1", wrong)
-
-
-def check_vouchers(network: Network, vouchers: Sequence[Voucher]) -> list[Refusal | None]:
-    """One answer per voucher, in order: None where it is good. Made for threads, like `verify_claims`."""
-    return [_refusal(network, voucher) for voucher in vouchers]
-
-
-def _refusal(network: Network, voucher: Voucher) -> Refusal | None:
-    try:
-        check_voucher(network, voucher)
-    except Refusal as refusal:
-        return refusal.with_traceback(None)  # a kept traceback would keep the frames alive
-    return None

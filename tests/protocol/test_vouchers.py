@@ -14,7 +14,6 @@ from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import (
     VoucherWords,
     check_voucher,
-    check_vouchers,
     decode_voucher,
     sign_voucher,
     voucher_leaf,
@@ -91,13 +90,6 @@ def test_account_must_be_one() -> None:
 )
 def test_voucher_out_of_bounds_does_not_decode(changes: dict[str, Any]) -> None:
     assert refusal_of(decode_voucher, pack(replace(VOUCHER, **changes))) == ("malformed", "3.1")
-
-
-def test_a_list_is_answered_in_order() -> None:
-    bad = replace(VOUCHER, count=1)
-    answers = check_vouchers(NETWORK, [VOUCHER, bad, VOUCHER, bad])
-    assert [answer and str(answer.reason) for answer in answers] == [None, "bad-voucher", None, "bad-voucher"]
-    assert all(answer is None or answer.__traceback__ is None for answer in answers)
 
 
 def test_one_delivery_is_proved_from_the_root_with_its_salt() -> None:
