@@ -11,10 +11,14 @@ from .codec import pack
 from .errors import AccountError, NetworkFileError
 from .hashing import hash_statement, statement_hasher
 from .kinds.registry import KIND_NAMES, Kind
+from .kinds.revocation import LIFE_MS as REVOCATION_LIFE_MS
+from .kinds.subscription import OFF_LIFE_MS
 from .types import Account, Epoch, NetworkId
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
 _KIND_NUMBERS = {name: kind for kind, name in KIND_NAMES.items()}
+_HIGHEST = {"batch_count": 1_024}
+"""Limits that the layout of a run fixes (SPEC 5.10, 8.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ def _network(genesis: dict[str, Any], parameters: Parameters) -> Network:
         shard_count=_integer(genesis, "shard_count", 1, 256),
         wallet_range=_integer(genesis, "wallet_range", 2**31, 2**31),
         slot_bytes=_integer(genesis, "slot_bytes", 256, 65_536),
-        limits=ByteLimits(**{key: _integer(limits, key, 1, 2**31) for key in ByteLimits.__slots__}),
+        limits=ByteLimits(**{key: _integer(limits, key, 1, _HIGHEST.get(key, 2**31)) for key in ByteLimits.__slots__}),
         lives_ms={
             _kind(key): _integer(_table(genesis, "longest_life_ms"), key, 1, 2**53 - 1)
             for key in _table(genesis, "longest_life_ms")
@@ -230,6 +234,14 @@ def _network(genesis: dict[str, Any], parameters: Parameters) -> Network:
     )
     if set(network.lives_ms) != set(Kind):
         raise NetworkFileError("genesis.longest_life_ms must name every kind once")
+    for kind, exact_ms in ((Kind.REVOCATION, REVOCATION_LIFE_MS), (Kind.SUBSCRIPTION, OFF_LIFE_MS)):
+        if network.lives_ms[kind] < exact_ms:
+            raise NetworkFileError(
+                f"genesis.longest_life_ms.{KIND_NAMES[kind]} must be at least {exact_ms}: nobody could "
+                f"{'revoke a key' if kind == Kind.REVOCATION else 'unsubscribe'} (SPEC 4.4)"
+            )
+    if len(set(keys)) < len(keys):
+        raise NetworkFileError("genesis.admins names a key twice")
     if _hex(genesis, "parameters_digest", 32) != parameters.digest():
         raise NetworkFileError("genesis.parameters_digest does not match [parameters]: one of the two was changed")
     return network
@@ -244,7 +256,7 @@ def _parameters(table: dict[str, Any]) -> Parameters:
         raise NetworkFileError(f"parameters.allowances: {error}") from error
     difficulties = _table(table, "difficulties")
     return Parameters(
-        number=_integer(table, "number", 0, 2**32 - 1),
+        number=_integer(table, "number", 0, 0),  # later sets are signed statements (SPEC 1.1, 1.5)
         first_epoch=_integer(table, "first_epoch", 0, 2**53 - 1),
         default_allowance=_integer(table, "default_allowance", 0, 2**32),
         allowances=allowances,

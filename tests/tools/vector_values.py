@@ -14,7 +14,7 @@ from tools.vector_bodies import binding, grant, note, retraction, revocation, su
 from tools.vector_case import Book, Json
 from tools.vector_keys import ALICE, ALICE_CONTRACT, CAROL, NODE
 from tools.vector_makers import Own, frame, make
-from tools.vector_networks import NETWORKS, OTHER, PLAIN, SMALL, WORK
+from tools.vector_networks import DAY, NETWORKS, OTHER, PLAIN, SMALL, WORK
 from tools.vector_wallets import WalletProcess
 
 SOLANA = "solana:5eykt4usfv8p8njdtrepy1vzqkqzkvdp"
@@ -206,6 +206,15 @@ def networks(_wallets: WalletProcess) -> Book:
          ("genesis", "wallet_range"), 2**30),
         ("no shard", "shard_count = 8", "shard_count = 0", ("genesis", "shard_count"), 0),
         ("more shards than a byte has values", "shard_count = 8", "shard_count = 257", ("genesis", "shard_count"), 257),
+        ("batches of more leaves than a run carries", "batch_count = 1024", "batch_count = 1025",
+         ("genesis", "limits"), {**asked["genesis"]["limits"], "batch_count": 1025}),
+        ("a life in which no revocation fits", f"revocation = {490 * DAY}", f"revocation = {490 * DAY - 1}",
+         ("genesis", "longest_life_ms"), sorted(({**PLAIN.lives_ms, 3: 490 * DAY - 1}).items())),
+        ("a life in which no off subscription fits",
+         f"\nsubscription = {400 * DAY}", f"\nsubscription = {400 * DAY - 1}",
+         ("genesis", "longest_life_ms"), sorted(({**PLAIN.lives_ms, 4: 400 * DAY - 1}).items())),
+        ("an admin key twice", f'"{NODE.public.hex()}"', f'"{NODE.public.hex()}", "{NODE.public.hex()}"',
+         ("genesis", "admins"), [NODE.public.hex()] * 2),
         ("a nonce of 15 bytes", PLAIN.nonce.hex(), PLAIN.nonce.hex()[2:], ("genesis", "nonce"), PLAIN.nonce.hex()[2:]),
     ):  # fmt: skip  # one network a line reads better
         assert toml.count(old) == 1, old
@@ -213,6 +222,9 @@ def networks(_wallets: WalletProcess) -> Book:
         book.add(
             name, "network", {}, {"toml": toml.replace(old, new), **asked, path[0]: table}, {"reason": "malformed"}
         )
+    later = replace(PLAIN, parameters=replace(PLAIN.parameters, number=1))
+    asked = {"toml": dump_network(later), **network_json(later)}
+    book.add("a later parameter set in the file", "network", {}, asked, {"reason": "malformed"})
     return book
 
 

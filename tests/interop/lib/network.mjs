@@ -7,6 +7,8 @@ const LIMITS = [
   'item_bytes', 'run_bytes', 'frame_bytes', 'frame_items', 'leaf_bytes', 'batch_count', 'api_batch_bytes',
 ];
 
+const DAY_MS = 86_400_000;
+
 function within(value, low, high) {
   if (!Number.isSafeInteger(value) || value < low || value > high) throw malformed('1.2');
   return value;
@@ -18,6 +20,12 @@ export function openNetwork({ genesis, parameters }) {
   within(genesis.shard_count, 1, 256);
   within(genesis.wallet_range, 2 ** 31, 2 ** 31);
   within(genesis.threshold, 1, Math.max(1, genesis.admins.length));
+  within(genesis.limits.batch_count, 1, 1024);
+  within(parameters.number, 0, 0);
+  const lives = new Map(genesis.longest_life_ms);
+  within(lives.get(3), 490 * DAY_MS, Number.MAX_SAFE_INTEGER);
+  within(lives.get(4), 400 * DAY_MS, Number.MAX_SAFE_INTEGER);
+  if (new Set(genesis.admins).size < genesis.admins.length) throw malformed('1.2');
   if (!/^[a-z0-9-]{1,32}$/.test(genesis.name) || genesis.nonce.length !== 32) throw malformed('1.2');
   const packedParameters = pack([
     parameters.number,
@@ -52,7 +60,7 @@ export function openNetwork({ genesis, parameters }) {
     parametersDigest,
     display: `${genesis.name}:${hex(id)}`,
     limits: genesis.limits,
-    lives: new Map(genesis.longest_life_ms),
+    lives,
     walletRange: genesis.wallet_range,
     slotBytes: genesis.slot_bytes,
     origin: genesis.epoch_origin_ms,
