@@ -17,6 +17,9 @@ from .kinds.revocation import Revocation
 from .reasons import Reason
 from .types import Account, EnvelopeId
 
+MAX_EARLIER = 64
+"""Of how many earlier grants that overlap with one it is remembered that they do."""
+
 Cut = tuple[int, int]
 """(issued-at, seq): what is greater is invalid."""
 
@@ -58,7 +61,8 @@ class _Blanket:
 
 
 class _Earlier:
-    """The earlier grants of the same author that may own slots of one grant, found among the first `seen`."""
+    """The earlier grants of the same author that may own slots of one grant, found among the first `seen`; one more
+    than MAX_EARLIER where there are too many to keep."""
 
     __slots__ = ("found", "seen")
 
@@ -192,11 +196,14 @@ class Authority:
     def _earlier_of(self, grant: KnownGrant) -> Sequence[KnownGrant]:
         grants = self._by_author[grant.author]
         earlier = self._earlier[grant.id]
-        if earlier.seen < len(grants):
+        if earlier.seen < len(grants) and len(earlier.found) <= MAX_EARLIER:
             news = grants[earlier.seen :]
-            earlier.found += [other for other in news if other.order < grant.order and _overlap(other.body, grant.body)]
+            found = [other for other in news if other.order < grant.order and _overlap(other.body, grant.body)]
+            earlier.found = (earlier.found + found)[: MAX_EARLIER + 1]
             earlier.seen = len(grants)
-        return earlier.found
+        if len(earlier.found) <= MAX_EARLIER:
+            return earlier.found
+        return [other for other in grants if other.order < grant.order]
 
     def _check_cut(self, envelope: Envelope, grant: KnownGrant) -> None:
         cut = self.cut_of(grant)

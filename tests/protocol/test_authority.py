@@ -6,7 +6,7 @@ import pytest
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.auth.schemes import Session
-from pushmesh_protocol.authority import Authority, KnownGrant
+from pushmesh_protocol.authority import MAX_EARLIER, Authority, KnownGrant
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Grant, Kind, Revocation, Scope
 from support.bodies import a_network
@@ -145,6 +145,15 @@ def test_an_earlier_grant_that_is_learned_late_is_heeded() -> None:
     assert not authority.counts(envelope)
 
 
+def test_what_an_author_with_many_overlapping_grants_costs_is_bounded() -> None:
+    grants = [a_grant(seq=n, issued_at=ISSUED_AT + n, not_before=ISSUED_AT + n) for n in range(3 * MAX_EARLIER)]
+    authority = knowing(*grants)
+    for grant in grants[1:]:
+        assert refusal_of(authority.check, by(grant, issued_at=ISSUED_AT + 999)) == OWNED
+    assert max(len(earlier.found) for earlier in authority._earlier.values()) == MAX_EARLIER + 1
+    authority.check(by(grants[0], issued_at=ISSUED_AT + 999))
+
+
 # Cuts (SPEC 4.10, 4.11)
 
 
@@ -266,7 +275,11 @@ class NaiveAuthority:
         return False
 
 
-def test_cuts_and_overlaps_agree_with_a_naive_list_in_any_order(rng: Random) -> None:
+@pytest.mark.parametrize("kept", [0, 2, 64])
+def test_cuts_and_overlaps_agree_with_a_naive_list_in_any_order(
+    rng: Random, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr("pushmesh_protocol.authority.MAX_EARLIER", kept)
     for _ in range(40):
         news = [_some_word(rng, seq) for seq in range(1, rng.randint(3, 25))]
         rng.shuffle(news)
