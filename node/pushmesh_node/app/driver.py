@@ -134,11 +134,9 @@ class Driver:
         """Nothing of a failed Store is acknowledged, relayed or delivered, also not to who asked for the same
         envelope."""
         self.failed_commits += 1
-        self._lost += [
-            (write.first_commit, write.first_commit + write.count)
-            for write in store.writes
-            if isinstance(write, Record)
-        ]
+        records = [write for write in store.writes if isinstance(write, Record)]
+        if records:  # numbered one after the other, by one turn
+            self._lost.append((records[0].first_commit, records[-1].first_commit + records[-1].count))
         for effect in rest:
             if isinstance(effect, Answer):
                 outcomes = [_failed(outcome, reason, detail) for outcome in effect.outcomes]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pushmesh_node.app import driver as driver_room
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.driver import Driver
 from pushmesh_node.curation import NO_POLICY
@@ -182,6 +183,24 @@ async def test_of_a_failed_commit_nothing_is_acknowledged_relayed_or_delivered_t
     assert notes.answers()[4] == [("durable", "ok")]
     found = await store.holders([SlotRange(WALLET.account, NETWORK.epoch(note.body.issued_at), 1, 3)])
     assert {holder.id for holder in found[0]} == {note.id, other.id}
+
+
+async def test_a_long_failed_commit_leaves_room_to_remember_others(
+    store: Store, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(writes: Any) -> None:
+        raise StoreBusy("full")
+
+    monkeypatch.setattr(driver_room, "LOST_SPANS", 2)
+    monkeypatch.setattr(store, "commit", fails)
+    driver = Driver(Engine(NETWORK, next_commit=1, policy=NO_POLICY), store, notes, now_ms, lambda: 0.0)
+    first, *others = [a_note_now(WALLET, seq) for seq in range(9)]
+    publish(driver, 1, first, *others[:4])
+    publish(driver, 2, *others[4:])
+    publish(driver, 3, first)
+    await notes.answered(3)
+    assert notes.answers()[3] == [("refused", "store-failed")]
+    await driver.settle()
 
 
 async def test_a_failed_commit_of_state_asks_for_a_reload(

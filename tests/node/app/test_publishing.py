@@ -142,6 +142,15 @@ async def test_a_wallets_preferences_are_kept_the_newest_and_only_its_own(node: 
     assert words([stranger]) == [("refused", "forbidden")]
 
 
+async def test_an_engine_that_is_about_to_be_replaced_is_told_no_preferences(node: Node) -> None:
+    principal, item = a_principal(WALLET.account), item_of(preferences(WALLET))
+    async with node.ingest.paused():
+        handing_in = asyncio.create_task(node.publishing.publish_private(principal, item))
+        await asyncio.sleep(0.05)
+        assert node.driver.engine.curator.preferences_of(WALLET.account) is None
+    assert words([await handing_in]) == [("durable", "ok")]
+
+
 async def test_private_envelopes_are_judged_like_others_and_never_travel_in_a_frame(node: Node) -> None:
     principal = a_principal(WALLET.account)
     forged = msgspec.structs.replace(preferences(WALLET), auth=preferences(a_wallet(2)).auth)
