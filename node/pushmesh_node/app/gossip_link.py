@@ -8,14 +8,19 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import OpenFrame, Part, open_frame
 from pushmesh_protocol.kinds import CONTROL_KINDS
 from pushmesh_protocol.kinds.registry import KIND_NAMES
+from pushmesh_protocol.limits import MAX_AUTHS_PER_ID
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..engine.effects import Judge as JudgeEffect
 from ..engine.events import Gossiped
+from ..gossip.rotating import RotatingCounter
 from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
 from .ingest import Entry, Finding, Ingest, entry_of
+
+COUNTED_IDS = 65_536
+"""Ids whose remembered auths are counted; an older one has left the gossip process's cache, or soon will."""
 
 
 class GossipLink:
@@ -40,6 +45,7 @@ class GossipLink:
         self._peer_came = peer_came
         self._peer_left = peer_left
         self._authorised = authorised
+        self._auths = RotatingCounter(COUNTED_IDS)
         self.peers: dict[bytes, Sequence[str]] = {}
 
     def topics(self) -> list[str]:
@@ -58,6 +64,7 @@ class GossipLink:
             self._peer_left(node_id)
         self.peers.clear()
         self._metrics.peers(0)
+        self._auths = RotatingCounter(COUNTED_IDS)  # the next process remembers nothing
 
     def take(self, messages: Sequence[Up]) -> None:
         """All messages of one read."""
@@ -76,8 +83,10 @@ class GossipLink:
 
     def _take_peer(self, peer: Peer) -> None:
         if peer.connected:
+            came = peer.node_id not in self.peers  # else it only told where it can be dialled
             self.peers[peer.node_id] = peer.addresses
-            self._peer_came(peer.node_id)
+            if came:
+                self._peer_came(peer.node_id)
         else:
             self.peers.pop(peer.node_id, None)
             self._peer_left(peer.node_id)
@@ -105,11 +114,15 @@ class GossipLink:
         self._send([Judge(frame.frame_no, int(verdict), reason, 0), Credit(1, len(frame.data))])
 
     def _release(self, frame: Frame, envelopes: Sequence[Envelope]) -> None:
-        """Memory of the frame is free, and what is authorised, and only that, needs no second check (SPEC 7.5)."""
+        """Memory of the frame is free, and what is authorised, and only that, needs no second check (SPEC 7.5); of one
+        id at most so many auths (SPEC 7.6), so that nobody fills the cache with one envelope."""
         hashes = [
             item.item_hash
             for item, envelope in zip(frame.items, envelopes, strict=True)
-            if item.verdict == Verdict.ACCEPT and not item.known and self._authorised(envelope)
+            if item.verdict == Verdict.ACCEPT
+            and not item.known
+            and self._authorised(envelope)
+            and self._auths.add(item.id) <= MAX_AUTHS_PER_ID
         ]
         known = [Known(hashes)] if hashes else []
         self._send([*known, Credit(1, len(frame.data))])

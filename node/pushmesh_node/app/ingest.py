@@ -192,8 +192,11 @@ class Ingest:
         ]
         failures = [
             finding.failures
-            if finding.verified
-            else cheap_failures(self._network, part, now_ms, by_sync=isinstance(entry.source, CaughtUp))
+            if finding.verified and not any(finding.known)
+            else _join(
+                finding.failures,
+                cheap_failures(self._network, part, now_ms, by_sync=isinstance(entry.source, CaughtUp)),
+            )
             for entry, part, finding in pairs
         ]
         ranges = [_slots_of(self._network, part) for _, part, _ in pairs]
@@ -226,6 +229,14 @@ class Ingest:
             except StoreFailed:
                 await asyncio.sleep(READ_AGAIN_S)
         return await self._store.holders(ranges)
+
+
+def _join(failures: Sequence[Refusal | None], more: Sequence[Refusal | None]) -> Sequence[Refusal | None]:
+    """Both lists as one. The gossip process passes a known item whatever the clock says, though this node may not
+    hold it any more; without this everybody could bring what is over back as new."""
+    if not failures or not more:
+        return failures or more
+    return [one or other for one, other in zip(failures, more, strict=True)]
 
 
 def _slots_of(network: Network, part: Part) -> SlotRange:

@@ -29,6 +29,10 @@ class SeenCache:
         if len(self._first_seen_ms) > self._max_ids:
             self._first_seen_ms.popitem(last=False)
 
+    def forget(self, message_id: bytes) -> None:
+        """A later copy is a first one again."""
+        self._first_seen_ms.pop(message_id, None)
+
     def expire(self, now_ms: int) -> None:
         """Lets go of everything over age."""
         while self._first_seen_ms:

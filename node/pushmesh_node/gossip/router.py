@@ -28,6 +28,9 @@ from .rpc import Graft, IHave, Message, Prune, Rpc, Subscription
 
 PRUNE_BACKOFF_S: Final = 60
 UNSUBSCRIBE_BACKOFF_S: Final = 10
+NO_ROOM: Final = frozenset({Reason.THROTTLED, Reason.NO_CREDIT, Reason.QUEUE_FULL})
+"""Verdicts on the moment or on the sender and not on the message: another's copy gets another look, else whoever is
+over its budget could keep a message from this node by sending it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,8 @@ class Router:
             case Verdict.REJECT:
                 return self._blame(pending.senders, event.reason)
             case Verdict.IGNORE:
+                if event.reason in NO_ROOM:
+                    self._seen.forget(event.message_id)
                 return [Count("frames_ignored", event.reason)]
 
     def _pop_pending(self, one: bytes) -> _Pending | None:

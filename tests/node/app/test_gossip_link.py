@@ -11,12 +11,13 @@ from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.gossip_link import GossipLink
 from pushmesh_node.app.node import Node
 from pushmesh_node.gossip.inspect import FrameInspector
+from pushmesh_protocol.auth.signing import WalletKey
 from pushmesh_protocol.envelope import item_hash
 from pushmesh_protocol.frames import Part, encode_frame, gossip_topic_of, open_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Verdict
 from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, count, publish, until
-from support.wallets import a_note, a_signed_batch, a_wallet
+from support.wallets import a_note, a_signed_batch, a_signed_note, a_wallet
 
 DAPP, OTHER = a_wallet(1), a_wallet(2)
 PEER, SECOND_PEER = b"\x0a" * 32, b"\x0c" * 32
@@ -165,6 +166,35 @@ async def test_without_room_a_frame_is_ignored_and_told(world: World, monkeypatc
     monkeypatch.setattr(world.node.ingest, "room", lambda: False)
     judge = await world.frame(encode_frame([Part((a_note_now(DAPP),))]))
     assert (judge.verdict, judge.reason) == (Verdict.IGNORE, "queue-full")
+
+
+async def test_of_one_id_no_more_than_four_auths_are_remembered(world: World) -> None:
+    note = a_note_now(DAPP)
+    keys = [WalletKey(bytes([1]) * 32, chain_id=chain_id) for chain_id in (None, 1, 2, 3, 4, 5)]
+    auths = [signed_envelope(NETWORK, key, DAPP.account, Kind.NOTIFICATION, note.body) for key in keys]
+    for frame_no, one in enumerate(auths, 1):
+        await world.frame(encode_frame([Part((one,))]), frame_no=frame_no)
+    assert {one.id for one in auths} == {note.id} and len({item_hash(one) for one in auths}) == 6
+    assert [known.item_hashes for known in world.of(ipc.Known)] == [[item_hash(one)] for one in auths[:4]]
+
+
+async def test_what_is_over_does_not_come_back_because_it_is_known(world: World) -> None:
+    over = a_signed_note(NETWORK, DAPP, now_ms() - 60_000, 1, expires_at=now_ms() - 1)
+    news = a_note_now(DAPP, 2)
+    data = encode_frame([Part((over,)), Part((news,))])
+    items = [
+        ipc.ItemVerdict(int(Verdict.ACCEPT), "ok", over.id, item_hash(over), True, 100),
+        ipc.ItemVerdict(int(Verdict.ACCEPT), "ok", news.id, item_hash(news), False, 300),
+    ]
+    judge = await world.frame(data, items)
+    assert (judge.verdict, judge.new_bytes) == (Verdict.ACCEPT, 300)
+    assert await world.node.store.find(over.id, None) is None
+    assert await world.node.store.find(news.id, None) is not None
+
+
+async def test_a_peer_that_tells_its_addresses_has_not_come_again(world: World) -> None:
+    world.link.take([ipc.Peer(PEER, [], True), ipc.Peer(PEER, ["/ip4/1.2.3.4/tcp/1"], True)])
+    assert (world.came, list(world.link.peers[PEER])) == ([PEER], ["/ip4/1.2.3.4/tcp/1"])
 
 
 async def test_peers_come_and_go_and_all_go_with_the_process(world: World) -> None:

@@ -1,6 +1,6 @@
 from random import Random
 
-from pushmesh_node.gossip.rotating import RotatingSet
+from pushmesh_node.gossip.rotating import RotatingCounter, RotatingSet
 
 
 def test_a_value_is_in_from_then_on() -> None:
@@ -34,3 +34,17 @@ def test_a_value_that_comes_again_stays() -> None:
     for n in range(50):
         values.update([b"again", bytes([n])])
         assert b"again" in values
+
+
+def test_each_value_is_counted_for_itself() -> None:
+    counter = RotatingCounter(10)
+    assert [counter.add(value) for value in (b"a", b"b", b"a", b"a", b"b")] == [1, 1, 2, 3, 2]
+
+
+def test_a_count_goes_on_over_the_change_of_generations_and_the_counter_is_bounded() -> None:
+    counter = RotatingCounter(3)
+    for n in range(50):
+        assert counter.add(b"again") == n + 1
+        counter.add(bytes([n]))
+        assert len(counter) <= 6
+    assert counter.add(bytes([0])) == 1

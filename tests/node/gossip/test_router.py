@@ -14,7 +14,7 @@ from pushmesh_node.gossip.events import (
     Subscribed,
 )
 from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.router import Router, RouterLimits
+from pushmesh_node.gossip.router import NO_ROOM, Router, RouterLimits
 from pushmesh_node.gossip.rpc import Graft, IHave, Message, Prune, Rpc, Subscription
 from pushmesh_protocol.reasons import Verdict
 
@@ -79,6 +79,21 @@ def test_an_ignored_message_goes_nowhere_and_blames_nobody() -> None:
     router = a_router(A, B)
     router.handle(from_peer(A), NOW)
     assert router.handle(Judged(ID, Verdict.IGNORE, "too-old"), NOW) == [Count("frames_ignored", "too-old")]
+
+
+@pytest.mark.parametrize("reason", sorted(NO_ROOM))
+def test_what_was_ignored_for_want_of_room_is_looked_at_again_from_another_peer(reason: str) -> None:
+    router = a_router(A, B)
+    router.handle(from_peer(A), NOW)
+    router.handle(Judged(ID, Verdict.IGNORE, reason), NOW)
+    assert router.handle(from_peer(B), NOW) == [Inspect(B, ID, T, DATA)]
+
+
+def test_what_was_ignored_for_itself_is_not_looked_at_again() -> None:
+    router = a_router(A, B)
+    router.handle(from_peer(A), NOW)
+    router.handle(Judged(ID, Verdict.IGNORE, "too-old"), NOW)
+    assert router.handle(from_peer(B), NOW) == [Count("frames_ignored", "duplicate")]
 
 
 def test_a_rejected_message_goes_nowhere_and_too_many_disconnect_the_sender() -> None:
