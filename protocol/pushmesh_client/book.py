@@ -4,24 +4,26 @@ section 6).
 Two envelopes in one slot void it, so a slot is never given twice, not even after a crash. One process writes a book.
 """
 
-import fcntl
-import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import msgspec
 
 from pushmesh_protocol.types import Account, Epoch
 
 from .errors import BookError, NoFreeSlot
+from .journal import Journal
 
 TRIES = 64
 """How often a random place is tried before the range counts as full."""
+
+FEW_LINES = 256
+"""A file with so many lines that no longer count is left as it is."""
 
 Slots = tuple[bytes, int]
 """(account, epoch)."""
@@ -47,11 +49,10 @@ class SlotBook:
         """Raises BookError where the file cannot be used or another process has it open."""
         self._used: dict[Slots, set[int]] = {}
         self._open: dict[tuple[bytes, int, int], Reservation] = {}
-        path = None if path is None else Path(path)
-        self._file = None if path is None else _open_locked(path)
-        if self._file is not None:
+        self._journal = None if path is None else Journal(Path(path))
+        if self._journal is not None:
             try:
-                self._replay(self._file, path)
+                self._replay(self._journal, path)
             except BookError:
                 self.close()
                 raise
@@ -67,10 +68,9 @@ class SlotBook:
         self.close()
 
     def close(self) -> None:
-        """Idempotent."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Idempotent; a book with a file takes no reservation any more."""
+        if self._journal is not None:
+            self._journal.close()
 
     def is_free(self, account: Account, epoch: Epoch, first_seq: int, covered: int) -> bool:
         """Whether this book has given none of these slots."""
@@ -114,35 +114,28 @@ class SlotBook:
         self._forget(reservation.account, reservation.epoch)
 
     def _forget(self, account: Account, epoch: Epoch) -> None:
-        for old in [key for key in self._used if key[0] == account and key[1] < epoch - 1]:
+        for old in [key for key in list(self._used) if key[0] == account and key[1] < epoch - 1]:
             del self._used[old]
-        for open_key in [key for key in self._open if key[0] == account and key[1] < epoch - 1]:
-            del self._open[open_key]
+        for open_key in [key for key in list(self._open) if key[0] == account and key[1] < epoch - 1]:
+            self._open.pop(open_key, None)  # another thread may have settled it
 
     def _append(self, entry: list[Any], *, sync: bool = True) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write(msgspec.json.encode(entry) + b"\n")
-            self._file.flush()
-            if sync:
-                os.fsync(self._file.fileno())
-        except (OSError, ValueError) as error:
-            raise BookError(f"the slot book cannot be written: {error}") from error
+        if self._journal is not None:
+            self._journal.append(msgspec.json.encode(entry), sync=sync)
 
-    def _replay(self, file: IO[bytes], path: Path | None) -> None:
-        file.seek(0)
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):  # a crash while writing: nothing was signed for it
-                file.truncate(file.seek(0, os.SEEK_END) - len(line))
-                break
+    def _replay(self, journal: Journal, path: Path | str | None) -> None:
+        lines, slots = journal.lines(), []
+        for number, line in enumerate(lines, 1):
             try:
-                self._replay_line(msgspec.json.decode(line))
+                slots.append(self._replay_line(msgspec.json.decode(line)))
             except (msgspec.DecodeError, ValueError, TypeError, KeyError) as error:
-                raise BookError(f"line {number} of the slot book {path} cannot be read") from error
-        file.seek(0, os.SEEK_END)
+                mend = "restore it from a copy, or move it away when the epoch after its last one is over"
+                raise BookError(f"line {number} of the slot book {path} cannot be read; {mend}") from error
+        kept = [line for line, each in zip(lines, slots, strict=True) if each in self._used]
+        if len(lines) > 2 * len(kept) + FEW_LINES:
+            journal.rewrite(kept)
 
-    def _replay_line(self, entry: list[Any]) -> None:
+    def _replay_line(self, entry: list[Any]) -> Slots:
         match entry:
             case ["reserve", str(account), int(epoch), int(first), int(covered), int(kind), list(bodies)]:
                 decoded = tuple(b64decode(body, validate=True) for body in bodies)
@@ -151,23 +144,9 @@ class SlotBook:
                 self._open.pop((bytes.fromhex(account), epoch, first), None)
             case _:
                 raise ValueError("unknown entry")
+        return bytes.fromhex(account), epoch
 
 
 def free_of(book: SlotBook, account: Account, epoch: Epoch, seqs: Iterable[int]) -> list[int]:
     """Those single slots that the book has not given."""
     return [seq for seq in seqs if book.is_free(account, epoch, seq, 1)]
-
-
-def _open_locked(path: Path) -> IO[bytes]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise BookError(f"the slot book {path} cannot be opened: {error.strerror}") from error
-    file = os.fdopen(descriptor, "r+b")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise BookError(f"the slot book {path} is in use by another process; one at a time may sign") from error
-    return file

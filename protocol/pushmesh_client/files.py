@@ -14,23 +14,23 @@ def write_private(path: Path, document: dict[str, Any], *, replace: bool = False
     bad disk."""
     text = json.dumps(document, indent=2) + "\n"
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    if path.exists() and not replace:
-        raise KeyFileError(f"{path} exists already; it is not overwritten")
     try:
+        if path.exists() and not replace:
+            raise KeyFileError(f"{path} exists already and is not overwritten; name another file, or move it away")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
         try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             if replace:
                 fresh.replace(path)
             else:
                 os.link(fresh, path)  # unlike a rename it fails where another process was faster
         finally:
             fresh.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -42,20 +42,23 @@ def read_private(path: Path) -> dict[str, Any]:
         text = path.read_text()
     except FileNotFoundError as error:
         raise KeyFileError(f"there is no file {path}") from error
-    except (OSError, UnicodeError) as error:
-        raise KeyFileError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise KeyFileError(f"{path} cannot be read: it is not UTF-8") from error
     if mode & 0o077:
         raise KeyFileError(f"{path} can be read by others; run: chmod 600 {path}")
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise KeyFileError(f"{path} is not JSON") from error
+        raise KeyFileError(f"{path} is not JSON: restore it from a copy, or move it away to make a new one") from error
     if not isinstance(document, dict):
-        raise KeyFileError(f"{path} is not a JSON object")
+        raise KeyFileError(f"{path} is not a JSON object: restore it from a copy, or move it away to make a new one")
     return document
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Puts on disk which files a folder has. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -18,6 +18,7 @@ from pushmesh_protocol.frames import Part, encode_frame, open_publish
 from pushmesh_protocol.kinds import Grant, Scope
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.network import Network
+from pushmesh_protocol.types import Account
 
 from .errors import KeyFileError
 from .files import read_private, write_private
@@ -99,7 +100,7 @@ def grant_body(
     )
 
 
-def save_session(path: Path, network: Network, session: SessionGrant) -> None:
+def save_session(path: Path | str, network: Network, session: SessionGrant) -> None:
     """Write the session file, mode 0600, over an older one."""
     document = {
         "format": FORMAT,
@@ -107,12 +108,13 @@ def save_session(path: Path, network: Network, session: SessionGrant) -> None:
         "seed": "0x" + session.seed.hex(),
         "grant": b64encode(session.frame).decode(),
     }
-    write_private(path, document, replace=True)
+    write_private(Path(path), document, replace=True)
 
 
-def load_session(path: Path, network: Network, now_ms: int) -> SessionGrant | None:
-    """The session of a file; None where there is none, its grant is over, or it is of another network. Raises
-    KeyFileError."""
+def load_session(path: Path | str, network: Network, account: Account, now_ms: int) -> SessionGrant | None:
+    """The account's session in a file; None where there is none, its grant is over, or it is of another network.
+    Raises KeyFileError."""
+    path = Path(path)
     if not path.exists():
         return None
     document = read_private(path)
@@ -128,4 +130,6 @@ def load_session(path: Path, network: Network, now_ms: int) -> SessionGrant | No
         raise KeyFileError(f"{path} is not a session file: remove it, a new one is made") from None
     if not isinstance(grant.body, Grant) or len(seed) != 32 or grant.body.key != public_key(seed):
         raise KeyFileError(f"{path} holds a grant for another key: remove it, a new one is made")
+    if grant.author != account:
+        raise KeyFileError(f"{path} holds another wallet's session key: remove it, a new one is made")
     return SessionGrant(seed, grant) if grant.body.expires_at > now_ms else None

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_client.book import Reservation, SlotBook, free_of
+from pushmesh_client.book import FEW_LINES, Reservation, SlotBook, free_of
 from pushmesh_client.errors import BookError, NoFreeSlot
 from pushmesh_protocol.types import Account, Epoch
 
@@ -84,10 +84,30 @@ def test_old_epochs_are_forgotten_and_other_epochs_do_not_share_slots() -> None:
     assert [entry.epoch for entry in book.unsettled()] == [501, 502]
 
 
-def test_a_closed_book_writes_nothing(tmp_path: Path) -> None:
+def test_a_closed_book_gives_nothing(tmp_path: Path) -> None:
     book = SlotBook(tmp_path / "slots")
     book.close()
     book.close()
-    size = (tmp_path / "slots").stat().st_size
-    book.reserve(a_reservation())
-    assert (tmp_path / "slots").stat().st_size == size
+    with pytest.raises(BookError, match="closed"):
+        book.reserve(a_reservation())
+    assert (tmp_path / "slots").read_bytes() == b""
+    assert book.unsettled() == ()
+
+
+def test_a_file_does_not_grow_with_epochs_that_are_over(tmp_path: Path) -> None:
+    path = tmp_path / "slots"
+    with SlotBook(path) as book:
+        for epoch in range(500, 505):
+            for first in range(FEW_LINES):
+                book.reserve(a_reservation(first, epoch=Epoch(epoch)))
+                book.settle(a_reservation(first, epoch=Epoch(epoch)))
+        waiting = a_reservation(9_999, epoch=Epoch(503))
+        book.reserve(waiting)
+    long = path.stat().st_size
+    with SlotBook(path) as book:
+        assert book.unsettled() == (waiting,)
+        assert not book.is_free(WHO, Epoch(503), 7, 1)
+    assert path.stat().st_size < long / 2
+    with SlotBook(path) as book:
+        assert book.unsettled() == (waiting,)
+        assert not book.is_free(WHO, Epoch(504), 7, 1)

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,20 @@ def test_a_file_that_others_can_read_is_refused_with_the_command_that_mends_it(t
         read_private(path)
     with pytest.raises(KeyFileError, match="there is no file"):
         read_private(tmp_path / "absent.json")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(KeyFileError, match=r"secret\.json cannot be written: File too large"):
+            write_private(tmp_path / "secret.json", {"a": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_place_of_a_file_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError) as said:
+        read_private(tmp_path)
+    assert str(said.value) == f"{tmp_path} cannot be read: Is a directory"

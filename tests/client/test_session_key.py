@@ -13,6 +13,7 @@ from support.bodies import ISSUED_AT, a_network
 from support.wallets import a_session, a_wallet
 
 NETWORK = a_network()
+OWNER = a_wallet()
 
 
 def test_the_grant_names_the_key_and_lets_it_log_in() -> None:
@@ -31,10 +32,10 @@ def test_a_saved_session_comes_back_until_its_grant_is_over(tmp_path: Path) -> N
     path, session = tmp_path / "s.json", a_session(NETWORK, a_wallet(), ISSUED_AT)
     save_session(path, NETWORK, session)
     save_session(path, NETWORK, session)
-    assert load_session(path, NETWORK, ISSUED_AT) == session
-    assert load_session(path, NETWORK, ISSUED_AT + GRANT_LIFE_MS) is None
-    assert load_session(path, a_network(name="other"), ISSUED_AT) is None
-    assert load_session(tmp_path / "absent.json", NETWORK, ISSUED_AT) is None
+    assert load_session(path, NETWORK, OWNER.account, ISSUED_AT) == session
+    assert load_session(path, NETWORK, OWNER.account, ISSUED_AT + GRANT_LIFE_MS) is None
+    assert load_session(path, a_network(name="other"), OWNER.account, ISSUED_AT) is None
+    assert load_session(tmp_path / "absent.json", NETWORK, OWNER.account, ISSUED_AT) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,14 @@ def test_a_session_file_that_is_wrong_is_refused(tmp_path: Path, change: dict[st
     save_session(path, NETWORK, a_session(NETWORK, a_wallet(), ISSUED_AT))
     write_private(path, json.loads(path.read_text()) | change, replace=True)
     with pytest.raises(KeyFileError):
-        load_session(path, NETWORK, ISSUED_AT)
+        load_session(path, NETWORK, OWNER.account, ISSUED_AT)
+
+
+def test_another_wallets_session_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    save_session(str(path), NETWORK, a_session(NETWORK, a_wallet(2), ISSUED_AT))
+    with pytest.raises(KeyFileError, match="another wallet's session key: remove it"):
+        load_session(str(path), NETWORK, OWNER.account, ISSUED_AT)
 
 
 @pytest.mark.parametrize("allowance", [0, 64, 10_000, 2**22, 2**32])

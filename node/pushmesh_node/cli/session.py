@@ -8,6 +8,8 @@ from pathlib import Path
 from pushmesh_client import (
     Dapp,
     Node,
+    Refused,
+    SessionGrant,
     SlotBook,
     Subscriber,
     Wallet,
@@ -17,6 +19,7 @@ from pushmesh_client import (
 )
 from pushmesh_client.author import unix_ms
 
+from .exits import Exit
 from .guard import CommandError
 
 
@@ -57,21 +60,26 @@ async def open_subscriber(
     nodes = [open_node(each) for each in (url, *others)]
     try:
         if with_session:
-            await _ensure_session(nodes[0], wallet, wallet_path)
-        session = load_session(session_path(wallet_path), await nodes[0].network(), unix_ms()) if with_session else None
-        if with_session:
+            session = await _session(nodes[0], wallet, wallet_path)
             yield Subscriber(nodes[0], wallet, SlotBook(), session=session, others=nodes[1:])
         else:
             with SlotBook(book_path(wallet_path)) as book:
                 yield Subscriber(nodes[0], wallet, book, others=nodes[1:])
+    except Refused as refusal:
+        if not with_session or refusal.reason != "grant-revoked":
+            raise
+        mend = f"remove {session_path(wallet_path)}, and a new session key is made"
+        raise CommandError(f"the node refused: {refusal}; {mend}", Exit.REFUSED) from refusal
     finally:
         for node in nodes:
             await node.close()
 
 
-async def _ensure_session(node: Node, wallet: Wallet, wallet_path: Path) -> None:
-    network = await node.network()
-    if load_session(session_path(wallet_path), network, unix_ms()) is None:
+async def _session(node: Node, wallet: Wallet, wallet_path: Path) -> SessionGrant:
+    network, path = await node.network(), session_path(wallet_path)
+    session = load_session(path, network, wallet.account, unix_ms())
+    if session is None:
         with SlotBook(book_path(wallet_path)) as book:
             session = await Subscriber(node, wallet, book).grant()
-        save_session(session_path(wallet_path), network, session)
+        save_session(path, network, session)
+    return session

@@ -22,7 +22,7 @@ async def test_a_session_is_made_once_and_kept_beside_the_wallet(url: str, tmp_p
                 pass
     assert sessions[0] == sessions[1] is not None
     async with open_node(url) as node:
-        assert load_session(session_path(path), await node.network(), unix_ms()) == sessions[0]
+        assert load_session(session_path(path), await node.network(), a_wallet().account, unix_ms()) == sessions[0]
 
 
 async def test_a_dapp_holds_the_book_and_a_lost_wallet_is_said(url: str, tmp_path: Path) -> None:
