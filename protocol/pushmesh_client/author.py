@@ -30,6 +30,7 @@ from .compose import (
     Fill,
     body_cost,
     check_before_signing,
+    check_leaf_before_signing,
     frames_of_batch,
     notification_of,
     seq_range,
@@ -136,8 +137,7 @@ class Author:
             )
 
         for draft in drafts:
-            body = notification_of(draft, topic, issued_at, SEQ_PLACEHOLDER)
-            check_before_signing(network, Kind.NOTIFICATION, self.signer.account, body)
+            check_leaf_before_signing(network, self.signer.account, topic, draft, issued_at)
         reservation = await self._reserve(network, Kind.NOTIFICATION, issued_at, len(drafts), bodies)
         published = await self._publish_reserved_batch(network, reservation)
         for index, leaf in enumerate(published):
@@ -148,6 +148,10 @@ class Author:
                     lambda at, seq: notification_of(draft, topic, at, seq),  # noqa: B023  # called within this turn
                 )
         return published
+
+    async def check_leaf(self, topic: Topic, draft: Draft) -> None:
+        """Raise Refusal where `publish_batch` would, before anything is signed."""
+        check_leaf_before_signing(await self.node.network(), self.signer.account, topic, draft, self._now_ms())
 
     async def resume(self) -> list[Published]:
         """Send again what an earlier run reserved and got no answer for: the same bytes; what is too old is cancelled

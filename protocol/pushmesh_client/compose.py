@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pushmesh_protocol.accounts import Topic, parse_account
 from pushmesh_protocol.auth.signing import Key, sign_batch, sign_envelope
 from pushmesh_protocol.auth.statement import Batch
-from pushmesh_protocol.checks import check_item, check_leaf
+from pushmesh_protocol.checks import check_content, check_item, check_leaf
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification, check_body, decode_body
+from pushmesh_protocol.kinds import PRIVATE_KINDS, Action, AnyBody, Kind, Notification
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.network import Network
+from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.tree import audit_path, root_of
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.work import find_work, required_bits
@@ -24,7 +25,7 @@ DEFAULT_LIFE_MS = 7 * DAY_MS
 SEQ_PLACEHOLDER = 2**32 - 1
 """The longest encoding that a seq can have: a body measured with it never turns out longer."""
 
-_PLACE = re.compile(r"`?\$\[(\d{1,2})\]`?")
+_PLACE = re.compile(r"`\$\[(\d{1,2})\]([^`]*)`")
 
 Fill = Callable[[int, int], AnyBody]
 """`fill(issued_at_ms, seq)` makes the body; it is asked again with another seq where a slot turned out void."""
@@ -101,12 +102,21 @@ def check_before_signing(network: Network, kind: int, account: Account, body: An
 
     Before a slot is taken, since a slot's bytes are kept until a node has answered for them."""
     try:
-        decode_body(kind, pack(body))
+        check_content(network, kind, account, pack(body))
     except Refusal as refusal:
         names = body.__struct_fields__
-        detail = _PLACE.sub(lambda found: names[int(found[1])], refusal.detail)
+        detail = _PLACE.sub(lambda found: names[int(found[1])] + found[2], refusal.detail)
         raise Refusal(refusal.reason, refusal.rule, detail) from refusal
-    check_body(kind, account, body, network.wallet_range)
+
+
+def check_leaf_before_signing(network: Network, account: Account, topic: Topic, draft: Draft, now_ms: int) -> None:
+    """The same for a draft that is to be a leaf of a batch (SPEC 5.11)."""
+    body = notification_of(draft, topic, now_ms, SEQ_PLACEHOLDER)
+    check_before_signing(network, Kind.NOTIFICATION, account, body)
+    size, limit = len(pack(body)), network.limits.leaf_bytes
+    if size > limit:
+        detail = f"it has {size} bytes, and one of many under one signature at most {limit}: publish it by itself"
+        raise Refusal(Reason.BAD_BATCH_LEAF, "5.11", detail)
 
 
 def signed_envelope(network: Network, key: Key, account: Account, kind: int, body: AnyBody) -> Envelope:

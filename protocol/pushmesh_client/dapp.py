@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pushmesh_protocol.accounts import Topic, parse_topic
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Category, Kind, Setting, TopicDetails
 from pushmesh_protocol.kinds.retraction import REPLACED_BY, RETRACT
 from pushmesh_protocol.limits import DAY_MS
@@ -26,8 +26,8 @@ class Dapp:
         self.author = Author(node, signer or Signer(wallet.key, wallet.account), slots)
 
     def topic(self, name: str) -> Topic:
-        """The wallet's topic of that name; a full `<owner>/<name>` is taken as it is. Raises AccountError."""
-        return parse_topic(name if "/" in name else f"{self.wallet.display}/{name}")
+        """See `Wallet.topic`."""
+        return self.wallet.topic(name)
 
     async def create_topic(
         self,
@@ -53,19 +53,23 @@ class Dapp:
 
     async def publish(self, topic: Topic | str, draft: Draft | None = None, **members: Any) -> Published:
         """Publish one notification: a Draft, or its members by name (`title=..., body=..., to=[...]`)."""
-        chosen = self.topic(topic) if isinstance(topic, str) else topic
+        chosen = self._chosen(topic)
         said = draft if draft is not None else Draft(**members)
         return await self.author.publish(Kind.NOTIFICATION, lambda at, seq: notification_of(said, chosen, at, seq))
 
     async def publish_batch(self, topic: Topic | str, drafts: Sequence[Draft]) -> list[Published]:
         """Publish individual notifications under as few signatures as possible: one for each 1,024 of them. In the
         drafts' order."""
-        chosen = self.topic(topic) if isinstance(topic, str) else topic
+        chosen = self._chosen(topic)
         step = (await self.author.node.network()).limits.batch_count
         published: list[Published] = []
         for first in range(0, len(drafts), step):
             published += await self.author.publish_batch(chosen, drafts[first : first + step])
         return published
+
+    async def check_leaf(self, topic: Topic | str, draft: Draft) -> None:
+        """Raise Refusal where a draft can be no part of a batch: of many, one that is wrong is better found first."""
+        await self.author.check_leaf(self._chosen(topic), draft)
 
     async def retract(self, published: Published) -> Published:
         """Take a notification back."""
@@ -82,3 +86,6 @@ class Dapp:
     async def resume(self) -> list[Published]:
         """Send again what an earlier run of this dapp got no answer for."""
         return await self.author.resume()
+
+    def _chosen(self, topic: Topic | str) -> Topic:
+        return self.topic(topic) if isinstance(topic, str) else topic

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from pushmesh_protocol.accounts import display_account
+from pushmesh_protocol.accounts import Topic, display_account, parse_topic
 from pushmesh_protocol.auth.signing import SolanaKey, WalletKey, account_of
 from pushmesh_protocol.types import Account
 
@@ -27,6 +27,10 @@ class Wallet:
     def display(self) -> str:
         """CAIP-10 form of the account."""
         return display_account(self.account)
+
+    def topic(self, name: str) -> Topic:
+        """This wallet's topic of that name; a full `<owner>/<name>` is taken as it is. Raises AccountError."""
+        return parse_topic(name if "/" in name else f"{self.display}/{name}")
 
 
 def wallet_of(key: WalletKey | SolanaKey) -> Wallet:

@@ -25,7 +25,7 @@ def check_item(
     if (kind in PRIVATE_KINDS) != private:
         raise Refusal(Reason.PRIVATE_KIND, "4.5", "private kinds are posted to one node, the others are gossiped")
     check_account("author", author)
-    body = _check_body(network, kind, author, body_bytes)
+    body = check_content(network, kind, author, body_bytes)
     # [REJECT] a scheme that this author may not use (SPEC 5.2)
     check_scheme(author, kind, auth)
     cost = 0 if private else network.slot_cost(kind, author, body_bytes)
@@ -41,7 +41,7 @@ def check_leaf(network: Network, statement: Statement, index: int, body_bytes: b
     if len(body_bytes) > network.limits.leaf_bytes:
         raise _bad_leaf("the leaf's body is larger than a leaf may be")
     author, kind = Account(statement.author), statement.kind
-    body = _check_body(network, kind, author, body_bytes)
+    body = check_content(network, kind, author, body_bytes)
     if body.topic != statement.topic:
         raise _bad_leaf("the leaf's topic is not the statement's")
     if body.seq != statement.first_seq + index:
@@ -58,7 +58,8 @@ def _bad_leaf(detail: str) -> Refusal:
     return Refusal(Reason.BAD_BATCH_LEAF, "5.11", detail)
 
 
-def _check_body(network: Network, kind: int, author: bytes, body_bytes: bytes) -> AnyBody:
+def check_content(network: Network, kind: int, author: bytes, body_bytes: bytes) -> AnyBody:
+    """The body, checked for itself, whatever it is signed with. Raises Refusal."""
     body = decode_body(kind, body_bytes)
     check_body(kind, Account(author), body, network.wallet_range)
     if body.issued_at < network.epoch_origin_ms:

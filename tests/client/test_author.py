@@ -14,6 +14,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.kinds.registry import AnyBody
+from pushmesh_protocol.limits import DAY_MS
 from support.running_node import port_of, running_node, url_of
 from support.wallets import a_note, a_wallet
 
@@ -128,14 +129,21 @@ async def test_a_node_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> 
 
 async def test_a_body_that_breaks_a_rule_is_raised_and_a_refusal_by_the_node_is_answered(node: Node) -> None:
     book = SlotBook()
-    for draft in (Draft(title="a\u202eb"), Draft(title="x" * 257)):
-        with pytest.raises(Refusal, match="title"):
+    wrong = (
+        (Draft(title="a\u202eb"), "title"),
+        (Draft(title="x" * 257), "title"),
+        (Draft(title="x", life_ms=31 * DAY_MS), "lives longer"),
+    )
+    for draft, word in wrong:
+        with pytest.raises(Refusal, match=word):
             await an_author(node, book).publish(
                 Kind.NOTIFICATION,
                 lambda at, seq, draft=draft: notification_of(draft, TOPIC, at, seq),  # type: ignore[misc]  # a default
             )
-        with pytest.raises(Refusal, match="title"):
+        with pytest.raises(Refusal, match=word):
             await an_author(node, book).publish_batch(TOPIC, [Draft(title="good"), draft])
+    with pytest.raises(Refusal, match="publish it by itself"):
+        await an_author(node, book).publish_batch(TOPIC, [Draft(title="good"), Draft(body="x" * 2048)])
     assert book.unsettled() == ()
     ahead = await an_author(node, now_ms=lambda: unix_ms() + 600_000).publish(Kind.NOTIFICATION, fill)
     assert (ahead.ok, ahead.outcome.reason) == (False, "ahead-of-time")

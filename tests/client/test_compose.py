@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from pushmesh_client.compose import (
     Draft,
     audience_of,
     body_cost,
+    check_before_signing,
+    check_leaf_before_signing,
     frames_of_batch,
     notification_of,
     seq_range,
@@ -18,8 +22,9 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import AccountError, Refusal
 from pushmesh_protocol.frames import Part, open_frame, open_publish
 from pushmesh_protocol.judge import check_slot
-from pushmesh_protocol.kinds import Kind
+from pushmesh_protocol.kinds import Kind, SettingChoice, Subscription
 from pushmesh_protocol.network import Parameters
+from pushmesh_protocol.reasons import Reason
 from support.bodies import ISSUED_AT, a_network
 from support.wallets import GENEROUS, a_note, a_signed_batch, a_signed_note, a_wallet
 
@@ -123,3 +128,18 @@ def test_a_field_that_is_too_long_is_named() -> None:
             signed_envelope(NETWORK, OWNER.key, OWNER.account, Kind.NOTIFICATION, body)
         with pytest.raises(Refusal, match=f"at {field}"):
             signed_batch(NETWORK, OWNER.key, OWNER.account, [body])
+
+
+def test_a_place_within_a_field_is_named_by_the_field() -> None:
+    body = Subscription(ISSUED_AT, 1, ISSUED_AT + 1, TOPIC, True, [SettingChoice("Not A Slug", 1)], False)
+    with pytest.raises(Refusal, match=r"at settings\[0\]\[0\] \(SPEC"):
+        check_before_signing(NETWORK, Kind.SUBSCRIPTION, OWNER.account, body)
+
+
+def test_a_leaf_may_be_as_large_as_the_network_says_and_no_larger() -> None:
+    room = NETWORK.limits.leaf_bytes - len(pack(a_note(OWNER, ISSUED_AT, 2**32 - 1, title="x", body="x" * 300)))
+    fits = Draft(title="x", body="x" * (300 + room))
+    check_leaf_before_signing(NETWORK, OWNER.account, TOPIC, fits, ISSUED_AT)
+    with pytest.raises(Refusal) as said:
+        check_leaf_before_signing(NETWORK, OWNER.account, TOPIC, replace(fits, body="x" * (301 + room)), ISSUED_AT)
+    assert (said.value.reason, said.value.rule) == (Reason.BAD_BATCH_LEAF, "5.11")

@@ -6,6 +6,8 @@ import pytest
 from pushmesh_client.errors import KeyFileError
 from pushmesh_client.files import write_private
 from pushmesh_client.wallet import load_wallet, new_wallet, save_wallet
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.errors import AccountError
 from support.wallets import a_wallet
 
 
@@ -44,3 +46,11 @@ def test_a_wallet_file_that_is_wrong_is_refused_without_its_key(
         load_wallet(tmp_path / "w.json")
     assert (b"\x01" * 32).hex() not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_topic_is_the_wallets_own_by_its_name_and_anybodys_in_full() -> None:
+    wallet, other = a_wallet(1), a_wallet(2)
+    assert wallet.topic("prices") == Topic(wallet.account, "prices")
+    assert wallet.topic(f"{other.display}/prices") == Topic(other.account, "prices")
+    with pytest.raises(AccountError):
+        wallet.topic("Not A Topic")

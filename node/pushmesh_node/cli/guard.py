@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
+from ..streams import flush_or_forget
 from .exits import Exit
 
 P = ParamSpec("P")
@@ -30,11 +31,12 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(command)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+            sys.stdout.flush()
+            return result
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
         except BrokenPipeError:  # `pushmesh inbox | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(Exit.OK) from None
         except Exception as error:
             if isinstance(error, typer.Exit | typer.Abort | typer.BadParameter):
@@ -44,6 +46,8 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
             sentence, code = explain_error(error)
             print(f"pushmesh: {sentence}", file=sys.stderr)
             raise typer.Exit(code) from None
+        finally:
+            flush_or_forget()
 
     return call
 
@@ -72,8 +76,8 @@ def explain_error(error: Exception) -> tuple[str, Exit]:
         return f"the node refused: {text}", Exit.REFUSED
     if isinstance(error, client.ClientError | LabError):
         return text, Exit.REFUSED
-    if isinstance(error, Refusal):
-        return f"{error.detail} ({error.reason}, SPEC {error.rule})", Exit.REFUSED
+    if isinstance(error, Refusal):  # found here, before anything was signed
+        return f"{error.detail} ({error.reason}, SPEC {error.rule})", Exit.USAGE
     if isinstance(error, ConfigError | NetworkFileError | AccountError):
         return text, Exit.USAGE
     if isinstance(error, OSError):

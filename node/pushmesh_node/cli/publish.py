@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from .output import emit, notes, people
 from .topic import outcome_document, report_published
 
 if TYPE_CHECKING:
-    from pushmesh_client import Draft, Published
+    from pushmesh_client import Dapp, Draft, Published
 
 STEP = 1024
 
@@ -57,8 +57,8 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish to a topic of your wallet: to all subscribers, or with --to to the accounts that you name."""
-    if bool(file) == bool(title or body):
-        raise CommandError("say what to publish: --title and --body for one notification, or --file for many")
+    if bool(file) == bool(title or body or url or to or category):
+        raise CommandError("say what to publish: --title and --body for one notification, or --file alone for many")
     if file:
         asyncio.run(_publish_many(topic, read_drafts(file), node, wallet, as_json))
         return
@@ -74,50 +74,73 @@ async def _publish_one(topic: str, draft: "Draft", node: str, wallet: Path, as_j
     report_published("the notification", published, as_json)
 
 
-async def _publish_many(topic: str, drafts: Sequence["Draft"], node: str, wallet: Path, as_json: bool) -> None:
+async def _publish_many(topic: str, drafts: Mapping[int, "Draft"], node: str, wallet: Path, as_json: bool) -> None:
     from rich.progress import track
 
     from .session import open_dapp
 
     published: list[Published] = []
     async with open_dapp(node, wallet) as dapp:
-        steps = range(0, len(drafts), STEP)
+        for number, draft in drafts.items():  # all of them before the first is signed
+            await _check_line(dapp, topic, number, draft)
+        listed = list(drafts.values())
+        steps = range(0, len(listed), STEP)
         for first in track(steps, "publishing", console=notes(), transient=True, disable=as_json or len(steps) < 2):
-            published += await dapp.publish_batch(topic, drafts[first : first + STEP])
-    refused = [(number, each) for number, each in enumerate(published, 1) if not each.ok]
+            published += await dapp.publish_batch(topic, listed[first : first + STEP])
+    report_many(dict(zip(drafts, published, strict=True)), as_json)
+
+
+async def _check_line(dapp: "Dapp", topic: str, number: int, draft: "Draft") -> None:
+    from pushmesh_protocol.errors import Refusal
+
+    try:
+        await dapp.check_leaf(topic, draft)
+    except Refusal as refusal:
+        raise CommandError(
+            f"line {number}: {refusal.detail} ({refusal.reason}, SPEC {refusal.rule}); nothing was published"
+        ) from refusal
+
+
+def report_many(published: Mapping[int, "Published"], as_json: bool) -> None:
+    """Print the outcomes of a file's lines; ends the command with REFUSED where the node did not take all of them."""
+    refused = {number: each.outcome for number, each in published.items() if not each.ok}
     if as_json:
         document = {"published": len(published) - len(refused), "refused": len(refused)}
-        emit(document | {"outcomes": [outcome_document(each) for each in published]})
+        emit(document | {"outcomes": [outcome_document(each) for each in published.values()]})
     else:
         people().print(f"[green]{len(published) - len(refused)}[/] of {len(published)} notifications are durable")
     if refused:
-        number, each = refused[0]
-        first_reason = f"{each.outcome.reason}: {each.outcome.detail}"
-        raise CommandError(f"{len(refused)} were refused, the first is number {number}: {first_reason}", Exit.REFUSED)
+        number, outcome = next(iter(refused.items()))
+        first = f"the first is line {number}: {outcome.reason}: {outcome.detail}"
+        raise CommandError(f"the node refused {len(refused)} notifications, {first}", Exit.REFUSED)
 
 
-def read_drafts(file: str) -> list["Draft"]:
-    """The drafts of a JSONL file, `-` is standard input. Raises CommandError that names the line."""
+def read_drafts(file: str) -> dict[int, "Draft"]:
+    """The drafts of a JSONL file by their line, `-` is standard input. Raises CommandError that names the line."""
+    from pushmesh_protocol.errors import AccountError
+
+    source = "standard input" if file == "-" else file
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
-    drafts = []
+        raise CommandError(f"{source} cannot be read: {error.strerror}") from error
+    drafts = {}
     for number, text in enumerate(data.splitlines(), 1):
         if text.strip():
             try:
-                drafts.append(draft_of(msgspec.json.decode(text, type=Line)))
-            except msgspec.DecodeError as error:
-                raise CommandError(f"line {number} of {file} is no notification: {error}") from error
+                drafts[number] = draft_of(msgspec.json.decode(text, type=Line))
+            except (msgspec.DecodeError, AccountError) as error:
+                raise CommandError(f"line {number} of {source} is no notification: {error}") from error
     if not drafts:
-        raise CommandError(f"{file} holds no notification")
+        raise CommandError(f"{source} holds no notification")
     return drafts
 
 
 def draft_of(line: Line) -> "Draft":
-    """What the SDK publishes."""
+    """What the SDK publishes. Raises AccountError."""
     from pushmesh_client import Draft
+    from pushmesh_client.compose import audience_of
 
-    members: dict[str, Any] = msgspec.structs.asdict(line)
+    members: dict[str, Any] = msgspec.structs.asdict(line) | {"to": audience_of(line.to)}
     life_s = members.pop("life_s")
     return Draft(**members) if life_s is None else Draft(**members, life_ms=life_s * 1000)

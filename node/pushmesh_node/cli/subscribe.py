@@ -26,13 +26,15 @@ def subscribe(
     settings = dict(_setting_of(text) for text in setting or ())
 
     async def say() -> None:
+        from pushmesh_protocol.accounts import display_topic
+
         async with open_subscriber(node, wallet, with_session=False) as subscriber:
-            full = topic if "/" in topic else f"{subscriber.wallet.display}/{topic}"
+            chosen = subscriber.wallet.topic(topic)
             if off:
-                published = await subscriber.unsubscribe(full)
+                published = await subscriber.unsubscribe(chosen)
             else:
-                published = await subscriber.subscribe(full, settings=settings or None, receipts=receipts)
-        report_published(f"{'off' if off else 'on'}: {full}", published, as_json)
+                published = await subscriber.subscribe(chosen, settings=settings or None, receipts=receipts)
+        report_published(f"{'off' if off else 'on'}: {display_topic(chosen)}", published, as_json)
 
     asyncio.run(say())
 

@@ -47,15 +47,15 @@ def create(
 def show(topic: TopicName, node: NodeUrl = URL, wallet: WalletPath = DEFAULT_WALLET, as_json: AsJson = False) -> None:
     """Show a topic as a node knows it."""
     from pushmesh_client.wallet import load_wallet
-    from pushmesh_protocol.accounts import parse_topic
+    from pushmesh_protocol.accounts import display_topic, parse_topic
 
     from .session import open_node
 
-    full = topic if "/" in topic else f"{load_wallet(wallet).display}/{topic}"
+    chosen = parse_topic(topic) if "/" in topic else load_wallet(wallet).topic(topic)
 
     async def ask() -> dict[str, Any]:
         async with open_node(node) as asked:
-            return await asked.topic(parse_topic(full))
+            return await asked.topic(chosen)
 
     answer = asyncio.run(ask())
     if as_json:
@@ -63,7 +63,7 @@ def show(topic: TopicName, node: NodeUrl = URL, wallet: WalletPath = DEFAULT_WAL
         return
     body = answer["topic"]["fields"]
     out = people()
-    out.print(f"[bold]{plain(body['title'])}[/]  {full}")
+    out.print(f"[bold]{plain(body['title'])}[/]  {display_topic(chosen)}")
     if body["description"]:
         out.print(f"  {plain(body['description'])}")
     out.print(f"  subscribers    {answer['subscribers']}")

@@ -21,7 +21,7 @@ from pushmesh_protocol.reasons import Reason
         (client.Refused("no", reason="forbidden", rule="11.3"), Exit.REFUSED, "SPEC 11.3"),
         (client.BookError("in use"), Exit.REFUSED, "in use"),
         (NodeDied("node 1 ended"), Exit.REFUSED, "node 1 ended"),
-        (Refusal(Reason.MALFORMED, "3.3", "controls"), Exit.REFUSED, "SPEC 3.3"),
+        (Refusal(Reason.MALFORMED, "3.3", "controls"), Exit.USAGE, "SPEC 3.3"),
         (ConfigError("api.port"), Exit.USAGE, "api.port"),
         (NetworkFileError("nonce"), Exit.USAGE, "nonce"),
         (AccountError("CAIP-10"), Exit.USAGE, "CAIP-10"),

@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from pushmesh_client import Outcome, Published
+from pushmesh_node.cli.exits import Exit
 from pushmesh_node.cli.guard import CommandError
-from pushmesh_node.cli.publish import read_drafts
+from pushmesh_node.cli.publish import read_drafts, report_many
+from support.bodies import ISSUED_AT, a_network
 from support.commands import Ran, check_one_sentence, pushmesh
+from support.wallets import GENEROUS, a_signed_note, a_wallet
 
 pytestmark = pytest.mark.integration
 
@@ -72,8 +76,11 @@ async def test_a_dapp_and_a_wallet_live_on_the_command_line(url: str, tmp_path: 
         (["--file", "absent"], 2, "absent"),
         (["--file", "lines"], 2, "line 2"),
         (["--file", "empty"], 2, "no notification"),
+        (["--file", "nobody"], 2, "line 3 of nobody"),
+        (["--file", "long"], 2, "line 2: it has"),
+        (["--file", "lines", "--to", "eip155:1:0x"], 2, "--file alone"),
         (["--title", "a", "--to", "vitalik.eth"], 2, "CAIP-10"),
-        (["--title", "x" * 300], 1, "at title"),
+        (["--title", "x" * 300], 2, "at title"),
         (["--title", "a", "--node", "nonsense"], 2, "nonsense"),
         (["--title", "a", "--node", "http://127.0.0.1:1"], 3, "pushmesh run"),
     ],
@@ -84,21 +91,32 @@ async def test_a_publishers_mistake_is_one_sentence(
     assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
     (tmp_path / "lines").write_text('{"title": "good"}\n{"titel": "bad"}\n')
     (tmp_path / "empty").write_text("\n\n")
+    (tmp_path / "nobody").write_text('{"title": "good"}\n\n{"title": "bad", "to": ["vitalik.eth"]}\n')
+    (tmp_path / "long").write_text(json.dumps({"title": "good"}) + "\n" + json.dumps({"body": "x" * 2048}))
     check_one_sentence(await run(url, tmp_path, "publish", "prices", *arguments), code, word)
 
 
 async def test_another_owners_topic_and_no_topic_are_refused(url: str, tmp_path: Path) -> None:
     assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
     other = f"eip155:1:0x{'00' * 20}/prices"
-    check_one_sentence(await run(url, tmp_path, "publish", other, "--title", "a"), 1, "owner")
+    check_one_sentence(await run(url, tmp_path, "publish", other, "--title", "a"), 2, "owner")
     check_one_sentence(await run(url, tmp_path, "publish", "Bad Topic", "--title", "a"), 2, "topic")
 
 
-async def test_refused_lines_of_a_file_are_counted_and_the_first_is_named(url: str, tmp_path: Path) -> None:
-    assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
-    lines = b'{"title": "good"}\n{"title": "ahead", "life_s": 1}\n'
-    ran = await run(url, tmp_path, "publish", "prices", "--file", "-", "--json", stdin=lines)
-    assert (ran.code, ran.json["published"], len(ran.json["outcomes"])) == (0, 2, 2)
+def test_refused_lines_of_a_file_are_counted_and_the_first_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    note = a_signed_note(a_network(parameters=GENEROUS), a_wallet(), ISSUED_AT)
+    good = Published(note, Outcome(note.id, "durable", "ok", "", "", 7))
+    bad = Published(note, Outcome(note.id, "refused", "store-full", "9.1", "no room", None))
+    for as_json, said in (
+        (True, '{"published":1,"refused":2,"outcomes":['),
+        (False, "1 of 3 notifications are durable"),
+    ):
+        with pytest.raises(
+            CommandError, match="refused 2 notifications, the first is line 4: store-full: no room"
+        ) as end:
+            report_many({1: good, 4: bad, 5: bad}, as_json)
+        assert end.value.code is Exit.REFUSED
+        assert capsys.readouterr().out.startswith(said)
 
 
 async def test_a_slot_book_in_use_is_said(url: str, tmp_path: Path) -> None:
@@ -112,11 +130,12 @@ async def test_a_slot_book_in_use_is_said(url: str, tmp_path: Path) -> None:
 
 
 def test_drafts_are_read_line_by_line(tmp_path: Path) -> None:
-    path = tmp_path / "lines"
-    path.write_text('{"title": "a", "life_s": 60, "to": ["x"]}\n\n{"body": "b"}\n')
-    first, second = read_drafts(str(path))
-    assert (first.title, first.life_ms, first.to) == ("a", 60_000, ["x"])
-    assert (second.title, second.body, second.priority) == (None, "b", 3)
+    path, reader = tmp_path / "lines", a_wallet()
+    path.write_text(json.dumps({"title": "a", "life_s": 60, "to": [reader.display]}) + '\n\n{"body": "b"}\n')
+    drafts = read_drafts(str(path))
+    first, second = drafts[1], drafts[3]
+    assert (first.title, first.life_ms, first.to) == ("a", 60_000, [reader.account])
+    assert (second.title, second.body, second.priority, second.to) == (None, "b", 3, None)
     path.write_text("[1]")
     with pytest.raises(CommandError, match="line 1"):
         read_drafts(str(path))

@@ -25,7 +25,7 @@ async def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
         (["show", "absent"], 1, "not-found"),
         (["show", "a/b"], 2, "CAIP-10"),
         (["create", "news", "--category", "eth"], 2, "slug=value"),
-        (["create", "news", "--title", "a\u202eb"], 1, "title"),
+        (["create", "news", "--title", "a\u202eb"], 2, "title"),
         (["create", "Bad Name"], 2, "topic"),
     ):
         check_one_sentence(await pushmesh("topic", *arguments, cwd=tmp_path, PUSHMESH_URL=url), code, word)
