@@ -23,7 +23,8 @@ from .author import Author, Published, Signer, unix_ms
 from .book import SlotBook
 from .compose import signed_envelope
 from .errors import BadAnswer, ClientError, Refused, Unreachable
-from .inbox import Inbox, Source
+from .inbox import Inbox
+from .link import Source
 from .node import Node
 from .outcomes import Outcome
 from .session_key import WALLET_SCOPES, SessionGrant, choose_range, grant_body, new_seed
@@ -97,7 +98,7 @@ class Subscriber:
     ) -> Published:
         """Say yes to a topic, signed by the wallet; `receipts` lets outcomes about this wallet travel to the
         publisher."""
-        chosen = parse_topic(topic) if isinstance(topic, str) else topic
+        chosen = self._chosen(topic)
         choices = [SettingChoice(slug, settings[slug]) for slug in sorted(settings)] if settings else None
 
         def fill(issued_at: int, seq: int) -> Subscription:
@@ -107,7 +108,7 @@ class Subscriber:
 
     async def unsubscribe(self, topic: Topic | str) -> Published:
         """Say no to a topic."""
-        chosen = parse_topic(topic) if isinstance(topic, str) else topic
+        chosen = self._chosen(topic)
 
         def fill(issued_at: int, seq: int) -> Subscription:
             return Subscription(issued_at, seq, issued_at + OFF_LIFE_MS, chosen, False, None, False)
@@ -200,7 +201,7 @@ class Subscriber:
         network = await self.node.network()
         chosen = None
         if topics is not None:
-            chosen = tuple(topic if isinstance(topic, str) else display_topic(topic) for topic in topics)
+            chosen = tuple(display_topic(self._chosen(topic)) for topic in topics)
         tally = None
         if self.session is not None:
             tally = Tally(network, self.wallet.account, self.session, secrets.token_bytes)
@@ -213,6 +214,9 @@ class Subscriber:
             tally=tally,
             now_ms=self._now_ms,
         )
+
+    def _chosen(self, topic: Topic | str) -> Topic:
+        return self.wallet.topic(topic) if isinstance(topic, str) else topic
 
     def _source(self, node: Node, name: str) -> Source:
         async def fresh_id() -> bytes:

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from pushmesh_client import Dapp, Inbox, Node, Received, SlotBook, Subscriber
-from pushmesh_client.errors import Refused
+from pushmesh_client.errors import BadAnswer, Refused, Unreachable
+from pushmesh_client.transports import Delivery
+from pushmesh_client.transports.contract import Request
+from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.frames import Part, encode_frame
+from support.bodies import ISSUED_AT, a_network
+from support.fake_transport import FakeNode
 from support.running_node import port_of, running_node, url_of
-from support.wallets import a_wallet
+from support.wallets import GENEROUS, a_signed_note, a_wallet
 
 OWNER, READER = a_wallet(1), a_wallet(2)
 TRANSPORTS = ["ws", "sse", "mqtt"]
@@ -164,3 +169,24 @@ async def test_a_retraction_arrives_as_one(dapp: Dapp, reader: Subscriber) -> No
         assert titles(await take(inbox, 1)) == ["wrong"]
         await dapp.retract(message)
         assert titles(await take(inbox, 1)) == [None]
+
+
+async def test_a_node_that_sends_nonsense_is_counted_and_left_for_the_next_one() -> None:
+    network = a_network(parameters=GENEROUS)
+    note = a_signed_note(network, OWNER, ISSUED_AT)
+    delivery = Delivery("c.1", encode_frame([Part((note,))]), "now", "subscribed")
+    odd = FakeNode(b"\x01" * 32, Unreachable("gone"), events=[BadAnswer("not JSON")])
+    good = FakeNode(b"\x02" * 32, Unreachable("gone"), events=[delivery])
+    inbox = Inbox(
+        [odd.source(), good.source()],
+        network=network,
+        account=READER.account,
+        authority=Authority(),
+        request=Request("phone", None, None),
+        tally=None,
+        now_ms=lambda: ISSUED_AT,
+    )
+    async with inbox:
+        (message,) = await take(inbox, 1)
+    assert (message.id, inbox.counts.faults) == (note.id, {"bad-answer": 1})
+    assert good.acknowledged == [("c.1", None)]
