@@ -207,7 +207,12 @@ class GossipProcess:
     async def _live(self, path: str) -> str:
         """One child from start to end; why it ended."""
         try:
-            self._child = await asyncio.create_subprocess_exec(*self._command, path, stdin=DEVNULL)
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command,
+                path,
+                stdin=DEVNULL,
+                start_new_session=True,  # Ctrl-C is the node's to handle
+            )
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, writer = await self._wait_for_child(self._child)
                 writer.write(encode([self._start]))

@@ -65,7 +65,13 @@ class VerifyProcess:
         """One process from start to end; whether it answered anything."""
         answered = False
         try:
-            process = await asyncio.create_subprocess_exec(*COMMAND, stdin=PIPE, stdout=PIPE, limit=READ_LIMIT_BYTES)
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=READ_LIMIT_BYTES,
+                start_new_session=True,  # Ctrl-C is the node's to handle
+            )
         except OSError:
             return False
         assert process.stdin is not None and process.stdout is not None

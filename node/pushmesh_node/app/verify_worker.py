@@ -2,24 +2,22 @@
 
 First a network file, then lists of claims; each list is answered on standard output, in order."""
 
-import os
-import signal
 import sys
 from typing import BinaryIO
 
 from pushmesh_protocol.auth.verify import verify_claims
 from pushmesh_protocol.network import load_network
 
+from ..streams import flush_or_forget
 from .verify_wire import LENGTH_BYTES, frame, pack_answers, read_claims
 
 
 def main() -> int:
     """0 at the end of the input; the node that started it is gone or done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the node decides what ends when
     try:
         serve(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:  # the node died before it had its answer: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes nowhere at exit
+        flush_or_forget()
     return 0
 
 

@@ -28,8 +28,3 @@ app.command("devnet", rich_help_panel=_LAB)(devnet.devnet)
 app.command("demo", rich_help_panel=_LAB)(demo.demo)
 app.add_typer(bench.app, name="bench", rich_help_panel=_LAB)
 app.command("version", rich_help_panel=_NODE)(version.version)
-
-
-def main() -> None:
-    """The console script."""
-    app()

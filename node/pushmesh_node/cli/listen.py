@@ -7,6 +7,7 @@ import typer
 
 from .exits import Exit
 from .guard import CommandError, guarded
+from .loop import run_to_end
 from .options import DEFAULT_URL, DEFAULT_WALLET, AsJson, NodeUrl, WalletPath
 from .output import clock_text, emit, notes, people, plain
 
@@ -19,7 +20,7 @@ _COLOURS = {1: "dim", 2: "white", 3: "cyan", 4: "yellow", 5: "bold red"}
 @guarded
 def listen(
     transport: Annotated[str, typer.Option(metavar="ws|sse|mqtt")] = "ws",
-    topic: Annotated[list[str] | None, typer.Option(help="Only this topic, in full; may be repeated.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic; may be repeated.")] = None,
     cursor: Annotated[
         str, typer.Option(help="Where to begin: a cursor, 0, or now; by default where this device stopped.")
     ] = "",
@@ -60,7 +61,7 @@ def listen(
         except TimeoutError as error:
             raise CommandError(f"the messages did not come within {timeout:g} s", Exit.TIMEOUT) from error
 
-    asyncio.run(within())
+    run_to_end(within())
 
 
 def show(message: "Received", as_json: bool) -> None:

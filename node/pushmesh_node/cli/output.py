@@ -19,17 +19,24 @@ def emit(document: Mapping[str, Any]) -> None:
 
 
 def people() -> "Console":
-    """stdout for people. Made when it is needed: rich takes a while to import."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
+    """stdout for people."""
+    return _console(stderr=False)
 
 
 def notes() -> "Console":
     """stderr for people."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
+    """Made when it is needed: rich takes a while to import."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process with code 1; `guarded` knows better
+            raise BrokenPipeError
+
+    return Piped(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def clock_text(unix_ms: int) -> str:

@@ -28,7 +28,6 @@ def main(argv: Sequence[str], build_inspector: InspectorBuilder) -> int:
     if len(argv) != 1:
         sys.stderr.write("usage: python -m pushmesh_node.peer SOCKET\n")
         return 2
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; main decides what ends when
     return trio.run(_run, argv[0], build_inspector)
 
 

@@ -1,3 +1,5 @@
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from pushmesh_node.cli.listen import document_of, show
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Kind, Retraction
 from support.bodies import ISSUED_AT, a_network
-from support.commands import check_one_sentence, pushmesh
+from support.commands import check_one_sentence, pushmesh, python_path
 from support.wallets import GENEROUS, LATER_MS, a_wallet
 
 pytestmark = pytest.mark.integration
@@ -63,12 +65,35 @@ async def test_only_one_topic_from_now_on_and_not_for_ever(dapp: Dapp, url: str,
     check_one_sentence(ran, 4, "0.5 s")
 
 
+async def test_a_service_manager_that_ends_it_leaves_nothing_unvouchered(dapp: Dapp, url: str, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pushmesh_node", "listen", "--wallet", "w.json", "--node", url, "--json"),
+        cwd=tmp_path,
+        env={"PYTHONPATH": python_path()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline()
+            process.terminate()
+            _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (process.returncode, err) == (130, b"")
+    async with Node(url) as node:
+        assert (await node.points())["count"] == 1
+
+
 async def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
     save_wallet(tmp_path / "w.json", READER)
     for arguments, code, word in (
         (["--transport", "pigeon"], 2, "ws, sse, mqtt"),
         (["--cursor", "yesterday"], 1, "bad-cursor"),
-        (["--topic", "nonsense"], 1, "bad-request"),
+        (["--topic", "Non sense"], 2, "topic"),
         (["--node", "http://127.0.0.1:1"], 3, "pushmesh run"),
     ):
         options = ("--wallet", "w.json", "--json", "--timeout", "20")

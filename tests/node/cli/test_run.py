@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -41,6 +42,40 @@ async def test_a_node_says_where_it_listens_and_ends_well_when_it_is_asked_to(
             await process.wait()
     assert process.returncode == 0
     assert b"Traceback" not in err
+
+
+async def test_ctrl_c_reaches_the_node_alone_and_the_node_ends_its_processes(tmp_path: Path) -> None:
+    assert (await pushmesh("init", cwd=tmp_path)).code == 0
+    settings = ["api.port=0", "mqtt.port=0", "gossip.listen=/ip4/127.0.0.1/tcp/0"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pushmesh_node", "run", "--json"),
+        *(part for setting in settings for part in ("--set", setting)),
+        cwd=tmp_path,
+        env={"PYTHONPATH": python_path()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline()
+            while len(children := children_of(process.pid)) < 2:  # noqa: ASYNC110  # another process has no event for us
+                await asyncio.sleep(0.02)
+            assert {os.getpgid(child) for child in children}.isdisjoint({os.getpgid(process.pid)})
+            os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+            _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert b"Traceback" not in err
+    assert not any(map(os.path.exists, (f"/proc/{child}" for child in children)))
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.parametrize(
