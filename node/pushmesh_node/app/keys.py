@@ -17,10 +17,14 @@ def create_key(path: Path, seed: bytes) -> None:
         raise ConfigError(f"the key {path} is there already; a node keeps its key, so it is not overwritten") from error
     except OSError as error:
         raise ConfigError(f"the key {path} cannot be written: {error.strerror}") from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(seed.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(seed.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()  # half a key would stand in the way of a whole one
+        raise ConfigError(f"the key {path} cannot be written: {error.strerror}") from error
 
 
 def load_key(path: Path) -> bytes:

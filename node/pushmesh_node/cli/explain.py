@@ -28,7 +28,7 @@ def explain(
     except ValueError:
         envelope_id = b""
     if len(envelope_id) != 32:
-        raise CommandError("a message's id is 64 hex digits, as publish, listen and inbox --json print it")
+        raise CommandError("a message's id is 64 hex digits, as publish, inbox and listen --json print it")
 
     async def ask() -> dict[str, Any]:
         async with open_subscriber(node, wallet, with_session=True) as subscriber:

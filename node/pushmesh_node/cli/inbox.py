@@ -32,15 +32,16 @@ def inbox(
     if as_json:
         emit(page)
         return
-    from rich.table import Table
-
-    table = Table("issued", "title", "from", "verdict", "id", box=None, header_style="bold")
+    out = people()
     for message in page["messages"]:
         envelope, said = message["envelope"], message["envelope"]["fields"]
-        issued, title = clock_text(said["issued_at"]), plain(said.get("title") or envelope["kind"])
-        verdict = f"{message['verdict']} ({message['reason']})"
-        table.add_row(issued, title, plain(said["topic"]), verdict, envelope["id"])
-    out = people()
-    out.print(table if table.row_count else "the inbox is empty")
+        title = plain(said.get("title") or envelope["kind"])
+        verdict = f"[dim]({message['verdict']}: {message['reason']})[/]"
+        out.print(
+            f"[dim]{clock_text(said['issued_at'])}[/]  [bold]{title}[/] {verdict}  [dim]{plain(said['topic'])}[/]"
+        )
+        out.print(f"  [dim]id[/] {envelope['id']}")
+    if not page["messages"]:
+        out.print("the inbox is empty")
     if page["more"]:
         out.print(f"more: [bold]pushmesh inbox --after {page['cursor']}[/]")

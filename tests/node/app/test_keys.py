@@ -1,3 +1,4 @@
+import resource
 import stat
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be written: No such file or directory$"):
         create_key(tmp_path / "none" / "node.key", SEED)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_key(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"cannot be written: File too large$"):
+            create_key(tmp_path / "node.key", SEED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ async def test_pages_follow_each_other(url: str, tmp_path: Path) -> None:
     assert (await pushmesh("subscribe", "prices", *wallet, cwd=tmp_path)).code == 0
     lines = b"\n".join(b'{"title": "number %d"}' % number for number in range(3))
     assert (await pushmesh("publish", "prices", "--file", "-", *wallet, cwd=tmp_path, stdin=lines)).code == 0
-    first = await pushmesh("inbox", "--limit", "2", *wallet, cwd=tmp_path)
+    first = await pushmesh("inbox", "--limit", "2", *wallet, cwd=tmp_path, COLUMNS="40")
     assert "number 1" in first.out
     assert "number 2" not in first.out
+    (id,) = re.findall(r"number 1.*\n  id ([0-9a-f]{64})\n", first.out)
+    assert "now: subscribed" in (await pushmesh("explain", id, *wallet, cwd=tmp_path, COLUMNS="40")).out
     cursor = first.out.split("--after")[1].split()[0]
     rest = await pushmesh("inbox", "--after", cursor, *wallet, "--json", cwd=tmp_path)
     assert [message["envelope"]["fields"]["title"] for message in rest.json["messages"]] == ["number 2"]
