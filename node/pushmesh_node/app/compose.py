@@ -149,7 +149,8 @@ async def _serve(
     try:
         await stack.enter_async_context(server)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {config.api.host}:{config.api.port}: {error.strerror}") from error
+        where = f"{config.api.host}:{config.api.port}"
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}; change api.host or api.port") from error
     node.status.api_address = f"http://{config.api.host}:{server.port}"
     node.hosts.update({f"{config.api.host}:{server.port}"})
     if config.mqtt.enabled:
@@ -245,7 +246,8 @@ async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node, consume
     try:
         await endpoint.start(mqtt.host, mqtt.port)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {mqtt.host}:{mqtt.port} for MQTT: {error.strerror}") from error
+        where = f"{mqtt.host}:{mqtt.port} for MQTT"
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}; change mqtt.host or mqtt.port") from error
     stack.push_async_callback(endpoint.close)
     node.status.mqtt_address = f"mqtt://{mqtt.host}:{endpoint.port}"
 

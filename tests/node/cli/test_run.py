@@ -101,7 +101,8 @@ async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, url: str) ->
     port = url.rpartition(":")[2]
     ran = await pushmesh("run", "--set", f"api.port={port}", "--set", "gossip.enabled=false", cwd=tmp_path)
     assert ran.code == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in ran.err
+    assert f"cannot listen on 127.0.0.1:{port}: " in ran.err
+    assert ran.err.endswith("; change api.host or api.port\n")
     assert "Traceback" not in ran.err
 
 
