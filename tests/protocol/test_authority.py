@@ -205,6 +205,7 @@ def test_a_revocation_is_told_with_what_it_acts_on() -> None:
     assert authority.revoked_by(ALICE, revocation(a_cut(a_grant(seq=99)))) == ()
     general = revocation(a_cut(None, before=ISSUED_AT + 1))
     assert authority.revoked_by(ALICE, general) == (known(older), known(GRANT))
+    assert authority.revoked_by(ALICE, revocation(a_cut(None, before=ISSUED_AT))) == (known(older),)
     assert authority.grants_of(ALICE) == (known(older), known(GRANT), known(later))
     assert authority.grants_of(BOB) == ()
     assert authority.grant(GRANT.id) == known(GRANT)
@@ -220,6 +221,7 @@ def test_what_rests_on_a_cut_grant_stops_counting_whatever_its_time() -> None:
 
 def test_only_a_key_that_ends_itself_while_nothing_has_is_a_first_cut() -> None:
     own = a_cut(GRANT, auth=a_session(GRANT), seq=WALLET_RANGE, cut_seq=WALLET_RANGE)
+    knowing(GRANT).check(own)  # it needs no scope for that (SPEC 4.12)
     assert knowing(GRANT).is_first_cut(own)
     assert not knowing(GRANT, own).is_first_cut(own)
     assert not knowing(GRANT, a_cut(None)).is_first_cut(own)

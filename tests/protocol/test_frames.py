@@ -310,7 +310,7 @@ def test_damaged_frames_give_refusals_or_checked_envelopes_and_nothing_else(rng:
             reasons.add(answer if isinstance(answer, str) else "")
             opened += not isinstance(answer, str)
     assert opened > 200
-    assert {"malformed", "bad-batch-leaf", "repeated", "unreferenced", "private-kind", "not-topic-owner"} <= reasons
+    assert {"malformed", "bad-batch-leaf", "repeated", "unreferenced", "oversize", "not-topic-owner"} <= reasons
 
 
 def _opened(data: bytes, gossip_topic: str | None) -> str | list[Any]:

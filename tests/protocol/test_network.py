@@ -159,6 +159,8 @@ def test_shards_are_even_and_below_their_count(rng: Random) -> None:
 @pytest.mark.parametrize("kind", [5, 127, 128])
 @pytest.mark.parametrize("author", [21, 29, 33])
 def test_slot_cost_is_counted_from_the_canonical_bytes(kind: int, author: int) -> None:
+    one_byte_slots = a_network(slot_bytes=1)
     for size in [0, 1, 255, 256, 65_535, 65_536, *range(2048 - 45, 2049), *range(4096 - 45, 4097)]:
         whole = len(pack([kind, bytes(author), bytes(size)]))
         assert NETWORK.slot_cost(kind, bytes(author), bytes(size)) == -(-whole // 2048)
+        assert one_byte_slots.slot_cost(kind, bytes(author), bytes(size)) == whole

@@ -85,7 +85,7 @@ def test_the_latest_set_that_has_begun_is_in_force() -> None:
     sets = [a_set(0, 0), a_set(1, 10), a_set(3, 20), a_set(2, 20)]
     assert in_force(sets, 9) == sets[0]
     assert in_force(sets, 10) == sets[1]
-    assert in_force(sets, 25) == sets[2]
+    assert in_force(sets, 25) == in_force(sets[::-1], 25) == sets[2]
     assert in_force(sets[1:], 9) is None
 
 
