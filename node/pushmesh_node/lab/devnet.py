@@ -134,7 +134,10 @@ def _plans(
 
 
 def _seed_in(folder: Path) -> bytes:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"the folder {folder} cannot be made: {error.strerror}; name another") from error
     path = folder / "node.key"
     if not path.exists():
         create_key(path, secrets.token_bytes(32))

@@ -15,6 +15,8 @@ from .errors import LabError, NodeDied
 
 POLL_S = 0.05
 TAIL_LINES = 5
+OWN_WORDS = "pushmesh: "
+"""What the sentence of a command that failed begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,10 @@ class NodeProcess:
             await self.kill()
 
     def log_tail(self) -> str:
-        """The last lines of the log in one line."""
+        """The last lines of the log in one line; where the node said by itself why it ended, that alone."""
         if not self.plan.log.exists():
             return "(no log)"
         lines = self.plan.log.read_text(errors="replace").strip().splitlines()[-TAIL_LINES:]
+        if lines and lines[-1].startswith(OWN_WORDS):
+            return lines[-1].removeprefix(OWN_WORDS)
         return " | ".join(line.strip() for line in lines) or "(the log is empty)"

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -97,13 +98,20 @@ def sign_job(job: Job) -> list[bytes]:
 async def sign_all(jobs: list[Job], progress: Callable[[int, int], None]) -> list[bytes]:
     """All frames in order, signed by as many processes as there are cores; `progress(done, all)` counts jobs."""
     context = multiprocessing.get_context("spawn")  # a fork would copy this process's event loop
-    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context)
+    try:
         loop = asyncio.get_running_loop()
-        signing = [loop.run_in_executor(pool, sign_job, job) for job in jobs]
+        heeded = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the pool's processes begin with this mask
+        try:
+            signing = [loop.run_in_executor(pool, sign_job, job) for job in jobs]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heeded)
         frames: list[bytes] = []
         for done, job in enumerate(signing, 1):
             frames += await job
             progress(done, len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return frames
 
 

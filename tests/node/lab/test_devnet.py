@@ -48,3 +48,9 @@ def test_a_devnet_has_a_size_that_a_machine_can_bear(tmp_path: Path, count: int)
 def test_peers_are_counted_as_a_node_reports_them() -> None:
     statuses: list[dict[str, object]] = [{}, {"peers": 2}, {"peers": [{}, {}, {}]}]
     assert [peers_in(status) for status in statuses] == [0, 2, 3]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LabError, match="file/node1 cannot be made: Not a directory; name another"):
+        Devnet(tmp_path / "file", 1)

@@ -36,11 +36,18 @@ async def test_a_node_that_cannot_start_shows_why(tmp_path: Path) -> None:
     await node.start()
     try:
         async with aiohttp.ClientSession() as http:
-            with pytest.raises(NodeDied, match=r"node\.key"):
+            node.plan.log.write_text("an older line\n")
+            with pytest.raises(NodeDied, match=r"^node 1 ended while starting: the key .*node\.key is missing"):
                 await node.wait_ready(http, 30)
     finally:
         await node.stop()
     assert not node.running
+
+
+def test_a_log_without_last_words_is_shown_from_its_end(tmp_path: Path) -> None:
+    node = NodeProcess(a_plan(tmp_path))
+    node.plan.log.write_text("\n".join(f"line {number}" for number in range(9)))
+    assert node.log_tail() == "line 4 | line 5 | line 6 | line 7 | line 8"
 
 
 async def test_a_node_is_started_once(tmp_path: Path) -> None:

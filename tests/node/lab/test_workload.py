@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import msgspec
 
 from pushmesh_client.wallet import new_wallet
@@ -13,6 +16,7 @@ from pushmesh_node.lab.workload import (
 )
 from pushmesh_protocol.auth.verify import envelope_claim, statement_claim, verify_claims
 from pushmesh_protocol.frames import Part, open_frame
+from support.commands import python_path
 
 NETWORK = shipped_network("bench")
 
@@ -66,3 +70,26 @@ def test_the_reader_subscribes_to_every_author() -> None:
     ]
     assert [each.topic.owner for each in envelopes if each.topic] == [author.account for author in authors.wallets]
     assert {each.author for each in envelopes} == {reader.account}
+
+
+def test_ctrl_c_ends_the_signing_without_a_word_from_its_processes() -> None:
+    program = (
+        "import asyncio, os, signal\n"
+        "from pushmesh_client.wallet import new_wallet\n"
+        "from pushmesh_node.lab.workload import new_authors, plan_jobs, sign_all\n"
+        "jobs = plan_jobs(new_authors(1), 'bench', 100_000, 0, new_wallet().account)\n"
+        "try:\n"
+        "    asyncio.run(sign_all(jobs, lambda done, all: os.killpg(0, signal.SIGINT)))\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": python_path()},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        start_new_session=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "interrupted\n", "")
