@@ -125,8 +125,8 @@ class GossipProcess:
     async def stop(self) -> None:
         """Orderly, then by force; at most eight seconds. Idempotent. The child is reaped when it returns."""
         self._stopping = True
-        self._write([Stop()])
-        if self._child is not None:
+        if self._child is not None and self._writer is not None:  # who is not there yet cannot be asked
+            self._write([Stop()])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), STOP_TIMEOUT_S)
         if self._supervisor is not None:

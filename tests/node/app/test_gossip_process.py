@@ -258,6 +258,19 @@ async def test_stop_ends_the_process_and_says_good_bye() -> None:
         await a.until(lambda: node_id not in a.peers)
 
 
+async def test_a_process_that_is_still_starting_is_not_asked_to_end_but_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushmesh_node.app.gossip_process.STOP_TIMEOUT_S", 10 * WAIT_S)
+    owner = Owner(lambda m: None, lambda e: None, lambda s: None, lambda: [])
+    process = GossipProcess(a_start(1), owner, command=(sys.executable, "-c", "import time; time.sleep(3600)"))
+    await process.start()
+    async with asyncio.timeout(WAIT_S):
+        while process.pid is None:  # noqa: ASYNC110  # the supervisor has no event for us
+            await asyncio.sleep(0.02)
+        pid = process.pid
+        await process.stop()
+    assert not is_alive(pid)
+
+
 async def test_a_process_whose_main_dies_does_not_outlive_it() -> None:
     program = (
         "import asyncio, os, sys\n"
