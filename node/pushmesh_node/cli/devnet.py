@@ -82,17 +82,14 @@ def _table(net: "Devnet", statuses: list[dict[str, Any]]) -> "Table":
 
     table = Table("node", "API", "MQTT", "state", "peers", "commits", "pid", title="devnet; Ctrl-C ends all")
     for node, status in zip(net.nodes, statuses, strict=True):
-        if not node.running:
-            state = "[red]ended[/]"
-        else:
-            state = (
-                "[green]ready[/]"
-                if status.get("ready")
-                else f"[yellow]{', '.join(status.get('not_ready', ())) or 'silent'}[/]"
-            )
-        commits = str(status.get("last_commit", status.get("last_commit_no", "?")))
-        peers = str(peers_in(status)) if status else "?"
-        table.add_row(
-            node.plan.name, node.plan.url, str(status.get("mqtt_address", "")), state, peers, commits, str(node.pid)
-        )
+        state = _state(status) if node.running else "[red]ended[/]"
+        peers, commits = (str(peers_in(status)), str(status["last_commit"])) if status else ("?", "?")
+        mqtt = str(status.get("mqtt_address", ""))
+        table.add_row(node.plan.name, node.plan.url, mqtt, state, peers, commits, str(node.pid))
     return table
+
+
+def _state(status: dict[str, Any]) -> str:
+    if status.get("ready"):
+        return "[green]ready[/]"
+    return f"[yellow]{', '.join(status.get('not_ready', ())) or 'silent'}[/]"

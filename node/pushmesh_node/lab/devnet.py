@@ -103,9 +103,8 @@ class Devnet:
 
 
 def peers_in(status: Mapping[str, Any]) -> int:
-    """Connected peers, by a node's own report."""
-    peers = status.get("peers", 0)
-    return len(peers) if isinstance(peers, list | dict) else int(peers)
+    """Connected peers, by a node's own report; 0 of a silent one."""
+    return len(status.get("peers", ()))
 
 
 def _plans(

@@ -46,8 +46,7 @@ def test_a_devnet_has_a_size_that_a_machine_can_bear(tmp_path: Path, count: int)
 
 
 def test_peers_are_counted_as_a_node_reports_them() -> None:
-    statuses: list[dict[str, object]] = [{}, {"peers": 2}, {"peers": [{}, {}, {}]}]
-    assert [peers_in(status) for status in statuses] == [0, 2, 3]
+    assert [peers_in({}), peers_in({"peers": [{}, {}, {}]})] == [0, 3]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
