@@ -19,7 +19,7 @@ demo: .venv/stamp ## a small network on this machine: publish, deliver, acknowle
 	.venv/bin/pushmesh demo
 
 run: .venv/stamp ## one node in the foreground; makes its folder the first time
-	test -d data || .venv/bin/pushmesh init
+	test -e data/pushmesh.toml || .venv/bin/pushmesh init
 	.venv/bin/pushmesh run
 
 test: .venv-dev/stamp $(NPM_STAMP) ## every test; ARGS="-k router" passes arguments on to pytest
