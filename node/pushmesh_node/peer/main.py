@@ -60,7 +60,6 @@ async def _serve(link: MainLink, nursery: trio.Nursery, build_inspector: Inspect
         return 1
     nursery.start_soon(link.run_writer)
     link.send(ready)
-    log.info("gossip process ready", addresses=ready.addresses)
     nursery.start_soon(_stop_on_sigterm, node)
     nursery.start_soon(_obey, link, node, nursery.cancel_scope)
     await node.stopping.wait()

@@ -72,6 +72,13 @@ async def test_the_process_survives_every_known_attack_and_serves_its_peers() ->
         await a.until(lambda: a.count("connections_refused", "handshake") >= 5)
 
 
+async def test_that_it_is_ready_is_left_to_main_to_say(capfd: pytest.CaptureFixture[str]) -> None:
+    async with GossipNode(a_start(1)) as a:
+        await a.process.send([ipc.Dial("nonsense")])
+    said = capfd.readouterr().err
+    assert "address not usable" in said and "ready" not in said
+
+
 async def test_a_banned_peer_is_disconnected_and_may_come_back_after_it() -> None:
     async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
         await b.connect(a)
