@@ -4,7 +4,7 @@ import pytest
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.auth.schemes import Auth, Solana
-from pushmesh_protocol.auth.signing import SessionKey, SolanaKey, account_of, sign_envelope
+from pushmesh_protocol.auth.signing import SessionKey, SolanaKey, WalletKey, account_of, sign_envelope
 from pushmesh_protocol.checks import check_item
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope, item_hash
@@ -14,6 +14,8 @@ from pushmesh_protocol.kinds import AnyBody, Grant, Kind, Notification, Preferen
 from pushmesh_protocol.memory import Judgement, Memory, judge, judge_private, signer_of
 from pushmesh_protocol.network import ByteLimits, Network, Parameters
 from pushmesh_protocol.reasons import Reason, Verdict
+from support.bodies import ISSUED_AT, a_network
+from support.signed import a_signed_note
 
 DAY = 86_400_000
 NOW = 2_000_000_000_000
@@ -135,6 +137,17 @@ def test_at_most_four_auths_of_one_id_are_remembered() -> None:
         memory.add_auth(other)
     remembered = [memory.knows_item(other.id, item_hash(other)) for other in others]
     assert remembered == [True, True, True, False, False]
+
+
+def test_a_known_id_with_another_auth_is_a_duplicate_that_is_recognised_from_then_on() -> None:
+    memory, network = Memory(), a_network()
+    one, other = (a_signed_note(network, by=WalletKey(b"\x01" * 32, chain_id)) for chain_id in (None, 10))
+    assert one.id == other.id
+    judge(network, memory, framed(one), ISSUED_AT)
+    [first] = judge(network, memory, framed(other), ISSUED_AT)
+    [again] = judge(network, memory, framed(other), ISSUED_AT)
+    assert [first.reason, again.reason] == [Reason.DUPLICATE] * 2
+    assert [first.signer, again.signer] == [signer_of(other), None]  # only the first was verified
 
 
 @pytest.mark.parametrize("by_sync", [False, True])

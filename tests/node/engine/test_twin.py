@@ -127,6 +127,10 @@ def a_pool() -> list[tuple[Part, Envelope | None]]:
     by_wide = [
         a_signed_note(NETWORK, WALLET_RANGE + n, by=by_session(wide), issued_at=ISSUED_AT + 10 * n) for n in range(4)
     ]
+    by_wide += [  # with its own revocation, below, three ids in one slot
+        a_signed_note(NETWORK, WALLET_RANGE + 9, by=by_session(wide), issued_at=ISSUED_AT + 1, title=title)
+        for title in ("one", "two")
+    ]
     by_narrow = [
         a_signed_note(NETWORK, WALLET_RANGE + n, by=by_session(narrow), issued_at=ISSUED_AT + 5, title=f"{n}")
         for n in range(4)
