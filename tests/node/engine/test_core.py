@@ -4,7 +4,17 @@ from pushmesh_node.engine.answers import Level, Outcome
 from pushmesh_node.engine.effects import Answer, Relay, Reload, Store, Tally
 from pushmesh_node.engine.events import Candidate, ListenerCame, Offer, Offered, Restored, StoreFailed, Ticked
 from pushmesh_node.engine.parts import leaf_part
-from pushmesh_node.engine.records import Holder, Record, VoidMark
+from pushmesh_node.engine.records import (
+    DecisionRecord,
+    DueRecord,
+    Holder,
+    PrivateRecord,
+    Record,
+    SentMark,
+    Unscheduled,
+    VoidMark,
+    Write,
+)
 from pushmesh_protocol.accounts import Topic, evm_account
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame, open_frame
@@ -227,6 +237,21 @@ def test_a_failed_commit_that_made_another_envelope_void_asks_for_a_reload() -> 
     writes = only(offer(engine, a_note(NETWORK, 9)), Store).writes
     assert {type(write) for write in writes} == {Record, VoidMark}
     assert engine.handle(StoreFailed(writes), NOW) == [Reload()]
+
+
+@pytest.mark.parametrize(
+    ("write", "reloads"),
+    [
+        (SentMark(3), True),
+        (VoidMark(3), True),
+        (PrivateRecord(ALICE, Kind.PREFERENCES, NOW, NOW, b""), True),
+        (DueRecord(4, 3, NOW, None, b""), False),
+        (Unscheduled(3, NOW), False),
+        (DecisionRecord(ALICE, 3, "hold", "muted", "r", NOW, b"", b""), False),
+    ],
+)
+def test_a_reload_is_asked_for_where_memory_is_ahead_of_the_store(write: Write, reloads: bool) -> None:
+    assert an_engine().handle(StoreFailed([write]), NOW) == ([Reload()] if reloads else [])
 
 
 def test_a_tick_forgets_what_expired() -> None:

@@ -1,5 +1,6 @@
 """What the engine makes of gossiped frames and of catch-up."""
 
+from pushmesh_node.engine.core import YOUNG_MS
 from pushmesh_node.engine.effects import Judge, Relay, Store, Tally
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offer, Offered
 from pushmesh_node.engine.records import Holder, SentMark
@@ -79,9 +80,9 @@ def test_a_known_id_with_another_authorised_auth_holds_nothing_back() -> None:
 
 
 def test_young_catch_up_is_relayed_and_old_is_not() -> None:
-    young = offer(an_engine(), a_note(NETWORK, 1), source=CaughtUp(PEER))
+    young = offer(an_engine(), a_note(NETWORK, 1, issued_at=NOW - YOUNG_MS + 1), source=CaughtUp(PEER))
     assert any(isinstance(effect, Relay) for effect in young)
-    old = a_note(NETWORK, 1, issued_at=NOW - 200_000)
+    old = a_note(NETWORK, 1, issued_at=NOW - YOUNG_MS)
     effects = offer(an_engine(), old, source=CaughtUp(PEER))
     assert not any(isinstance(effect, Relay) for effect in effects)
     assert only(effects, Store).writes[0].sent is False

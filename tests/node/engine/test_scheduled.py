@@ -44,6 +44,13 @@ def test_before_its_time_it_is_stored_and_relayed_at_once_and_delivered_to_nobod
     assert of(effects, Deliver) == []
 
 
+def test_what_is_due_when_it_comes_is_shown_at_once() -> None:
+    effects = offer(an_engine(), a_note(NETWORK, seq=1, not_before=NOW))
+    (record,) = writes(effects)
+    assert isinstance(record, Record) and record.due_ats == ()
+    assert len(of(effects, Deliver)) == 1
+
+
 def test_at_its_time_it_gets_a_new_number_and_is_delivered_but_not_relayed_again() -> None:
     engine = an_engine()
     offer(engine, part := a_note(NETWORK, seq=1, not_before=DUE))
