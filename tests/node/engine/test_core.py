@@ -1,8 +1,10 @@
 import pytest
 
 from pushmesh_node.engine.answers import Level, Outcome
+from pushmesh_node.engine.core import SWEEP_EVERY_MS
 from pushmesh_node.engine.effects import Answer, Relay, Reload, Store, Tally
 from pushmesh_node.engine.events import Candidate, ListenerCame, Offer, Offered, Restored, StoreFailed, Ticked
+from pushmesh_node.engine.parking import PATIENCE_MS
 from pushmesh_node.engine.parts import leaf_part
 from pushmesh_node.engine.records import (
     DecisionRecord,
@@ -27,6 +29,7 @@ from support.engine_world import (
     PUBLISHED,
     an_engine,
     deliveries,
+    gossip,
     grant_for,
     offer,
     only,
@@ -264,6 +267,22 @@ def test_a_tick_forgets_what_expired() -> None:
     engine.handle(Ticked(), UnixMs(NOW + 120_000))
     assert (len(engine.topics), len(engine.retractions)) == (0, 0)
     assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+
+
+def test_a_tick_gives_up_on_what_waited_too_long_for_its_grant() -> None:
+    engine = an_engine()
+    gossip(engine, a_note(NETWORK, WALLET_RANGE, auth=a_session(grant_for().envelopes[0])))
+    engine.handle(Ticked(), UnixMs(NOW + PATIENCE_MS - 1))
+    assert len(engine.parking) == 1
+    engine.handle(Ticked(), UnixMs(NOW + PATIENCE_MS + SWEEP_EVERY_MS))
+    assert len(engine.parking) == 0
+
+
+def test_a_restored_number_never_takes_back_those_that_were_given() -> None:
+    engine = an_engine(next_commit=1_000)
+    (envelope,) = grant_for().envelopes
+    engine.handle(Restored([(7, envelope, False), (1_200, envelope, False), (8, envelope, False)]), NOW)
+    assert engine.last_commit == 1_200
 
 
 def test_restored_state_decides_like_state_that_was_offered() -> None:
