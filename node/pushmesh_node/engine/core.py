@@ -318,6 +318,10 @@ class Engine:
 
     def _take_preferences(self, turn: Turn, request: int, envelope: Envelope) -> None:
         reason = Reason.DUPLICATE
+        if not self.curator.has_room(envelope):
+            full = Refusal(Reason.STORE_FULL, "4.19", "this node has no room for more preferences; try another")
+            turn.answers.append(Answer(request, [refused(envelope, full)]))
+            return
         if isinstance(envelope.body, Preferences) and self.curator.set_preferences(envelope):
             reason = Reason.OK
             body = envelope.body
@@ -370,6 +374,7 @@ class Engine:
         self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)
         self.parking.sweep(now_ms)
+        self.curator.sweep(now_ms)
 
 
 def refused(envelope: Envelope, refusal: Refusal) -> Outcome:

@@ -3,7 +3,7 @@ decide."""
 
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Notification, Preferences, Subscription
-from pushmesh_protocol.types import Account, UnixMs
+from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 
 from ..curation import (
     NO_PREFERENCES,
@@ -16,12 +16,17 @@ from ..curation import (
     decide,
     explain,
 )
+from .expiries import Expiries
 from .records import DecisionRecord
 from .retractions import Retractions
 from .subscriptions import Subscriptions
 
 DELIVERS = frozenset({DeliveryVerdict.NOW, DeliveryVerdict.SILENT})
 """The verdicts that hand a message to a live connection or an inbox page."""
+
+MAX_PREFERENCES_BYTES = 64 * 1024 * 1024
+"""Of all wallets' signed bodies; compiled they weigh some ten times as much. They cost no slot and no work, and
+anybody can have wallets."""
 
 
 class Curator:
@@ -33,6 +38,15 @@ class Curator:
         self._policy = policy
         self._preferences: dict[Account, Envelope] = {}
         self._wallets: dict[Account, Policy] = {}
+        self._owners: dict[EnvelopeId, Account] = {}
+        self._bytes = 0
+        self._expiries = Expiries()
+
+    def has_room(self, envelope: Envelope) -> bool:
+        """Whether a wallet's new preferences may take the place of its old ones."""
+        held = self._preferences.get(envelope.author)
+        freed_bytes = 0 if held is None else len(held.body_bytes)
+        return self._bytes - freed_bytes + len(envelope.body_bytes) <= MAX_PREFERENCES_BYTES
 
     def set_preferences(self, envelope: Envelope) -> bool:
         """Take a wallet's preferences in; False where a newer one is held already (SPEC 4.19)."""
@@ -40,12 +54,28 @@ class Curator:
         held = self._preferences.get(envelope.author)
         if held is not None and held.order >= envelope.order:
             return False
+        if held is not None:
+            self._drop(held)
         self._preferences[envelope.author] = envelope
         self._wallets[envelope.author] = compile_preferences(envelope.body)
+        self._owners[envelope.id] = envelope.author
+        self._bytes += len(envelope.body_bytes)
+        self._expiries.add(envelope.body.expires_at, envelope.id)
         return True
 
+    def _drop(self, envelope: Envelope) -> None:
+        del self._preferences[envelope.author], self._wallets[envelope.author], self._owners[envelope.id]
+        self._bytes -= len(envelope.body_bytes)
+
+    def sweep(self, now_ms: int) -> None:
+        """Forget preferences that have expired; costs what it removes."""
+        for envelope_id in self._expiries.due(now_ms):
+            owner = self._owners.get(envelope_id)
+            if owner is not None:
+                self._drop(self._preferences[owner])
+
     def preferences_of(self, account: Account) -> Envelope | None:
-        """The newest preferences of a wallet, expired or not."""
+        """The newest preferences of a wallet, live or lately expired."""
         return self._preferences.get(account)
 
     def _wallet(self, account: Account, now_ms: UnixMs) -> Policy:

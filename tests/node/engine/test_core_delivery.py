@@ -1,6 +1,10 @@
 """Whom the engine delivers to."""
 
+import pytest
+
 from pushmesh_node.curation import compile_policy
+from pushmesh_node.engine import curator
+from pushmesh_node.engine.answers import Level
 from pushmesh_node.engine.effects import Answer, Deliver, Recipient, Relay, Store
 from pushmesh_node.engine.events import ListenerCame, ListenerLeft, PreferencesShown
 from pushmesh_node.engine.records import DecisionRecord, PrivateRecord
@@ -8,7 +12,7 @@ from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds import Kind, Preference
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.reasons import Reason
-from support.engine_world import NETWORK, an_engine, deliveries, offer, only, reasons, subscribe
+from support.engine_world import NETWORK, an_engine, deliveries, offer, only, outcomes, reasons, subscribe
 from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, a_note, an_envelope
 
 
@@ -56,6 +60,14 @@ def test_a_muted_sender_is_held_back_with_its_reason() -> None:
     assert not deliveries(effects)
     (decision,) = [w for w in only(effects, Store).writes if isinstance(w, DecisionRecord)]
     assert (decision.verdict, decision.reason) == ("hold", Reason.MUTED_BY_WALLET)
+
+
+def test_preferences_without_room_are_refused_and_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curator, "MAX_PREFERENCES_BYTES", 10)
+    wish = an_envelope(NETWORK, Kind.PREFERENCES, BOB, private=True, seq=0)
+    effects = an_engine().handle(PreferencesShown(7, wish), NOW)
+    assert [(one.level, one.reason) for one in outcomes(effects)] == [(Level.REFUSED, Reason.STORE_FULL)]
+    assert not any(isinstance(effect, Store) for effect in effects)
 
 
 def test_older_preferences_change_nothing() -> None:

@@ -1,6 +1,9 @@
 from typing import Any
 
+import pytest
+
 from pushmesh_node.curation import NO_POLICY, Policy, compile_policy
+from pushmesh_node.engine import curator as room
 from pushmesh_node.engine.curator import DELIVERS, Curator
 from pushmesh_node.engine.retractions import Retractions
 from pushmesh_node.engine.subscriptions import Subscriptions
@@ -9,7 +12,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind, Preference
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import UnixMs
+from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import a_network
 from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
 
@@ -25,10 +28,11 @@ def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: 
     return Curator(subscriptions, retractions, policy)
 
 
-def preferences(at: int = 0, *, muted: bool = True, **changes: Any) -> Envelope:
+def preferences(at: int = 0, *, muted: bool = True, author: Account = BOB, **changes: Any) -> Envelope:
     entries = [Preference(MUTE, ALICE)] if muted else []
-    values: dict[str, Any] = {"seq": 0, "issued_at": ISSUED_AT + at, "entries": entries} | changes
-    return an_envelope(NETWORK, Kind.PREFERENCES, BOB, private=True, **values)
+    times = {"issued_at": ISSUED_AT + at, "expires_at": ISSUED_AT + 86_400_000 + at}
+    values: dict[str, Any] = {"seq": 0, "entries": entries} | times | changes
+    return an_envelope(NETWORK, Kind.PREFERENCES, author, private=True, **values)
 
 
 def test_a_subscriber_gets_it_now_and_a_stranger_does_not() -> None:
@@ -43,6 +47,21 @@ def test_the_wallets_preferences_count_for_it_alone() -> None:
     other = a_curator(subscriber=CAROL)
     other.set_preferences(preferences())
     assert other.decide(NOTE, CAROL, NOW).verdict in DELIVERS
+
+
+def test_preferences_have_a_bound_in_all_that_a_wallets_own_do_not_count_twice_against(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    curator, held, other = a_curator(), preferences(), preferences(1, author=CAROL)
+    monkeypatch.setattr(room, "MAX_PREFERENCES_BYTES", len(held.body_bytes))
+    assert curator.has_room(held) and curator.set_preferences(held)
+    assert curator.has_room(preferences(1))
+    assert not curator.has_room(other)
+    curator.set_preferences(preferences(1))
+    curator.sweep(held.body.expires_at)
+    assert not curator.has_room(other)  # the newer ones are still there
+    curator.sweep(held.body.expires_at + 1)
+    assert curator.preferences_of(BOB) is None and curator.has_room(other)
 
 
 def test_only_newer_preferences_replace_what_is_held() -> None:
