@@ -45,6 +45,11 @@ def test_on_again_counts_and_an_older_off_does_not() -> None:
     assert after(word(at=3), word(at=4, on=False), word(at=5)).subscribers(TOPIC) == {BOB}
 
 
+def test_of_a_topic_that_the_last_subscriber_left_nothing_is_kept() -> None:
+    found = after(word(), word(at=1, on=False))
+    assert not found._subscribers  # topics cost their inventors little, so an empty set each would grow for ever
+
+
 def test_a_wallets_words_are_listed_by_topic_on_and_off() -> None:
     other, off = word(topic=OTHER), word(at=1, on=False)
     found = after(other, word(), off)
