@@ -18,7 +18,7 @@ from ..engine.records import StoredEnvelope
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .driver import Driver
-from .inboxes import Inboxes, leaf_frames
+from .inboxes import Inboxes, frames_of
 from .opened import Opener
 
 PAGE = 256
@@ -101,7 +101,7 @@ class Broadcasts:
         now_ms, retractions = self._clock(), self._driver.engine.retractions
         messages = []
         opened = [self._opener.open(row) for row in rows]
-        for row, (part, index), frame in zip(rows, opened, leaf_frames(opened), strict=True):
+        for row, (part, index), frame in zip(rows, opened, frames_of(opened), strict=True):
             envelope = part.envelopes[index]
             if envelope.body.expires_at > now_ms and retractions.of(envelope) is None:
                 messages.append(Message(row.commit_no, envelope, frame, DeliveryVerdict.NOW, Reason.OK))

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.leaf_frames import leaf_frames
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 from pushmesh_protocol.vouchers import Voucher
@@ -15,7 +16,6 @@ from ..engine.answers import Denied, Permission, Principal
 from ..engine.curator import DELIVERS
 from ..engine.effects import Deliver
 from ..engine.events import ListenerCame, ListenerLeft
-from ..engine.parts import leaf_parts
 from ..engine.records import CursorRecord, DecisionRecord
 from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
@@ -83,7 +83,8 @@ class Inboxes:
         """The driver's hand: offer committed messages to the connected wallets that the engine named, each
         connection's in one list."""
         offers: defaultdict[Listener, list[Message]] = defaultdict(list)
-        frames = leaf_frames([(order.part, order.index) for order in orders])
+        made = iter(frames_of([(order.part, order.index) for order in orders if order.frame is None]))
+        frames = [next(made) if order.frame is None else order.frame for order in orders]
         for order, frame in zip(orders, frames, strict=True):
             self._address(order, frame, offers)
         for listener, messages in offers.items():
@@ -140,7 +141,7 @@ class Inboxes:
         messages: list[Message] = []
         held: list[DecisionRecord] = []
         opened = [self._opener.open(row) for row in rows]
-        for row, (part, index), frame in zip(rows, opened, leaf_frames(opened), strict=True):
+        for row, (part, index), frame in zip(rows, opened, frames_of(opened), strict=True):
             envelope = part.envelopes[index]
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
@@ -207,11 +208,10 @@ class Inboxes:
         self._metrics.delivered(transport, len(ids))
 
 
-def leaf_frames(places: Sequence[tuple[Part, int]]) -> list[bytes]:
+def frames_of(places: Sequence[tuple[Part, int]]) -> list[bytes]:
     """A self-contained frame for each (part, index); neighbours of one run share its tree."""
     frames: list[bytes] = []
     for _, group in groupby(places, key=lambda place: id(place[0])):
         same = list(group)
-        pieces = leaf_parts(same[0][0], [index for _, index in same])
-        frames += [encode_frame([piece]) for piece in pieces]
+        frames += leaf_frames(same[0][0], [index for _, index in same])
     return frames

@@ -232,7 +232,9 @@ class Engine:
         first_commit = self.last_commit + 1
         self.last_commit += len(part.envelopes)
         young = not isinstance(source, CaughtUp) or turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS
-        turn.writes.append(record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms))
+        record = record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms)
+        turn.writes.append(record)
+        frame = record.data if len(part.envelopes) == 1 else None
         if isinstance(source, Gossiped):
             turn.fresh.append(part)
         elif young:
@@ -244,7 +246,7 @@ class Engine:
             self._apply(turn, envelope, void)
             shown = envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION) and not_before(envelope) <= turn.now_ms
             if shown and not void:
-                self._deliver(turn, part, index, commit_no)
+                self._deliver(turn, part, index, commit_no, frame)
             reason = Reason.SLOT_VOID if void else Reason.OK
             rule = "6.5" if void else ""
             outcomes.append(Outcome(envelope.id, Level.DURABLE, reason, rule, "", commit_no))
@@ -332,7 +334,7 @@ class Engine:
 
     # Delivery to who is connected now; everybody else reads the store.
 
-    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int) -> None:
+    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int, frame: bytes | None) -> None:
         envelope = part.envelopes[index]
         if not len(self.listeners):
             return
@@ -344,7 +346,7 @@ class Engine:
             else:
                 turn.writes.append(self.curator.record(account, commit_no, decision, turn.now_ms))
         if recipients:
-            turn.deliveries.append(Deliver(commit_no, part, index, recipients))
+            turn.deliveries.append(Deliver(commit_no, part, index, recipients, frame))
 
     def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None) -> None:
         """A scheduled envelope's time has come: show it under a new number, unless it is over."""
@@ -354,8 +356,9 @@ class Engine:
         part = leaf_part(*found)
         self.last_commit += 1
         audience = audience_of(part.envelopes[0])
-        turn.writes.append(DueRecord(self.last_commit, origin, due_at, audience, encode_frame([part])))
-        self._deliver(turn, part, 0, self.last_commit)
+        frame = encode_frame([part])
+        turn.writes.append(DueRecord(self.last_commit, origin, due_at, audience, frame))
+        self._deliver(turn, part, 0, self.last_commit, frame)
 
     # Failure and time.
 

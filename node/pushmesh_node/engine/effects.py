@@ -56,12 +56,14 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """Hand one committed envelope, envelope `index` of `part`, to connected wallets."""
+    """Hand one committed envelope, envelope `index` of `part`, to connected wallets; `frame` is its own where that is
+    at hand."""
 
     commit_no: int
     part: Part
     index: int
     recipients: Sequence[Recipient]
+    frame: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

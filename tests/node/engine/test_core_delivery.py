@@ -8,7 +8,7 @@ from pushmesh_node.engine.answers import Level
 from pushmesh_node.engine.effects import Answer, Deliver, Recipient, Relay, Store
 from pushmesh_node.engine.events import ListenerCame, ListenerLeft, PreferencesShown
 from pushmesh_node.engine.records import DecisionRecord, PrivateRecord
-from pushmesh_protocol.frames import Part
+from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Preference
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.reasons import Reason
@@ -23,7 +23,8 @@ def test_a_broadcast_reaches_connected_subscribers_only() -> None:
     engine.handle(ListenerCame(BOB), NOW)
     part = a_note(NETWORK, 1)
     (deliver,) = deliveries(offer(engine, part))
-    assert deliver == Deliver(engine.last_commit, part, 0, [Recipient(BOB, "now", Reason.SUBSCRIBED)])
+    recipients = [Recipient(BOB, "now", Reason.SUBSCRIBED)]
+    assert deliver == Deliver(engine.last_commit, part, 0, recipients, encode_frame([part]))
 
 
 def test_nobody_is_delivered_to_after_the_last_connection_left() -> None:
