@@ -23,7 +23,7 @@ from ..engine.events import Candidate, CaughtUp, Offer, Offered, Source
 from ..engine.records import Holder, SlotRange
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
-from .verify import VerifyPool
+from .verify import AT_ONCE, VerifyPool
 
 LEAST_BATCH_ENVELOPES = 32
 BATCH_ENVELOPES = 1_024
@@ -212,14 +212,25 @@ class Ingest:
             and not (isinstance(entry.source, CaughtUp) and _all_held(part, held[place]))
         ]
         claims: list[Claim] = [claim_of(self._network, pairs[place][1]) for place in due]
+        answers: Sequence[Refusal | None]
         if by_sync:
             answers = await self._verify.verify(claims)
         else:
-            answers, held = await asyncio.gather(self._verify.verify(claims), self._holders(ranges))
+            answers, held = await self._both(claims, ranges)
         for place, refusal in zip(due, answers, strict=True):
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
         return _offered(batch, failures, held, seen_commit)
+
+    async def _both(
+        self, claims: Sequence[Claim], ranges: Sequence[SlotRange]
+    ) -> tuple[Sequence[Refusal | None], Sequence[Sequence[Holder]]]:
+        """Signatures and slots side by side. The first that is asked is the one that leaves the loop."""
+        if len(claims) <= AT_ONCE:
+            held, answers = await asyncio.gather(self._holders(ranges), self._verify.verify(claims))
+        else:
+            answers, held = await asyncio.gather(self._verify.verify(claims), self._holders(ranges))
+        return answers, held
 
     async def _holders(self, ranges: Sequence[SlotRange]) -> Sequence[Sequence[Holder]]:
         """Nothing can be decided without it: a disk that fails is asked again, and at last the node ends loudly."""

@@ -16,7 +16,7 @@ def insert(connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[An
         return
     row = row or placeholders(len(rows[0]))
     for part in pieces(rows):
-        connection.execute(_statement(head, row, len(part)), tuple(chain.from_iterable(part)))
+        connection.execute(statement(head, row, len(part)), tuple(chain.from_iterable(part)))
 
 
 def pieces(rows: Sequence[Any], most: int = MAX_ROWS) -> Iterator[Sequence[Any]]:
@@ -35,5 +35,6 @@ def placeholders(columns: int) -> str:
 
 
 @lru_cache(maxsize=512)
-def _statement(head: str, row: str, count: int) -> str:
+def statement(head: str, row: str, count: int) -> str:
+    """`head VALUES row,row,..`; few different texts may be asked for, so that each stays prepared."""
     return f"{head} VALUES {','.join([row] * count)}"

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import singles
 from .errors import StoreError
 from .migrations import PAGE_BYTES, check_header, migrate
 from .settings import StoreSettings
@@ -48,6 +49,8 @@ def prepare_writer(connection: sqlite3.Connection, path: Path, new_incarnation: 
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation)
+    for statement in singles.PREPARE:
+        connection.execute(statement)
     if version:
         _skip_numbers(connection)
     return read_meta(connection)

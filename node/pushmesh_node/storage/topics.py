@@ -29,6 +29,10 @@ class TopicNumbers:
             self._new = {topic: connection.execute(find, (topic.owner, topic.name)).fetchone()[0] for topic in missing}
         return {topic: self._known.get(topic) or self._new[topic] for topic in wanted}
 
+    def known(self) -> Mapping[Topic, int]:
+        """The numbers of committed topics that are at hand."""
+        return self._known
+
     def keep_new(self) -> None:
         """The transaction is committed."""
         if self._new:

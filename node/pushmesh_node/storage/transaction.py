@@ -19,7 +19,7 @@ from ..engine.records import (
     VoucherRecord,
     Write,
 )
-from . import bulk
+from . import bulk, singles
 from .items import COVERING
 from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
 from .topics import TopicNumbers
@@ -41,6 +41,11 @@ def write_group(
     `last_commit` is the highest commit number stored so far. Raises sqlite3.Error after a rollback; the connection
     goes on.
     """
+    records = singles.plain(writes, last_commit, topics.known())
+    if records:
+        check_records(records)
+        singles.insert(connection, records, topics.known())
+        return Written(len(records), records[-1].first_commit)
     connection.execute("BEGIN IMMEDIATE")
     try:
         written = _write(connection, writes, topics, last_commit)

@@ -54,16 +54,17 @@ def test_a_wrong_record_stores_nothing_of_its_group(connection: sqlite3.Connecti
     assert not connection.in_transaction
 
 
-def test_a_group_is_one_statement_a_table_up_to_its_size(connection: sqlite3.Connection) -> None:
+def test_a_mixed_group_is_one_statement_a_table(connection: sqlite3.Connection) -> None:
     topics = TopicNumbers()
     write_group(connection, [record(1)], topics, 0)
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
-    write_group(connection, [record(n) for n in range(2, 66)], topics, 1)
+    write_group(connection, [record(n, sent=n > 2) for n in range(2, 66)], topics, 1)
     assert [sql.split(" VALUES")[0] for sql in seen] == [
         "BEGIN IMMEDIATE",
         "INSERT INTO items",
         "INSERT OR IGNORE INTO slots",
         "INSERT OR IGNORE INTO ids",
+        "INSERT INTO unsent",
         "COMMIT",
     ]

@@ -1,0 +1,85 @@
+"""The most common group of writes, new envelopes by themselves, as one statement that is its own transaction.
+
+Beside a busy loop a thread waits for Python's lock after each statement: that wait, not the disk, was most of what a
+commit took. A view takes the rows, and its trigger spreads them over the tables."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from pushmesh_protocol.accounts import Topic
+
+from ..engine.records import Record, Write
+from . import bulk
+from .rows import BUCKET_MS, NOTIFICATION
+
+MAX_RECORDS = 64
+"""Larger groups go the general way; there the waits are shared by many."""
+
+_COLUMNS = (
+    "first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data",
+    "epoch", "author", "wide", "first_seq", "end_seq", "id", "bucket", "target",
+)  # fmt: skip
+
+# Conflicts as everywhere else: an item is new or the group breaks; of the rest the first one stays.
+PREPARE = (
+    f"CREATE TEMP VIEW IF NOT EXISTS singles AS SELECT {', '.join(f'0 AS {column}' for column in _COLUMNS)}",
+    """CREATE TEMP TRIGGER IF NOT EXISTS take_single INSTEAD OF INSERT ON singles BEGIN
+        INSERT INTO items VALUES (new.first_commit, 1, new.kind, new.topic_no, new.broadcast, new.issued_at,
+            new.expires_at, NULL, new.data);
+        INSERT OR IGNORE INTO slots VALUES (new.epoch, new.author, new.wide, new.first_seq, new.first_commit,
+            new.end_seq, new.id);
+        INSERT OR IGNORE INTO ids VALUES (new.bucket, new.id, new.first_commit);
+        INSERT OR IGNORE INTO targets SELECT new.target, new.first_commit WHERE new.target NOT NULL;
+    END""",
+)
+"""What a writing connection runs at its start, after the tables are there."""
+
+
+def plain(writes: Sequence[Write], last_commit: int, topics: Mapping[Topic, int]) -> Sequence[Record]:
+    """The group as records that one statement stores; nothing where any of it needs more.
+
+    Such a record is new, of one envelope and a known topic, sent, shown at once, and lists at most one recipient."""
+    if len(writes) > MAX_RECORDS:
+        return ()
+    records: list[Record] = []
+    for write in writes:
+        if type(write) is not Record or len(write.ids) != 1 or not write.sent or write.due_ats:
+            return ()
+        (audience,) = write.audiences
+        if write.first_commit <= last_commit or (audience is not None and len(audience) > 1):
+            return ()
+        if write.topic is not None and write.topic not in topics:
+            return ()
+        last_commit = write.first_commit
+        records.append(write)
+    return records
+
+
+def insert(connection: sqlite3.Connection, records: Sequence[Record], topics: Mapping[Topic, int]) -> None:
+    """Store them all, durably where no transaction is open; raises sqlite3.Error with nothing stored."""
+    rows = [_row(record, topics) for record in records]
+    sql = bulk.statement("INSERT INTO singles", bulk.placeholders(len(_COLUMNS)), len(rows))
+    connection.execute(sql, tuple(chain.from_iterable(rows)))
+
+
+def _row(record: Record, topics: Mapping[Topic, int]) -> tuple[object, ...]:
+    (audience,) = record.audiences
+    shown = record.kind == NOTIFICATION
+    return (
+        record.first_commit,
+        record.kind,
+        None if record.topic is None else topics[record.topic],
+        shown and audience is None,
+        record.issued_at,
+        record.expires_at,
+        record.data,
+        record.epoch,
+        record.author,
+        record.end_seq - record.first_seq > 1,
+        record.first_seq,
+        record.end_seq,
+        record.ids[0],
+        record.issued_ats[0] // BUCKET_MS,
+        audience[0] if shown and audience else None,
+    )
