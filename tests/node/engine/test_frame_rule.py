@@ -60,17 +60,17 @@ def verdict(judgement: Judge) -> tuple[Verdict, Reason]:
     return judgement.verdict, judgement.reason
 
 
+ACCEPTED = (Verdict.ACCEPT, Reason.OK)
+STALE = (Verdict.IGNORE, Reason.STALE_FRAME)
+NOTES = [a_note(NETWORK, seq) for seq in range(1, 8)]
+
+
 def test_the_first_item_that_holds_a_frame_back_gives_the_reason() -> None:
     surplus = (Level.REFUSED, Reason.SURPLUS)
     parts = [a_note(NETWORK, seq) for seq in (1, 2, 3)]
     assert verdict(judged(parts, [[NEW], [LATE], [surplus]])) == (Verdict.IGNORE, Reason.EXPIRED)
     first = [(0, Refusal(Reason.UNKNOWN_KIND, "4.5", ""))]
     assert verdict(judged(parts, [[NEW], [LATE], [surplus]], unreadable=first)) == (Verdict.IGNORE, Reason.UNKNOWN_KIND)
-
-
-ACCEPTED = (Verdict.ACCEPT, Reason.OK)
-STALE = (Verdict.IGNORE, Reason.STALE_FRAME)
-NOTES = [a_note(NETWORK, seq) for seq in range(1, 8)]
 
 
 def test_a_frame_of_new_items_goes_on_and_earns_their_bytes() -> None:

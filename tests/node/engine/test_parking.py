@@ -1,5 +1,8 @@
 from random import Random
 
+import pytest
+
+from pushmesh_node.engine import parking as room
 from pushmesh_node.engine.parking import (
     IN_ALL,
     IN_ALL_BYTES,
@@ -86,6 +89,16 @@ def test_all_peers_together_have_a_bound() -> None:
         assert parked(parking, run, bytes([peer])) is (peer < IN_ALL // PER_PEER)
     assert len(parking) == IN_ALL
     assert IN_ALL_BYTES >= IN_ALL * OVERHEAD_BYTES
+
+
+def test_all_peers_together_have_a_bound_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = waiting(1)
+    size = len(part.envelopes[0].body_bytes) + OVERHEAD_BYTES
+    monkeypatch.setattr(room, "IN_ALL_BYTES", 2 * size)
+    parking = Parking()
+    assert [parked(parking, waiting(seq), bytes([seq]) * 32) for seq in (1, 2, 3)] == [True, True, False]
+    parking.release(GRANT_ID)
+    assert parked(parking, waiting(3))
 
 
 def test_patience_ends() -> None:
