@@ -1,6 +1,5 @@
 """One place where whatever goes wrong in a handler becomes an answer. Clients see a reason, never a traceback."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +12,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
 from ..http_kit import json_reply
-from .statuses import BAD_REQUEST, NOT_FOUND, TOO_LARGE, retry_headers, status_of
+from .statuses import BAD_REQUEST, CLIENT_GONE, INTERNAL, NOT_FOUND, TOO_LARGE, retry_headers, status_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Report = Callable[[BaseException, str], None]
@@ -26,7 +25,7 @@ def uncounted(_reason: Reason) -> None:
     """For a server without metrics."""
 
 
-_STARTED = web.RequestKey("pushmesh-started", web.StreamResponse)
+_STARTED = web.RequestKey("pushmesh-started", bool)
 _HTTP_REASONS = {NOT_FOUND: Reason.NOT_FOUND, TOO_LARGE: Reason.OVERSIZE}
 
 
@@ -38,7 +37,7 @@ def refusal_reply(denied: Denied, status: int | None = None) -> web.Response:
 
 async def remember_started(request: web.Request, response: web.StreamResponse) -> None:
     """A signal for `on_response_prepare`: from here on no other answer can be given."""
-    request[_STARTED] = response
+    request[_STARTED] = True
 
 
 def error_middleware(report: Report, refused: Refused = uncounted) -> Middleware:
@@ -56,18 +55,23 @@ def error_middleware(report: Report, refused: Refused = uncounted) -> Middleware
             return refusal_reply(Denied.from_refusal(refusal))
         except web.HTTPException as error:
             return _http_reply(error, refused)
-        except (ConnectionError, asyncio.CancelledError):
-            raise  # the client went away, or the server is being stopped
+        except ConnectionError:  # the client has gone, or is to be cut
+            return _cut(request, CLIENT_GONE)
         except Exception as error:
             report(error, f"{request.method} {_route_of(request)}")
-            started: web.StreamResponse | None = request.get(_STARTED)
-            if started is None:
-                return refusal_reply(Denied(Reason.INTERNAL, "this is the node's own fault; it has been logged"))
-            if request.transport is not None:
-                request.transport.abort()  # half an answer must not look like a whole one
-            return started
+            if _STARTED in request:  # half an answer must not look like a whole one
+                return _cut(request, INTERNAL)
+            return refusal_reply(Denied(Reason.INTERNAL, "this is the node's own fault; it has been logged"))
 
     return answer
+
+
+def _cut(request: web.Request, status: int) -> web.Response:
+    """Ends the connection. The answer reaches nobody: the server, which must get one that can be written whatever was
+    begun before, finds the connection gone and goes on without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=status)
 
 
 def server_logger(report: Report) -> logging.Logger:

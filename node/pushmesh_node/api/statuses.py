@@ -1,6 +1,7 @@
 """The one table from reasons to HTTP statuses. Nothing else in this room knows a status but 200."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from pushmesh_protocol.reasons import REJECTS, Reason
 
@@ -8,6 +9,8 @@ from ..engine.answers import Level, Outcome
 
 OK, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 200, 400, 401, 403, 404, 409
 TOO_LARGE, UNPROCESSABLE, TOO_MANY, INTERNAL, UNAVAILABLE = 413, 422, 429, 500, 503
+CLIENT_GONE = 499
+"""Nobody reads it; requests whose client left are counted under it."""
 
 DEFAULT_RETRY_AFTER_S = 1
 
@@ -56,4 +59,4 @@ def retry_headers(status: int, retry_after_s: float | None) -> dict[str, str]:
     """When to come back, for the statuses that pass by themselves; whole seconds, at least 1."""
     if status not in (TOO_MANY, UNAVAILABLE):
         return {}
-    return {"Retry-After": str(max(1, round(retry_after_s or DEFAULT_RETRY_AFTER_S)))}
+    return {"Retry-After": str(max(1, ceil(retry_after_s or DEFAULT_RETRY_AFTER_S)))}

@@ -1,5 +1,6 @@
 """An inbox as a stream over plain HTTP: Server-Sent Events, or one JSON object a line. Nothing comes in over it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -25,7 +26,9 @@ class EventRoutes:
     service: Service
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """From `Last-Event-ID`, `?cursor=` or the `?device=`'s cursor; `?topics=` limits it. Ends with `end`."""
+        """From `Last-Event-ID`, `?cursor=` or the `?device=`'s cursor; `?topics=` limits it. Ends with `end`.
+
+        Raises ConnectionError where the client has gone or takes too long, which cuts its connection."""
         service = self.service
         principal = await principal_of(request, service.authenticate, Permission.READ)
         cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")
@@ -38,17 +41,16 @@ class EventRoutes:
         async def write(batch: Batch) -> None:
             await response.write(encode(service.forms, batch))
 
-        try:
-            with service.consumers.admit(session, transport):
-                await response.prepare(request)
-                ended = await pump(session, service.inboxes, transport, write)
-            if ended.reason != Reason.SLOW_CONSUMER:
-                await write(ended)
-                return response
-        except (ConnectionError, TimeoutError):
-            pass  # the client has gone, or its network
-        if request.transport is not None:
-            request.transport.abort()
+        with service.consumers.admit(session, transport):
+            await response.prepare(request)
+            ended = await pump(session, service.inboxes, transport, write)
+            if ended.reason == Reason.SLOW_CONSUMER:
+                raise ConnectionAbortedError(ended.detail)
+            try:
+                async with asyncio.timeout(service.sessions.write_s):
+                    await write(ended)
+            except TimeoutError as error:
+                raise ConnectionAbortedError("the end was not taken in time") from error
         return response
 
 

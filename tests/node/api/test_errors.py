@@ -1,5 +1,8 @@
 import asyncio
+import logging
+from typing import Any
 
+import pytest
 from aiohttp import ClientError, ClientSession, web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.test_utils import TestServer
@@ -8,6 +11,9 @@ from pushmesh_node.api.errors import error_middleware, refusal_reply, remember_s
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
+from support.fake_inboxes import a_notification
+from support.fake_node import FakeNode, a_fake_node, serving
+from support.rude_client import RudeClient
 
 
 async def deny(request: web.Request) -> web.Response:
@@ -98,3 +104,58 @@ def test_the_servers_own_faults_are_reported_and_strangers_garbage_is_not() -> N
 def test_a_refusal_can_carry_a_status_of_its_own() -> None:
     assert refusal_reply(Denied(Reason.BAD_REQUEST, "")).status == 400
     assert refusal_reply(Denied(Reason.BAD_REQUEST, ""), 405).status == 405
+
+
+class Kept(logging.Handler):
+    """What the HTTP server would log, before anybody filters it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+async def cut(node: FakeNode, path: str, moment: str) -> None:
+    """A client that resets its connection before it is answered, or in the middle of a write that it does not take."""
+    client, upgrade = RudeClient(node.port), path == "/v1/stream"
+    await client.ask(f"{path}?auth=wallet", upgrade=upgrade)
+    if moment == "writing":
+        await client.hear()
+        if upgrade:
+            await client.say(b'{"type":"listen","cursor":"0"}')
+        async with asyncio.timeout(10):
+            while not node.inboxes.listeners:  # noqa: ASYNC110  # the node knows nothing of this test
+                await asyncio.sleep(0.002)
+        for _ in range(20):
+            node.inboxes.commit(*[a_notification(1, text="x" * 200)] * 200)
+            await asyncio.sleep(0)
+    client.reset()
+
+
+@pytest.mark.parametrize("moment", ["asking", "writing"])
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/stream"])
+async def test_a_client_that_resets_its_connection_leaves_no_trace_in_the_log(
+    path: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, kept, loop_said = a_fake_node(), Kept(), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: loop_said.append(context))
+    authenticate = node.authenticate
+
+    async def slowly(credential: str, address: str) -> Any:
+        await asyncio.sleep(0.01)  # the reset comes while the node is at work
+        return await authenticate(credential, address)
+
+    if moment == "asking":
+        monkeypatch.setattr(node, "authenticate", slowly)
+    async with serving(node):
+        assert node.api is not None
+        node.api.logger.addHandler(kept)
+        for _ in range(5):
+            node.inboxes.messages.clear()
+            await cut(node, path, moment)
+            async with asyncio.timeout(10):
+                while node.inboxes.listeners or node.api.gate.connections:  # noqa: ASYNC110  # as above
+                    await asyncio.sleep(0.002)
+    assert (kept.lines, node.reports, loop_said) == ([], [], [])

@@ -39,5 +39,5 @@ def test_the_first_reason_decides_where_nothing_was_taken(outcomes: list[Outcome
 def test_only_what_passes_by_itself_says_when_to_come_back() -> None:
     assert retry_headers(503, None) == {"Retry-After": "1"}
     assert retry_headers(429, 0.2) == {"Retry-After": "1"}
-    assert retry_headers(429, 30.4) == {"Retry-After": "30"}
+    assert retry_headers(429, 30.4) == {"Retry-After": "31"}
     assert retry_headers(400, 5) == {}
