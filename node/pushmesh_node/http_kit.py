@@ -15,6 +15,7 @@ from pushmesh_protocol.types import Account
 from .engine.answers import Denied, Permission, Principal
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]
+"""`await authenticate(text of a log-in or a token, remote address)`; raises Denied."""
 JSON_TYPE = "application/json"
 MAX_TOPICS = 1_024
 T = TypeVar("T")
@@ -70,9 +71,14 @@ async def principal_of(request: web.Request, authenticate: Authenticate, needs: 
     credential = credential_of(request)
     if credential is None:
         raise Denied(Reason.LOGIN_REQUIRED, "send Authorization: Bearer <log-in or token>", "11.1")
-    principal = await authenticate(credential, request.host)
+    principal = await authenticate(credential, address_of(request))
     require(principal, needs)
     return principal
+
+
+def address_of(request: web.Request) -> str:
+    """Where the request comes from; "" for a Unix socket or a client that has gone."""
+    return request.remote or ""
 
 
 def credential_of(request: web.Request) -> str | None:
@@ -114,9 +120,13 @@ def seconds(request: web.Request, name: str, most: float) -> float:
 
 def hex_id(request: web.Request, name: str) -> bytes:
     """32 bytes in hex in the query. Raises Denied `bad-request`."""
-    text = request.query.get(name, "").removeprefix("0x")
+    return hex_bytes(name, request.query.get(name, ""))
+
+
+def hex_bytes(name: str, text: str) -> bytes:
+    """32 bytes of their hex. Raises Denied `bad-request` that names what it was to be."""
     try:
-        value = bytes.fromhex(text)
+        value = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         value = b""
     if len(value) != 32:

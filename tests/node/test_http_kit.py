@@ -43,12 +43,12 @@ def test_a_credential_comes_as_bearer_or_in_the_query(
     assert http_kit.credential_of(a_request(path, **headers)) == credential
 
 
-async def test_who_asks_is_told_by_the_credential_and_the_host_that_was_dialled() -> None:
+async def test_who_asks_is_told_by_the_credential_and_where_from_by_the_connection() -> None:
     node = a_fake_node()
-    request = a_request("/?auth=wallet", Host="node.example.org:8080")
+    request = a_request("/?auth=wallet", **{"X-Forwarded-For": "192.0.2.1"}).clone(remote="192.0.2.7")
     principal = await http_kit.principal_of(request, node.authenticate, Permission.READ)
     assert principal.account == WALLET
-    assert node.hosts == ["node.example.org:8080"]
+    assert node.addresses == ["192.0.2.7"]
 
 
 async def test_nobody_is_refused_and_a_scope_is_not_exceeded() -> None:

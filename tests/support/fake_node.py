@@ -156,23 +156,45 @@ class FakeDirectory:
 
 
 @dataclass
+class FakeTokens:
+    """Tokens by digest; whoever asks is taken for their wallet. `revoked` holds what was revoked, in order."""
+
+    forms: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    revoked: list[bytes] = field(default_factory=list)
+
+    def tokens(self, principal: Principal) -> Sequence[dict[str, Any]]:
+        if principal.token is not None:
+            raise Denied(Reason.FORBIDDEN, "a token")
+        return list(self.forms.values())
+
+    async def revoke_token(self, principal: Principal, digest: bytes) -> dict[str, Any]:
+        if principal.token is not None:
+            raise Denied(Reason.FORBIDDEN, "a token")
+        if digest not in self.forms:
+            raise Denied(Reason.NOT_FOUND, "no such token")
+        self.revoked.append(digest)
+        return self.forms[digest]
+
+
+@dataclass
 class FakeNode:
     """Everything behind the edges, the server before it, and a client."""
 
     inboxes: FakeInboxes
     publishing: FakePublishing
     directory: FakeDirectory
+    tokens: FakeTokens
     consumers: Consumers
     forms: MessageForms
     principals: dict[str, Principal]
     reports: list[tuple[BaseException, str]] = field(default_factory=list)
-    hosts: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
     api: Api | None = None
     url: str = ""
     port: int = 0
 
-    async def authenticate(self, credential: str, host: str) -> Principal:
-        self.hosts.append(host)
+    async def authenticate(self, credential: str, address: str) -> Principal:
+        self.addresses.append(address)
         principal = self.principals.get(credential)
         if principal is None:
             raise Denied(Reason.BAD_LOGIN, "signature", "11.2")
@@ -196,6 +218,7 @@ def a_fake_node(per_account: int = 64, most_forms: int = 4_096) -> FakeNode:
         inboxes,
         FakePublishing(inboxes),
         FakeDirectory(),
+        FakeTokens(),
         Consumers(per_account),
         MessageForms(inboxes.incarnation(), most_forms),
         {
@@ -203,6 +226,7 @@ def a_fake_node(per_account: int = 64, most_forms: int = 4_096) -> FakeNode:
             "dapp": a_principal(DAPP),
             "reader": READER,
             "writer": WRITER,
+            "token": replace(a_principal(), token=b"\x01" * 32),
             "alerts": replace(a_principal(), topics=frozenset([Topic(DAPP, "alerts")])),
         },
     )
@@ -234,6 +258,7 @@ async def serving(
     node.api = build_api(
         node.publishing,
         node.directory,
+        node.tokens,
         node.authenticate,
         report=node.report,
         limits=api or ApiLimits(drain_s=2.0),

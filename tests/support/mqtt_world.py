@@ -16,6 +16,7 @@ from pushmesh_node.delivery.consumers import Consumers
 from pushmesh_node.delivery.mqtt.endpoint import MqttEndpoint
 from pushmesh_node.delivery.mqtt.limits import Limits
 from pushmesh_node.delivery.mqtt.ports import Ports
+from pushmesh_node.delivery.session import SessionLimits
 from pushmesh_node.engine.answers import Denied, Level, Outcome, Permission, Principal
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.armor import from_text
@@ -24,6 +25,7 @@ from pushmesh_protocol.auth.verify import envelope_claim, login_claim, verify_on
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame, open_publish
+from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.login import LogInWords, check_login, format_login, parse_login
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.tokens import TokenWords, check_token, format_token, parse_token, sign_token
@@ -77,6 +79,7 @@ class World:
     published: list[Envelope] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     nonces: set[bytes] = field(default_factory=set)
+    addresses: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
     denies: Denied | None = None
 
@@ -96,12 +99,14 @@ class World:
             random_id=lambda: secrets.token_hex(8),
             observe=observe,
             report=report,
+            sessions=SessionLimits(),
         )
 
     def endpoint(self, limits: Limits | None = None) -> MqttEndpoint:
         return MqttEndpoint(NODE_ID, NETWORK.id, self.ports(), limits)
 
-    async def authenticate(self, credential: str, host: str) -> Principal:
+    async def authenticate(self, credential: str, address: str) -> Principal:
+        self.addresses.append(address)
         await asyncio.sleep(0)
         try:
             return self._from_token(credential) if count_members(credential) == 10 else self._from_login(credential)
@@ -113,7 +118,8 @@ class World:
         check_token(NETWORK, token, node_id=NODE_ID, now_ms=now_ms())
         permissions = frozenset(Permission(scope) for scope in token.scopes)
         topics = None if token.topics is None else frozenset(token.topics)
-        return Principal(token.account, permissions, topics, token.grant_id, UnixMs(token.expires_at))
+        digest = sha256(text.encode())
+        return Principal(token.account, permissions, topics, token.grant_id, UnixMs(token.expires_at), digest)
 
     def _from_login(self, text: str) -> Principal:
         login = parse_login(text)

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ..http_kit import Authenticate
-from .contract import Directory, Publishing
+from .contract import Directory, Publishing, Tokens
 from .cors import allow_origins, answer_preflights
 from .errors import Handler, Refused, Report, error_middleware, remember_started, server_logger, uncounted
 from .gate import Gate, GateLimits
@@ -19,6 +19,7 @@ from .health import HealthRoutes
 from .lookups import LookupRoutes
 from .publish import JSON_OVERHEAD, PublishRoutes
 from .publish_stream import StreamLimits, StreamRoutes
+from .tokens import TokenRoutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Api:
 def build_api(
     publishing: Publishing,
     directory: Directory,
+    tokens: Tokens,
     authenticate: Authenticate,
     *,
     report: Report,
@@ -72,7 +74,7 @@ def build_api(
     app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report, refused)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
-    app.add_routes(build_routes(publishing, directory, authenticate, streams, limits, metrics))
+    app.add_routes(build_routes(publishing, directory, tokens, authenticate, streams, limits, metrics))
     app.add_routes(other_routes)
     return Api(app, gate, limits, (streams.drain, *drains), server_logger(report), lambda: streams.open)
 
@@ -80,6 +82,7 @@ def build_api(
 def build_routes(
     publishing: Publishing,
     directory: Directory,
+    tokens: Tokens,
     authenticate: Authenticate,
     streams: StreamRoutes,
     limits: ApiLimits,
@@ -88,6 +91,7 @@ def build_routes(
     """The table of this room's routes."""
     publish = PublishRoutes(publishing, authenticate, limits.api_batch_bytes, limits.item_bytes, limits.body_timeout_s)
     lookups = LookupRoutes(directory, authenticate)
+    token_routes = TokenRoutes(tokens, authenticate)
     health = HealthRoutes(directory.not_ready, metrics)
     return [
         web.post("/v1/publish", publish.publish),
@@ -99,6 +103,8 @@ def build_routes(
         web.get("/v1/accounts/{account}/grants", lookups.grants),
         web.get("/v1/slots", lookups.slots),
         web.get("/v1/explain", lookups.explain),
+        web.get("/v1/tokens", token_routes.list_tokens),
+        web.delete("/v1/tokens/{digest}", token_routes.revoke_token),
         web.get("/v1/points", lookups.points),
         web.get("/v1/limits", lookups.limits),
         web.get("/v1/status", lookups.status),

@@ -23,6 +23,16 @@ class Publishing(Protocol):
         """Take a private envelope (SPEC 4.19) of the logged-in wallet."""
 
 
+class Tokens(Protocol):
+    """A wallet's tokens at this node. Both raise Denied `forbidden` where the principal itself came by a token."""
+
+    def tokens(self, principal: Principal) -> Sequence[dict[str, Any]]:
+        """Those that were shown here and have not expired, the newest first, JSON-ready."""
+
+    def revoke_token(self, principal: Principal, digest: bytes) -> Awaitable[dict[str, Any]]:
+        """End a token for good; durable, and its connections ended, on return. Raises Denied `not-found`."""
+
+
 class Directory(Protocol):
     """Look-ups of public state. All answers are JSON-ready (bytes as in `pushmesh_protocol.display`)."""
 
@@ -50,7 +60,7 @@ class Directory(Protocol):
         Raises Denied `not-found`."""
 
     def points(self, epoch: int | None) -> Awaitable[dict[str, Any]]:
-        """Vouchered counts and units per epoch, in total and per wallet stream count."""
+        """Vouchered counts and units of an epoch, the current one by default, in total and per wallet."""
 
     def limits(self) -> dict[str, Any]:
         """Everything a client must keep to: network, byte limits, lives, windows, rates."""

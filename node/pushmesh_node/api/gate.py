@@ -1,10 +1,9 @@
-"""The gate before the HTTP server: counts connections, in all and per address, and cuts those that send no request."""
+"""The gate before the HTTP server: counts connections, in all and per place, and cuts those that send no request."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import cast
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
+from ..remote import is_this_machine, place_of
 from .statuses import status_of
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
@@ -19,10 +19,10 @@ ProtocolFactory = Callable[[], asyncio.Protocol]
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """Connections at a time, and the time in which the head of the first request has to be there."""
+    """Connections at a time, in all and per place, and the time for the head of the first request."""
 
     connections: int = 16_384
-    per_address: int = 256
+    per_place: int = 256
     exempt_loopback: bool = True
     header_s: float = 10.0
 
@@ -35,7 +35,7 @@ class Gate:
         self.refused = 0
         self.cut = 0
         self._count = 0
-        self._addresses: Counter[str] = Counter()
+        self._places: Counter[str] = Counter()
         self._waiting: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     @property
@@ -59,7 +59,7 @@ class Gate:
             self.refused += 1
             return False
         self._count += 1
-        self._addresses[address] += 1
+        self._places[place_of(address)] += 1
         loop = asyncio.get_running_loop()
         self._waiting[transport] = loop.call_later(self.limits.header_s, self._cut, transport)
         return True
@@ -68,14 +68,15 @@ class Gate:
         """The connection is gone."""
         self.started(transport)
         self._count -= 1
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        place = place_of(address)
+        self._places[place] -= 1
+        if not self._places[place]:
+            del self._places[place]
 
     def _is_full(self, address: str) -> bool:
-        if self._addresses[address] < self.limits.per_address:
+        if self._places[place_of(address)] < self.limits.per_place:
             return False
-        return not (self.limits.exempt_loopback and _is_loopback(address))
+        return not (self.limits.exempt_loopback and is_this_machine(address))
 
     def _cut(self, transport: asyncio.Transport) -> None:
         self._waiting.pop(transport, None)
@@ -124,13 +125,6 @@ class _Door(asyncio.Protocol):
         if self._inner is not None and self._transport is not None:
             self._gate.leave(self._transport, self._address)
             self._inner.connection_lost(exc)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == ""  # a Unix socket
 
 
 def _refusal() -> bytes:

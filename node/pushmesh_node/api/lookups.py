@@ -43,6 +43,8 @@ class LookupRoutes:
         principal = await principal_of(request, self.authenticate, Permission.READ)
         if principal.account != asked.owner:
             raise Denied(Reason.FORBIDDEN, "only a topic's owner may list its subscribers")
+        if principal.topics is not None and asked not in principal.topics:
+            raise Denied(Reason.FORBIDDEN, "the token does not cover this topic", "11.3")
         limit = integer(request, "limit", MOST_SUBSCRIBERS, 1, MOST_SUBSCRIBERS)
         after = account(request.query["after"]) if "after" in request.query else None
         found = [display_account(each) for each in self.directory.subscribers(asked, after, limit)]
@@ -75,7 +77,7 @@ class LookupRoutes:
         return json_reply(await self.directory.explain(principal, asked, issued_at))
 
     async def points(self, request: web.Request) -> web.Response:
-        """Vouchered counts and units of one epoch, or of all that are kept."""
+        """Vouchered counts and units of one epoch, the current one by default."""
         epoch = integer(request, "epoch", 0, 0, MOST_EPOCHS) if "epoch" in request.query else None
         return json_reply(await self.directory.points(epoch))
 

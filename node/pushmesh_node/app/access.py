@@ -2,8 +2,7 @@
 
 No replicated envelope ever authenticates anybody."""
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 from itertools import islice
 
 from pushmesh_protocol.auth.schemes import Session
@@ -15,32 +14,29 @@ from pushmesh_protocol.limits import LOGIN_NONCE_MEMORY_MS
 from pushmesh_protocol.login import LogIn, check_login, parse_login
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.tokens import Token, check_token, format_token, parse_token
-from pushmesh_protocol.types import Account, NodeId, UnixMs
+from pushmesh_protocol.tokens import Token, check_token, parse_token
+from pushmesh_protocol.types import NodeId, UnixMs
 
 from ..engine.answers import Denied, Permission, Principal
 from ..engine.core import Engine
 from ..engine.records import TokenRecord
-from ..storage.errors import StoreBusy, StoreFailed
-from ..storage.store import Store
+from ..remote import is_this_machine, place_of
+from .attempts import Attempts
+from .tokens import REVOKED, Tokens
 from .verify import VerifyPool
 
 NONCES = 262_144
 """Log-ins remembered at once; above it new ones are refused, since a replay could not be told."""
 
-TOKENS_PER_ACCOUNT = 256
-"""Unexpired tokens of one wallet that are remembered; each costs a commit, and anybody can have a wallet."""
-
 SWEPT_NONCES = 16_384
 """Forgotten by one sweep at most, so that no tick takes long."""
-
-TOKEN_SWEEP_MS = 60_000
 
 EVERYTHING = frozenset(Permission)
 
 
 class Access:
-    """`authenticate` is the door of every transport."""
+    """`authenticate` is the door of every transport. `exempt_loopback` frees this machine, and so a proxy on it, of
+    the bound on attempts; `observe` counts what came of each credential."""
 
     def __init__(
         self,
@@ -48,98 +44,140 @@ class Access:
         node_id: NodeId,
         hosts: Container[str],
         engine: Callable[[], Engine],
-        store: Store,
+        tokens: Tokens,
         verify: VerifyPool,
         clock: Callable[[], UnixMs],
+        attempts: Attempts,
+        *,
+        exempt_loopback: bool,
+        observe: Callable[[Reason], None],
     ) -> None:
         self._network = network
         self._node_id = node_id
         self._hosts = hosts
         self._engine = engine
-        self._store = store
+        self._tokens = tokens
         self._verify = verify
         self._clock = clock
+        self._attempts = attempts
+        self._exempt_loopback = exempt_loopback
+        self._observe = observe
         self._nonces: dict[bytes, int] = {}
-        self._tokens: dict[bytes, TokenRecord] = {}
-        self._tokens_of: Counter[Account] = Counter()
-        self._next_sweep_ms = 0
 
-    async def authenticate(self, credential: str, host: str) -> Principal:
-        """A log-in or a token in its text form. Raises Denied with the member that is wrong.
+    async def authenticate(self, credential: str, address: str) -> Principal:
+        """A log-in or a token in its text form, from a remote address. Raises Denied with the member that is wrong.
 
         A log-in names the host that the client dialled; one for another name than those of this node is refused,
-        whatever the connection itself says (`host`)."""
+        whatever the connection itself says."""
         try:
-            try:
-                login = parse_login(credential)
-            except Refusal:
-                return await self._take_token(parse_token(credential))
-            return await self._take_login(login)
+            principal = await self._authenticate(credential, address)
+        except Denied as denied:
+            self._observe(denied.reason)
+            raise
         except Refusal as refusal:
-            if refusal.reason is Reason.MALFORMED:
-                raise Denied(
-                    Reason.LOGIN_REQUIRED, "the credential is neither a log-in nor a token", "11.1"
-                ) from refusal
-            raise Denied.from_refusal(refusal) from refusal
+            told = _told(refusal)
+            self._observe(told.reason)
+            raise told from refusal
+        self._observe(Reason.OK)
+        return principal
+
+    async def _authenticate(self, credential: str, address: str) -> Principal:
+        digest = sha256(credential.encode(errors="replace"))
+        known = self._tokens.get(digest)
+        if known is not None:
+            return self._open(known)  # its signature was checked: it costs nothing, so nobody waits for it
+        shown = _parse(credential)
+        place = None if self._exempt_loopback and is_this_machine(address) else place_of(address)
+        if place is not None:
+            self._begin(place, shown)
+        try:
+            if isinstance(shown, LogIn):
+                principal = await self._take_login(shown)
+            elif isinstance(shown, Token):
+                principal = await self._take_token(digest, shown)
+            else:
+                raise shown
+        except Refusal as refusal:
+            if place is not None and refusal.reason is not Reason.RATE_LIMITED:
+                self._attempts.failed(place, self._clock())
+            raise
+        if place is not None:
+            self._attempts.succeeded(place, principal.account, self._clock())
+        return principal
+
+    def _begin(self, place: str, shown: LogIn | Token | Refusal) -> None:
+        account = b"" if isinstance(shown, Refusal) else shown.account
+        wait_ms = self._attempts.begin(place, account, self._clock())
+        if wait_ms:
+            wait_s = -(-wait_ms // 1_000)
+            detail = f"too many log-ins from your address, failed ones above all; try again in {wait_s} s"
+            raise Denied(Reason.RATE_LIMITED, detail, retry_after_s=wait_s)
 
     async def _take_login(self, login: LogIn) -> Principal:
         now_ms = self._clock()
         check_login(login, node_id=self._node_id, hosts=self._hosts, now_ms=now_ms)
+        self._check_nonce(login.nonce)
+        session = login.auth if isinstance(login.auth, Session) else None
+        if session is not None:
+            self._engine().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
         (failure,) = await self._verify.verify([login_claim(self._network, login)])
         if failure is not None:
             raise failure
+        # Again, after the wait: of two copies one gets in, and a key that was revoked meanwhile opens nothing.
+        self._check_nonce(login.nonce)
         grant_id, expires_at = None, None
-        if isinstance(login.auth, Session):
-            grant = self._engine().authority.check_live(login.account, login.auth, Scope.LOGIN, now_ms)
+        if session is not None:
+            grant = self._engine().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
             grant_id, expires_at = bytes(grant.id), UnixMs(grant.body.expires_at)
         self._use_nonce(login.nonce, now_ms)
         return Principal(login.account, EVERYTHING, None, grant_id, expires_at)
 
-    def _use_nonce(self, nonce: bytes, now_ms: int) -> None:
+    def _check_nonce(self, nonce: bytes) -> None:
         if nonce in self._nonces:
             raise Refusal(Reason.BAD_LOGIN, "11.2", "nonce")
+
+    def _use_nonce(self, nonce: bytes, now_ms: int) -> None:
         if len(self._nonces) >= NONCES:
             self.sweep()
             if len(self._nonces) >= NONCES:
                 raise Refusal(Reason.RATE_LIMITED, "11.2", "too many log-ins at once")
         self._nonces[nonce] = now_ms + LOGIN_NONCE_MEMORY_MS
 
-    async def _take_token(self, token: Token) -> Principal:
+    async def _take_token(self, digest: bytes, token: Token) -> Principal:
         now_ms = self._clock()
-        check_token(self._network, token, node_id=self._node_id, now_ms=now_ms)
         session = Session(token.key, token.grant_id, token.signature, None)
-        self._engine().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
-        await self._note_token(token, now_ms)
-        # Again, after the wait: a key that was revoked meanwhile opens nothing.
+        check_token(self._network, token, node_id=self._node_id, now_ms=now_ms)
         grant = self._engine().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
         expires_at = UnixMs(min(token.expires_at, grant.body.expires_at))
-        permissions = frozenset(Permission(scope) for scope in token.scopes)
-        topics = None if token.topics is None else frozenset(token.topics)
-        return Principal(token.account, permissions, topics, bytes(grant.id), expires_at)
+        return self._open(await self._tokens.note(digest, token, expires_at, now_ms))
 
-    async def _note_token(self, token: Token, now_ms: UnixMs) -> None:
-        """Tokens are listed where they were shown, so that they can be revoked there."""
-        digest = sha256(format_token(token).encode())
-        known = self._tokens.get(digest)
-        if known is not None:
-            if known.revoked:
-                raise Refusal(Reason.BAD_TOKEN, "11.3", "revoked")
-            return
-        if self._tokens_of[token.account] >= TOKENS_PER_ACCOUNT:
-            raise Refusal(Reason.RATE_LIMITED, "11.3", f"a wallet has at most {TOKENS_PER_ACCOUNT} tokens at a time")
-        record = TokenRecord(digest, token.account, token.grant_id, UnixMs(token.expires_at), now_ms, False)
-        try:
-            await self._store.commit([record])
-        except (StoreBusy, StoreFailed) as failure:
-            raise Denied(Reason.STORE_FAILED, "the token cannot be noted now", retry_after_s=5) from failure
-        if digest not in self._tokens:
-            self._tokens_of[token.account] += 1
-        self._tokens[digest] = record
+    def _open(self, record: TokenRecord) -> Principal:
+        """Who has a token that was shown before. Raises Refusal where it opens nothing any more."""
+        now_ms = self._clock()
+        if record.revoked:
+            raise Refusal(Reason.BAD_TOKEN, "11.4", "revoked")
+        if record.expires_at <= now_ms:
+            raise Refusal(Reason.BAD_TOKEN, "11.3", "expires-at")
+        authority = self._engine().authority
+        grant = authority.grant(record.grant_id)
+        if grant is None:
+            raise Refusal(Reason.UNKNOWN_GRANT, "5.15", "the token's grant is not known here")
+        # The key and its signature were checked when it was noted, and the grant's id stands for its key.
+        session = Session(grant.body.key, record.grant_id, b"", None)
+        authority.check_live(record.account, session, Scope.TOKEN, now_ms)
+        permissions = frozenset(map(Permission, record.scopes))
+        topics = None if record.topics is None else frozenset(record.topics)
+        return Principal(record.account, permissions, topics, record.grant_id, record.expires_at, record.digest)
 
-    def restore(self, tokens: Iterable[TokenRecord]) -> None:
-        """Take what the store kept, before the first `authenticate`."""
-        self._tokens.update((record.digest, record) for record in tokens)
-        self._tokens_of = Counter(record.account for record in self._tokens.values())
+    def check(self, principal: Principal) -> None:
+        """Raise Denied where what a principal rests on has ended since it was let in (SPEC 11.4)."""
+        token = None if principal.token is None else self._tokens.get(principal.token)
+        if token is not None and token.revoked:
+            raise Denied(Reason.BAD_TOKEN, REVOKED, "11.4")
+        if principal.grant_id is not None and self._engine().authority.is_revoked(principal.grant_id):
+            raise Denied(Reason.GRANT_REVOKED, "the session key was revoked", "11.4")
+        if principal.expires_at is not None and principal.expires_at <= self._clock():
+            raise Denied(Reason.EXPIRED, "the log-in expired", "11.4")
 
     def sweep(self) -> None:
         """Forget nonces that no log-in could use again, and tokens that expired; for a slow tick."""
@@ -148,11 +186,20 @@ class Access:
             if until >= now_ms:
                 break
             del self._nonces[nonce]
-        if now_ms >= self._next_sweep_ms:
-            self._next_sweep_ms = now_ms + TOKEN_SWEEP_MS
-            self.restore(self._drop_expired(now_ms))
+        self._tokens.sweep(now_ms)
 
-    def _drop_expired(self, now_ms: int) -> list[TokenRecord]:
-        kept = [record for record in self._tokens.values() if record.expires_at > now_ms]
-        self._tokens.clear()
-        return kept
+
+def _told(refusal: Refusal) -> Denied:
+    if refusal.reason is Reason.MALFORMED:
+        return Denied(Reason.LOGIN_REQUIRED, "the credential is neither a log-in nor a token", "11.1")
+    return Denied.from_refusal(refusal)
+
+
+def _parse(credential: str) -> LogIn | Token | Refusal:
+    try:
+        return parse_login(credential)
+    except Refusal:
+        try:
+            return parse_token(credential)
+        except Refusal as refusal:
+            return refusal

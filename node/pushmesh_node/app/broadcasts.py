@@ -20,6 +20,7 @@ from ..storage.store import Store
 from .driver import Driver
 from .inboxes import Inboxes, frames_of
 from .opened import Opener
+from .store_words import telling_of_the_store
 
 PAGE = 256
 
@@ -89,10 +90,8 @@ class Broadcasts:
         if before is not None and before > self._store.last_commit:
             await self._driver.settled(before)
         end = self._store.last_commit if before is None else before
-        try:
+        with telling_of_the_store():
             rows = await self._store.topic_messages(_topics(principal), after, end + 1, limit)
-        except StoreFailed as failure:
-            raise Denied(Reason.STORE_FAILED, str(failure), retry_after_s=5) from failure
         more = len(rows) >= limit
         return Page(tuple(self._messages(rows)), rows[-1].commit_no if more else max(after, end), more)
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -18,7 +19,6 @@ from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
 from ..delivery.bridge import Bridge
-from ..delivery.consumers import Consumers
 from ..delivery.messages import MessageForms
 from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
 from ..delivery.mqtt.ports import Ports
@@ -121,14 +121,15 @@ async def _serve(
     stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: Sequence[Bridge]
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
-    consumers = Consumers(config.delivery.max_consumers_per_account)
-    service = _service(config, node, consumers, forms)
+    consumers = node.consumers
+    service = _service(config, node, forms)
     directory = Directory(
         node.network, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, _edges(config)
     )
     api = build_api(
         node.publishing,
         directory,
+        node.tokens,
         node.access.authenticate,
         report=_report(node),
         limits=_api_limits(config, node.network),
@@ -154,17 +155,17 @@ async def _serve(
     node.status.api_address = f"http://{config.api.host}:{server.port}"
     node.hosts.update({f"{config.api.host}:{server.port}"})
     if config.mqtt.enabled:
-        await _serve_mqtt(stack, config, node, consumers)
+        await _serve_mqtt(stack, config, node)
 
 
-def _service(config: Config, node: Node, consumers: Consumers, forms: MessageForms) -> Service:
+def _service(config: Config, node: Node, forms: MessageForms) -> Service:
     delivery = config.delivery
     return Service(
         facts=NodeFacts(node.node_id, node.network.display, node.hosts),
         inboxes=node.inboxes,
         authenticate=node.access.authenticate,
         publish=node.publishing.publish,
-        consumers=consumers,
+        consumers=node.consumers,
         forms=forms,
         now_ms=now_ms,
         report=_report(node),
@@ -203,7 +204,7 @@ def _api_limits(config: Config, network: Network) -> ApiLimits:
         ),
         gate=GateLimits(
             connections=api.max_connections,
-            per_address=api.max_connections_per_ip,
+            per_place=api.max_connections_per_ip,
             exempt_loopback=api.exempt_loopback,
             header_s=api.header_timeout_s,
         ),
@@ -220,17 +221,18 @@ def _edges(config: Config) -> dict[str, int]:
     }
 
 
-async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node, consumers: Consumers) -> None:
+async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node) -> None:
     mqtt = config.mqtt
     ports = Ports(
         inboxes=node.inboxes,
         publish=node.publishing.publish,
         authenticate=node.access.authenticate,
-        consumers=consumers,
+        consumers=node.consumers,
         now_ms=now_ms,
         random_id=lambda: secrets.token_hex(8),
         observe=node.metrics.mqtt,
         report=_report(node),
+        sessions=replace(_session_limits(config), idle_s=3_600.0),  # MQTT has a keep-alive of its own
     )
     limits = MqttLimits(
         packet_bytes=mqtt.max_packet_bytes,

@@ -24,6 +24,7 @@ from ..engine.records import SlotRange
 from ..storage.store import Store
 from .opened import Opener
 from .status import Status
+from .store_words import telling_of_the_store
 
 
 class Directory:
@@ -81,28 +82,35 @@ class Directory:
         ]
 
     async def free_slots(self, account: Account, first_seq: int, end_seq: int, count: int) -> Sequence[int]:
-        """Random free seqs of the current epoch, as far as this node knows; within allowance where the author has
-        any."""
+        """Random free seqs of the current epoch, as far as this node knows, of the range that the first is in: one
+        key cannot sign in both. Within allowance where the author has any."""
         network = self._network
         start = first_seq % network.wallet_range
         room = network.parameters.allowance(account) // 2
-        end = min(end_seq, first_seq - start + room) if room > start else end_seq
+        end = min(end_seq, network.wallet_range) if first_seq < network.wallet_range else end_seq
+        if start < room:
+            end = min(end, first_seq - start + room)
         epoch = network.epoch(self._clock())
         span = range(first_seq, max(first_seq, end))
         tries = random.sample(span, min(len(span), count * 2 + 8))
-        holders = await self._store.holders([SlotRange(account, epoch, seq, seq + 1) for seq in tries])
+        with telling_of_the_store():
+            holders = await self._store.holders([SlotRange(account, epoch, seq, seq + 1) for seq in tries])
         return [seq for seq, held in zip(tries, holders, strict=True) if not held][:count]
 
     async def explain(self, principal: Principal, id: EnvelopeId, issued_at: int | None) -> dict[str, Any]:
-        """The recorded decision and a fresh evaluation, step by step. Raises Denied not-found."""
-        stored = await self._store.find(id, issued_at)
+        """The recorded decision and a fresh evaluation, step by step. Raises Denied `not-found` or `forbidden`."""
+        with telling_of_the_store():
+            stored = await self._store.find(id, issued_at)
         if stored is None:
             raise Denied(Reason.NOT_FOUND, "no envelope with this id is held here")
         part, index = self._opener.open(stored)
         envelope = part.envelopes[index]
-        void = bool(await self._store.is_void([stored.commit_no]))
+        if principal.topics is not None and envelope.topic not in principal.topics:
+            raise Denied(Reason.FORBIDDEN, "the token does not cover this message's topic", "11.3")
+        with telling_of_the_store():
+            void = bool(await self._store.is_void([stored.commit_no]))
+            recorded = await self._store.decision(principal.account, stored.commit_no)
         told = self._engine().curator.explain(envelope, principal.account, self._clock(), void=void)
-        recorded = await self._store.decision(principal.account, stored.commit_no)
         return {
             "id": id.hex(),
             "account": display_account(principal.account),
@@ -129,7 +137,8 @@ class Directory:
     async def points(self, epoch: int | None) -> dict[str, Any]:
         """Vouchered counts and units of an epoch (the current one by default), per wallet and in total."""
         asked = self._network.epoch(self._clock()) if epoch is None else epoch
-        totals = await self._store.epoch_totals(asked)
+        with telling_of_the_store():
+            totals = await self._store.epoch_totals(asked)
         return {
             "epoch": asked,
             "wallets": len(totals),

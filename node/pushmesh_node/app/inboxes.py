@@ -22,9 +22,8 @@ from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
 from .driver import Driver
 from .opened import Opener
+from .store_words import telling_of_the_store
 from .voucher_desk import VoucherDesk
-
-REVOKED = "the session key was revoked"
 
 
 class Inboxes:
@@ -54,15 +53,11 @@ class Inboxes:
         return self._store.incarnation
 
     def listen(self, listener: Listener) -> int:
-        """Register for live messages after the commit number that is returned.
-
-        Between the log-in and this a revocation may have come, which ended the listeners of then only."""
-        principal = listener.principal
+        """Register for live messages after the commit number that is returned."""
+        account = listener.principal.account
         seam = self._driver.engine.last_commit
-        self._listeners[principal.account][listener] = seam
-        self._driver.handle(ListenerCame(principal.account))
-        if principal.grant_id is not None and self._driver.engine.authority.is_revoked(principal.grant_id):
-            listener.end(Reason.GRANT_REVOKED, REVOKED)
+        self._listeners[account][listener] = seam
+        self._driver.handle(ListenerCame(account))
         return seam
 
     def forget(self, listener: Listener) -> None:
@@ -103,26 +98,6 @@ class Inboxes:
                 if seam < order.commit_no:
                     offers[listener].append(message)
 
-    def end_access(self, grant_ids: Sequence[bytes]) -> None:
-        """The driver's hand: end what rests on these grants (SPEC 11.4)."""
-        ended = set(grant_ids)
-        self._end(lambda p: p.grant_id in ended, Reason.GRANT_REVOKED, REVOKED)
-
-    def end_expired(self) -> None:
-        """End connections whose token or grant has expired; for a slow tick."""
-        now_ms = self._clock()
-        self._end(lambda p: p.expires_at is not None and p.expires_at <= now_ms, Reason.EXPIRED, "the log-in expired")
-
-    def end_all(self, reason: Reason, detail: str) -> None:
-        """End every live connection; the node drains."""
-        self._end(lambda _: True, reason, detail)
-
-    def _end(self, concerned: Callable[[Principal], bool], reason: Reason, detail: str) -> None:
-        for listeners in list(self._listeners.values()):
-            for listener in list(listeners):
-                if concerned(listener.principal):
-                    listener.end(reason, detail)
-
     # From the store
 
     async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
@@ -133,10 +108,8 @@ class Inboxes:
         now_ms = self._clock()
         engine = self._driver.engine
         topics = engine.subscriptions.topics_on(principal.account, now_ms)
-        try:
+        with telling_of_the_store():
             rows = await self._store.inbox(principal.account, topics, after, limit)
-        except StoreFailed as failure:
-            raise Denied(Reason.STORE_FAILED, str(failure), retry_after_s=5) from failure
         rows = [row for row in rows if row.commit_no <= end]
         messages: list[Message] = []
         held: list[DecisionRecord] = []
@@ -176,16 +149,13 @@ class Inboxes:
 
     async def acknowledged(self, principal: Principal, device: str) -> int | None:
         """The last acknowledged commit number of a device."""
-        record = await self._store.cursor(principal.account, device)
+        with telling_of_the_store():
+            record = await self._store.cursor(principal.account, device)
         return None if record is None else record.commit_no
 
     async def _commit(self, writes: Sequence[CursorRecord]) -> None:
-        try:
+        with telling_of_the_store():
             await self._store.commit(list(writes))
-        except StoreBusy as busy:
-            raise Denied(Reason.QUEUE_FULL, "the store's queue is full; try again", retry_after_s=1) from busy
-        except StoreFailed as failure:
-            raise Denied(Reason.STORE_FAILED, str(failure), retry_after_s=5) from failure
 
     # Vouchers and counting
 

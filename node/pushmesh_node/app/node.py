@@ -15,11 +15,13 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds.registry import CONTROL_KINDS, KIND_NAMES
 from pushmesh_protocol.network import Network, dump_network
+from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import NodeId
 
 from .. import ipc
 from ..config import Config
-from ..engine.answers import Outcome
+from ..delivery.consumers import Consumers
+from ..engine.answers import Outcome, Principal
 from ..engine.effects import Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
 from ..gossip.packer import Packer
@@ -28,6 +30,7 @@ from ..metrics import Metrics
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .access import Access
+from .attempts import Attempts
 from .broadcasts import Broadcasts
 from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
 from .clock import now_ms
@@ -43,6 +46,7 @@ from .relaying import Relaying
 from .restore import restore_engine
 from .scheduled import show_due
 from .status import Status
+from .tokens import Tokens
 from .verify import VerifyPool
 from .version import VERSION
 from .voucher_desk import VoucherDesk
@@ -71,6 +75,7 @@ class Node:
         self.status = Status(self.node_id, network.name, network.id, VERSION)
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
         self.status.facts = self._facts
+        self.consumers = Consumers(config.delivery.max_consumers_per_account, lambda who: self.access.check(who))
         self.connections: Callable[[], dict[str, int]] = dict
         self.bridges: Callable[[], list[dict[str, Any]]] = list
         self.gossip: GossipProcess | None = None
@@ -118,10 +123,20 @@ class Node:
         self.inboxes = Inboxes(self.driver, self.store, self.desk, self.opener, self.metrics, now_ms)
         self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
+        self.tokens = Tokens(self.store, self._is_revoked, self.consumers.end)
+        self.tokens.restore(await self.store.tokens())
         self.access = Access(
-            self.network, self.node_id, self.hosts, lambda: self.driver.engine, self.store, self.verify, now_ms
+            self.network,
+            self.node_id,
+            self.hosts,
+            lambda: self.driver.engine,
+            self.tokens,
+            self.verify,
+            now_ms,
+            Attempts(self.config.access.log_ins_per_minute),
+            exempt_loopback=self.config.access.exempt_loopback,
+            observe=self.metrics.log_in,
         )
-        self.access.restore(await self.store.tokens())
         self.status.waiting_for.discard("store")
 
     async def run(self) -> None:
@@ -169,8 +184,9 @@ class Node:
         self.inboxes.deliver(orders)
 
     def end_access(self, grant_ids: Sequence[bytes]) -> None:
-        """End connections of these grants; their tokens fail at the next use."""
-        self.inboxes.end_access(grant_ids)
+        """End connections of these grants (SPEC 11.4); their tokens fail at the next use."""
+        ended = set(grant_ids)
+        self.consumers.end(lambda who: who.grant_id in ended, Reason.GRANT_REVOKED, "the session key was revoked")
 
     def reoffer(self, parts: Sequence[tuple[bytes, Part]]) -> None:
         """Send parked parts the common way in again."""
@@ -262,6 +278,9 @@ class Node:
         await self.driver.settled(self.driver.engine.last_commit)
         return failed == self.driver.failed_commits
 
+    def _is_revoked(self, grant_id: bytes) -> bool:
+        return self.driver.engine.authority.is_revoked(grant_id)
+
     def _is_authorised(self, envelope: Envelope) -> bool:
         try:
             self.driver.engine.authority.check(envelope)
@@ -276,7 +295,7 @@ class Node:
             await asyncio.sleep(TICK_S)
             self.driver.handle(Ticked())
             self.access.sweep()
-            self.inboxes.end_expired()
+            self._end_expired()
             self.metrics.gauges(
                 last_commit=self.store.last_commit,
                 epoch=self.network.epoch(now_ms()),
@@ -290,6 +309,14 @@ class Node:
                         break
             except StoreFailed as failure:
                 log.error("expired messages cannot be removed", error=str(failure))
+
+    def _end_expired(self) -> None:
+        time_ms = now_ms()
+
+        def is_over(who: Principal) -> bool:
+            return who.expires_at is not None and who.expires_at <= time_ms
+
+        self.consumers.end(is_over, Reason.EXPIRED, "the log-in expired")
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -15,8 +15,8 @@ from ..engine.answers import Denied
 from ..engine.core import Engine
 from ..ledger import VoucherBook, VoucherRecord
 from ..metrics import Metrics
-from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
+from .store_words import telling_of_the_store
 
 MAX_TOTAL = 2**63 - 1
 """The store's integers are signed."""
@@ -50,9 +50,9 @@ class VoucherDesk:
         except Refusal as refusal:
             self._metrics.voucher(refusal.reason)
             raise Denied.from_refusal(refusal) from refusal
-        except (StoreBusy, StoreFailed) as failure:
-            self._metrics.voucher(Reason.STORE_FAILED)
-            raise Denied(Reason.STORE_FAILED, "the voucher cannot be kept now", retry_after_s=5) from failure
+        except Denied as denied:
+            self._metrics.voucher(denied.reason)
+            raise
         self._metrics.voucher(Reason.OK)
 
     async def _take(self, account: Account, voucher: Voucher) -> None:
@@ -61,8 +61,9 @@ class VoucherDesk:
             raise Refusal(Reason.FORBIDDEN, "10.1", "a wallet hands in its own vouchers only")
         if max(voucher.count, voucher.units) > MAX_TOTAL:
             raise Refusal(Reason.BAD_VOUCHER, "10.1", "count or units are beyond what this node can keep")
-        await asyncio.to_thread(check_voucher, self._network, voucher)
         session = Session(voucher.key, voucher.grant_id, voucher.signature, None)
+        self._engine().authority.check_live(account, session, Scope.VOUCHER, now_ms)  # costs less than a signature
+        await asyncio.to_thread(check_voucher, self._network, voucher)
         self._engine().authority.check_live(account, session, Scope.VOUCHER, now_ms)
         answer = self.book.take(voucher, self._network.epoch(now_ms))
         if answer.record is not None:
@@ -70,7 +71,8 @@ class VoucherDesk:
         # What an earlier failed commit left in the book only goes along, so that "counted" always means stored.
         saving = dict(self._unsaved)
         if saving:
-            await self._store.commit(list(saving.values()))
+            with telling_of_the_store():
+                await self._store.commit(list(saving.values()))
             for key, record in saving.items():
                 if self._unsaved.get(key) is record:
                     del self._unsaved[key]

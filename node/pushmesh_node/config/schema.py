@@ -84,6 +84,18 @@ class ApiConfig(Struct, frozen=True, kw_only=True):
     """Whether /metrics answers; it names no wallets."""
 
 
+class AccessConfig(Struct, frozen=True, kw_only=True):
+    """Log-ins and tokens, over HTTP and MQTT alike."""
+
+    log_ins_per_minute: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_200
+    """Log-ins and newly shown tokens of one address (of one /64 with IPv6) a minute; ten seconds' worth may come at
+    once. One that fails counts as ten. Beyond it they are told rate-limited and when to come back, but for a wallet
+    that got in from there lately; tokens that were shown before are never counted."""
+
+    exempt_loopback: bool = True
+    """Whether this machine, and so a proxy on it, may exceed log_ins_per_minute; such a proxy has to bound them."""
+
+
 class MqttConfig(Struct, frozen=True, kw_only=True):
     """The node's own MQTT 5 endpoint: a client sees its wallet's inbox and nothing else."""
 
@@ -277,6 +289,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     node: NodeConfig = NodeConfig()
     api: ApiConfig = ApiConfig()
+    access: AccessConfig = AccessConfig()
     mqtt: MqttConfig = MqttConfig()
     gossip: GossipConfig = GossipConfig()
     store: StoreConfig = StoreConfig()

@@ -92,7 +92,7 @@ class Inboxes(Protocol):
 
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]
-"""`await authenticate(text of a log-in or a token, host that the client dialled)`; raises Denied."""
+"""`await authenticate(text of a log-in or a token, remote address)`; raises Denied."""
 
 
 @dataclass(frozen=True, slots=True)

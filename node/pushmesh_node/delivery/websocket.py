@@ -19,7 +19,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Permission, Principal
-from ..http_kit import MAX_TOPICS, credential_of, require, topic
+from ..http_kit import MAX_TOPICS, address_of, credential_of, require, topic
 from .cursor import commit_no_of
 from .service import Service, check_device
 from .session import Batch, Mark, Marker, Session, pump
@@ -41,24 +41,28 @@ class SocketRoutes:
         """One connection to its end. A credential in the request is judged before the upgrade: 401 or 403."""
         service, limits = self._service, self._service.limits
         credential = credential_of(request)
-        principal = None if credential is None else await service.authenticate(credential, request.host)
+        address = address_of(request)
+        principal = None if credential is None else await service.authenticate(credential, address)
         socket = web.WebSocketResponse(
             compress=False, max_msg_size=limits.message_bytes, heartbeat=limits.heartbeat_s, timeout=limits.close_s
         )
         await socket.prepare(request)
         if request.transport is not None:
-            await WalletSocket(service, socket, request.host, request.transport.abort).run(principal)
+            await WalletSocket(service, socket, address, request.transport.abort).run(principal)
         return socket
 
 
 class WalletSocket:
     """One connection: a task reads the wallet's words in order, another (once it listens) delivers."""
 
-    def __init__(self, service: Service, socket: web.WebSocketResponse, host: str, abort: Callable[[], None]) -> None:
+    def __init__(
+        self, service: Service, socket: web.WebSocketResponse, address: str, abort: Callable[[], None]
+    ) -> None:
         self._service = service
         self._socket = socket
-        self._host = host
+        self._address = address
         self._abort = abort
+        self._principal: Principal | None = None
         self._session: Session | None = None
         self._device = ""
         self._topics: set[Topic] | None = None
@@ -69,9 +73,11 @@ class WalletSocket:
 
     async def run(self, principal: Principal | None) -> None:
         """Returns when the connection is closed; never raises for what the client or the network does."""
-        self._admitted.enter_context(self._service.consumers.watch(self._drained))
+        self._principal = principal
         try:
-            principal = await self._log_in() if principal is None else principal
+            self._admitted.enter_context(self._service.consumers.attend(lambda: self._principal, self._end_by_node))
+            if principal is None:
+                self._principal = principal = await self._log_in()
             await self._welcome(principal)
             await self._read(principal)
         except Denied as denied:
@@ -89,10 +95,10 @@ class WalletSocket:
                 await asyncio.wait(owned)
             self._admitted.close()
 
-    def _drained(self) -> None:
-        """The node stops: a stream that does not listen has no session that would end it."""
-        if self._session is None:
-            self._goodbye = asyncio.create_task(self._end(Denied(Reason.DRAINING, "the node stops")))
+    def _end_by_node(self, reason: str, detail: str) -> None:
+        """A stream that does not listen has no session that would end it."""
+        if self._session is None and self._goodbye is None:
+            self._goodbye = asyncio.create_task(self._end(Denied(Reason(reason), detail)))
 
     async def _log_in(self) -> Principal:
         try:
@@ -102,7 +108,7 @@ class WalletSocket:
         word = read_word(_text_of(message))
         if not isinstance(word, LogInWord):
             raise Denied(Reason.LOGIN_REQUIRED, "the first word is login", "11.1")
-        return await self._service.authenticate(word.auth, self._host)
+        return await self._service.authenticate(word.auth, self._address)
 
     async def _welcome(self, principal: Principal) -> None:
         require(principal, Permission.READ)

@@ -57,13 +57,14 @@ class Principal:
     """Who is on a connection, proved by a log-in or a token. When the grant `grant_id` ends, so does the connection.
     None is the wallet itself.
 
-    `topics` limits what a token may read; None is no limit."""
+    `topics` limits what a token may read; None is no limit. `token` is the digest of the token, None for a log-in."""
 
     account: Account
     permissions: frozenset[Permission]
     topics: frozenset[Topic] | None
     grant_id: bytes | None
     expires_at: UnixMs | None
+    token: bytes | None = None
 
 
 class Denied(Exception):

@@ -134,11 +134,14 @@ class PrivateRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """A node-bound token that was shown here; `digest` is SHA-256 of its bytes."""
+    """A node-bound token that was shown here; `digest` is SHA-256 of its text, `expires_at` the earlier of its own
+    end and its grant's. Of the token itself nothing is kept that would open anything."""
 
     digest: bytes
     account: Account
     grant_id: bytes
+    scopes: tuple[int, ...]
+    topics: tuple[Topic, ...] | None
     expires_at: UnixMs
     first_seen: UnixMs
     revoked: bool

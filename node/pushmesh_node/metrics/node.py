@@ -86,6 +86,9 @@ class Metrics:
             "Requests and stream messages that were refused before anything in them was judged.",
             reason=REASONS,
         )
+        self._log_ins = Counts(
+            registry, "pushmesh_log_ins", "Log-ins and tokens that were shown; reason ok let in.", reason=REASONS
+        )
         self._mqtt = Counts(
             registry,
             "pushmesh_mqtt_events",
@@ -166,6 +169,10 @@ class Metrics:
     def refused(self, reason: Reason) -> None:
         """A request was refused as a whole."""
         self._refused.add(1, reason)
+
+    def log_in(self, reason: Reason) -> None:
+        """Reason ok for one that let in."""
+        self._log_ins.add(1, reason)
 
     def mqtt(self, what: str, reason: str) -> None:
         """`what` is one of MQTT_EVENTS, `reason` of the closed list of reasons."""

@@ -29,6 +29,13 @@ _KEEP_LAST_COMMIT = """UPDATE meta SET value = max(value, coalesce(
 
 _OWNED = ("items", "runs", "unsent")
 
+_DELETE_KEYED = tuple(
+    f"""DELETE FROM {table} WHERE ({key}) IN
+        (SELECT {key} FROM {table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+    for table, key in (("private", "account, kind"), ("tokens", "digest"))
+)
+"""A step removes at most its limit of each, found by their end and not by a walk through all that lasts."""
+
 
 @dataclass(slots=True)
 class Sweep:
@@ -38,7 +45,8 @@ class Sweep:
 
 
 def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep) -> int:
-    """Remove at most `limit` items with expires-at not after now; walk `limit` rows of each pointing table.
+    """Remove at most `limit` items, private records and tokens each with expires-at not after now; walk `limit` rows
+    of each pointing table.
 
     The answer is the number of items removed.
     """
@@ -46,8 +54,8 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep
     try:
         connection.execute(_KEEP_LAST_COMMIT)
         removed = _expire_items(connection, now_ms, limit)
-        connection.execute("DELETE FROM private WHERE expires_at <= ?", (now_ms,))
-        connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (now_ms,))
+        for delete in _DELETE_KEYED:
+            connection.execute(delete, (now_ms, limit))
         positions = {table.name: _sweep(connection, table, limit, sweep.after.get(table.name)) for table in _POINTERS}
         connection.execute("COMMIT")
     except BaseException:

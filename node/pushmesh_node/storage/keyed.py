@@ -3,6 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+
+from pushmesh_protocol.accounts import Topic
+
 from ..engine.records import CursorRecord, DecisionRecord, PeerCursor, PrivateRecord, TokenRecord, VoucherRecord
 from .bulk import pieces, placeholders
 from .items import COVERING
@@ -11,13 +15,14 @@ _VOUCHER = "SELECT epoch, account, key, stream, sequence, count, units, data, eq
 _DECISION = """SELECT account, commit_no, verdict, reason, rule, decided_at, policy_hash, preferences_hash
     FROM decisions"""
 _PRIVATE = "SELECT account, kind, issued_at, expires_at, data FROM private"
-_TOKEN = "SELECT digest, account, grant_id, expires_at, first_seen, revoked FROM tokens"
+_TOKEN = "SELECT digest, account, grant_id, scopes, topics, expires_at, first_seen, revoked FROM tokens"
 # Rows of removed items stay until the walk of expiry meets them.
 _HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
     WHERE first_commit = {COVERING.format(number="decisions.commit_no")}), 0)"""
 # In halves of 32 bits: a sum that leaves 64 bits is an error in SQLite, and what wallets claim is theirs to choose.
 _EPOCH_TOTALS = """SELECT account, sum(count >> 32), sum(count & 0xffffffff), sum(units >> 32), sum(units & 0xffffffff)
     FROM vouchers WHERE epoch = ? AND equivocation IS NULL GROUP BY account ORDER BY account"""
+_decode_topics = msgspec.msgpack.Decoder(tuple[Topic, ...]).decode
 _BY_STREAM = " ORDER BY epoch, account, key, stream"
 
 
@@ -66,9 +71,13 @@ def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:
     """All tokens that are remembered, by digest."""
     rows = connection.execute(f"{_TOKEN} ORDER BY digest")
     return [
-        TokenRecord(digest, account, grant_id, expires_at, first_seen, bool(revoked))
-        for digest, account, grant_id, expires_at, first_seen, revoked in rows
+        TokenRecord(digest, account, grant_id, tuple(scopes), _topics(topics), expires_at, first_seen, bool(revoked))
+        for digest, account, grant_id, scopes, topics, expires_at, first_seen, revoked in rows
     ]
+
+
+def _topics(data: bytes | None) -> tuple[Topic, ...] | None:
+    return None if data is None else _decode_topics(data)
 
 
 def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> CursorRecord | None:

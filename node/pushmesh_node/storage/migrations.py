@@ -61,6 +61,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE peer_cursors (
             node_id BLOB PRIMARY KEY, incarnation BLOB NOT NULL, commit_no INTEGER NOT NULL) WITHOUT ROWID""",
     ),
+    (
+        # Tokens tell what they open. None could be revoked before, so each comes back when it is shown again.
+        "DROP TABLE tokens",
+        """CREATE TABLE tokens (
+            digest BLOB PRIMARY KEY, account BLOB NOT NULL, grant_id BLOB NOT NULL, scopes BLOB NOT NULL, topics BLOB,
+            expires_at INTEGER NOT NULL, first_seen INTEGER NOT NULL, revoked INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX tokens_by_end ON tokens (expires_at)",
+        "CREATE INDEX private_by_end ON private (expires_at)",
+    ),
 )
 
 

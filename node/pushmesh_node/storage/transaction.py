@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pushmesh_protocol.codec import pack
+
 from ..engine.records import (
     CursorRecord,
     DecisionRecord,
@@ -151,7 +153,13 @@ def _write_private(connection: sqlite3.Connection, records: Iterable[PrivateReco
 
 
 def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord]) -> None:
-    rows = [(t.digest, t.account, t.grant_id, t.expires_at, t.first_seen, t.revoked) for t in tokens]
+    rows = [
+        (
+            *(t.digest, t.account, t.grant_id, bytes(t.scopes), None if t.topics is None else pack(t.topics)),
+            *(t.expires_at, t.first_seen, t.revoked),
+        )
+        for t in tokens
+    ]
     bulk.insert(connection, "INSERT OR REPLACE INTO tokens", rows)
 
 

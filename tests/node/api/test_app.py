@@ -8,7 +8,9 @@ from support.fake_node import FakeNode, a_fake_node, bearer, serving
 
 
 def an_api(node: FakeNode) -> HttpServer:
-    api = build_api(node.publishing, node.directory, node.authenticate, report=node.report, limits=ApiLimits(drain_s=1))
+    api = build_api(
+        node.publishing, node.directory, node.tokens, node.authenticate, report=node.report, limits=ApiLimits(drain_s=1)
+    )
     return HttpServer(api, "127.0.0.1", 0)
 
 
@@ -24,7 +26,9 @@ async def test_a_server_takes_a_free_port_and_serves_without_any_other_room() ->
 async def test_a_port_that_is_taken_is_an_os_error() -> None:
     node = a_fake_node()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        api = build_api(node.publishing, node.directory, node.authenticate, report=node.report, limits=ApiLimits())
+        api = build_api(
+            node.publishing, node.directory, node.tokens, node.authenticate, report=node.report, limits=ApiLimits()
+        )
         with pytest.raises(OSError):
             async with HttpServer(api, "127.0.0.1", taken.getsockname()[1]):
                 raise AssertionError("it must not listen")
@@ -57,6 +61,7 @@ async def test_no_route_is_served_twice_and_every_one_answers_something() -> Non
         assert len(routes) == len(set(routes))
         for method, path in routes:
             path = path.replace("{owner}", "x").replace("{name}", "y").replace("{account}", "z")
+            path = path.replace("{digest}", "d")
             async with client.request(method, path, data=b"" if method == "POST" else None) as response:
                 assert response.status in (200, 400, 401), (method, path)
     assert node.reports == []

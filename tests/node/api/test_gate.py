@@ -63,7 +63,7 @@ async def test_a_connection_too_many_is_told_so_and_the_next_one_after_a_leave_i
 
 async def test_one_address_may_not_take_all_the_room() -> None:
     node = a_fake_node()
-    async with serving(node, api=with_gate(GateLimits(per_address=1, exempt_loopback=False))):
+    async with serving(node, api=with_gate(GateLimits(per_place=1, exempt_loopback=False))):
         _, first = await dial(node)
         await until(lambda: gate_of(node).connections == 1)
         reader, second = await dial(node)
@@ -74,7 +74,7 @@ async def test_one_address_may_not_take_all_the_room() -> None:
 
 async def test_a_proxy_on_this_machine_may_have_more() -> None:
     node = a_fake_node()
-    async with serving(node, api=with_gate(GateLimits(per_address=1))):
+    async with serving(node, api=with_gate(GateLimits(per_place=1))):
         writers = [(await dial(node))[1] for _ in range(3)]
         await until(lambda: gate_of(node).connections == 3)
         for writer in writers:

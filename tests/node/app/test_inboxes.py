@@ -16,11 +16,9 @@ from pushmesh_protocol.reasons import Reason
 from support.app_world import (
     NETWORK,
     Ear,
-    a_grant_now,
     a_node,
     a_note_now,
     a_principal,
-    a_revocation,
     a_subscription,
     count,
     publish,
@@ -130,36 +128,6 @@ async def test_what_is_held_back_is_remembered_with_its_reason(tmp_path: Path) -
         assert decision is not None
         assert (decision.verdict, decision.reason) == ("hold", "muted-by-operator")
         assert count(node, "pushmesh_curation_decisions_total", verdict="hold", reason="muted-by-operator") >= 1
-
-
-async def test_a_revoked_key_ends_its_connections_and_no_others(node: Node) -> None:
-    session = a_grant_now(READER)
-    await publish(node, session.grant)
-    by_key, by_wallet = Ear(a_principal(READER.account, session.grant_id)), Ear(ME)
-    node.inboxes.listen(by_key)
-    node.inboxes.listen(by_wallet)
-    await publish(node, a_revocation(READER, session))
-    await until(lambda: by_key.ended)
-    assert (by_key.ended, by_wallet.ended) == (["grant-revoked"], [])
-
-
-async def test_a_key_that_was_revoked_between_log_in_and_listening_is_ended_too(node: Node) -> None:
-    session = a_grant_now(READER)
-    await publish(node, session.grant)
-    await publish(node, a_revocation(READER, session))
-    ear = Ear(a_principal(READER.account, session.grant_id))
-    node.inboxes.listen(ear)
-    assert ear.ended == ["grant-revoked"]
-
-
-async def test_connections_end_when_their_log_in_does(node: Node) -> None:
-    over, lasting = Ear(a_principal(READER.account, None, 1)), Ear(a_principal(READER.account, None, 2**50))
-    node.inboxes.listen(over)
-    node.inboxes.listen(lasting)
-    node.inboxes.end_expired()
-    assert (over.ended, lasting.ended) == (["expired"], [])
-    node.inboxes.end_all(Reason.DRAINING, "")
-    assert lasting.ended == ["draining"]
 
 
 async def test_an_acknowledgement_goes_forward_only_and_survives(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from support.app_world import (
     NETWORK,
     SEED,
     Ear,
+    a_grant_now,
     a_node,
     a_note_now,
     a_principal,
+    a_revocation,
     a_subscription,
     count,
     publish,
@@ -202,3 +204,29 @@ async def test_the_settings_of_the_mesh_reach_its_process() -> None:
     assert (start.settings.max_peers, start.settings.target_peers, start.shards) == (20, 5, NETWORK.shard_count)
     assert start.control_kinds == ["topic", "grant", "revocation", "node_binding"]
     assert start.stream_protocols == ["/pushmesh/catchup/1"]
+
+
+async def test_connections_end_when_their_log_in_does(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        told: list[tuple[str, str]] = []
+        over, lasting = a_principal(READER.account, None, now_ms() + 300), a_principal(READER.account, None, 2**50)
+        with (
+            node.consumers.attend(lambda: over, lambda reason, _: told.append(("over", reason))),
+            node.consumers.attend(lambda: lasting, lambda reason, _: told.append(("lasting", reason))),
+        ):
+            await until(lambda: told)
+        assert set(told) == {("over", "expired")}
+
+
+async def test_a_revoked_key_ends_its_connections_and_no_others(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        session, told = a_grant_now(READER), list[str]()
+        await publish(node, session.grant)
+        by_key = a_principal(READER.account, session.grant_id)
+        with (
+            node.consumers.attend(lambda: by_key, lambda reason, _: told.append(f"key {reason}")),
+            node.consumers.attend(lambda: a_principal(READER.account), lambda reason, _: told.append("wallet")),
+        ):
+            await publish(node, a_revocation(READER, session))
+            await until(lambda: told)
+        assert told == ["key grant-revoked"]

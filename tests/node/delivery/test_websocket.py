@@ -63,7 +63,7 @@ async def test_a_welcome_tells_the_node_the_store_and_the_last_vouchers() -> Non
             "account": display_account(WALLET),
             "vouchers": [to_text(pack(a_voucher(2)))],
         }
-    assert node.hosts == [f"127.0.0.1:{node.port}"]
+    assert node.addresses == ["127.0.0.1"]
 
 
 async def test_the_first_word_may_be_the_log_in() -> None:
@@ -361,3 +361,14 @@ async def test_a_stream_that_does_not_listen_is_told_too_that_the_node_stops() -
                 assert (said["type"], said["reason"]) == ("end", "draining")
                 assert (close.type, close.data, close.extra) == (WSMsgType.CLOSE, 1001, "draining")
     assert node.reports == []
+
+
+async def test_a_stream_that_does_not_listen_ends_with_its_log_in_too() -> None:
+    node = a_fake_node()
+    async with connected(node, "token") as (client, stream), client.ws_connect("/v1/stream", headers=bearer()) as other:
+        assert (await hear(other))["type"] == "welcome"
+        node.consumers.end(lambda who: who.token is not None, Reason.BAD_TOKEN, "the token was revoked")
+        word, closed = await closing(stream)
+        assert (word["type"], word["reason"], word["detail"]) == ("end", "bad-token", "the token was revoked")
+        assert closed.type is WSMsgType.CLOSE
+        assert (await ask(other, type="ping", no=1))["type"] == "pong"

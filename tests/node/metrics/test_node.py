@@ -35,6 +35,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
     metrics.decided("request-inbox", Reason.NOT_SUBSCRIBED, 3)
     metrics.delivered("mqtt", 7)
     metrics.voucher(Reason.OK)
+    metrics.log_in(Reason.RATE_LIMITED)
     metrics.dropped("relay", Reason.QUEUE_FULL, 5)
     metrics.published(0.02)
     metrics.verified(33)
@@ -59,6 +60,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
         ),
         "deliveries": value(metrics, "pushmesh_deliveries_total", transport="mqtt"),
         "vouchers": value(metrics, "pushmesh_vouchers_total", reason="ok"),
+        "log-ins": value(metrics, "pushmesh_log_ins_total", reason="rate-limited"),
         "drops": value(metrics, "pushmesh_queue_drops_total", queue="relay", reason="queue-full"),
         "publish": value(metrics, "pushmesh_publish_seconds_count"),
         "verify": value(metrics, "pushmesh_verify_batch_envelopes_sum"),
@@ -82,6 +84,7 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
         "decisions": 3,
         "deliveries": 7,
         "vouchers": 1,
+        "log-ins": 1,
         "drops": 5,
         "publish": 1,
         "verify": 33,

@@ -1,11 +1,13 @@
 import sqlite3
 
-from pushmesh_node.engine.records import DecisionRecord, VoidMark
+from pushmesh_node.engine.records import DecisionRecord, PrivateRecord, TokenRecord, VoidMark
+from pushmesh_node.storage import expiry
 from pushmesh_node.storage.expiry import Sweep, expire
 from pushmesh_node.storage.files import read_meta
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from pushmesh_protocol.types import UnixMs
+from support.plans import plans, tables_walked
 from support.records import ALICE, BOB, EVERYBODY, HASHES, NOW, record
 
 TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "decisions")
@@ -56,3 +58,30 @@ def test_the_last_commit_number_outlives_its_item(connection: sqlite3.Connection
     fill(connection, NOW, 1)
     expire(connection, NOW, 100, Sweep())
     assert (read_meta(connection).items, read_meta(connection).last_commit) == (0, 15)
+
+
+def test_tokens_and_private_records_go_in_steps_too_and_are_found_by_their_end(connection: sqlite3.Connection) -> None:
+    ends = [NOW, NOW - 2, NOW + 1, NOW - 1]
+    tokens = [
+        TokenRecord(bytes([n]), ALICE, b"g", (1,), None, UnixMs(end), UnixMs(1), True) for n, end in enumerate(ends)
+    ]
+    private = [PrivateRecord(ALICE, n, UnixMs(1), UnixMs(end), b"") for n, end in enumerate(ends)]
+    write_group(connection, [*tokens, *private], TopicNumbers(), 0)
+    left = [NOW + 1, NOW]
+    for table in ("tokens", "private"):
+        assert count_of(connection, table) == 4
+    expire(connection, NOW, 2, Sweep())
+    for table in ("tokens", "private"):
+        rows = connection.execute(f"SELECT expires_at FROM {table} ORDER BY expires_at DESC").fetchall()
+        assert [end for (end,) in rows] == left
+    assert tables_walked(plans(connection, lambda: delete_keyed(connection))) == []
+
+
+def delete_keyed(connection: sqlite3.Connection) -> None:
+    for delete in expiry._DELETE_KEYED:
+        connection.execute(delete, (NOW, 2))
+
+
+def count_of(connection: sqlite3.Connection, table: str) -> int:
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(count)

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -255,21 +256,25 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     old = PrivateRecord(ALICE, 64, UnixMs(1), UnixMs(NOW), b"old")
     new = PrivateRecord(ALICE, 64, UnixMs(2), UnixMs(NOW), b"new")
     bobs = PrivateRecord(BOB, 64, UnixMs(2), UnixMs(NOW + 1), b"bob")
-    token = TokenRecord(b"d" * 32, ALICE, b"g" * 32, UnixMs(NOW), UnixMs(1), False)
-    revoked = TokenRecord(b"d" * 32, ALICE, b"g" * 32, UnixMs(NOW), UnixMs(1), True)
-    await store.commit([old, bobs, new, token, CursorRecord(ALICE, "phone", 5, UnixMs(1)), PeerCursor(b"n", b"i", 5)])
+    topics = (Topic(ALICE, "alerts"), Topic(BOB, "loans"))
+    token = TokenRecord(b"d" * 32, ALICE, b"g" * 32, (1, 2), topics, UnixMs(NOW), UnixMs(1), False)
+    revoked = replace(token, revoked=True)
+    lasting = TokenRecord(b"e" * 32, ALICE, b"g" * 32, (1,), None, UnixMs(NOW + 1), UnixMs(1), False)
+    await store.commit(
+        [lasting, old, bobs, new, token, CursorRecord(ALICE, "phone", 5, UnixMs(1)), PeerCursor(b"n", b"i", 5)]
+    )
     await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(2)), PeerCursor(b"n", b"j", 1), revoked])
     assert await store.preferences() == [new, bobs]
     assert await store.private(ALICE, 64) == new
     assert await store.private(ALICE, 65) is None
-    assert await store.tokens() == [revoked]
+    assert await store.tokens() == [revoked, lasting]
     assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(2))
     assert await store.cursor(ALICE, "tablet") is None
     assert await store.peer_cursor(b"n") == PeerCursor(b"n", b"j", 1)
     assert await store.peer_cursor(b"m") is None
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
-    assert await store.tokens() == []
+    assert await store.tokens() == [lasting]
 
 
 async def test_expired_items_are_gone_from_every_answer_and_their_numbers_stay_used(store: AnyStore) -> None:

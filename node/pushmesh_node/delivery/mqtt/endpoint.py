@@ -74,7 +74,7 @@ class MqttEndpoint:
             self._places.give_back(host)
             self._alive.discard(link)
 
-        link = Link(connection, self._limits, ports, self._links, gone)
+        link = Link(connection, self._limits, ports, self._links, host, gone)
         self._alive.add(link)
         return link
 

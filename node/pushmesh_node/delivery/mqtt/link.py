@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any, cast
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
-from ...engine.answers import Denied, Principal
-from ..contract import Inboxes, Message
+from ...engine.answers import Denied
+from ..contract import Message
 from ..cursor import Start, find_start
-from ..session import Batch, Mark, Marker, Session, SessionLimits
+from ..session import Batch, Mark, Marker, Session
 from .connection import Connection
 from .events import (
     Acknowledge,
@@ -47,8 +47,6 @@ MOST_IN_A_WRITE = 256
 GOODBYE_S = 5.0
 """How long an ended connection may still take: to write its last bytes, to store its last acknowledgement."""
 
-_SESSION_LIMITS = SessionLimits(idle_s=3_600.0)  # MQTT has a keep-alive of its own
-
 
 class Links:
     """The connections that have logged in, and the sessions that outlive theirs: shared by all links of an endpoint."""
@@ -58,29 +56,24 @@ class Links:
         self.kept = KeptSessions(limits.kept_sessions)
 
 
-class _Inbox(Session):
-    """Tells at once when the node ends it, even while the client's window is full."""
-
-    def __init__(self, inboxes: Inboxes, principal: Principal, start: Start, tell: Callable[[str, str], None]) -> None:
-        super().__init__(inboxes, principal, start, limits=_SESSION_LIMITS)
-        self._tell = tell
-
-    def end(self, reason: str, detail: str) -> None:
-        super().end(reason, detail)
-        self._tell(reason, detail)
-
-
 class Link(asyncio.Protocol):
-    """`on_gone` is called once, when the connection has gone and nothing of it is left."""
+    """`on_gone` is called once, when the connection has gone and nothing of it is left; `address` is the client's."""
 
     def __init__(
-        self, connection: Connection, limits: Limits, ports: Ports, links: Links, on_gone: Callable[["Link"], None]
+        self,
+        connection: Connection,
+        limits: Limits,
+        ports: Ports,
+        links: Links,
+        address: str,
+        on_gone: Callable[["Link"], None],
     ) -> None:
         self.gone = asyncio.Event()
         self._connection = connection
         self._limits = limits
         self._ports = ports
         self._links = links
+        self._address = address
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -92,7 +85,8 @@ class Link(asyncio.Protocol):
         self._order: Open | None = None
         self._start = Start(None)
         self._floor = 0
-        self._session: _Inbox | None = None
+        self._session: Session | None = None
+        self._attended = ExitStack()
         self._progress: Progress | None = None
         self._storing = False
         self._frames: list[SubmitFrame] = []
@@ -194,8 +188,7 @@ class Link(asyncio.Protocol):
 
     async def _authenticate(self, credential: str) -> None:
         try:
-            # MQTT does not tell which host the client dialled: "" leaves it at the log-in's own being one of ours.
-            principal = await self._ports.authenticate(credential, "")
+            principal = await self._ports.authenticate(credential, self._address)
         except Denied as denied:
             self.handle(Refused(denied.reason, denied.rule, denied.detail))
         else:
@@ -203,6 +196,13 @@ class Link(asyncio.Protocol):
 
     async def _open(self, order: Open) -> None:
         client = (order.principal.account, order.client_id)
+        attended = self._ports.consumers.attend(lambda: order.principal, self._end_by_node)
+        try:
+            self._attended.enter_context(attended)
+        except Denied as denied:
+            self.handle(Refused(denied.reason, denied.rule, denied.detail))
+        if self._ended is not None:
+            return
         older = self._links.open.get(client)
         self._links.open[client] = self
         if older is not None:
@@ -239,14 +239,16 @@ class Link(asyncio.Protocol):
     def _listen(self, topics: frozenset[Topic] | None) -> None:
         assert self._order is not None
         if self._session is None:
-            self._session = _Inbox(self._ports.inboxes, self._order.principal, self._start, self._end_by_node)
+            self._session = Session(
+                self._ports.inboxes, self._order.principal, self._start, limits=self._ports.sessions
+            )
             self._spawn(self._deliver(self._session))
         self._session.choose(topics)
 
     def _end_by_node(self, reason: str, detail: str) -> None:
         self.handle(Ended(Reason(reason), detail))
 
-    async def _deliver(self, session: _Inbox) -> None:
+    async def _deliver(self, session: Session) -> None:
         try:
             with self._ports.consumers.admit(session, "mqtt"), session:
                 self._floor = max(self._floor, session.position)
@@ -261,6 +263,8 @@ class Link(asyncio.Protocol):
         if isinstance(batch, Marker):
             if batch.mark is Mark.GAP:
                 self.handle(StartedElsewhere(batch.detail))
+            elif batch.mark is Mark.ENDED:
+                self.handle(Ended(Reason(batch.reason), batch.detail))
             return
         at = 0
         while at < len(batch):
@@ -371,5 +375,6 @@ class Link(asyncio.Protocol):
             self._ports.report(fault, TRANSPORT)
         if self._timer is not None:
             self._timer.cancel()
+        self._attended.close()
         self.gone.set()
         self._on_gone(self)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..consumers import Consumers
 from ..contract import Authenticate, Inboxes
 from ..service import Publish, Report
+from ..session import SessionLimits
 
 Observe = Callable[[str, str], None]
 """`observe(what, reason)`: count. `what` is one of connect, end, subscribe, publish, puback, message, acknowledge and
@@ -24,3 +25,4 @@ class Ports:
     random_id: Callable[[], str]
     observe: Observe
     report: Report
+    sessions: SessionLimits

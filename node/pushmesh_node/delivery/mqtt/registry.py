@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from pushmesh_protocol.types import Account
 
+from ...remote import is_this_machine, place_of
 from .subscriptions import Subscriptions
 
 Client = tuple[Account, str]
@@ -42,38 +42,33 @@ class KeptSessions:
 
 
 class Places:
-    """How many connections there are, in all and per remote host."""
+    """How many connections there are, in all and from each place."""
 
     def __init__(self, total: int, per_host: int, *, exempt_loopback: bool = False) -> None:
         self._total = total
         self._per_host = per_host
         self._exempt_loopback = exempt_loopback
         self._count = 0
-        self._by_host: dict[str, int] = {}
+        self._by_place: dict[str, int] = {}
 
     def take(self, host: str) -> bool:
         """False where there is no room; then nothing is to be given back."""
-        held = self._by_host.get(host, 0)
+        place = place_of(host)
+        held = self._by_place.get(place, 0)
         if self._count >= self._total:
             return False
-        if held >= self._per_host and not (self._exempt_loopback and _is_loopback(host)):
+        if held >= self._per_host and not (self._exempt_loopback and is_this_machine(host)):
             return False
         self._count += 1
-        self._by_host[host] = held + 1
+        self._by_place[place] = held + 1
         return True
 
     def give_back(self, host: str) -> None:
         """Once for each `take` that was true."""
         self._count -= 1
-        left = self._by_host[host] - 1
+        place = place_of(host)
+        left = self._by_place[place] - 1
         if left:
-            self._by_host[host] = left
+            self._by_place[place] = left
         else:
-            del self._by_host[host]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+            del self._by_place[place]

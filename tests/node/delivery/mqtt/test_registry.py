@@ -39,3 +39,10 @@ def test_places_are_bounded_in_all_and_per_host() -> None:
     places.give_back("a")
     assert places.take("c")
     assert not places.take("b")
+
+
+def test_all_addresses_of_one_ipv6_customer_are_one_place() -> None:
+    places = Places(10, 1)
+    assert [places.take(f"2001:db8:1:{net}::{host}") for net, host in ((2, 1), (2, 2), (3, 1))] == [True, False, True]
+    places.give_back("2001:db8:1:2::1")
+    assert places.take("2001:db8:1:2::2")

@@ -1,0 +1,140 @@
+"""What a client finds again on its next connection, and in which form, over real sockets."""
+
+from typing import Any
+
+from mqtt5 import (
+    ConnAckPacket,
+    ConnectPacket,
+    DisconnectReasonCode,
+    PingReqPacket,
+    PingRespPacket,
+    PubAckPacket,
+    SubAckPacket,
+    SubscribePacket,
+    TopicFilter,
+)
+
+from pushmesh_protocol.accounts import display_account
+from pushmesh_protocol.frames import open_publish
+from support.fake_inboxes import NETWORK, a_notification
+from support.mqtt_talk import INCARNATION, connected, last_words, listening, publish_of
+from support.mqtt_world import (
+    ALICE,
+    MALLORY,
+    RawClient,
+    World,
+    a_connect,
+    a_token,
+    running,
+    until,
+)
+
+Code = DisconnectReasonCode
+
+
+def again_and_again(**changes: Any) -> ConnectPacket:
+    return a_connect(clean_start=False, session_expiry_interval=600, **changes)
+
+
+async def test_a_lost_connection_repeats_what_was_not_acknowledged_and_nothing_else() -> None:
+    world = World()
+    world.inboxes.commit(*[a_notification(number) for number in range(1, 6)])
+    async with running(world) as endpoint:
+        client = await listening(endpoint, again_and_again(receive_max=3))
+        first = [await publish_of(client) for _ in range(3)]
+        await client.send(PubAckPacket(first[0].packet_id or 0), PubAckPacket(first[2].packet_id or 0))
+        await publish_of(client), await publish_of(client)
+        await client.close()
+        await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 1)
+        await until(lambda: endpoint.connections == 0)
+
+        again = await RawClient.dial(endpoint.port)
+        await again.send(again_and_again(receive_max=3))
+        answer = await again.read()
+        assert isinstance(answer, ConnAckPacket) and answer.session_present
+        repeated = [dict((await publish_of(again)).user_properties)["cursor"] for _ in range(3)]
+        assert repeated == [f"{INCARNATION}.{number}" for number in (2, 3, 4)]
+        await again.close()
+
+
+async def test_after_a_restart_of_the_node_the_session_is_new_but_goes_on_after_the_acknowledged() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1), a_notification(2))
+    async with running(world) as endpoint:
+        client = await listening(endpoint, again_and_again())
+        await client.send(PubAckPacket((await publish_of(client)).packet_id or 0))
+        await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 1)
+    async with running(world) as endpoint:
+        again = await RawClient.dial(endpoint.port)
+        await again.send(again_and_again(), SubscribePacket(1, [TopicFilter("pushmesh/inbox")]))
+        answer = await again.read()
+        assert isinstance(answer, ConnAckPacket) and not answer.session_present
+        assert isinstance(await again.read(), SubAckPacket)
+        assert dict((await publish_of(again)).user_properties)["cursor"] == f"{INCARNATION}.2"
+        await again.close()
+
+
+async def test_a_clean_start_hears_only_what_comes_and_a_cursor_chooses_any_place() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1), a_notification(2))
+    async with running(world) as endpoint:
+        fresh = await listening(endpoint)
+        chosen = await listening(endpoint, a_connect("other", user_properties=[("cursor", f"{INCARNATION}.1")]))
+        world.inboxes.commit(a_notification(3))
+        assert dict((await publish_of(fresh)).user_properties)["id"] == a_notification(3).id.hex()
+        assert dict((await publish_of(chosen)).user_properties)["id"] == a_notification(2).id.hex()
+        await fresh.close()
+        await chosen.close()
+
+
+async def test_a_cursor_of_another_store_is_told_as_a_gap() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1))
+    async with running(world) as endpoint:
+        client = await listening(endpoint, a_connect(user_properties=[("cursor", f"{'cd' * 16}.9")]))
+        notice = await publish_of(client)
+        assert notice.payload == b"" and dict(notice.user_properties)["kind"] == "gap"
+        assert dict((await publish_of(client)).user_properties)["id"] == a_notification(1).id.hex()
+        await client.close()
+
+
+async def test_the_same_client_takes_over_its_own_session() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1))
+    async with running(world) as endpoint:
+        older = await listening(endpoint, again_and_again())
+        await older.send(PubAckPacket((await publish_of(older)).packet_id or 0), PingReqPacket())
+        assert isinstance(await older.read(), PingRespPacket)
+        newer = await connected(endpoint, again_and_again())
+        assert (await last_words(older)).reason_code == Code.SESSION_TAKEN_OVER
+        assert world.inboxes.devices[(ALICE, "phone")] == 1, "what the older one acknowledged is stored first"
+        world.inboxes.commit(a_notification(2))
+        assert dict((await publish_of(newer)).user_properties)["id"] == a_notification(2).id.hex()
+        assert endpoint.connections == 1
+        await newer.close()
+
+
+async def test_another_wallet_with_the_same_client_id_takes_over_nothing() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        alice = await listening(endpoint)
+        token = a_token(MALLORY).encode()
+        mallory = await connected(endpoint, a_connect(username=display_account(MALLORY), password=token))
+        await alice.send(PingReqPacket())
+        assert isinstance(await alice.read(), PingRespPacket)
+        await mallory.close()
+        await alice.close()
+
+
+async def test_a_subscriber_of_frames_can_verify_what_it_gets() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await connected(endpoint)
+        await client.send(SubscribePacket(1, [TopicFilter("pushmesh/inbox")], user_properties=[("format", "frame")]))
+        await client.read()
+        world.inboxes.commit(a_notification(1))
+        packet = await publish_of(client)
+        assert packet.content_type == "application/vnd.pushmesh.frame"
+        (envelope,) = open_publish(NETWORK, packet.payload).envelopes()
+        assert envelope == a_notification(1)
+        await client.close()
