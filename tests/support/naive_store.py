@@ -38,6 +38,7 @@ class NaiveStore:
         self.last_commit = 0
         self._records: dict[int, Record] = {}
         self._voids: set[int] = set()
+        self._unsent: set[int] = set()
         self._scheduled: set[tuple[int, int]] = set()
         self._copies: dict[int, tuple[int, Record]] = {}
         self._keyed: dict[tuple[object, ...], Write] = {}
@@ -48,6 +49,8 @@ class NaiveStore:
                 case Record():
                     if write.first_commit not in self._records:
                         self._records[write.first_commit] = write
+                        if not write.sent:
+                            self._unsent |= set(range(write.first_commit, write.first_commit + write.count))
                         self._scheduled |= {
                             (due_at, write.first_commit + index)
                             for index, due_at in enumerate(write.due_ats)
@@ -61,8 +64,7 @@ class NaiveStore:
                 case Unscheduled():
                     self._scheduled.discard((write.due_at, write.commit_no))
                 case SentMark():
-                    if write.first_commit in self._records:
-                        self._records[write.first_commit] = replace(self._records[write.first_commit], sent=True)
+                    self._unsent.discard(write.commit_no)
                 case VoidMark():
                     self._voids.add(write.commit_no)
                     self._voids |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
@@ -76,22 +78,26 @@ class NaiveStore:
     async def close(self) -> None:
         return
 
-    async def expire(self, now_ms: int, limit: int) -> int:
+    async def expire(self, now_ms: int, limit: int, before_epoch: int = 0) -> bool:
+        """It has no walks that could go on, so that what it says is about items alone."""
         held = [*self._records.values(), *(record for _origin, record in self._copies.values())]
         dead = sorted((r.expires_at, r.first_commit) for r in held if r.expires_at <= now_ms)[:limit]
         for _expires_at, first_commit in dead:
             copy = self._copies.pop(first_commit, None)
             removed = self._records.pop(first_commit) if copy is None else copy[1]
             self._voids -= set(range(first_commit, first_commit + removed.count))
+            self._unsent -= set(range(first_commit, first_commit + removed.count))
         for key, write in list(self._keyed.items()):
             if isinstance(write, PrivateRecord | TokenRecord) and write.expires_at <= now_ms:
                 del self._keyed[key]
-        return len(dead)
+            if isinstance(write, VoucherRecord) and write.epoch < before_epoch:
+                del self._keyed[key]
+        return len(dead) == limit
 
     async def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
         return [
             [
-                Holder(first_seq, end_seq, record.ids[index], commit_no, record.sent)
+                Holder(first_seq, end_seq, record.ids[index], commit_no, commit_no not in self._unsent)
                 for commit_no, index, record in self._envelopes()
                 for first_seq, end_seq in [slots_of(record, index)]
                 if (record.author, record.epoch) == (wanted.author, wanted.epoch)
@@ -188,8 +194,9 @@ class NaiveStore:
         return sorted((d for d in mine if d.commit_no in held & set(commit_nos)), key=lambda d: d.commit_no)
 
     async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:
-        found = await self.decisions(account, [commit_no])
-        return found[0] if found else None
+        shown = [number for number, (origin, _record) in self._copies.items() if origin == commit_no]
+        found = await self.decisions(account, [commit_no, *shown])
+        return found[-1] if found else None
 
     async def preferences(self) -> list[PrivateRecord]:
         records = [write for write in self._keyed.values() if isinstance(write, PrivateRecord)]

@@ -17,6 +17,7 @@ from pushmesh_protocol.kinds.fields import Bin16, Bin32
 from pushmesh_protocol.limits import CATCH_UP_PAGE_BYTES
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import UnixMs
 
 from ..engine.events import CaughtUp
 from ..engine.records import PeerCursor
@@ -124,6 +125,7 @@ class CatchUp:
         open_stream: Callable[[bytes, str], GossipStream | None],
         durable: Callable[[asyncio.Future[None]], Awaitable[bool]],
         crashed: Callable[[BaseException], None],
+        clock: Callable[[], UnixMs],
     ) -> None:
         self._network = network
         self._store = store
@@ -132,6 +134,7 @@ class CatchUp:
         self._open_stream = open_stream
         self._durable = durable
         self._crashed = crashed
+        self._clock = clock
         self._asking: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: dict[bytes, PeerSync] = {}
@@ -216,7 +219,7 @@ class CatchUp:
             incarnation, commit_no = page.incarnation, page.next_commit
             sync.commit_no = commit_no
             if moved:
-                await self._store.commit([PeerCursor(node_id, incarnation, commit_no)])
+                await self._store.commit([PeerCursor(node_id, incarnation, commit_no, self._clock())])
 
     async def _next_page(self, messages: Messages) -> Page:
         data = await messages.read(ANSWER_S)

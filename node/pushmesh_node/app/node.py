@@ -55,6 +55,9 @@ TICK_S = 1.0
 EXPIRE_STEP, EXPIRE_STEPS = 512, 32
 """Items of one step, between two of which commits have their turn, and steps of one tick."""
 
+VOUCHERS_KEPT_MS = 180 * 86_400_000
+"""So long points can be shown, and paid for, after their epoch."""
+
 log = structlog.get_logger()
 
 
@@ -105,7 +108,7 @@ class Node:
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
         self.relaying = Relaying(packer, self._send, self.metrics, now_ms)
         self.catch_up = CatchUp(
-            self.network, self.store, self.ingest, self.metrics, self._open_stream, self._durable, self.crashed
+            self.network, self.store, self.ingest, self.metrics, self._open_stream, self._durable, self.crashed, now_ms
         )
         self.link = GossipLink(
             self.network,
@@ -305,10 +308,13 @@ class Node:
                 self.metrics.connections(transport, count)
             try:
                 for _ in range(EXPIRE_STEPS):
-                    if await self.store.expire(now_ms(), EXPIRE_STEP) < EXPIRE_STEP:
+                    if not await self.store.expire(now_ms(), EXPIRE_STEP, self._first_voucher_epoch()):
                         break
             except StoreFailed as failure:
                 log.error("expired messages cannot be removed", error=str(failure))
+
+    def _first_voucher_epoch(self) -> int:
+        return self.network.epoch(now_ms()) - VOUCHERS_KEPT_MS // self.network.epoch_length_ms
 
     def _end_expired(self) -> None:
         time_ms = now_ms()

@@ -159,18 +159,19 @@ class CursorRecord:
 
 @dataclass(frozen=True, slots=True)
 class PeerCursor:
-    """How far this node has caught up with a peer's store."""
+    """How far this node has caught up with a peer's store, and when it last moved on."""
 
     node_id: bytes
     incarnation: bytes
     commit_no: int
+    at: UnixMs
 
 
 @dataclass(frozen=True, slots=True)
 class SentMark:
-    """Tells that a stored item has now been sent in a frame (SPEC 8.11)."""
+    """Tells that a stored envelope has now been sent in a frame (SPEC 8.11)."""
 
-    first_commit: int
+    commit_no: int
 
 
 @dataclass(frozen=True, slots=True)

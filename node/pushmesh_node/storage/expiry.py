@@ -1,33 +1,60 @@
 """Removes what has expired, in bounded steps. Runs on the writer's thread.
 
-Items go by their end. Rows that point to items (ids, slots, targets, decisions) are found by walking their tables, a
-bit at each step, since an item does not know its rows; until then reads pass over them.
+Items, private records and tokens go by their end, vouchers by their epoch. What stands in no such order is found by
+walking its table, a bit at each step: rows that point to items (ids, slots, targets, decisions), since an item does
+not know its rows, until then reads pass over them; cursors of devices that have not been heard of for long; topics
+without items. Of peers' cursors the latest are kept.
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .items import COVERING
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
+    """A table that is walked by its key; `dead` tells a row that goes, `now` being the time."""
+
     name: str
     key: tuple[str, ...]
-    number: str
+    dead: str
 
 
-_POINTERS = (
-    _Table("ids", ("bucket", "id"), "commit_no"),
-    _Table("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
-    _Table("targets", ("account", "commit_no"), "commit_no"),
-    _Table("decisions", ("account", "commit_no"), "commit_no"),
+def _pointing(name: str, key: tuple[str, ...], number: str) -> _Table:
+    item = f"SELECT first_commit + count FROM items WHERE first_commit = {COVERING.format(number=f't.{number}')}"
+    return _Table(name, key, f"t.{number} >= coalesce(({item}), 0)")
+
+
+CURSOR_UNUSED_MS = 90 * 86_400_000
+"""A device that has acknowledged nothing for so long begins anew."""
+
+PEER_CURSORS = 4_096
+"""Peers that are remembered; one that comes again after it was forgotten is asked from its beginning."""
+
+_WALKED = (
+    _pointing("ids", ("bucket", "id"), "commit_no"),
+    _pointing("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
+    _pointing("targets", ("account", "commit_no"), "commit_no"),
+    _pointing("decisions", ("account", "commit_no"), "commit_no"),
+    _Table("cursors", ("account", "device"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
 )
-_KEEP_LAST_COMMIT = """UPDATE meta SET value = max(value, coalesce(
-    (SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1), 0)) WHERE name = 'last_commit'"""
+_TOPICS = _Table("topics", ("topic_no",), "t.ends_at <= {now}")
+"""Walked only when no expired item is left: until then one may still have the number."""
+
+_KEEP_LAST_COMMIT = """UPDATE meta SET value = newest.number FROM
+    (SELECT first_commit + count - 1 AS number FROM items ORDER BY first_commit DESC LIMIT 1) newest
+    WHERE name = 'last_commit' AND value < newest.number"""
 """A number is never given twice, also when the newest items are gone at the next start."""
 
-_OWNED = ("items", "runs", "unsent")
+_OWNED = ("items", "runs")
+
+_DELETE_VOUCHERS = """DELETE FROM vouchers WHERE (epoch, account, key, stream) IN
+    (SELECT epoch, account, key, stream FROM vouchers WHERE epoch < ? ORDER BY epoch LIMIT ?)"""
+_DELETE_PEER_CURSORS = """DELETE FROM peer_cursors WHERE node_id IN
+    (SELECT node_id FROM peer_cursors ORDER BY at DESC, node_id LIMIT -1 OFFSET ?)"""
 
 _DELETE_KEYED = tuple(
     f"""DELETE FROM {table} WHERE ({key}) IN
@@ -44,26 +71,38 @@ class Sweep:
     after: dict[str, tuple[object, ...] | None] = field(default_factory=dict)
 
 
-def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep) -> int:
-    """Remove at most `limit` items, private records and tokens each with expires-at not after now; walk `limit` rows
-    of each pointing table.
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What a step removed: so many items, these topics, and from each walked table so many rows."""
 
-    The answer is the number of items removed.
-    """
+    items: int
+    topic_nos: tuple[int, ...]
+    rows: Mapping[str, int]
+
+
+def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep, before_epoch: int = 0) -> Expired:
+    """Remove at most `limit` items, private records and tokens each with expires-at not after now; walk `limit` rows
+    of each table that has no such order. Of vouchers those of epochs before `before_epoch` go, `limit` at a time."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(_KEEP_LAST_COMMIT)
         removed = _expire_items(connection, now_ms, limit)
         for delete in _DELETE_KEYED:
             connection.execute(delete, (now_ms, limit))
-        positions = {table.name: _sweep(connection, table, limit, sweep.after.get(table.name)) for table in _POINTERS}
+        connection.execute(_DELETE_VOUCHERS, (before_epoch, limit))
+        if connection.execute("SELECT count(*) FROM peer_cursors").fetchone()[0] > PEER_CURSORS:
+            connection.execute(_DELETE_PEER_CURSORS, (PEER_CURSORS,))
+        walked = [*_WALKED, _TOPICS] if removed < limit else _WALKED
+        steps = {table.name: _walk(connection, table, limit, now_ms, sweep.after.get(table.name)) for table in walked}
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    sweep.after.update(positions)
-    return removed
+    sweep.after.update({name: position for name, (_dead, position) in steps.items()})
+    topic_nos, _position = steps.get("topics", ((), None))
+    rows = {name: len(dead) for name, (dead, _position) in steps.items()}
+    return Expired(removed, tuple([number for (number,) in topic_nos]), rows)
 
 
 def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
@@ -72,23 +111,23 @@ def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> in
     firsts = [(first,) for first, _end in spans]
     for table in _OWNED:
         connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", firsts)
-    connection.executemany("DELETE FROM voids WHERE commit_no >= ? AND commit_no < ?", spans)
+    for table in ("unsent", "voids"):
+        connection.executemany(f"DELETE FROM {table} WHERE commit_no >= ? AND commit_no < ?", spans)
     return len(spans)
 
 
-def _sweep(
-    connection: sqlite3.Connection, table: _Table, limit: int, after: tuple[object, ...] | None
-) -> tuple[object, ...] | None:
-    """Walk the next `limit` rows and remove those whose item is gone. The new position, None at the table's end."""
+def _walk(
+    connection: sqlite3.Connection, table: _Table, limit: int, now_ms: int, after: tuple[object, ...] | None
+) -> tuple[Sequence[tuple[Any, ...]], tuple[object, ...] | None]:
+    """Walk the next `limit` rows and remove the dead ones: their keys, and the new position, None at the table's
+    end."""
     key = ", ".join(table.key)
     marks = ", ".join("?" * len(table.key))
     where = f"WHERE ({key}) > ({marks})" if after else ""
-    covering = COVERING.format(number=f"t.{table.number}")
     rows = connection.execute(
-        f"""SELECT {key}, t.{table.number} >= coalesce((SELECT first_commit + count FROM items
-            WHERE first_commit = {covering}), 0) FROM {table.name} t {where} ORDER BY {key} LIMIT ?""",
+        f"SELECT {key}, {table.dead.format(now=now_ms)} FROM {table.name} t {where} ORDER BY {key} LIMIT ?",
         (*(after or ()), limit),
     ).fetchall()
     dead = [row[:-1] for row in rows if row[-1]]
     connection.executemany(f"DELETE FROM {table.name} WHERE ({key}) = ({marks})", dead)
-    return rows[-1][:-1] if len(rows) == limit else None
+    return dead, rows[-1][:-1] if len(rows) == limit else None

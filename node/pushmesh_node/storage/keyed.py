@@ -56,6 +56,14 @@ def decisions(connection: sqlite3.Connection, account: bytes, commit_nos: Sequen
     return sorted(found, key=lambda decision: decision.commit_no)
 
 
+def decision(connection: sqlite3.Connection, account: bytes, commit_no: int) -> DecisionRecord | None:
+    """The last decision about a message, under its number or the one under which inboxes show it."""
+    shown = "SELECT ?2 UNION ALL SELECT first_commit FROM items WHERE origin = ?2"
+    sql = f"{_DECISION} WHERE account = ?1 AND commit_no IN ({shown}) AND {_HELD} ORDER BY commit_no DESC LIMIT 1"
+    row = connection.execute(sql, (account, commit_no)).fetchone()
+    return None if row is None else DecisionRecord(*row)
+
+
 def private_records(connection: sqlite3.Connection) -> list[PrivateRecord]:
     """The newest private envelope of every wallet and kind."""
     return [PrivateRecord(*row) for row in connection.execute(f"{_PRIVATE} ORDER BY account, kind")]
@@ -89,7 +97,7 @@ def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> Curso
 
 def peer_cursor(connection: sqlite3.Connection, node_id: bytes) -> PeerCursor | None:
     """How far this node has caught up with a peer."""
-    sql = "SELECT node_id, incarnation, commit_no FROM peer_cursors WHERE node_id = ?"
+    sql = "SELECT node_id, incarnation, commit_no, at FROM peer_cursors WHERE node_id = ?"
     row = connection.execute(sql, (node_id,)).fetchone()
     return None if row is None else PeerCursor(*row)
 

@@ -70,6 +70,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX tokens_by_end ON tokens (expires_at)",
         "CREATE INDEX private_by_end ON private (expires_at)",
     ),
+    (
+        # No item of a topic expires later, so that topics can go; those that stand may have any item.
+        "ALTER TABLE topics ADD COLUMN ends_at INTEGER NOT NULL DEFAULT 0",
+        "UPDATE topics SET ends_at = (SELECT coalesce(max(expires_at), 0) FROM items)",
+        "ALTER TABLE peer_cursors ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
+        # Of a run that catch-up brought each leaf is sent by itself.
+        "ALTER TABLE unsent RENAME COLUMN first_commit TO commit_no",
+        """INSERT OR IGNORE INTO unsent WITH RECURSIVE leaf (number, past) AS (
+            SELECT i.first_commit, i.first_commit + i.count FROM unsent u JOIN items i ON i.first_commit = u.commit_no
+            UNION ALL SELECT number + 1, past FROM leaf WHERE number + 1 < past)
+            SELECT number FROM leaf""",
+    ),
 )
 
 

@@ -128,5 +128,10 @@ def scheduled_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def unsent_rows(records: Iterable[Record]) -> list[Row]:
-    """(first_commit) of records that were not yet sent in a frame."""
-    return [(record.first_commit,) for record in records if not record.sent]
+    """(commit_no) of envelopes that were not yet sent in a frame."""
+    return [
+        (commit_no,)
+        for record in records
+        if not record.sent
+        for commit_no in range(record.first_commit, record.first_commit + len(record.ids))
+    ]

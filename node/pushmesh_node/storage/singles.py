@@ -5,7 +5,6 @@ commit took. A view takes the rows, and its trigger spreads them over the tables
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from pushmesh_protocol.accounts import Topic
 
@@ -17,9 +16,9 @@ MAX_RECORDS = 64
 """Larger groups go the general way; there the waits are shared by many."""
 
 _COLUMNS = (
-    "first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data",
-    "epoch", "author", "wide", "first_seq", "end_seq", "id", "bucket", "target",
-)  # fmt: skip
+    *("first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"),
+    *("epoch", "author", "wide", "first_seq", "end_seq", "id", "bucket", "target"),
+)
 
 # Conflicts as everywhere else: an item is new or the group breaks; of the rest the first one stays.
 PREPARE = (
@@ -36,10 +35,10 @@ PREPARE = (
 """What a writing connection runs at its start, after the tables are there."""
 
 
-def plain(writes: Sequence[Write], last_commit: int, topics: Mapping[Topic, int]) -> Sequence[Record]:
+def plain(writes: Sequence[Write], last_commit: int) -> Sequence[Record]:
     """The group as records that one statement stores; nothing where any of it needs more.
 
-    Such a record is new, of one envelope and a known topic, sent, shown at once, and lists at most one recipient."""
+    Such a record is new, of one envelope, sent, shown at once, and lists at most one recipient."""
     if len(writes) > MAX_RECORDS:
         return ()
     records: list[Record] = []
@@ -49,37 +48,32 @@ def plain(writes: Sequence[Write], last_commit: int, topics: Mapping[Topic, int]
         (audience,) = write.audiences
         if write.first_commit <= last_commit or (audience is not None and len(audience) > 1):
             return ()
-        if write.topic is not None and write.topic not in topics:
-            return ()
         last_commit = write.first_commit
         records.append(write)
     return records
 
 
-def insert(connection: sqlite3.Connection, records: Sequence[Record], topics: Mapping[Topic, int]) -> None:
-    """Store them all, durably where no transaction is open; raises sqlite3.Error with nothing stored."""
-    rows = [_row(record, topics) for record in records]
-    sql = bulk.statement("INSERT INTO singles", bulk.placeholders(len(_COLUMNS)), len(rows))
-    connection.execute(sql, tuple(chain.from_iterable(rows)))
-
-
-def _row(record: Record, topics: Mapping[Topic, int]) -> tuple[object, ...]:
-    (audience,) = record.audiences
-    shown = record.kind == NOTIFICATION
-    return (
-        record.first_commit,
-        record.kind,
-        None if record.topic is None else topics[record.topic],
-        shown and audience is None,
-        record.issued_at,
-        record.expires_at,
-        record.data,
-        record.epoch,
-        record.author,
-        record.end_seq - record.first_seq > 1,
-        record.first_seq,
-        record.end_seq,
-        record.ids[0],
-        record.issued_ats[0] // BUCKET_MS,
-        audience[0] if shown and audience else None,
-    )
+def insert(connection: sqlite3.Connection, records: Sequence[Record], topic_nos: Mapping[Topic, int]) -> None:
+    """Store plain records, durably where no transaction is open; raises sqlite3.Error with nothing stored."""
+    values: list[object] = []
+    for record in records:
+        (audience,), (id_,) = record.audiences, record.ids
+        shown = record.kind == NOTIFICATION
+        values += (
+            record.first_commit,
+            record.kind,
+            None if record.topic is None else topic_nos[record.topic],
+            shown and audience is None,
+            record.issued_at,
+            record.expires_at,
+            record.data,
+            record.epoch,
+            record.author,
+            record.end_seq - record.first_seq > 1,
+            record.first_seq,
+            record.end_seq,
+            id_,
+            record.issued_ats[0] // BUCKET_MS,
+            audience[0] if audience and shown else None,
+        )
+    connection.execute(bulk.statement("INSERT INTO singles", bulk.placeholders(len(_COLUMNS)), len(records)), values)

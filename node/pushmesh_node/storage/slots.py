@@ -19,10 +19,10 @@ _FOUND = """
 _HOLDERS = """
     WITH q (number, epoch, author, a, b) AS (VALUES {questions}), found AS ({found})
     SELECT f.number, f.first_seq, f.end_seq, f.first_commit, coalesce(f.id, r.ids), f.id IS NULL,
-           u.first_commit IS NULL, f.a, f.b
+           u.commit_no IS NULL, f.a, f.b
       FROM found f CROSS JOIN items i ON i.first_commit = f.first_commit
       LEFT JOIN runs r ON r.first_commit = f.first_commit
-      LEFT JOIN unsent u ON u.first_commit = f.first_commit
+      LEFT JOIN unsent u ON u.commit_no = f.first_commit
      ORDER BY f.number, f.first_commit"""
 
 
@@ -36,18 +36,21 @@ def holders(connection: sqlite3.Connection, ranges: Sequence[SlotRange]) -> list
             _statement(len(part)), questions
         ):
             if is_run:
-                block[number] += _leaves(first_seq, end_seq, first_commit, ids, bool(sent), a, b)
+                span = range(max(a, first_seq), min(b, end_seq))
+                block[number] += _leaves(connection, first_commit - first_seq, first_seq, span, ids)
             else:
                 block[number].append(Holder(first_seq, end_seq, ids, first_commit, bool(sent)))
         answers += block
     return answers
 
 
-def _leaves(first_seq: int, end_seq: int, first_commit: int, ids: bytes, sent: bool, a: int, b: int) -> list[Holder]:
-    """The leaves of a run in the slots a .. b - 1; leaf i has slot first_seq + i and 32 bytes of `ids`."""
+def _leaves(connection: sqlite3.Connection, shift: int, first_seq: int, seqs: range, ids: bytes) -> list[Holder]:
+    """The leaves of a run in these slots; a leaf's commit number is its slot + `shift`, its id 32 bytes of `ids`."""
+    sql = "SELECT commit_no FROM unsent WHERE commit_no >= ? AND commit_no < ?"
+    unsent = {number for (number,) in connection.execute(sql, (seqs.start + shift, seqs.stop + shift))}
     return [
-        Holder(seq, seq + 1, ids[32 * i : 32 * i + 32], first_commit + i, sent)  # type: ignore[arg-type]  # 32 bytes of a run are an id
-        for seq in range(max(a, first_seq), min(b, end_seq))
+        Holder(seq, seq + 1, ids[32 * i : 32 * i + 32], seq + shift, seq + shift not in unsent)  # type: ignore[arg-type]  # 32 bytes of a run are an id
+        for seq in seqs
         for i in (seq - first_seq,)
     ]
 

@@ -1,5 +1,6 @@
 """The store of a node: one SQLite file; one connection writes, two read, one tidies up. This class is the contract."""
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,10 @@ from .stats import StoreStats
 from .thread import ConnectionThread
 from .topics import TopicNumbers
 from .transaction import Written, write_group
+
+WORTHWHILE = 8
+"""A walk goes on at once while every eighth row is dead, so that no table keeps more dead rows than that for long,
+however many rows an item has."""
 
 
 class Store:
@@ -114,14 +119,20 @@ class Store:
         """
         await self._group_commit.durable(commit_no)
 
-    async def expire(self, now_ms: int, limit: int) -> int:
-        """Remove at most `limit` expired items and some rows that pointed to removed ones; gives the items removed.
+    async def expire(self, now_ms: int, limit: int, before_epoch: int = 0) -> bool:
+        """Remove at most `limit` expired items, and some of the rows that nobody needs any more; of vouchers those of
+        epochs before `before_epoch`.
 
-        Call it from time to time, and at once again while it returns `limit`.
+        Call it from time to time, and at once again while it says that there is much more to remove.
         """
-        removed = await self._writer.run(expiry.expire, now_ms, limit, self._sweep)
-        self._items -= removed
-        return removed
+        expired = await self._writer.run(self._expire, now_ms, limit, before_epoch)
+        self._items -= expired.items
+        return expired.items == limit or max(expired.rows.values()) * WORTHWHILE >= limit
+
+    def _expire(self, connection: sqlite3.Connection, now_ms: int, limit: int, before_epoch: int) -> expiry.Expired:
+        expired = expiry.expire(connection, now_ms, limit, self._sweep, before_epoch)
+        self._topics.forget(expired.topic_nos)  # before the next transaction could use them
+        return expired
 
     async def close(self) -> None:
         """Write what is queued, empty the log into the file, let go of the lock. Idempotent."""
@@ -232,9 +243,9 @@ class Store:
         return await self._reader.run(keyed.decisions, account, commit_nos)
 
     async def decision(self, account: bytes, commit_no: int) -> DecisionRecord | None:
-        """Why the wallet did not get the message, if anything was decided but `now`."""
-        found = await self.decisions(account, [commit_no])
-        return found[0] if found else None
+        """Why the wallet did not get the message, if anything was decided but `now`; a scheduled one was decided about
+        under the number that inboxes show it under."""
+        return await self._reader.run(keyed.decision, account, commit_no)
 
     async def preferences(self) -> list[PrivateRecord]:
         """Every wallet's newest private envelope of each kind, by (account, kind)."""

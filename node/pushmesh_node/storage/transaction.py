@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 
 from ..engine.records import (
@@ -43,10 +44,10 @@ def write_group(
     `last_commit` is the highest commit number stored so far. Raises sqlite3.Error after a rollback; the connection
     goes on.
     """
-    records = singles.plain(writes, last_commit, topics.known())
-    if records:
+    records = singles.plain(writes, last_commit)
+    if records and (topic_nos := topics.at_hand(*_topics_of(records))) is not None:
         check_records(records)
-        singles.insert(connection, records, topics.known())
+        singles.insert(connection, records, topic_nos)
         return Written(len(records), records[-1].first_commit)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -99,7 +100,7 @@ def _is_stored(connection: sqlite3.Connection, first_commit: int) -> bool:
 
 
 def _write_records(connection: sqlite3.Connection, records: list[Record], topics: TopicNumbers) -> None:
-    topic_nos = topics.numbers(connection, {record.topic for record in records if record.topic is not None})
+    topic_nos = topics.numbers(connection, *_topics_of(records))
     bulk.insert(connection, "INSERT INTO items", item_rows(records, topic_nos))
     bulk.insert(connection, "INSERT OR IGNORE INTO slots", slot_rows(records))
     # The same envelope can come again with another auth: the index keeps the first.
@@ -108,6 +109,12 @@ def _write_records(connection: sqlite3.Connection, records: list[Record], topics
     bulk.insert(connection, "INSERT INTO runs", run_rows(records))
     bulk.insert(connection, "INSERT INTO unsent", unsent_rows(records))
     bulk.insert(connection, "INSERT INTO scheduled", scheduled_rows(records))
+
+
+def _topics_of(records: Sequence[Record]) -> tuple[set[Topic], int]:
+    """What they are about, and until when the last of them lives."""
+    topics = {record.topic for record in records if record.topic is not None}
+    return topics, max([record.expires_at for record in records])
 
 
 _SHOW = f"""INSERT INTO items SELECT ?1, 1, kind, topic_no, ?2, issued_at, expires_at, ?3, ?4 FROM items
@@ -169,13 +176,13 @@ def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecor
 
 
 def _write_peer_cursors(connection: sqlite3.Connection, cursors: Iterable[PeerCursor]) -> None:
-    rows = [(c.node_id, c.incarnation, c.commit_no) for c in cursors]
+    rows = [(c.node_id, c.incarnation, c.commit_no, c.at) for c in cursors]
     bulk.insert(connection, "INSERT OR REPLACE INTO peer_cursors", rows)
 
 
 def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark]) -> None:
-    for part in bulk.pieces([mark.first_commit for mark in marks]):
-        connection.execute(f"DELETE FROM unsent WHERE first_commit IN {bulk.placeholders(len(part))}", part)
+    for part in bulk.pieces([mark.commit_no for mark in marks]):
+        connection.execute(f"DELETE FROM unsent WHERE commit_no IN {bulk.placeholders(len(part))}", part)
 
 
 def _write_void_marks(connection: sqlite3.Connection, marks: Iterable[VoidMark]) -> None:

@@ -11,7 +11,6 @@ from pushmesh_node.app.catch_up import PROTOCOL, CatchUp, Messages
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.gossip_streams import GossipStream, StreamLost
 from pushmesh_node.app.node import Node
-from pushmesh_node.engine.records import PeerCursor
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
@@ -68,7 +67,9 @@ async def asking(asker: Node, peer: Callable[[GossipStream], None]) -> AsyncIter
         peer(theirs)
         return mine
 
-    catch_up = CatchUp(NETWORK, asker.store, asker.ingest, asker.metrics, open_stream, asker._durable, faults.append)
+    catch_up = CatchUp(
+        NETWORK, asker.store, asker.ingest, asker.metrics, open_stream, asker._durable, faults.append, now_ms
+    )
     catch_up.peer_came(PEER)
     yield catch_up
     await catch_up.close()
@@ -139,8 +140,9 @@ async def test_the_next_round_asks_from_the_cursor_and_a_peer_with_a_new_store_s
     peer, asked, tasks = script([2, first, 7, False, []], [2, first, 9, False, []], [2, second, 3, False, []])
     async with asking(asker, peer):
         async with asyncio.timeout(WAIT_S):
-            while await asker.store.peer_cursor(PEER) != PeerCursor(PEER, second, 3):  # noqa: ASYNC110  # no event
+            while (at := await asker.store.peer_cursor(PEER)) is None or at.incarnation != second:  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.01)
+    assert (at.commit_no, now_ms() - at.at < 60_000) == (3, True)
     await end(tasks)
     assert asked == [
         pack([1, NETWORK.id, None, 0]),

@@ -6,10 +6,11 @@ import pytest
 
 from pushmesh_node.app import scheduled as scheduled_room
 from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.directory import Directory
 from pushmesh_node.app.node import Node
 from pushmesh_node.app.scheduled import show_step
 from pushmesh_node.storage import StoreFailed
-from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.types import UnixMs
 from support.app_world import (
     NETWORK,
@@ -72,6 +73,19 @@ async def test_what_was_scheduled_before_a_restart_is_shown_after_it_once(tmp_pa
         assert words(await publish(node, note)) == [("durable", "duplicate")]
         row = (await node.store.inbox(READER.account, [], 0, 10))[0]
         assert node.opener.open(row)[0].envelopes[0] == note and row.commit_no == node.store.last_commit
+
+
+async def test_why_a_scheduled_message_was_held_can_be_explained(tmp_path: Path) -> None:
+    due_at = now_ms() + 300
+    async with a_node(tmp_path, curation__mute_accounts=[display_account(DAPP.account)]) as node:
+        note = a_note_now(DAPP, 1, not_before=due_at)
+        await publish(node, a_subscription(READER, TOPIC), note)
+        ear = Ear(ME)
+        node.inboxes.listen(ear)
+        await until(lambda: node.store.last_commit == 3)  # shown by itself
+        directory = Directory(NETWORK, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, {})
+        recorded = (await directory.explain(ME, note.id, None))["recorded"]
+        assert (recorded["verdict"], recorded["rule"], ear.heard) == ("hold", "operator-mutes", [])
 
 
 async def test_a_commit_that_fails_leaves_it_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,24 @@
 import sqlite3
 
-from pushmesh_node.engine.records import DecisionRecord, PrivateRecord, TokenRecord, VoidMark
+import pytest
+
+from pushmesh_node.engine.records import (
+    CursorRecord,
+    DecisionRecord,
+    PeerCursor,
+    PrivateRecord,
+    TokenRecord,
+    VoidMark,
+    VoucherRecord,
+)
 from pushmesh_node.storage import expiry
-from pushmesh_node.storage.expiry import Sweep, expire
+from pushmesh_node.storage.expiry import CURSOR_UNUSED_MS, Sweep, expire
 from pushmesh_node.storage.files import read_meta
-from pushmesh_node.storage.topics import TopicNumbers
+from pushmesh_node.storage.topics import ENDS_STEP_MS, TopicNumbers
 from pushmesh_node.storage.transaction import write_group
-from pushmesh_protocol.types import UnixMs
+from pushmesh_protocol.types import Epoch, UnixMs
 from support.plans import plans, tables_walked
-from support.records import ALICE, BOB, EVERYBODY, HASHES, NOW, record
+from support.records import ALICE, BOB, EVERYBODY, HASHES, NEWS, NOW, record
 
 TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "decisions")
 
@@ -26,13 +36,13 @@ def fill(connection: sqlite3.Connection, expires_at: int, first: int) -> None:
     write_group(connection, [*records, run, *marks, *decisions], TopicNumbers(), first - 1)
 
 
-FULL = {"items": 11, "runs": 1, "unsent": 11, "slots": 11, "ids": 15, "targets": 24, "voids": 2, "decisions": 15}
+FULL = {"items": 11, "runs": 1, "unsent": 15, "slots": 11, "ids": 15, "targets": 24, "voids": 2, "decisions": 15}
 
 
 def test_every_row_of_an_expired_item_goes_and_no_other(connection: sqlite3.Connection) -> None:
     fill(connection, NOW, 1)
     fill(connection, NOW + 1, 16)
-    assert expire(connection, NOW, 100, Sweep()) == 11
+    assert expire(connection, NOW, 100, Sweep()).items == 11
     assert counts(connection) == FULL
 
 
@@ -40,7 +50,7 @@ def test_small_steps_reach_the_same_end(connection: sqlite3.Connection) -> None:
     fill(connection, NOW, 1)
     fill(connection, NOW + 1, 16)
     sweep = Sweep()
-    removed = [expire(connection, NOW, 2, sweep) for _step in range(60)]
+    removed = [expire(connection, NOW, 2, sweep).items for _step in range(60)]
     assert removed == [2, 2, 2, 2, 2, 1] + [0] * 54
     assert counts(connection) == FULL
 
@@ -85,3 +95,60 @@ def delete_keyed(connection: sqlite3.Connection) -> None:
 def count_of(connection: sqlite3.Connection, table: str) -> int:
     (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(count)
+
+
+def names(connection: sqlite3.Connection, column: str, table: str) -> list[object]:
+    return [value for (value,) in connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")]
+
+
+def test_cursors_go_that_nobody_has_moved_for_long(connection: sqlite3.Connection) -> None:
+    ages = {"fresh": 0, "old": CURSOR_UNUSED_MS - 1, "gone": CURSOR_UNUSED_MS}
+    cursors = [CursorRecord(ALICE, device, 1, UnixMs(NOW - age)) for device, age in ages.items()]
+    write_group(connection, cursors, TopicNumbers(), 0)
+    assert expire(connection, NOW, 100, Sweep()).rows["cursors"] == 1
+    assert names(connection, "device", "cursors") == ["fresh", "old"]
+
+
+def test_vouchers_of_old_epochs_go_in_steps(connection: sqlite3.Connection) -> None:
+    vouchers = [
+        VoucherRecord(Epoch(epoch), who, b"k", b"s", 1, 1, 1, b"v", None) for epoch in (3, 4, 5) for who in (ALICE, BOB)
+    ]
+    write_group(connection, vouchers, TopicNumbers(), 0)
+    expire(connection, NOW, 3, Sweep(), before_epoch=5)
+    assert names(connection, "epoch", "vouchers") == [4, 5, 5]
+    expire(connection, NOW, 3, Sweep(), before_epoch=5)
+    assert names(connection, "epoch", "vouchers") == [5, 5]
+
+
+def test_of_peers_the_latest_are_remembered(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "PEER_CURSORS", 2)
+    peers = [PeerCursor(name, b"i", 1, UnixMs(at)) for name, at in ((b"a", 30), (b"b", 10), (b"c", 20))]
+    write_group(connection, peers, TopicNumbers(), 0)
+    expire(connection, NOW, 100, Sweep())
+    assert names(connection, "node_id", "peer_cursors") == [b"a", b"c"]
+
+
+def test_topics_go_after_their_last_item_and_never_before(connection: sqlite3.Connection) -> None:
+    writes = [record(1, topic=NEWS, expires_at=NOW), record(2, topic=NEWS, expires_at=NOW + 9), record(3, kind=4)]
+    write_group(connection, writes, TopicNumbers(), 0)
+    (end,) = names(connection, "ends_at", "topics")
+    assert isinstance(end, int)
+    assert expire(connection, end - 1, 100, Sweep()).topic_nos == ()
+    assert names(connection, "name", "topics") == ["news"]
+    expired = expire(connection, end, 100, Sweep())
+    assert (expired.topic_nos, names(connection, "name", "topics")) == ((1,), [])
+
+
+def test_no_topic_goes_while_an_expired_item_may_have_its_number(connection: sqlite3.Connection) -> None:
+    write_group(connection, [record(n, expires_at=NOW) for n in (1, 2, 3)], TopicNumbers(), 0)
+    late = NOW + 10 * ENDS_STEP_MS
+    sweep = Sweep()
+    assert [expire(connection, late, 1, sweep).topic_nos for _step in range(4)] == [(), (), (), (1,)]
+
+
+def test_a_step_that_finds_nothing_writes_nothing(connection: sqlite3.Connection) -> None:
+    fill(connection, NOW + 1, 1)
+    expire(connection, NOW, 100, Sweep())
+    before = connection.total_changes
+    expire(connection, NOW, 100, Sweep())
+    assert connection.total_changes == before

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from pushmesh_node.engine.records import PeerCursor
 from pushmesh_node.storage import Store, StoreError
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
 from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_header, migrate
+from pushmesh_protocol.types import UnixMs
 
 # The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
 SCHEMA_1 = {
@@ -42,7 +44,10 @@ def schema_1(path: Path) -> Path:
     for statement in MIGRATIONS[0]:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('incarnation', ?), ('last_commit', 0)", (b"i" * 16,))
-    connection.execute("INSERT INTO items VALUES (7, 2, 1, NULL, 0, 5, 6, NULL, x'aabb')")
+    connection.execute("INSERT INTO items VALUES (7, 2, 1, 3, 0, 5, 6, NULL, x'aabb')")
+    connection.execute("INSERT INTO topics VALUES (3, x'00', 'news')")
+    connection.execute("INSERT INTO unsent VALUES (7)")
+    connection.execute("INSERT INTO peer_cursors VALUES (x'01', x'02', 9)")
     connection.execute(f"PRAGMA application_id = {0x70757368}")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
@@ -63,7 +68,12 @@ async def test_the_oldest_store_opens_today_with_what_it_held(schema_1: Path) ->
     store = await Store.open(schema_1, new_incarnation=b"x" * 16)
     assert (store.incarnation, store.last_commit) == (b"i" * 16, 8 + SKIPPED_NUMBERS)
     assert [(item.first_commit, item.data) for item in await store.log(0, 100)] == [(7, b"\xaa\xbb")]
+    assert await store.peer_cursor(b"\x01") == PeerCursor(b"\x01", b"\x02", 9, UnixMs(0))
     await store.close()
+    connection = sqlite3.connect(schema_1)
+    assert connection.execute("SELECT commit_no FROM unsent").fetchall() == [(7,), (8,)]
+    assert connection.execute("SELECT topic_no, ends_at FROM topics").fetchall() == [(3, 6)]
+    connection.close()
 
 
 def test_a_new_file_gets_the_newest_schema_and_the_name_of_a_store(path: Path) -> None:

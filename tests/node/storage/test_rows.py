@@ -56,8 +56,9 @@ def test_what_is_scheduled_stands_in_no_inbox() -> None:
     assert rows.item_rows([run], {NEWS: 4})[0][4] == 1
 
 
-def test_only_unsent_records_have_an_unsent_row() -> None:
+def test_every_envelope_of_an_unsent_record_has_an_unsent_row_and_no_other() -> None:
     assert rows.unsent_rows([SINGLE, RUN]) == [(1,)]
+    assert rows.unsent_rows([replace(RUN, sent=False)]) == [(RUN.first_commit + leaf,) for leaf in range(RUN.count)]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.engine.records import DueRecord, StoredDue, StoredEnvelope, Unscheduled, VoidMark, Write
+from pushmesh_node.engine.records import (
+    DecisionRecord,
+    DueRecord,
+    StoredDue,
+    StoredEnvelope,
+    Unscheduled,
+    VoidMark,
+    Write,
+)
 from pushmesh_node.storage import Store
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
 from pushmesh_protocol.types import UnixMs
 from support.naive_store import NaiveStore
-from support.records import ALICE, BOB, EVERYBODY, HOUR_MS, NEWS, NOW, id_of, record
+from support.records import ALICE, BOB, EVERYBODY, HASHES, HOUR_MS, NEWS, NOW, id_of, record
 
 AnyStore = Store | NaiveStore
 SOON, LATER = UnixMs(NOW + 1_000), UnixMs(NOW + HOUR_MS)
@@ -74,11 +82,21 @@ async def test_what_is_void_or_gone_is_told_so_and_can_be_taken_off(store: AnySt
     assert await shown(store) == []
 
 
+async def test_what_was_decided_when_it_was_shown_is_found_by_its_first_number(store: AnyStore) -> None:
+    await store.commit([record(1, due_ats=(SOON,)), record(2)])
+    await store.commit([DueRecord(3, 1, SOON, EVERYBODY, b"shown")])
+    held = DecisionRecord(ALICE, 3, "hold", "muted-by-wallet", "wallet-mutes", SOON, *HASHES)
+    await store.commit([held])
+    assert await store.decision(ALICE, 1) == await store.decision(ALICE, 3) == held
+    assert await store.decision(ALICE, 2) is None
+    assert await store.decision(BOB, 1) is None
+
+
 async def test_both_copies_end_together(path: Path, sqlite_store: Store) -> None:
     await sqlite_store.commit([record(1, (ALICE,), due_ats=(SOON,))])
     await sqlite_store.commit([DueRecord(2, 1, SOON, (ALICE,), b"shown")])
     assert (await sqlite_store.stats()).items == 2
-    assert await sqlite_store.expire(NOW + 24 * HOUR_MS, 10) == 2
+    await sqlite_store.expire(NOW + 24 * HOUR_MS, 10)
     assert await shown(sqlite_store) == []
     assert (await sqlite_store.stats()).items == 0
     await sqlite_store.close()

@@ -22,6 +22,7 @@ from pushmesh_node.engine.records import (
     TokenRecord,
     VoidMark,
     VoucherRecord,
+    Write,
 )
 from pushmesh_node.storage import Store, StoreError, StoreFailed, StoreSettings
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
@@ -126,6 +127,14 @@ async def test_a_sent_mark_changes_nothing_but_sent(store: AnyStore) -> None:
     await store.commit([SentMark(1), SentMark(99)])
     ((first,), (second,)) = await store.holders([SlotRange(SHOP, EPOCH, n, n + 1) for n in (1, 2)])
     assert (first.sent, second.sent) == (True, False)
+
+
+async def test_each_leaf_of_a_run_is_sent_by_itself(store: AnyStore) -> None:
+    await store.commit([record(1, *[EVERYBODY] * 5, sent=False), SentMark(1), SentMark(4)])
+    (leaves,) = await store.holders([SlotRange(SHOP, EPOCH, 0, 9)])
+    assert [leaf.sent for leaf in leaves] == [True, False, False, True, False]
+    (some,) = await store.holders([SlotRange(SHOP, EPOCH, 3, 5)])
+    assert [(leaf.commit_no, leaf.sent) for leaf in some] == [(3, False), (4, True)]
 
 
 async def test_the_same_record_again_changes_nothing(store: AnyStore) -> None:
@@ -260,17 +269,16 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     token = TokenRecord(b"d" * 32, ALICE, b"g" * 32, (1, 2), topics, UnixMs(NOW), UnixMs(1), False)
     revoked = replace(token, revoked=True)
     lasting = TokenRecord(b"e" * 32, ALICE, b"g" * 32, (1,), None, UnixMs(NOW + 1), UnixMs(1), False)
-    await store.commit(
-        [lasting, old, bobs, new, token, CursorRecord(ALICE, "phone", 5, UnixMs(1)), PeerCursor(b"n", b"i", 5)]
-    )
-    await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(2)), PeerCursor(b"n", b"j", 1), revoked])
+    cursors: list[Write] = [CursorRecord(ALICE, "phone", 5, UnixMs(NOW - 1)), PeerCursor(b"n", b"i", 5, UnixMs(1))]
+    await store.commit([lasting, old, bobs, new, token, *cursors])
+    await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(NOW)), PeerCursor(b"n", b"j", 1, UnixMs(2)), revoked])
     assert await store.preferences() == [new, bobs]
     assert await store.private(ALICE, 64) == new
     assert await store.private(ALICE, 65) is None
     assert await store.tokens() == [revoked, lasting]
-    assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(2))
+    assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(NOW))
     assert await store.cursor(ALICE, "tablet") is None
-    assert await store.peer_cursor(b"n") == PeerCursor(b"n", b"j", 1)
+    assert await store.peer_cursor(b"n") == PeerCursor(b"n", b"j", 1, UnixMs(2))
     assert await store.peer_cursor(b"m") is None
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
@@ -281,10 +289,10 @@ async def test_expired_items_are_gone_from_every_answer_and_their_numbers_stay_u
     dying = [record(1, (ALICE,), expires_at=NOW), record(2, EVERYBODY, EVERYBODY, expires_at=NOW - 1)]
     await store.commit([*dying, record(4, (ALICE,), expires_at=NOW + 1), record(5, kind=GRANT, expires_at=NOW)])
     await store.commit([VoidMark(2)])
-    assert await store.expire(NOW - 2, 10) == 0
-    assert await store.expire(NOW, 1) == 1
+    assert not await store.expire(NOW - 2, 10)
+    assert await store.expire(NOW, 1)
     assert [item.first_commit for item in await store.log(0, 1_000)] == [1, 4, 5]
-    assert await store.expire(NOW, 10) == 2
+    await store.expire(NOW, 10)
     assert numbers(await store.inbox(ALICE, [NEWS], 0, 10)) == [4]
     assert await store.find(id_of(3), NOW) is None
     assert await store.find(id_of(1), None) is None

@@ -60,7 +60,7 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
         st.builds(SentMark, numbers),
         st.builds(VoidMark, numbers),
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
-        st.builds(CursorRecord, accounts, st.sampled_from(["a", "b"]), numbers, times),
+        st.builds(CursorRecord, accounts, st.sampled_from(["a", "b"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
         st.builds(
             VoucherRecord, small.map(Epoch), accounts, st.just(b"k"), st.sampled_from([b"s", b"t"]),
@@ -138,7 +138,8 @@ async def compare(path: Path, history: list[list[list[Write]]], expired_hours: i
                 await twin.commit(call)
         assert await answers(store) == await answers(twin)
         end = NOW + expired_hours * HOUR_MS
-        assert await store.expire(end, limit) == await twin.expire(end, limit)
+        await store.expire(end, limit)
+        await twin.expire(end, limit)
         assert await answers(store) == await answers(twin)
     finally:
         await store.close()
