@@ -1,10 +1,12 @@
 import asyncio
+import re
 import socket
 
 import pytest
 
 from pushmesh_node.api.app import ApiLimits, HttpServer, build_api
 from support.fake_node import FakeNode, a_fake_node, bearer, serving
+from support.tree import ROOT
 
 
 def an_api(node: FakeNode) -> HttpServer:
@@ -32,6 +34,16 @@ async def test_a_port_that_is_taken_is_an_os_error() -> None:
         with pytest.raises(OSError):
             async with HttpServer(api, "127.0.0.1", taken.getsockname()[1]):
                 raise AssertionError("it must not listen")
+
+
+async def test_the_manual_names_every_path_that_is_served_and_no_other() -> None:
+    rows = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", (ROOT / "docs" / "http.md").read_text(), re.MULTILINE)
+    node = a_fake_node()
+    async with serving(node):
+        assert node.api is not None
+        routes = node.api.app.router.routes()
+        served = {(route.method, route.resource.canonical) for route in routes if route.resource}
+    assert sorted(rows) == sorted(each for each in served if each[0] != "HEAD")
 
 
 async def test_after_leaving_nothing_listens_and_every_stream_was_told() -> None:
