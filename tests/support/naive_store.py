@@ -87,11 +87,13 @@ class NaiveStore:
             removed = self._records.pop(first_commit) if copy is None else copy[1]
             self._voids -= set(range(first_commit, first_commit + removed.count))
             self._unsent -= set(range(first_commit, first_commit + removed.count))
-        for key, write in list(self._keyed.items()):
-            if isinstance(write, PrivateRecord | TokenRecord) and write.expires_at <= now_ms:
+        for kind in (PrivateRecord, TokenRecord):
+            over = [key for key, w in self._keyed.items() if isinstance(w, kind) and w.expires_at <= now_ms]
+            for key in sorted(over, key=lambda key: (self._keyed[key].expires_at, key[1:]))[:limit]:  # type: ignore[union-attr]  # both kinds have it
                 del self._keyed[key]
-            if isinstance(write, VoucherRecord) and write.epoch < before_epoch:
-                del self._keyed[key]
+        old = [key for key, w in self._keyed.items() if isinstance(w, VoucherRecord) and w.epoch < before_epoch]
+        for key in sorted(old, key=lambda key: key[1:])[:limit]:
+            del self._keyed[key]
         return len(dead) == limit
 
     async def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:

@@ -92,6 +92,14 @@ async def test_what_was_decided_when_it_was_shown_is_found_by_its_first_number(s
     assert await store.decision(BOB, 1) is None
 
 
+async def test_what_is_gone_when_it_is_due_shows_nothing_in_its_place(store: AnyStore) -> None:
+    await store.commit([record(1, (BOB,)), record(2, due_ats=(SOON,), expires_at=NOW)])
+    await store.expire(NOW, 10)
+    await store.commit([DueRecord(3, 2, SOON, EVERYBODY, b"shown")])
+    assert await shown(store) == []
+    assert store.last_commit == 3
+
+
 async def test_both_copies_end_together(path: Path, sqlite_store: Store) -> None:
     await sqlite_store.commit([record(1, (ALICE,), due_ats=(SOON,))])
     await sqlite_store.commit([DueRecord(2, 1, SOON, (ALICE,), b"shown")])
