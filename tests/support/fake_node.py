@@ -189,6 +189,7 @@ class FakeNode:
     principals: dict[str, Principal]
     reports: list[tuple[BaseException, str]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
+    refused: list[Reason] = field(default_factory=list)
     api: Api | None = None
     url: str = ""
     port: int = 0
@@ -265,6 +266,7 @@ async def serving(
         metrics=lambda: b"pushmesh_up 1\n",
         other_routes=delivery_routes(service),
         drains=[node.consumers.drain],
+        refused=node.refused.append,
     )
     async with HttpServer(node.api, "127.0.0.1", 0) as server:
         node.port, node.url = server.port, f"http://127.0.0.1:{server.port}"

@@ -66,9 +66,9 @@ def build_api(
     """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
 
     Each of `drains` is called when the server stops, so that open streams of other rooms end. `answered` is told the
-    path template ("" where there is none) and the status of every answer, `refused` the reason of every request that
-    was refused as a whole."""
-    gate = Gate(limits.gate)
+    path template ("" where there is none) and the status of every answer, `refused` the reason of every request or
+    connection that was refused as a whole."""
+    gate = Gate(limits.gate, refused)
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
     streams = StreamRoutes(publishing.publish, limits.stream, report, refused, message_bytes=message_bytes)
     app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report, refused)])

@@ -12,6 +12,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
 from ..remote import is_this_machine, place_of
+from .errors import Refused, uncounted
 from .statuses import status_of
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
@@ -28,12 +29,12 @@ class GateLimits:
 
 
 class Gate:
-    """Wraps a server's protocol factory. Every connection goes through it, whatever it turns into."""
+    """Wraps a server's protocol factory. Every connection goes through it, whatever it turns into; `report` counts
+    those that are refused or cut."""
 
-    def __init__(self, limits: GateLimits) -> None:
+    def __init__(self, limits: GateLimits, report: Refused = uncounted) -> None:
         self.limits = limits
-        self.refused = 0
-        self.cut = 0
+        self._report = report
         self._count = 0
         self._places: Counter[str] = Counter()
         self._waiting: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
@@ -56,7 +57,7 @@ class Gate:
     def enter(self, transport: asyncio.Transport, address: str) -> bool:
         """Whether the connection may stay; a refused one must not `leave`."""
         if self._count >= self.limits.connections or self._is_full(address):
-            self.refused += 1
+            self._report(Reason.TOO_MANY_CONNECTIONS)
             return False
         self._count += 1
         self._places[place_of(address)] += 1
@@ -80,7 +81,7 @@ class Gate:
 
     def _cut(self, transport: asyncio.Transport) -> None:
         self._waiting.pop(transport, None)
-        self.cut += 1
+        self._report(Reason.TIMEOUT)
         transport.abort()
 
 

@@ -83,7 +83,7 @@ class Metrics:
         self._refused = Counts(
             registry,
             "pushmesh_refused_requests",
-            "Requests and stream messages that were refused before anything in them was judged.",
+            "Connections, requests and stream messages that were refused before anything in them was judged.",
             reason=REASONS,
         )
         self._log_ins = Counts(
