@@ -225,6 +225,7 @@ def a_fake_node(per_account: int = 64, most_forms: int = 4_096) -> FakeNode:
         {
             "wallet": a_principal(),
             "dapp": a_principal(DAPP),
+            "dapp's news": a_principal(DAPP, frozenset([Topic(DAPP, "news")])),
             "reader": READER,
             "writer": WRITER,
             "token": replace(a_principal(), token=b"\x01" * 32),

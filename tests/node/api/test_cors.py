@@ -13,7 +13,7 @@ async def test_a_browser_is_told_before_it_calls() -> None:
     async with serving(a_fake_node()) as client, client.options("/v1/publish") as response:
         assert response.status == 204
         assert response.headers["Access-Control-Allow-Origin"] == "*"
-        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert {"GET", "POST", "DELETE"} <= set(response.headers["Access-Control-Allow-Methods"].split(", "))
         assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
 
 

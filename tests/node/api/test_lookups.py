@@ -105,6 +105,7 @@ async def test_a_fault_of_the_node_is_reported_and_hidden() -> None:
         (f"/v1/topics/{OWNER}/alerts/subscribers", None, 401, "login-required"),
         (f"/v1/topics/{OWNER}/alerts/subscribers", "wallet", 403, "forbidden"),
         (f"/v1/topics/{OWNER}/alerts/subscribers", "writer", 403, "forbidden"),
+        (f"/v1/topics/{OWNER}/alerts/subscribers", "dapp's news", 403, "forbidden"),
         (f"/v1/topics/{OWNER}/alerts/subscribers?limit=0", "dapp", 400, "bad-request"),
         (f"/v1/topics/{OWNER}/alerts/subscribers?limit=1001", "dapp", 400, "bad-request"),
         (f"/v1/topics/{OWNER}/alerts/subscribers?after=x", "dapp", 400, "bad-request"),

@@ -1,5 +1,6 @@
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.directory import Directory
 from pushmesh_node.app.node import Node
 from pushmesh_node.engine.answers import Denied
+from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.network import load_network
@@ -76,6 +78,47 @@ async def test_free_slots_are_within_allowance_and_not_taken(node: Node, directo
     start = NETWORK.wallet_range + 10
     assert sorted(await directory.free_slots(DAPP.account, start, start + 3, 9)) == [start, start + 1, start + 2]
     assert await directory.free_slots(DAPP.account, 8, 8, 3) == []
+
+
+async def test_free_slots_are_all_of_one_range_since_no_key_signs_in_both(tmp_path: Path) -> None:
+    none_allowed = replace(NETWORK, parameters=replace(NETWORK.parameters, default_allowance=0, allowances={}))
+    half = NETWORK.wallet_range
+    async with a_node(tmp_path) as node:
+        directory = Directory(
+            none_allowed, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, {}
+        )
+        wallets = await directory.free_slots(DAPP.account, 0, 2**32, 200)
+        keys = await directory.free_slots(DAPP.account, half, 2**32, 200)
+    assert len(wallets) == len(keys) == 200
+    assert max(wallets) < half <= min(keys)
+
+
+async def test_a_token_of_some_topics_explains_those_alone(node: Node, directory: Directory) -> None:
+    note = a_note_now(DAPP)
+    await publish(node, note)
+    assert note.topic is not None
+    covered = replace(a_principal(READER.account), topics=frozenset([note.topic]))
+    assert (await directory.explain(covered, note.id, None))["id"] == note.id.hex()
+    with pytest.raises(Denied, match="forbidden"):
+        await directory.explain(replace(covered, topics=frozenset([Topic(DAPP.account, "other")])), note.id, None)
+
+
+async def test_a_store_that_cannot_be_read_is_no_fault_of_ours(
+    node: Node, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreFailed("disk gone")
+
+    for question in ("find", "holders", "epoch_totals"):
+        monkeypatch.setattr(node.store, question, fail)
+    me = a_principal(READER.account)
+    for asked in (
+        directory.explain(me, EnvelopeId(bytes(32)), None),
+        directory.free_slots(DAPP.account, 0, 8, 1),
+        directory.points(None),
+    ):
+        with pytest.raises(Denied, match="store-failed"):
+            await asked
 
 
 async def test_explain_tells_the_recorded_decision_beside_a_fresh_one(node: Node, directory: Directory) -> None:
