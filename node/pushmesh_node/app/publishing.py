@@ -22,14 +22,44 @@ from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
 from ..metrics import Metrics
 from .driver import Driver
-from .ingest import Finding, Ingest, entry_of
+from .ingest import NOTHING, Finding, Ingest, entry_of
 from .verify import VerifyPool
 
 _item: Codec[ItemForm] = Codec(ItemForm)
 
 
+SHEAF_ENVELOPES = 64
+"""Frames of one call go in together, up to so many envelopes (a larger frame alone): that spares each its own entry,
+offer and answer, while the stages of the way in still overlap."""
+
+
+class _Sheaf:
+    """Frames of one call from `place` on that go in together; `outcomes` is how many answers each of them has."""
+
+    __slots__ = ("findings", "outcomes", "parts", "place", "total", "unreadable")
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.parts: list[Part] = []
+        self.findings: list[Finding] = []
+        self.unreadable: list[tuple[int, Refusal]] = []
+        self.outcomes: list[int] = []
+        self.total = 0
+
+    def add(
+        self, parts: Sequence[Part], findings: Sequence[Finding], unreadable: Sequence[tuple[int, Refusal]]
+    ) -> None:
+        """One frame: its readable parts, and what could not be read with its place among both."""
+        start = len(self.parts) + len(self.unreadable)
+        self.parts += parts
+        self.findings += findings
+        self.unreadable += [(start + place, refusal) for place, refusal in unreadable]
+        self.outcomes.append(_envelopes(parts) + len(unreadable))
+        self.total += self.outcomes[-1]
+
+
 class _Call:
-    """One call of `publish`: its answers fall in one by one."""
+    """One call of `publish`: the answers of its sheaves fall in, in any order."""
 
     __slots__ = ("answers", "done", "missing")
 
@@ -38,10 +68,13 @@ class _Call:
         self.missing = frames
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def put(self, place: int, outcomes: Sequence[Outcome]) -> None:
-        """Answer the frame at this place; the last answer ends the call."""
-        self.answers[place] = outcomes
-        self.missing -= 1
+    def put(self, place: int, counts: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+        """Answer the frames from `place` on, so many outcomes each; the last answer ends the call."""
+        start = 0
+        for number, count in enumerate(counts, place):
+            self.answers[number] = outcomes[start : start + count]
+            start += count
+        self.missing -= len(counts)
         if not self.missing and not self.done.done():
             self.done.set_result(None)
 
@@ -67,7 +100,7 @@ class Publishing:
         self._monotonic_s = monotonic_s
         self._metrics = metrics
         self._numbers = count(1)
-        self._waiting: dict[int, tuple[_Call, int]] = {}
+        self._waiting: dict[int, tuple[_Call, int, Sequence[int]]] = {}
         self.draining = False
 
     async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
@@ -79,29 +112,36 @@ class Publishing:
         if not frames:
             return []
         began_s = self._monotonic_s()
-        call = _Call(len(frames))
+        call, sheaf = _Call(len(frames)), _Sheaf(0)
         for place, data in enumerate(frames):
-            self._start(call, place, data)
+            opened = self._open(data)
+            if sheaf.total and sheaf.total + _envelopes(opened[0]) > SHEAF_ENVELOPES:
+                self._take(call, sheaf)
+                sheaf = _Sheaf(place)
+            sheaf.add(*opened)
+        self._take(call, sheaf)
         await call.done
         self._metrics.published(self._monotonic_s() - began_s)
         return call.answers
 
-    def _start(self, call: _Call, place: int, data: bytes) -> None:
+    def _open(self, data: bytes) -> tuple[Sequence[Part], Sequence[Finding], Sequence[tuple[int, Refusal]]]:
+        """The parts of one frame, what is known of each, and what could not be read."""
         try:
             frame = open_publish(self._network, data)
         except Refusal as refusal:
-            call.put(place, [self._refused(refusal)])
-            return
+            return (), (), [(0, refusal.alone())]
         parts, unreadable = _parts(self._network, frame)
-        alone = (
-            len(parts) == 1 and not unreadable and not frame.grants and len(data) <= self._network.limits.frame_bytes
-        )
-        findings = [Finding(data=data)] if alone else None
-        self._ingest.take(entry_of(Published(self._number(call, place)), parts, findings, unreadable))
+        if len(parts) == 1 and not unreadable and not frame.grants and len(data) <= self._network.limits.frame_bytes:
+            return parts, [Finding(data=data)], ()
+        return parts, [NOTHING] * len(parts), unreadable
 
-    def _number(self, call: _Call, place: int) -> int:
+    def _take(self, call: _Call, sheaf: _Sheaf) -> None:
+        number = self._number(call, sheaf.place, sheaf.outcomes)
+        self._ingest.take(entry_of(Published(number), sheaf.parts, sheaf.findings, sheaf.unreadable))
+
+    def _number(self, call: _Call, place: int, counts: Sequence[int]) -> int:
         number = next(self._numbers)
-        self._waiting[number] = (call, place)
+        self._waiting[number] = (call, place, counts)
         return number
 
     def _refused(self, refusal: Refusal) -> Outcome:
@@ -111,8 +151,8 @@ class Publishing:
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """The driver's hand: give a request its outcomes."""
-        call, place = self._waiting.pop(request)
-        call.put(place, outcomes)
+        call, place, counts = self._waiting.pop(request)
+        call.put(place, counts, outcomes)
 
     async def publish_private(self, principal: Principal, item: bytes) -> Outcome:
         """Take a private envelope of the logged-in wallet (SPEC 4.19). Never raises for the wallet's fault."""
@@ -122,7 +162,7 @@ class Publishing:
             return self._refused(refusal)
         await self._ingest.opened()  # an engine that is being replaced learns nothing more
         call = _Call(1)
-        self._driver.handle(PreferencesShown(self._number(call, 0), envelope))
+        self._driver.handle(PreferencesShown(self._number(call, 0, [1]), envelope))
         await call.done
         return call.answers[0][0]
 
@@ -138,6 +178,10 @@ class Publishing:
             raise failure
         self._driver.engine.authority.check(envelope)
         return envelope
+
+
+def _envelopes(parts: Sequence[Part]) -> int:
+    return sum([len(part.envelopes) for part in parts])
 
 
 def _parts(network: Network, frame: OpenFrame) -> tuple[list[Part], list[tuple[int, Refusal]]]:

@@ -1,6 +1,7 @@
 """The engine: one owner of all volatile state, `handle(event, now) -> effects`. Never raises for what a peer or a
 client sent."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pushmesh_protocol.accounts import Topic
@@ -126,9 +127,8 @@ class Engine:
             turn.answers.append(Answer(source.request, _in_order(offer, answers)))
 
     def _tally(self, turn: Turn, name: str, offer: Offer, answers: Sequence[Sequence[Outcome]]) -> None:
-        for outcomes in answers:
-            for outcome in outcomes:
-                turn.tally(name, verdict_of(outcome.reason), outcome.reason)
+        for reason, count in Counter([outcome.reason for outcomes in answers for outcome in outcomes]).items():
+            turn.tally(name, verdict_of(reason), reason, count)
         for _, refusal in offer.unreadable:
             turn.tally(name, refusal.verdict, refusal.reason)
 
@@ -393,7 +393,7 @@ def _changes_state(write: Write) -> bool:
 
 def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcome]:
     """The outcomes of a request in the order of its frame, with the unreadable entries in their places."""
-    groups = [list(outcomes) for outcomes in answers]
+    groups = list(answers)
     for place, refusal in offer.unreadable:
         groups.insert(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
     return [outcome for group in groups for outcome in group]

@@ -10,6 +10,7 @@ from pushmesh_client.compose import signed_envelope
 from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.publishing import SHEAF_ENVELOPES
 from pushmesh_node.engine.answers import Denied
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.codec import pack
@@ -190,3 +191,26 @@ async def test_preferences_that_could_not_be_kept_do_not_count_and_may_come_agai
     await until(lambda: node._reloading is None)
     assert words([await node.publishing.publish_private(principal, item)]) == [("durable", "ok")]
     assert len(await node.store.preferences()) == 1
+
+
+async def test_a_call_of_many_frames_is_answered_frame_by_frame_whatever_goes_in_together(node: Node) -> None:
+    count_of = SHEAF_ENVELOPES + 3
+    notes = [encode_frame([Part((a_note_now(WALLET, seq),))]) for seq in range(count_of)]
+    batch = encode_frame([a_signed_batch(NETWORK, WALLET, now_ms(), SHEAF_ENVELOPES + 5, first=1_000)])
+    frames = [b"\x00", *notes[:2], batch, notes[0], b"\x01", *notes[2:], b"\x02"]
+    answers = await node.publishing.publish(frames)
+    refused, ok, again = [("refused", "malformed")], [("durable", "ok")], [("durable", "duplicate")]
+    whole = ok * (SHEAF_ENVELOPES + 5)
+    assert [words(outcomes) for outcomes in answers] == [
+        *(refused, ok, ok, whole, again, refused),
+        *[ok] * (count_of - 2),
+        refused,
+    ]
+
+
+async def test_what_is_refused_at_once_does_not_overtake_the_frames_before_it(node: Node) -> None:
+    good = encode_frame([a_signed_batch(NETWORK, WALLET, now_ms(), SHEAF_ENVELOPES)])
+    bad = [b"\x00"] * (SHEAF_ENVELOPES + 1)
+    answers = await node.publishing.publish([good, *bad])
+    assert len(answers[0]) == SHEAF_ENVELOPES
+    assert [words(outcomes) for outcomes in answers[1:]] == [[("refused", "malformed")]] * len(bad)
