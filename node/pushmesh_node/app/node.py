@@ -73,7 +73,7 @@ class Node:
         self.metrics = metrics
         self.opener = Opener(network)
         self.policy = operator_policy(config)
-        processes = config.verify.processes or (os.cpu_count() or 2)
+        processes = config.verify.processes or max(1, (os.cpu_count() or 2) - 1)
         self.verify = VerifyPool(network, processes, metrics.verified)
         self.status = Status(self.node_id, network.name, network.id, VERSION)
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())

@@ -193,7 +193,7 @@ class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Decoding and checking of what is published here."""
 
     processes: Annotated[int, Meta(ge=0, le=256)] = 0
-    """Processes that check signatures; 0 is one for each core."""
+    """Processes that check signatures; 0 is one for each core but one, which everything else needs."""
 
     queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
     """Envelopes that wait; beyond it publishers are told queue-full."""
