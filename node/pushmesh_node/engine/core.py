@@ -54,6 +54,8 @@ old)."""
 
 SWEEP_EVERY_MS = 60_000
 
+_SHOWN_KINDS = frozenset({Kind.NOTIFICATION, Kind.RETRACTION})
+
 _SOURCE_NAMES: dict[type, str] = {Published: "published", Gossiped: "gossiped", CaughtUp: "caught-up"}
 
 
@@ -239,13 +241,13 @@ class Engine:
             turn.fresh.append(part)
         elif young:
             self._relay(turn, part)
+        voids = self._occupy(turn, part, epoch, first_commit, sharing, sent=young)
+        shown = part.envelopes[0].kind in _SHOWN_KINDS
         outcomes = []
         for index, envelope in enumerate(part.envelopes):
-            commit_no = first_commit + index
-            void = self._occupy(turn, envelope, epoch, commit_no, sharing.get(envelope.id, ()), sent=young)
+            commit_no, void = first_commit + index, voids[index]
             self._apply(turn, envelope, void)
-            shown = envelope.kind in (Kind.NOTIFICATION, Kind.RETRACTION) and not_before(envelope) <= turn.now_ms
-            if shown and not void:
+            if shown and not void and not_before(envelope) <= turn.now_ms:
                 self._deliver(turn, part, index, commit_no, frame)
             reason = Reason.SLOT_VOID if void else Reason.OK
             rule = "6.5" if void else ""
@@ -255,22 +257,35 @@ class Engine:
     def _occupy(
         self,
         turn: Turn,
-        envelope: Envelope,
+        part: Part,
         epoch: Epoch,
-        commit_no: int,
-        holders: Sequence[Holder],
+        first_commit: int,
+        sharing: dict[EnvelopeId, Sequence[Holder]],
         *,
         sent: bool,
-    ) -> bool:
-        """Take the envelope's slots; True where it shares one, which makes both void (SPEC 6.5)."""
+    ) -> list[bool]:
+        """Take the slots of a part; True for an envelope that shares one, which makes both void (SPEC 6.5)."""
+        envelopes = part.envelopes
+        holders = [
+            Holder(envelope.body.seq, envelope.body.seq + envelope.cost, envelope.id, commit_no, sent)
+            for commit_no, envelope in enumerate(envelopes, first_commit)
+        ]
+        if not sharing:  # nearly always: nobody was found in any of these slots
+            self._recent.add_new(envelopes[0].author, epoch, holders)
+            return [False] * len(envelopes)
+        return [
+            self._share(turn, envelope, epoch, holder, sharing.get(envelope.id, ()))
+            for envelope, holder in zip(envelopes, holders, strict=True)
+        ]
+
+    def _share(self, turn: Turn, envelope: Envelope, epoch: Epoch, holder: Holder, holders: Sequence[Holder]) -> bool:
         others = rivals(envelope, holders)[1] if holders else []
         for other in others:
             turn.writes.append(VoidMark(other.commit_no))
             self._withdraw(other.id)
         if others:
-            turn.writes.append(VoidMark(commit_no))
-        seq = envelope.body.seq
-        self._recent.add(envelope.author, epoch, Holder(seq, seq + envelope.cost, envelope.id, commit_no, sent))
+            turn.writes.append(VoidMark(holder.commit_no))
+        self._recent.add(envelope.author, epoch, holder)
         return bool(others)
 
     def _relay(self, turn: Turn, part: Part) -> None:

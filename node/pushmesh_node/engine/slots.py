@@ -36,6 +36,12 @@ class RecentSlots:
             known = new.get(key) or self._old.get(key)
             new[key] = (holder,) if known is None else (*(one for one in known if one.id != holder.id), holder)
 
+    def add_new(self, author: bytes, epoch: int, holders: Iterable[Holder]) -> None:
+        """The same where nobody was found in any of their slots, and they do not share any."""
+        self._new.update(
+            [((author, epoch, seq), (holder,)) for holder in holders for seq in range(holder.first_seq, holder.end_seq)]
+        )
+
     def find(self, author: bytes, epoch: int, first_seq: int, end_seq: int) -> Sequence[Holder]:
         """The remembered holders of any of these slots, some more than once."""
         if end_seq == first_seq + 1:  # by far the most common
