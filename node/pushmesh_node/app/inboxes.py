@@ -1,7 +1,7 @@
 """Wallets' inboxes: live messages to who listens, the rest from the store, curated the same way. Obeys
 `delivery.contract.Inboxes`."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -80,12 +80,21 @@ class Inboxes:
         offers: defaultdict[Listener, list[Message]] = defaultdict(list)
         made = iter(frames_of([(order.part, order.index) for order in orders if order.frame is None]))
         frames = [next(made) if order.frame is None else order.frame for order in orders]
+        decided: Counter[tuple[str, Reason]] = Counter()
         for order, frame in zip(orders, frames, strict=True):
-            self._address(order, frame, offers)
+            self._address(order, frame, offers, decided)
+        for (verdict, reason), count in decided.items():
+            self._metrics.decided(verdict, reason, count)
         for listener, messages in offers.items():
             listener.offer(messages)
 
-    def _address(self, order: Deliver, frame: bytes, offers: defaultdict[Listener, list[Message]]) -> None:
+    def _address(
+        self,
+        order: Deliver,
+        frame: bytes,
+        offers: defaultdict[Listener, list[Message]],
+        decided: Counter[tuple[str, Reason]],
+    ) -> None:
         envelope = order.part.envelopes[order.index]
         messages: dict[tuple[str, Reason], Message] = {}
         for recipient in order.recipients:
@@ -93,7 +102,7 @@ class Inboxes:
             message = messages.get(key)
             if message is None:
                 message = messages[key] = Message(order.commit_no, envelope, frame, recipient.verdict, recipient.reason)
-            self._metrics.decided(recipient.verdict, recipient.reason)
+            decided[key] += 1
             for listener, seam in self._listeners.get(recipient.account, {}).items():
                 if seam < order.commit_no:
                     offers[listener].append(message)

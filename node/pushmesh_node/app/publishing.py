@@ -71,9 +71,9 @@ class _Call:
     def put(self, place: int, counts: Sequence[int], outcomes: Sequence[Outcome]) -> None:
         """Answer the frames from `place` on, so many outcomes each; the last answer ends the call."""
         start = 0
-        for number, count in enumerate(counts, place):
-            self.answers[number] = outcomes[start : start + count]
-            start += count
+        for number, length in enumerate(counts, place):
+            self.answers[number] = outcomes[start : start + length]
+            start += length
         self.missing -= len(counts)
         if not self.missing and not self.done.done():
             self.done.set_result(None)
