@@ -15,15 +15,19 @@ BACKOFF_MIN_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 TERM_TIMEOUT_S: Final = 2.0
 
+ANSWER_TIMEOUT_S: Final = 10.0
+"""A process that lets its oldest question wait so long hangs and is killed; it may be killed from half of it on."""
+
 
 class WorkerLost(Exception):
-    """The process ended before it answered; the question is to be put elsewhere."""
+    """The process ended or hung before it answered; the question is to be put elsewhere."""
 
 
 class VerifyProcess:
     """`run` supervises until it is cancelled; `ask` works while `is_ready`."""
 
-    def __init__(self, network_text: str) -> None:
+    def __init__(self, network_text: str, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        self._look_again_s = answer_timeout_s / 2
         self._hello = frame(network_text.encode())
         self._process: Process | None = None
         self._waiting: deque[asyncio.Future[bytes]] = deque()
@@ -44,7 +48,7 @@ class VerifyProcess:
         return len(self._waiting)
 
     def ask(self, question: bytes) -> "asyncio.Future[bytes]":
-        """The answer to a list of claims; raises WorkerLost where the process ended first."""
+        """The answer to a list of claims; raises WorkerLost where the process ended or hung first."""
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if self._process is None or self._process.stdin is None:
             future.set_exception(WorkerLost())
@@ -75,6 +79,7 @@ class VerifyProcess:
         except OSError:
             return False
         assert process.stdin is not None and process.stdout is not None
+        watching = asyncio.create_task(self._watch(process), name="verify-watch")
         try:
             process.stdin.write(self._hello)
             self._process = process
@@ -88,9 +93,20 @@ class VerifyProcess:
         except (asyncio.IncompleteReadError, ConnectionError):
             return answered
         finally:
+            watching.cancel()
             self._process = None
             self._give_up()
             await _end(process)
+
+    async def _watch(self, process: Process) -> None:
+        """Kill the process when one question is found the oldest twice; `_live` sees its output end. One timer for all
+        questions, and a process that still answers is never killed, however many wait."""
+        oldest: asyncio.Future[bytes] | None = None
+        while oldest is None or not self._waiting or self._waiting[0] is not oldest:
+            oldest = self._waiting[0] if self._waiting else None
+            await asyncio.sleep(self._look_again_s)
+        with suppress(ProcessLookupError):  # it ended by itself meanwhile
+            process.kill()  # a stopped process does not hear TERM
 
     def _give_up(self) -> None:
         for future in self._waiting:

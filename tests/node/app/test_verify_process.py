@@ -1,4 +1,6 @@
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -6,7 +8,7 @@ from pushmesh_node.app.verify_process import VerifyProcess, WorkerLost
 from pushmesh_node.app.verify_wire import pack_claims, read_answers
 from pushmesh_protocol.auth.verify import envelope_claim
 from pushmesh_protocol.network import dump_network
-from support.app_world import NETWORK, a_note_now, until
+from support.app_world import NETWORK, WAIT_S, a_note_now, until
 from support.wallets import a_wallet
 
 
@@ -28,3 +30,32 @@ async def test_a_question_to_a_process_that_does_not_run_is_lost_at_once() -> No
     worker = VerifyProcess(dump_network(NETWORK))
     with pytest.raises(WorkerLost):
         await worker.ask(pack_claims([]))
+
+
+async def test_a_process_that_hangs_is_lost_and_started_again() -> None:
+    worker = VerifyProcess(dump_network(NETWORK), answer_timeout_s=0.2)
+    task = asyncio.create_task(worker.run())
+    await until(lambda: worker.is_ready)
+    hung = worker.pid
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    asked = [worker.ask(pack_claims([])) for _ in range(3)]
+    async with asyncio.timeout(WAIT_S):
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [WorkerLost] * 3
+    await until(lambda: worker.pid not in (None, hung))
+    with pytest.raises(ProcessLookupError):
+        os.kill(hung, 0)
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def test_a_process_that_nobody_asks_may_be_silent() -> None:
+    worker = VerifyProcess(dump_network(NETWORK), answer_timeout_s=0.02)
+    task = asyncio.create_task(worker.run())
+    await until(lambda: worker.is_ready)
+    pid = worker.pid
+    await asyncio.sleep(0.2)
+    assert worker.pid == pid
+    task.cancel()
+    await asyncio.wait((task,))
