@@ -140,16 +140,16 @@ class Ingest:
         await self._open.wait()
 
     async def run(self) -> None:
-        """Both stages, until cancelled."""
+        """Both stages, until cancelled; nothing of either goes on after it."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._prepare_all(), name="ingest-prepare")
+            group.create_task(self._prepare_all(group), name="ingest-prepare")
             group.create_task(self._decide_all(), name="ingest-decide")
 
-    async def _prepare_all(self) -> None:
+    async def _prepare_all(self, group: asyncio.TaskGroup) -> None:
         while True:
             await self._came.wait()
             batch = self._next_batch()
-            await self._ahead.put((batch, self._pauses, asyncio.create_task(self._prepare(batch))))
+            await self._ahead.put((batch, self._pauses, group.create_task(self._prepare(batch))))
 
     def _next_batch(self) -> list[Entry]:
         batch: list[Entry] = []
@@ -211,13 +211,14 @@ class Ingest:
             and not (failures[place] and all(failures[place]))
             and not (isinstance(entry.source, CaughtUp) and _all_held(part, held[place]))
         ]
-        claims: list[Claim] = [claim_of(self._network, pairs[place][1]) for place in due]
+        claims, checked_by = _claims_of(self._network, [pairs[place][1] for place in due])
         answers: Sequence[Refusal | None]
         if by_sync:
             answers = await self._verify.verify(claims)
         else:
             answers, held = await self._both(claims, ranges)
-        for place, refusal in zip(due, answers, strict=True):
+        for place, number in zip(due, checked_by, strict=True):
+            refusal = answers[number]
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
         return _offered(batch, failures, held, seen_commit)
@@ -248,6 +249,22 @@ def _join(failures: Sequence[Refusal | None], more: Sequence[Refusal | None]) ->
     if not failures or not more:
         return failures or more
     return [one or other for one, other in zip(failures, more, strict=True)]
+
+
+def _claims_of(network: Network, parts: Sequence[Part]) -> tuple[list[Claim], list[int]]:
+    """What is to be verified, and for each part the place of its claim: runs of one batch in a frame share
+    their statement, and so its check."""
+    claims: list[Claim] = []
+    numbers: list[int] = []
+    first_seen: dict[int, int] = {}
+    for part in parts:
+        number = len(claims)
+        if part.statement is not None:
+            number = first_seen.setdefault(id(part.statement), number)
+        if number == len(claims):
+            claims.append(claim_of(network, part))
+        numbers.append(number)
+    return claims, numbers
 
 
 def _slots_of(network: Network, part: Part) -> SlotRange:

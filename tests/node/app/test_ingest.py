@@ -155,6 +155,41 @@ async def test_a_batch_is_a_share_of_what_waits_so_that_the_stages_overlap(store
     await gate.pool.close()
 
 
+async def test_it_ends_with_all_that_it_began(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(store)
+    begun: list[asyncio.Task[Any] | None] = []
+
+    async def lasts(ranges: Sequence[Any]) -> Any:
+        begun.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(store, "holders", lasts)
+    for seq in range((BATCHES_AHEAD + 3) * LEAST_BATCH_ENVELOPES):
+        gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
+    running = asyncio.create_task(gate.ingest.run())
+    await until(lambda: len(begun) == BATCHES_AHEAD + 2)  # one is waited for, and one finds the queue full
+    running.cancel()
+    await asyncio.wait((running,))
+    await gate.pool.close()
+    assert [task for task in begun if task is not None and not task.done()] == []
+
+
+async def test_a_statement_is_checked_once_however_many_pieces_its_run_comes_in(gate: Gate) -> None:
+    whole = a_signed_batch(NETWORK, WALLET, now_ms(), 6)
+    other = a_signed_batch(NETWORK, a_wallet(2), now_ms(), 2)
+    assert whole.statement is not None and other.statement is not None
+    false = msgspec.structs.replace(whole.statement, auth=other.statement.auth)
+    good = [Part((envelope,), whole.statement) for envelope in whole.envelopes]
+    bad = [Part((envelope,), false) for envelope in whole.envelopes[:2]]
+    single = Part((a_note_now(WALLET, 99),))
+    parts = [good[0], bad[0], *good[1:], single, bad[1], other, forged(100)]
+    candidates = await gate.candidates(entry_of(Published(1), parts))
+    assert [candidate.part for candidate in candidates] == parts
+    no = ["bad-signature"]
+    assert [reasons(candidate) for candidate in candidates] == [[], no, [], [], [], [], [], [], no, [], no]
+    assert gate.checked == [5]
+
+
 async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(store: Store) -> None:
     gate = Gate(store, max_envelopes=2)
     assert gate.ingest.room()
