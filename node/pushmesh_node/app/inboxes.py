@@ -3,6 +3,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from pushmesh_protocol.frames import Part
@@ -139,12 +140,14 @@ class Inboxes:
         return Page(tuple(messages), rows[-1].commit_no if more else max(after, end), more)
 
     async def _remember(self, held: Sequence[DecisionRecord]) -> None:
-        """Keep why messages were not delivered; explain re-decides, so losing one to a full disk is told by a
-        metric only."""
+        """Keep why messages were not delivered, where that is not kept already: an inbox is polled far more often than
+        anything is decided otherwise. Explain re-decides, so losing one to a full disk is told by a metric only."""
         if not held:
             return
         try:
-            await self._store.commit(list(held))
+            kept = await self._store.decisions(held[0].account, [record.commit_no for record in held])
+            known = {replace(record, decided_at=UnixMs(0)) for record in kept}
+            await self._store.commit([record for record in held if replace(record, decided_at=UnixMs(0)) not in known])
         except (StoreBusy, StoreFailed):
             self._metrics.dropped("decisions", Reason.STORE_FAILED, len(held))
 

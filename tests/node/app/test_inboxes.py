@@ -130,6 +130,24 @@ async def test_what_is_held_back_is_remembered_with_its_reason(tmp_path: Path) -
         assert count(node, "pushmesh_curation_decisions_total", verdict="hold", reason="muted-by-operator") >= 1
 
 
+async def test_a_second_poll_writes_nothing_until_something_is_decided_otherwise(tmp_path: Path) -> None:
+    async with a_node(tmp_path, curation__mute_accounts=[display_account(DAPP.account)]) as node:
+        await subscribed(node)
+        first = (await publish(node, a_note_now(DAPP, 1)))[0].commit_no or 0
+        await node.inboxes.read(ME, 0, None, 10)
+        await node.driver.settle()
+        kept, writes = await node.store.decision(READER.account, first), (await node.store.stats()).writes
+        await node.inboxes.read(ME, 0, None, 10)
+        assert (await node.store.stats()).writes == writes
+        assert await node.store.decision(READER.account, first) == kept is not None
+        other = replace(kept, reason="muted")
+        await node.store.commit([other])
+        await node.inboxes.read(ME, 0, None, 10)
+        assert (await node.store.stats()).writes == writes + 2
+        again = await node.store.decision(READER.account, first)
+        assert again is not None and again.reason == "muted-by-operator"
+
+
 async def test_an_acknowledgement_goes_forward_only_and_survives(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         for seq in range(4):
