@@ -71,10 +71,6 @@ class NaiveStore:
                 case _:
                     self._keyed[key_of(write)] = write
 
-    async def durable(self, commit_no: int) -> None:
-        if commit_no > self.last_commit:
-            raise AssertionError(f"{commit_no} was never committed: the real store would wait for ever")
-
     async def close(self) -> None:
         return
 
@@ -176,9 +172,6 @@ class NaiveStore:
     async def vouchers(self, epoch: int) -> list[VoucherRecord]:
         return [voucher for voucher in self._all_vouchers() if voucher.epoch == epoch]
 
-    async def voucher_streams(self, account: bytes, key: bytes, epochs: Sequence[int]) -> list[VoucherRecord]:
-        return [v for v in self._all_vouchers() if (v.account, v.key) == (account, key) and v.epoch in epochs]
-
     async def epoch_totals(self, epoch: int) -> list[tuple[bytes, int, int]]:
         counted = [voucher for voucher in await self.vouchers(epoch) if voucher.equivocation is None]
         return [
@@ -203,10 +196,6 @@ class NaiveStore:
     async def preferences(self) -> list[PrivateRecord]:
         records = [write for write in self._keyed.values() if isinstance(write, PrivateRecord)]
         return sorted(records, key=lambda record: (record.account, record.kind))
-
-    async def private(self, account: bytes, kind: int) -> PrivateRecord | None:
-        found = [record for record in await self.preferences() if (record.account, record.kind) == (account, kind)]
-        return found[0] if found else None
 
     async def tokens(self) -> list[TokenRecord]:
         tokens = [write for write in self._keyed.values() if isinstance(write, TokenRecord)]

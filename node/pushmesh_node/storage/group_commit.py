@@ -4,9 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 
-from ..engine.records import Record, Write
+from ..engine.records import Write
 from .errors import StoreBusy, StoreFailed
 from .settings import StoreSettings
 from .transaction import Written
@@ -40,19 +39,12 @@ class GroupCommit:
         self._queue: deque[_Call] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._waits = 0
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
     @property
     def queued_calls(self) -> int:
         """Calls that wait for a transaction."""
         return len(self._queue)
-
-    @property
-    def waiting(self) -> int:
-        """Callers of durable() that wait."""
-        return len(self._waiting)
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Return when the writes are durable. Raises StoreBusy at once; StoreFailed by the disk or after close()."""
@@ -71,34 +63,11 @@ class GroupCommit:
         self._wake.set()
         await call.done
 
-    async def durable(self, commit_no: int) -> None:
-        """Return when last_commit has reached the number; the caller sets the timeout, for it may never come.
-
-        Raises StoreFailed when the transaction that holds it fails while waiting, or at close().
-        """
-        if self.last_commit >= commit_no:
-            return
-        if self._closing:
-            raise StoreFailed("the store is closed")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waits += 1
-        entry = (commit_no, self._waits, done)
-        heappush(self._waiting, entry)
-        try:
-            await done
-        except asyncio.CancelledError:
-            # A sorted list is a heap too.
-            self._waiting = sorted(other for other in self._waiting if other is not entry)
-            raise
-
     async def close(self) -> None:
         """Refuse new calls, write what is queued, end the task."""
         self._closing = True
         self._wake.set()
         await self._task
-        for _commit_no, _order, done in self._waiting:
-            _fail(done, StoreFailed("the store is closed"))
-        self._waiting.clear()
 
     async def _run(self) -> None:
         while True:
@@ -125,7 +94,9 @@ class GroupCommit:
         try:
             written = await self._write(writes)
         except Exception as error:  # a bug of ours too goes to the callers of this group, and must not end the writer
-            self._fail_group(group, writes, error)
+            self.failed_transactions += 1
+            for call in group:
+                _fail(call.done, error)
             return
         self.transactions += 1
         self.calls += len(group)
@@ -134,22 +105,6 @@ class GroupCommit:
         for call in group:
             if not call.done.done():
                 call.done.set_result(None)
-        while self._waiting and self._waiting[0][0] <= self.last_commit:
-            _commit_no, _order, done = heappop(self._waiting)
-            if not done.done():
-                done.set_result(None)
-
-    def _fail_group(self, group: list[_Call], writes: list[Write], error: Exception) -> None:
-        self.failed_transactions += 1
-        for call in group:
-            _fail(call.done, error)
-        lost = [
-            (write.first_commit, write.first_commit + len(write.ids)) for write in writes if isinstance(write, Record)
-        ]
-        hopeless = [entry for entry in self._waiting if any(first <= entry[0] < end for first, end in lost)]
-        for _commit_no, _order, done in hopeless:
-            _fail(done, error)
-        self._waiting = sorted(entry for entry in self._waiting if not entry[2].done())
 
 
 def _fail(done: asyncio.Future[None], error: Exception) -> None:

@@ -32,15 +32,6 @@ def vouchers(connection: sqlite3.Connection, epoch: int) -> list[VoucherRecord]:
     return [VoucherRecord(*row) for row in rows]
 
 
-def voucher_streams(
-    connection: sqlite3.Connection, account: bytes, key: bytes, epochs: Sequence[int]
-) -> list[VoucherRecord]:
-    """The last voucher of every stream of a wallet and key in these epochs."""
-    where = f" WHERE epoch IN {placeholders(len(epochs))} AND account = ? AND key = ?" if epochs else " WHERE 0"
-    rows = connection.execute(_VOUCHER + where + _BY_STREAM, (*epochs, account, key) if epochs else ())
-    return [VoucherRecord(*row) for row in rows]
-
-
 def epoch_totals(connection: sqlite3.Connection, epoch: int) -> list[tuple[bytes, int, int]]:
     """(account, count, units) summed over an epoch's streams; one with an equivocation counts nothing (SPEC 10.2)."""
     rows = connection.execute(_EPOCH_TOTALS, (epoch,))
@@ -67,12 +58,6 @@ def decision(connection: sqlite3.Connection, account: bytes, commit_no: int) -> 
 def private_records(connection: sqlite3.Connection) -> list[PrivateRecord]:
     """The newest private envelope of every wallet and kind."""
     return [PrivateRecord(*row) for row in connection.execute(f"{_PRIVATE} ORDER BY account, kind")]
-
-
-def private_record(connection: sqlite3.Connection, account: bytes, kind: int) -> PrivateRecord | None:
-    """The newest private envelope of a wallet and kind."""
-    row = connection.execute(f"{_PRIVATE} WHERE account = ? AND kind = ?", (account, kind)).fetchone()
-    return None if row is None else PrivateRecord(*row)
 
 
 def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:

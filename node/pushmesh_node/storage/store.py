@@ -112,13 +112,6 @@ class Store:
         """
         await self._group_commit.commit(writes)
 
-    async def durable(self, commit_no: int) -> None:
-        """Return when last_commit has reached the number; the caller sets the timeout, for it may never come.
-
-        Raises StoreFailed when the transaction that holds the number fails meanwhile.
-        """
-        await self._group_commit.durable(commit_no)
-
     async def expire(self, now_ms: int, limit: int, before_epoch: int = 0) -> bool:
         """Remove at most `limit` expired items, and some of the rows that nobody needs any more; of vouchers those of
         epochs before `before_epoch`.
@@ -230,10 +223,6 @@ class Store:
         """All vouchers of an epoch by (account, key, stream), those with an equivocation too."""
         return await self._reader.run(keyed.vouchers, epoch)
 
-    async def voucher_streams(self, account: bytes, key: bytes, epochs: Sequence[int]) -> list[VoucherRecord]:
-        """The last voucher of every stream of a wallet and key in these epochs (SPEC 10.5)."""
-        return await self._reader.run(keyed.voucher_streams, account, key, epochs)
-
     async def epoch_totals(self, epoch: int) -> list[tuple[bytes, int, int]]:
         """(account, count, units) of an epoch by account; a stream with an equivocation counts nothing (SPEC 10.2)."""
         return await self._reader.run(keyed.epoch_totals, epoch)
@@ -250,10 +239,6 @@ class Store:
     async def preferences(self) -> list[PrivateRecord]:
         """Every wallet's newest private envelope of each kind, by (account, kind)."""
         return await self._reader.run(keyed.private_records)
-
-    async def private(self, account: bytes, kind: int) -> PrivateRecord | None:
-        """A wallet's newest private envelope of a kind."""
-        return await self._reader.run(keyed.private_record, account, kind)
 
     async def tokens(self) -> list[TokenRecord]:
         """All tokens that are remembered, the revoked too, by digest."""

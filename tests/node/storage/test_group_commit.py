@@ -10,7 +10,7 @@ from pushmesh_node.engine.records import Record, Write
 from pushmesh_node.storage import StoreBusy, StoreFailed, StoreSettings
 from pushmesh_node.storage.group_commit import SMALL_WRITE_BYTES, GroupCommit
 from pushmesh_node.storage.transaction import Written
-from support.records import EVERYBODY, record
+from support.records import record
 
 
 class Disk:
@@ -124,43 +124,6 @@ async def test_our_own_mistake_reaches_its_callers_and_the_writer_lives_on(queue
     assert queue.last_commit == 2
 
 
-async def test_durable_waits_for_its_number_and_no_longer(queue: GroupCommit, disk: Disk) -> None:
-    disk.open.clear()
-    write = await start(queue.commit([record(1, EVERYBODY, EVERYBODY)]))
-    waits = [await start(queue.durable(n)) for n in (3, 2, 1, 2)]
-    disk.open.set()
-    await write
-    for _turn in range(5):
-        await asyncio.sleep(0)
-    assert [wait.done() for wait in waits] == [False, True, True, True]
-    await queue.durable(2)
-    await queue.commit([record(3)])
-    await waits[0]
-
-
-async def test_durable_fails_with_the_transaction_that_holds_its_number(queue: GroupCommit, disk: Disk) -> None:
-    disk.broken[1] = StoreFailed("disk full")
-    disk.open.clear()
-    write = await start(queue.commit([record(1, EVERYBODY, EVERYBODY)]))
-    held, later = await start(queue.durable(2)), await start(queue.durable(3))
-    disk.open.set()
-    answers = await asyncio.gather(write, held, return_exceptions=True)
-    assert [str(answer) for answer in answers] == ["disk full", "disk full"]
-    assert (later.done(), queue.waiting) == (False, 1)
-    await queue.commit([record(3)])
-    await later
-
-
-async def test_a_cancelled_wait_is_forgotten(queue: GroupCommit) -> None:
-    waits = [await start(queue.durable(n)) for n in (3, 1, 2)]
-    waits[1].cancel()
-    await asyncio.gather(waits[1], return_exceptions=True)
-    assert queue.waiting == 2
-    await queue.commit([record(3)])
-    await asyncio.gather(waits[0], waits[2])
-    assert queue.waiting == 0
-
-
 async def test_a_cancelled_commit_is_still_written_with_its_group(queue: GroupCommit, disk: Disk) -> None:
     disk.open.clear()
     tasks = [await start(queue.commit([record(n)])) for n in (1, 2, 3)]
@@ -173,13 +136,9 @@ async def test_a_cancelled_commit_is_still_written_with_its_group(queue: GroupCo
 async def test_close_writes_the_rest_and_then_refuses(queue: GroupCommit, disk: Disk) -> None:
     disk.open.clear()
     tasks = [await start(queue.commit([record(n)])) for n in (1, 2)]
-    never = await start(queue.durable(9))
     closing = await start(queue.close())
     with pytest.raises(StoreFailed, match="closed"):
         await queue.commit([record(3)])
     disk.open.set()
     await asyncio.gather(*tasks, closing)
     assert disk.last_commit == 2
-    for refused in (never, queue.durable(9)):
-        with pytest.raises(StoreFailed, match="closed"):
-            await refused

@@ -11,10 +11,8 @@ from support.records import ALICE, BOB, HASHES, NOW, record
 
 def test_lookups_walk_no_table(connection: sqlite3.Connection) -> None:
     steps = plans(connection, lambda: keyed.vouchers(connection, 7))
-    steps += plans(connection, lambda: keyed.voucher_streams(connection, ALICE, b"k", [7, 8]))
     steps += plans(connection, lambda: keyed.epoch_totals(connection, 7))
     steps += plans(connection, lambda: keyed.decisions(connection, ALICE, [1, 2, 3]))
-    steps += plans(connection, lambda: keyed.private_record(connection, ALICE, 64))
     steps += plans(connection, lambda: keyed.cursor(connection, ALICE, "phone"))
     steps += plans(connection, lambda: keyed.peer_cursor(connection, b"n"))
     steps += plans(connection, lambda: keyed.voids_among(connection, [1, 2, 3]))

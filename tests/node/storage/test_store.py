@@ -52,7 +52,6 @@ async def test_a_new_store_is_empty(store: AnyStore) -> None:
 
 async def test_what_is_committed_is_in_the_log_and_counts_as_last(store: AnyStore) -> None:
     await store.commit([record(1), record(2, EVERYBODY, EVERYBODY)])
-    await store.durable(3)
     assert store.last_commit == 3
     assert await store.log(0, 1_000) == [StoredItem(1, 1, 5, b"frame 1"), StoredItem(2, 2, 5, b"frame 2")]
 
@@ -240,12 +239,7 @@ async def test_the_last_voucher_of_a_stream_wins_and_an_equivocated_one_counts_n
         voucher(b"c", 1, BOB),
         voucher(b"d", 7, BOB, fork=b"x"),
     ]
-    assert await store.voucher_streams(ALICE, KEY, [Epoch(7), Epoch(8)]) == [
-        voucher(b"a", 2),
-        voucher(b"b", 6),
-        voucher(b"a", 9, epoch=8),
-    ]
-    assert await store.voucher_streams(ALICE, KEY, []) == []
+    assert await store.vouchers(Epoch(8)) == [voucher(b"a", 9, epoch=8)]
     assert await store.epoch_totals(Epoch(7)) == [(ALICE, 80, 160), (BOB, 10, 20)]
 
 
@@ -273,8 +267,6 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     await store.commit([lasting, old, bobs, new, token, *cursors])
     await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(NOW)), PeerCursor(b"n", b"j", 1, UnixMs(2)), revoked])
     assert await store.preferences() == [new, bobs]
-    assert await store.private(ALICE, 64) == new
-    assert await store.private(ALICE, 65) is None
     assert await store.tokens() == [revoked, lasting]
     assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(NOW))
     assert await store.cursor(ALICE, "tablet") is None
@@ -343,15 +335,6 @@ async def test_close_writes_what_is_queued_and_refuses_what_comes_after(path: Pa
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (10,)
     connection.close()
-
-
-async def test_close_ends_whoever_waits_for_a_number_that_never_comes(path: Path) -> None:
-    store = await Store.open(path, new_incarnation=bytes(16))
-    waiting = asyncio.create_task(store.durable(5))
-    await asyncio.sleep(0)
-    await store.close()
-    with pytest.raises(StoreFailed, match="closed"):
-        await waiting
 
 
 async def test_a_second_process_is_told_who_has_the_store(sqlite_store: Store, path: Path) -> None:

@@ -114,7 +114,6 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
         found[f"state {number}"] = await store.state(number, 3)
     for account in ACCOUNTS:
         found[f"decisions {account!r}"] = await store.decisions(account, range(1, MAX_COMMITS))
-        found[f"streams {account!r}"] = await store.voucher_streams(account, b"k", [Epoch(0), Epoch(2)])
         found[f"cursor {account!r}"] = [await store.cursor(account, device) for device in ("a", "b")]
         for after, before, limit in ((0, None, 100), (4, 30, 3), (11, None, 1)):
             for topics in ([NEWS], [NEWS, OFFERS], list[Topic]()):
