@@ -23,6 +23,7 @@ from pushmesh_node.engine.records import (
     VoucherRecord,
     Write,
 )
+from pushmesh_node.storage.transaction import WALLET_DEVICES
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
 
@@ -70,6 +71,10 @@ class NaiveStore:
                     self._voids |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
                 case _:
                     self._keyed[key_of(write)] = write
+        for account in {write.account for write in writes if isinstance(write, CursorRecord)}:
+            mine = [w for w in self._keyed.values() if isinstance(w, CursorRecord) and w.account == account]
+            for cursor in sorted(mine, key=lambda cursor: (-cursor.at, cursor.device))[WALLET_DEVICES:]:
+                del self._keyed[key_of(cursor)]
 
     async def close(self) -> None:
         return

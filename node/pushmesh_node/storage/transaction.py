@@ -27,6 +27,12 @@ from .items import COVERING
 from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
 from .topics import TopicNumbers
 
+WALLET_DEVICES = 64
+"""Devices of a wallet whose cursors are kept; the one that has acknowledged nothing for longest makes room."""
+
+_DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND device IN
+    (SELECT device FROM cursors WHERE account = ?1 ORDER BY at DESC, device LIMIT -1 OFFSET {WALLET_DEVICES})"""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -173,6 +179,7 @@ def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord])
 def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
     rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
     bulk.insert(connection, "INSERT OR REPLACE INTO cursors", rows)
+    connection.executemany(_DELETE_CURSORS, [(account,) for account in {row[0] for row in rows}])
 
 
 def _write_peer_cursors(connection: sqlite3.Connection, cursors: Iterable[PeerCursor]) -> None:

@@ -26,6 +26,7 @@ from pushmesh_node.engine.records import (
 )
 from pushmesh_node.storage import Store, StoreError, StoreFailed, StoreSettings
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
+from pushmesh_node.storage.transaction import WALLET_DEVICES
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 from support.naive_store import NaiveStore
@@ -275,6 +276,24 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
     assert await store.tokens() == [lasting]
+
+
+async def test_of_a_wallets_devices_the_one_longest_unused_makes_room(store: AnyStore) -> None:
+    def heard(device: int, at: int, account: Account = ALICE) -> CursorRecord:
+        return CursorRecord(account, f"device {device}", 5, UnixMs(NOW + at))
+
+    async def known(account: Account = ALICE) -> list[int]:
+        return [n for n in range(100) if await store.cursor(account, f"device {n}") is not None]
+
+    await store.commit([heard(0, 0, BOB), *(heard(n, n) for n in range(WALLET_DEVICES))])
+    assert await known() == list(range(WALLET_DEVICES))
+    await store.commit([heard(0, 90)])
+    await store.commit([heard(98, 98)])
+    await store.commit([heard(99, 99)])
+    assert await known() == [0, *range(3, WALLET_DEVICES), 98, 99]
+    await store.commit([heard(n, 100) for n in range(100)])
+    assert len(await known()) == WALLET_DEVICES
+    assert await known(BOB) == [0]
 
 
 async def test_expired_items_are_gone_from_every_answer_and_their_numbers_stay_used(store: AnyStore) -> None:
