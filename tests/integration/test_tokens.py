@@ -19,7 +19,7 @@ from pushmesh_protocol.auth.signing import sign_login
 from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.login import LogInWords, format_login
 from pushmesh_protocol.tokens import TokenScope
-from support.mqtt_world import RawClient
+from support.mqtt_world import RawClient, hanging_up
 from support.processes import Running, a_plan, running
 from support.wallets import a_wallet
 
@@ -32,7 +32,7 @@ BOTH = (TokenScope.READ, TokenScope.PUBLISH)
 @asynccontextmanager
 async def a_wallet_at(tmp_path: Path, **changes: Any) -> AsyncIterator[tuple[Running, Subscriber]]:
     """A node process, and a wallet whose session key it knows."""
-    async with running(a_plan(tmp_path, "node", **changes)) as (node,):
+    async with hanging_up(), running(a_plan(tmp_path, "node", **changes)) as (node,):
         owner = Subscriber(node.client, OWNER, SlotBook())
         await owner.grant()
         yield node, owner

@@ -175,14 +175,23 @@ _dialled: list["RawClient"] = []
 async def running(world: World, limits: Limits = QUICK) -> AsyncIterator[MqttEndpoint]:
     """An endpoint that listens; at the end it drains, raw clients hang up, and no fault may have been reported."""
     endpoint = world.endpoint(limits)
-    await endpoint.start("127.0.0.1", 0)
+    async with hanging_up():
+        await endpoint.start("127.0.0.1", 0)
+        try:
+            yield endpoint
+        finally:
+            await endpoint.close()
+    assert world.faults == []
+
+
+@asynccontextmanager
+async def hanging_up() -> AsyncIterator[None]:
+    """At the end every raw client that was dialled hangs up."""
     try:
-        yield endpoint
+        yield
     finally:
-        await endpoint.close()
         while _dialled:
             await _dialled[-1].close()
-    assert world.faults == []
 
 
 class RawClient:
