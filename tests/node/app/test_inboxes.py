@@ -75,6 +75,15 @@ async def test_what_lies_before_the_seam_is_read_and_never_heard(node: Node) -> 
     assert [message.commit_no for message in ear.heard] == [seam + 1]
 
 
+async def test_each_decision_about_a_live_message_is_counted(node: Node) -> None:
+    await subscribed(node)
+    await subscribed(node, OTHER)
+    for wallet in (READER, OTHER):
+        node.inboxes.listen(Ear(a_principal(wallet.account)))
+    await publish(node, a_note_now(DAPP, 1), a_note_now(DAPP, 2))
+    await until(lambda: count(node, "pushmesh_curation_decisions_total", verdict="now", reason="subscribed") == 4)
+
+
 async def test_every_message_carries_a_frame_that_the_wallet_can_verify(node: Node) -> None:
     await subscribed(node)
     note = a_note_now(DAPP)

@@ -30,6 +30,15 @@ def test_a_holder_is_found_by_any_of_its_slots() -> None:
     assert not slots.find(BOB, EPOCH, 3, 4)
 
 
+def test_new_holders_are_found_like_others_and_share_with_who_comes_later() -> None:
+    slots = RecentSlots()
+    wide, narrow, later = a_holder(3, 6), a_holder(6, number=2), a_holder(5, number=3)
+    slots.add_new(ALICE, EPOCH, [wide, narrow])
+    slots.add(ALICE, EPOCH, later)
+    found = [list(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in (2, 3, 4, 5, 6, 7)]
+    assert found == [[], [wide], [wide], [wide, later], [narrow], []]
+
+
 def test_holders_of_one_slot_are_all_found_in_order() -> None:
     slots = RecentSlots()
     for number in (1, 2, 3):

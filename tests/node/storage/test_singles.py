@@ -114,3 +114,12 @@ def test_a_group_with_anything_else_in_it_goes_the_general_way(write: Write) -> 
 def test_only_small_groups_go_this_way() -> None:
     assert len(plain([record(n) for n in range(1, MAX_RECORDS + 1)], 0)) == MAX_RECORDS
     assert not plain([record(n) for n in range(1, MAX_RECORDS + 2)], 0)
+
+
+def test_a_topic_lasts_as_long_as_what_goes_this_way(connection: sqlite3.Connection) -> None:
+    topics = TopicNumbers()
+    write_group(connection, [record(1)], topics, 0)
+    late = NOW + 400 * 24 * HOUR_MS
+    write_group(connection, [record(2, expires_at=late)], topics, 1)
+    (ends_at,) = connection.execute("SELECT ends_at FROM topics").fetchone()
+    assert ends_at >= late
