@@ -226,7 +226,8 @@ class Ingest:
     async def _both(
         self, claims: Sequence[Claim], ranges: Sequence[SlotRange]
     ) -> tuple[Sequence[Refusal | None], Sequence[Sequence[Holder]]]:
-        """Signatures and slots side by side. The first that is asked is the one that leaves the loop."""
+        """Signatures and slots side by side. A short list of signatures is checked on the loop, so the store is asked
+        before; a long one goes to processes, takes the longest, and is sent first."""
         if len(claims) <= AT_ONCE:
             held, answers = await asyncio.gather(self._holders(ranges), self._verify.verify(claims))
         else:
