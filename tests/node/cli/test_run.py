@@ -3,7 +3,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,27 +17,22 @@ from support.commands import check_one_sentence, pushmesh, python_path
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_node_says_where_it_listens_and_ends_well_when_it_is_asked_to(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+@asynccontextmanager
+async def a_running_node(tmp_path: Path, *settings: str, **options: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`pushmesh run --json` in a folder of its own, ended by the test; it must end well and without a traceback."""
     assert (await pushmesh("init", cwd=tmp_path)).code == 0
-    settings = ["api.port=0", "mqtt.port=0", "gossip.enabled=false"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pushmesh_node", "run", "--json"),
-        *(part for setting in settings for part in ("--set", setting)),
+        *(part for setting in ("api.port=0", "mqtt.port=0", *settings) for part in ("--set", setting)),
         cwd=tmp_path,
         env={"PYTHONPATH": python_path(), "PUSHMESH_WALLET": "a variable of the other commands"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        **options,
     )
     try:
-        assert process.stdout is not None
         async with asyncio.timeout(30):
-            said = json.loads(await process.stdout.readline())
-            assert said["api"].startswith("http://127.0.0.1:")
-            assert said["mqtt"].startswith("mqtt://127.0.0.1:")
-            process.send_signal(number)
+            yield process
             _, err = await process.communicate()
     finally:
         if process.returncode is None:
@@ -42,35 +40,27 @@ async def test_a_node_says_where_it_listens_and_ends_well_when_it_is_asked_to(
             await process.wait()
     assert process.returncode == 0
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_node_says_where_it_listens_and_ends_well_when_it_is_asked_to(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with a_running_node(tmp_path, "gossip.enabled=false") as process:
+        assert process.stdout is not None
+        said = json.loads(await process.stdout.readline())
+        assert said["api"].startswith("http://127.0.0.1:")
+        assert said["mqtt"].startswith("mqtt://127.0.0.1:")
+        process.send_signal(number)
 
 
 async def test_ctrl_c_reaches_the_node_alone_and_the_node_ends_its_processes(tmp_path: Path) -> None:
-    assert (await pushmesh("init", cwd=tmp_path)).code == 0
-    settings = ["api.port=0", "mqtt.port=0", "gossip.listen=/ip4/127.0.0.1/tcp/0"]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pushmesh_node", "run", "--json"),
-        *(part for setting in settings for part in ("--set", setting)),
-        cwd=tmp_path,
-        env={"PYTHONPATH": python_path()},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(30):
-            assert await process.stdout.readline()
-            while len(children := children_of(process.pid)) < 2:  # noqa: ASYNC110  # another process has no event for us
-                await asyncio.sleep(0.02)
-            assert {os.getpgid(child) for child in children}.isdisjoint({os.getpgid(process.pid)})
-            os.killpg(process.pid, signal.SIGINT)  # what a terminal does
-            _, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0
-    assert b"Traceback" not in err
+    async with a_running_node(tmp_path, "gossip.listen=/ip4/127.0.0.1/tcp/0", start_new_session=True) as process:
+        assert process.stdout is not None and await process.stdout.readline()
+        while len(children := children_of(process.pid)) < 2:  # noqa: ASYNC110  # another process has no event for us
+            await asyncio.sleep(0.02)
+        assert {os.getpgid(child) for child in children}.isdisjoint({os.getpgid(process.pid)})
+        os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     assert not any(map(os.path.exists, (f"/proc/{child}" for child in children)))
 
 
