@@ -11,6 +11,8 @@ ClientError
 +-- NoFreeSlot     the account has no free slot of the asked size in this epoch
 """
 
+import os
+
 
 class ClientError(Exception):
     """Base of everything that the SDK raises on purpose."""
@@ -46,6 +48,13 @@ class Unreachable(ClientError):
     """See above."""
 
     default_reason = "unreachable"
+
+    @classmethod
+    def by(cls, address: object, error: Exception) -> "Unreachable":
+        """What a connection to this address failed with, in the system's own words where it has some."""
+        number = error.errno or 0 if isinstance(error, OSError) else 0
+        words = os.strerror(number) if number > 0 else str(error) or type(error).__name__
+        return cls(f"{address} is not reachable ({words})")
 
 
 class TimedOut(ClientError):

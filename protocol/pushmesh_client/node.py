@@ -226,7 +226,7 @@ class Node:
         except (TimeoutError, aiohttp.ServerTimeoutError) as error:
             raise TimedOut(f"{self.url} did not answer within {self._timeout_s + extra_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self.url} is not reachable ({error or type(error).__name__})") from error
+            raise Unreachable.by(self.url, error) from error
 
 
 def refused(status: int, answer: Mapping[str, Any], retry_after: str | None = None) -> Refused:

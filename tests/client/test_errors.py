@@ -18,3 +18,16 @@ def test_a_refusal_reads_as_the_nodes_own_words() -> None:
     refusal = errors.Refused("the grant is not known here", reason="unknown-grant", rule="5.15", status=401)
     assert str(refusal) == "unknown-grant: the grant is not known here (SPEC 5.15)"
     assert str(errors.Refused("", reason="draining")) == "draining"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 8080)"), "Connection refused"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+        (OSError(-2, "Name or service not known"), "[Errno -2] Name or service not known"),
+        (ConnectionResetError(), "ConnectionResetError"),
+    ],
+)
+def test_an_unreachable_node_is_told_in_the_systems_words(error: Exception, words: str) -> None:
+    assert str(errors.Unreachable.by("http://node", error)).endswith(f"http://node is not reachable ({words})")

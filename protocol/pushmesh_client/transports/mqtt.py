@@ -128,7 +128,7 @@ class MqttTransport:
         value = getattr(code, "value", code)
         if isinstance(value, int) and value in REFUSALS:
             return Refused(f"{self._url} refused the connection ({error})", reason=REFUSALS[value])
-        return Unreachable(f"{self._url} is not reachable ({error or type(error).__name__})")
+        return Unreachable.by(self._url, error)
 
 
 def _read(message: aiomqtt.Message) -> Delivery | None:

@@ -55,7 +55,7 @@ class SseTransport:
         except TimeoutError as error:
             raise TimedOut(f"{self._node.url} did not open the events within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self._node.url} is not reachable ({error or type(error).__name__})") from error
+            raise Unreachable.by(self._node.url, error) from error
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Events as they come; comments keep the connection alive."""

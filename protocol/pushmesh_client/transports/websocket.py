@@ -55,7 +55,7 @@ class WebSocketTransport:
         except aiohttp.WSServerHandshakeError as error:
             raise refused(error.status, {"detail": error.message, "reason": _DOORS.get(error.status)}) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self._node.url} is not reachable ({error or type(error).__name__})") from error
+            raise Unreachable.by(self._node.url, error) from error
         if answer.get("type") != "welcome":
             raise refused(0, answer)
         self._welcome = answer
