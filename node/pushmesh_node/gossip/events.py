@@ -4,15 +4,21 @@ from dataclasses import dataclass
 
 from pushmesh_protocol.reasons import Verdict
 
+from .dialects import Dialect
 from .rpc import Rpc
 
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
-    """A connection stands; RPCs may be queued for the peer at once. `outbound` is true if this node dialled."""
+    """A gossip stream to the peer stands; RPCs may be queued for it at once.
+
+    `outbound` is true if this node dialled. `host` names where it comes from, as far as peers of one owner may share
+    it: an IPv4 address, the /64 of an IPv6 one, or "" to count it as alone (P6)."""
 
     peer: bytes
     outbound: bool = False
+    dialect: Dialect = Dialect.V1_1
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,14 @@ class PeerDisconnected:
     """The connection is gone, and everything queued for the peer with it."""
 
     peer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShown:
+    """The signed peer record of a connected peer, verified: what peer exchange may hand on."""
+
+    peer: bytes
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Main's own opinion of a peer in thousandths; it stays until the next one."""
+    """Main's own opinion of a peer in thousandths (P5); it stays until the next one."""
 
     peer: bytes
     score_milli: int
@@ -68,4 +82,6 @@ class Heartbeat:
     """Time passed; sent every `heartbeat_ms`."""
 
 
-Event = PeerConnected | PeerDisconnected | RpcReceived | Published | Judged | Subscribed | Scored | Heartbeat
+Event = (
+    PeerConnected | PeerDisconnected | RecordShown | RpcReceived | Published | Judged | Subscribed | Scored | Heartbeat
+)

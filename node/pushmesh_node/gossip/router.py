@@ -11,7 +11,7 @@ from typing import Final
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from .caches import RecentCache, SeenCache
-from .effects import Count, Disconnect, Effect, Inspect, SendRpc
+from .effects import Count, Disconnect, Effect, Inspect, Lane, SendRpc
 from .events import (
     Event,
     Heartbeat,
@@ -19,6 +19,7 @@ from .events import (
     PeerConnected,
     PeerDisconnected,
     Published,
+    RecordShown,
     RpcReceived,
     Scored,
     Subscribed,
@@ -102,7 +103,7 @@ class Router:
                 return []
             case Subscribed():
                 return self._on_subscribed(event)
-            case Scored():
+            case Scored() | RecordShown():
                 return []  # flooding chooses no peers, so there is nothing that an opinion could change
             case Heartbeat():
                 return self._on_heartbeat(now_ms)
@@ -133,7 +134,7 @@ class Router:
         if not self._topics:
             return []
         hello = Rpc(subscriptions=tuple(Subscription(True, topic) for topic in sorted(self._topics)))
-        return [SendRpc(event.peer, hello, control=True)]
+        return [SendRpc(event.peer, hello, lane=Lane.CONTROL)]
 
     def _on_subscribed(self, event: Subscribed) -> list[Effect]:
         joined, left = sorted(event.topics - self._topics), sorted(self._topics - event.topics)
@@ -145,7 +146,7 @@ class Router:
         for name, peer in self._peers.items():
             prunes = [Prune(topic, (), UNSUBSCRIBE_BACKOFF_S) for topic in left if topic in peer.mesh]
             peer.mesh.difference_update(left)
-            effects.append(SendRpc(name, Rpc(subscriptions=tuple(changes), prune=tuple(prunes)), control=True))
+            effects.append(SendRpc(name, Rpc(subscriptions=tuple(changes), prune=tuple(prunes)), lane=Lane.CONTROL))
         return effects
 
     # RPCs
@@ -324,6 +325,6 @@ def _split_answer(peer: bytes, answer: Rpc) -> list[Effect]:
     """Control first, then one RPC for each message, so that no answer grows over the limit of an RPC."""
     effects: list[Effect] = []
     if answer.iwant or answer.prune:
-        effects.append(SendRpc(peer, Rpc(iwant=answer.iwant, prune=answer.prune), control=True))
+        effects.append(SendRpc(peer, Rpc(iwant=answer.iwant, prune=answer.prune), lane=Lane.CONTROL))
     effects += [SendRpc(peer, Rpc(messages=(message,))) for message in answer.messages]
     return effects

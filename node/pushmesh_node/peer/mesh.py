@@ -11,7 +11,7 @@ import trio
 
 from pushmesh_protocol.reasons import Reason, Verdict
 
-from ..gossip.effects import Count, Disconnect, Effect, Inspect, SendRpc
+from ..gossip.effects import Count, Dial, Disconnect, Effect, Inspect, Lane, SendRpc, Unsend
 from ..gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
 from ..gossip.framing import RpcSplitter
 from ..gossip.inspection import Inspection
@@ -182,6 +182,8 @@ class Mesh:
                 self.inspecting.add(Job(effect.peer, effect.message_id, effect.topic, effect.data))
             case Count():
                 self._counters.add(effect.name, effect.label, effect.n)
+            case Unsend() | Dial():
+                pass  # the router does not order these yet
             case Disconnect():
                 if (connection := self._connections.get(effect.peer)) is not None:
                     connection.close(effect.reason)
@@ -194,7 +196,7 @@ class Mesh:
         body = self._encode(effect.rpc)
         if len(body) > MAX_RPC_BYTES:
             self._counters.add("outbox_dropped", "oversize")
-        elif outbox.push(body, effect.control):
+        elif outbox.push(body, effect.lane is Lane.CONTROL):
             self._counters.add("rpcs_out")
 
     def _encode(self, rpc: Rpc) -> bytes:

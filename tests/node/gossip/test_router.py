@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from pushmesh_node.gossip.effects import Count, Disconnect, Effect, Inspect, SendRpc
+from pushmesh_node.gossip.effects import Count, Disconnect, Effect, Inspect, Lane, SendRpc
 from pushmesh_node.gossip.events import (
     Event,
     Heartbeat,
@@ -45,7 +45,7 @@ def carrying(data: bytes = DATA, topic: str = T) -> Rpc:
 
 def test_a_new_peer_is_told_the_topics() -> None:
     hello = Rpc(subscriptions=(Subscription(True, T),))
-    assert a_router().handle(PeerConnected(A), NOW) == [SendRpc(A, hello, control=True)]
+    assert a_router().handle(PeerConnected(A), NOW) == [SendRpc(A, hello, lane=Lane.CONTROL)]
 
 
 def test_a_peer_that_connects_twice_is_told_once() -> None:
@@ -189,7 +189,7 @@ def test_an_own_message_over_the_limit_is_counted_and_not_sent() -> None:
 def test_peers_are_told_of_topics_that_come_and_go() -> None:
     changes = (Subscription(True, U), Subscription(False, T))
     effects = a_router(A).handle(Subscribed(frozenset({U})), NOW)
-    assert effects == [SendRpc(A, Rpc(subscriptions=changes), control=True)]
+    assert effects == [SendRpc(A, Rpc(subscriptions=changes), lane=Lane.CONTROL)]
 
 
 def test_a_topic_that_is_left_is_pruned_where_it_was_grafted() -> None:
@@ -197,7 +197,7 @@ def test_a_topic_that_is_left_is_pruned_where_it_was_grafted() -> None:
     router.handle(RpcReceived(A, Rpc(graft=(Graft(T),))), NOW)
     effects = router.handle(Subscribed(frozenset()), NOW)
     rpc = Rpc(subscriptions=(Subscription(False, T),), prune=(Prune(T, (), 10),))
-    assert effects == [SendRpc(A, rpc, control=True)]
+    assert effects == [SendRpc(A, rpc, lane=Lane.CONTROL)]
 
 
 def test_the_same_topics_again_have_no_effect() -> None:
@@ -206,7 +206,7 @@ def test_the_same_topics_again_have_no_effect() -> None:
 
 def test_a_graft_for_an_own_topic_is_accepted_silently_and_any_other_is_pruned() -> None:
     effects = a_router(A).handle(RpcReceived(A, Rpc(graft=(Graft(T), Graft(U)))), NOW)
-    assert effects == [SendRpc(A, Rpc(prune=(Prune(U, (), 60),)), control=True)]
+    assert effects == [SendRpc(A, Rpc(prune=(Prune(U, (), 60),)), lane=Lane.CONTROL)]
 
 
 def test_topics_of_one_peer_are_bounded() -> None:
@@ -219,16 +219,16 @@ def test_announced_messages_that_are_new_are_asked_for_once_a_heartbeat() -> Non
     router = a_router(A, B)
     router.handle(from_peer(A), NOW)
     announce = Rpc(ihave=(IHave(T, (ID, b"new")), IHave(U, (b"other",))))
-    assert router.handle(RpcReceived(A, announce), NOW) == [SendRpc(A, Rpc(iwant=(b"new",)), control=True)]
+    assert router.handle(RpcReceived(A, announce), NOW) == [SendRpc(A, Rpc(iwant=(b"new",)), lane=Lane.CONTROL)]
     assert router.handle(RpcReceived(B, announce), NOW) == []
     router.handle(Heartbeat(), NOW)
-    assert router.handle(RpcReceived(B, announce), NOW) == [SendRpc(B, Rpc(iwant=(b"new",)), control=True)]
+    assert router.handle(RpcReceived(B, announce), NOW) == [SendRpc(B, Rpc(iwant=(b"new",)), lane=Lane.CONTROL)]
 
 
 def test_asking_one_peer_is_bounded() -> None:
     router = a_router(A, limits=RouterLimits(ihave_ids_per_heartbeat=2))
     effects = router.handle(RpcReceived(A, Rpc(ihave=(IHave(T, (b"1", b"2", b"3")),))), NOW)
-    assert effects == [SendRpc(A, Rpc(iwant=(b"1", b"2")), control=True)]
+    assert effects == [SendRpc(A, Rpc(iwant=(b"1", b"2")), lane=Lane.CONTROL)]
 
 
 def test_accepted_messages_can_be_asked_for_twice() -> None:

@@ -1,0 +1,123 @@
+"""Every number of the router, frozen, with its source. Defaults are the published ones unless a line says why not.
+
+Sources: gossipsub v1.0, v1.1 and v1.2 of the libp2p specifications; go-libp2p-pubsub's defaults; Waku's score.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MeshParameters:
+    """Degrees, times and limits of the mesh and of lazy gossip. `0 < d_low <= d <= d_high`, `d_out < d_low`."""
+
+    d: int = 6
+    d_low: int = 4
+    d_high: int = 10
+    d_score: int = 4
+    d_out: int = 2
+    d_lazy: int = 6
+    gossip_factor: float = 0.25
+    heartbeat_ms: int = 1_000
+    history_heartbeats: int = 6
+    gossip_heartbeats: int = 3
+    fanout_ttl_ms: int = 60_000
+    flood_publish: bool = True
+    prune_backoff_ms: int = 60_000
+    unsubscribe_backoff_ms: int = 10_000
+    max_backoff_ms: int = 3_600_000
+    backoff_slack_ms: int = 1_000
+    graft_flood_ms: int = 10_000
+    opportunistic_graft_heartbeats: int = 60
+    opportunistic_graft_peers: int = 2
+    exchanged_peers: int = 16
+    ihaves_per_heartbeat: int = 10
+    ihave_ids_per_heartbeat: int = 5_000
+    iwant_followup_ms: int = 3_000
+    iwant_times_per_message: int = 2  # to one peer (SPEC of IWANT answers)
+    iwant_bytes_per_heartbeat: int = 512 * 1024  # to one peer
+    idontwant_least_bytes: int = 1_024
+    idontwants_per_heartbeat: int = 10
+    idontwant_ids_per_heartbeat: int = 1_000
+    idontwant_heartbeats: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TopicScoreParameters:
+    """P1 to P4 of one topic. P3 is off: a topic with little traffic would punish honest peers."""
+
+    weight: float = 1.0
+    time_in_mesh_weight: float = 0.01  # P1, for each second
+    time_in_mesh_cap: float = 1_000.0  # seconds: at most 10 points
+    first_deliveries_weight: float = 1.0  # P2, for each KiB of new accepted items
+    first_deliveries_cap: float = 10.0
+    first_deliveries_decay: float = 0.5
+    invalid_weight: float = -100.0  # P4, of the squared count
+    invalid_decay: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreParameters:
+    """How a peer's score is made of its deeds, and from which score on it loses what."""
+
+    topic: TopicScoreParameters = field(default_factory=TopicScoreParameters)
+    topic_score_cap: float = 100.0  # the positive part of all topics together
+    app_weight: float = 1.0  # P5
+    colocation_weight: float = -50.0  # P6, of the squared surplus
+    colocation_threshold: int = 5  # peers of one address
+    behaviour_weight: float = -10.0  # P7, of the squared count
+    behaviour_threshold: float = 0.0
+    behaviour_decay: float = 0.986
+    decay_interval_ms: int = 12_000
+    decay_to_zero: float = 0.01
+    retain_ms: int = 600_000
+    max_retained: int = 4_096
+    sharing_ms: int = 50  # copies this close behind the first share its credit (SPEC of relay credit)
+    gossip_threshold: float = -100.0
+    publish_threshold: float = -1_000.0
+    graylist_threshold: float = -10_000.0
+    accept_px_threshold: float = 10.0
+    opportunistic_graft_threshold: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GaterParameters:
+    """The peer gater: who is dropped at random while frames pile up unvalidated (go-libp2p-pubsub's defaults)."""
+
+    threshold: float = 0.33  # of throttled to validated frames
+    duplicate_weight: float = 0.125
+    ignore_weight: float = 1.0
+    reject_weight: float = 16.0
+    decay: float = 0.9998  # each heartbeat: an hour to a half
+    quiet_ms: int = 60_000
+    retain_ms: int = 21_600_000
+    max_retained: int = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class RouterLimits:
+    """Bounds on everything that the router keeps."""
+
+    max_peers: int = 64
+    max_topics_per_peer: int = 64
+    max_data_bytes: int = 512 * 1024
+    seen_ttl_ms: int = 600_000
+    max_seen_ids: int = 200_000
+    max_pending_messages: int = 2_048
+    max_pending_bytes: int = 32 * 1024 * 1024
+    max_pending_per_peer: int = 512
+    judge_timeout_ms: int = 30_000
+    max_recent_messages: int = 4_096
+    max_recent_bytes: int = 16 * 1024 * 1024
+    max_backoffs: int = 65_536
+    max_promises: int = 65_536
+    max_fanout_topics: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RouterParameters:
+    """All of it."""
+
+    mesh: MeshParameters = field(default_factory=MeshParameters)
+    score: ScoreParameters = field(default_factory=ScoreParameters)
+    gater: GaterParameters = field(default_factory=GaterParameters)
+    limits: RouterLimits = field(default_factory=RouterLimits)
