@@ -25,7 +25,8 @@ from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
 from .gossip_streams import GossipStream, StreamLost
-from .ingest import Ingest, entry_of
+from .ingest import Ingest
+from .offers import entry_of, parts_of
 
 PROTOCOL = "/pushmesh/catchup/1"
 ANSWER_S = 30.0
@@ -240,11 +241,10 @@ class CatchUp:
             except Refusal as refusal:
                 self._metrics.judged("caught-up", refusal.verdict, refusal.reason, 1)
                 continue
-            for entry in (*frame.grants, *frame.parts):
-                if isinstance(entry, Refusal):
-                    self._metrics.judged("caught-up", entry.verdict, entry.reason, 1)
-                else:
-                    parts.append(entry if isinstance(entry, Part) else Part((entry,)))
+            found, unreadable = parts_of(frame)
+            parts += found
+            for _, why in unreadable:
+                self._metrics.judged("caught-up", why.verdict, why.reason, 1)
         self._metrics.caught_up(sum(len(part.envelopes) for part in parts))
         if not parts:
             return

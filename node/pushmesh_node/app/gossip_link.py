@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
-from pushmesh_protocol.frames import OpenFrame, Part, open_frame
+from pushmesh_protocol.frames import OpenFrame, open_frame
 from pushmesh_protocol.kinds import CONTROL_KINDS
 from pushmesh_protocol.kinds.registry import KIND_NAMES
-from pushmesh_protocol.limits import MAX_AUTHS_PER_ID
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..engine.effects import Judge as JudgeEffect
 from ..engine.events import Gossiped
 from ..gossip.rotating import RotatingCounter
-from ..ipc import Credit, Down, Frame, ItemVerdict, Judge, Known, Peer, Stats, Subscribe, Up
+from ..ipc import Credit, Down, Frame, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
-from .ingest import Entry, Finding, Ingest, entry_of
+from .ingest import Ingest
+from .offers import Entry, entry_of, findings_of, hashes_to_remember, parts_of
 
 COUNTED_IDS = 65_536
 """Ids whose remembered auths are counted; an older one has left the gossip process's cache, or soon will."""
@@ -114,55 +114,17 @@ class GossipLink:
         self._send([Judge(frame.frame_no, int(verdict), reason, 0), Credit(1, len(frame.data))])
 
     def _release(self, frame: Frame, envelopes: Sequence[Envelope]) -> None:
-        """Memory of the frame is free, and what is authorised, and only that, needs no second check (SPEC 7.5); of one
-        id at most so many auths (SPEC 7.6), so that nobody fills the cache with one envelope."""
-        hashes = [
-            item.item_hash
-            for item, envelope in zip(frame.items, envelopes, strict=True)
-            if item.verdict == Verdict.ACCEPT
-            and not item.known
-            and self._authorised(envelope)
-            and self._auths.add(item.id) <= MAX_AUTHS_PER_ID
-        ]
+        """Memory of the frame is free, and what is authorised needs no second check."""
+        hashes = hashes_to_remember(frame.items, envelopes, self._authorised, self._auths)
         known = [Known(hashes)] if hashes else []
         self._send([*known, Credit(1, len(frame.data))])
 
 
 def _entry(frame: Frame, opened: OpenFrame) -> Entry | None:
     """The frame on its way in, with the gossip process's verdicts beside its parts; None where the two do not match."""
-    parts: list[Part] = []
-    unreadable: list[tuple[int, Refusal]] = []
-    for grant in opened.grants:
-        if isinstance(grant, Envelope):
-            parts.append(Part((grant,)))
-        else:
-            unreadable.append((len(parts), grant))
-    for part in opened.parts:
-        if isinstance(part, Part):
-            parts.append(part)
-        else:
-            unreadable.append((len(parts), part))
-    findings: list[Finding] = []
-    place = 0
-    for part in parts:
-        items = frame.items[place : place + len(part.envelopes)]
-        if [item.id for item in items] != [envelope.id for envelope in part.envelopes]:
-            return None
-        findings.append(_finding(items))
-        place += len(items)
-    if place != len(frame.items):
+    parts, unreadable = parts_of(opened)
+    findings = findings_of(parts, frame.items)
+    if findings is None:
         return None
     decided = asyncio.get_running_loop().create_future()
     return entry_of(Gossiped(frame.node_id, frame.frame_no, len(frame.data)), parts, findings, unreadable, decided)
-
-
-def _finding(items: Sequence[ItemVerdict]) -> Finding:
-    known = [item.known for item in items]
-    sizes = [item.size_bytes for item in items]
-    if any(item.verdict is None for item in items):  # the gossip process could not tell, so it is checked here
-        return Finding(known=known, sizes=sizes)
-    failures = [
-        None if item.verdict == Verdict.ACCEPT else Refusal(Reason(item.reason), "7.7", "the gossip process says so")
-        for item in items
-    ]
-    return Finding(verified=True, failures=failures if any(failures) else (), known=known, sizes=sizes)

@@ -10,19 +10,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import msgspec
-
 from pushmesh_protocol.auth.verify import Claim
 from pushmesh_protocol.errors import Refusal
-from pushmesh_protocol.examine import cheap_failures, claim_of
-from pushmesh_protocol.frames import Part
 from pushmesh_protocol.network import Network
-from pushmesh_protocol.types import Account, UnixMs
+from pushmesh_protocol.types import UnixMs
 
-from ..engine.events import Candidate, CaughtUp, Offer, Offered, Source
+from ..engine.events import CaughtUp, Offered
 from ..engine.records import Holder, SlotRange
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
+from .offers import Entry, all_held, claims_of, failures_of, offered_of, slots_of
 from .verify import AT_ONCE, VerifyPool
 
 LEAST_BATCH_ENVELOPES = 32
@@ -34,45 +31,6 @@ BATCHES_AHEAD = 4
 """Batches that may be verified before the oldest is decided."""
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
-
-
-class Finding(msgspec.Struct, frozen=True, gc=False):
-    """What is already known of a part when it comes in: the gossip process verified it (`verified`), with its own
-    failures."""
-
-    verified: bool = False
-    failures: Sequence[Refusal | None] = ()
-    known: Sequence[bool] = ()
-    sizes: Sequence[int] = ()
-    data: bytes | None = None
-
-
-NOTHING = Finding()
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """One frame, request or page on its way in; `envelopes` is how many envelopes it carries, at least 1."""
-
-    source: Source
-    parts: Sequence[Part]
-    findings: Sequence[Finding]
-    envelopes: int
-    unreadable: Sequence[tuple[int, Refusal]] = ()
-    decided: "asyncio.Future[None] | None" = None
-
-
-def entry_of(
-    source: Source,
-    parts: Sequence[Part],
-    findings: Sequence[Finding] | None = None,
-    unreadable: Sequence[tuple[int, Refusal]] = (),
-    decided: "asyncio.Future[None] | None" = None,
-) -> Entry:
-    """An entry; without `findings` nothing is known of its parts yet."""
-    envelopes = sum([len(part.envelopes) for part in parts]) or 1
-    return Entry(
-        source, parts, findings if findings is not None else [NOTHING] * len(parts), envelopes, unreadable, decided
-    )
 
 
 @dataclass(slots=True)
@@ -190,16 +148,8 @@ class Ingest:
         pairs = [
             (entry, part, finding) for entry in batch for part, finding in zip(entry.parts, entry.findings, strict=True)
         ]
-        failures = [
-            finding.failures
-            if finding.verified and not any(finding.known)
-            else _join(
-                finding.failures,
-                cheap_failures(self._network, part, now_ms, by_sync=isinstance(entry.source, CaughtUp)),
-            )
-            for entry, part, finding in pairs
-        ]
-        ranges = [_slots_of(self._network, part) for _, part, _ in pairs]
+        failures = [failures_of(self._network, entry.source, part, finding, now_ms) for entry, part, finding in pairs]
+        ranges = [slots_of(self._network, part) for _, part, _ in pairs]
         held: Sequence[Sequence[Holder]] = [()] * len(pairs)
         by_sync = any(isinstance(entry.source, CaughtUp) for entry in batch)
         if by_sync:
@@ -209,9 +159,9 @@ class Ingest:
             for place, (entry, part, finding) in enumerate(pairs)
             if not finding.verified
             and not (failures[place] and all(failures[place]))
-            and not (isinstance(entry.source, CaughtUp) and _all_held(part, held[place]))
+            and not (isinstance(entry.source, CaughtUp) and all_held(part, held[place]))
         ]
-        claims, checked_by = _claims_of(self._network, [pairs[place][1] for place in due])
+        claims, checked_by = claims_of(self._network, [pairs[place][1] for place in due])
         answers: Sequence[Refusal | None]
         if by_sync:
             answers = await self._verify.verify(claims)
@@ -221,7 +171,7 @@ class Ingest:
             refusal = answers[number]
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
-        return _offered(batch, failures, held, seen_commit)
+        return offered_of(batch, failures, held, seen_commit)
 
     async def _both(
         self, claims: Sequence[Claim], ranges: Sequence[SlotRange]
@@ -242,56 +192,3 @@ class Ingest:
             except StoreFailed:
                 await asyncio.sleep(READ_AGAIN_S)
         return await self._store.holders(ranges)
-
-
-def _join(failures: Sequence[Refusal | None], more: Sequence[Refusal | None]) -> Sequence[Refusal | None]:
-    """Both lists as one. The gossip process passes a known item whatever the clock says, though this node may not
-    hold it any more; without this everybody could bring what is over back as new."""
-    if not failures or not more:
-        return failures or more
-    return [one or other for one, other in zip(failures, more, strict=True)]
-
-
-def _claims_of(network: Network, parts: Sequence[Part]) -> tuple[list[Claim], list[int]]:
-    """What is to be verified, and for each part the place of its claim: runs of one batch in a frame share
-    their statement, and so its check."""
-    claims: list[Claim] = []
-    numbers: list[int] = []
-    first_seen: dict[int, int] = {}
-    for part in parts:
-        number = len(claims)
-        if part.statement is not None:
-            number = first_seen.setdefault(id(part.statement), number)
-        if number == len(claims):
-            claims.append(claim_of(network, part))
-        numbers.append(number)
-    return claims, numbers
-
-
-def _slots_of(network: Network, part: Part) -> SlotRange:
-    first, last = part.envelopes[0], part.envelopes[-1]
-    epoch = network.epoch(first.body.issued_at)
-    return SlotRange(Account(first.author), epoch, first.body.seq, last.body.seq + last.cost)
-
-
-def _all_held(part: Part, holders: Sequence[Holder]) -> bool:
-    """What catch-up brings again needs no signature check: it changes nothing."""
-    held = {holder.id for holder in holders}
-    return all(envelope.id in held for envelope in part.envelopes)
-
-
-def _offered(
-    batch: Sequence[Entry],
-    failures: Sequence[Sequence[Refusal | None]],
-    held: Sequence[Sequence[Holder]],
-    seen_commit: int,
-) -> Offered:
-    place = 0
-    offers = []
-    for entry in batch:
-        candidates = []
-        for part, finding in zip(entry.parts, entry.findings, strict=True):
-            candidates.append(Candidate(part, failures[place], held[place], finding.known, finding.sizes, finding.data))
-            place += 1
-        offers.append(Offer(entry.source, candidates, entry.unreadable))
-    return Offered(offers, seen_commit)

@@ -38,7 +38,8 @@ from .driver import Driver
 from .gossip_link import GossipLink
 from .gossip_process import GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .inboxes import Inboxes
-from .ingest import Ingest, entry_of
+from .ingest import Ingest
+from .offers import entry_of
 from .opened import Opener
 from .policy import operator_policy
 from .publishing import Publishing

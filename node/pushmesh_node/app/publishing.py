@@ -22,7 +22,8 @@ from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
 from ..metrics import Metrics
 from .driver import Driver
-from .ingest import NOTHING, Finding, Ingest, entry_of
+from .ingest import Ingest
+from .offers import NOTHING, Finding, entry_of
 from .verify import VerifyPool
 
 _item: Codec[ItemForm] = Codec(ItemForm)

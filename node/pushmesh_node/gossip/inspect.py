@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
-from pushmesh_protocol.auth.verify import verify_one
+from pushmesh_protocol.auth.verify import Claim, verify_one
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.errors import Refusal
@@ -22,14 +22,39 @@ from .rotating import RotatingSet
 Shuffle = Callable[[list[int]], None]
 
 
+class FrameSense:
+    """What is a pure function of bytes alone. A simulator of many nodes injects one that remembers its answers."""
+
+    def open(self, network: Network, data: bytes, topic: str) -> OpenFrame:
+        """See `open_frame`. Raises Refusal."""
+        return open_frame(network, data, gossip_topic=topic)
+
+    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
+        """Of each envelope the item hash and the encoded bytes in its frame."""
+        packed = [item_bytes(envelope) for envelope in part.envelopes]
+        sizes = [len(data) for data in packed] if part.statement is None else _leaf_sizes(part)
+        return [sha256(data) for data in packed], sizes
+
+    def verify(self, network: Network, claim: Claim) -> Refusal | None:
+        """See `verify_one`."""
+        return verify_one(network, claim)
+
+
 class FrameInspector:
     """Obeys `Inspector`. `shuffle` is the injected randomness of the order in which signatures are checked (SPEC
     7.7)."""
 
     def __init__(
-        self, network: Network, *, checks_per_peer_per_s: int, shuffle: Shuffle, known_capacity: int = 262_144
+        self,
+        network: Network,
+        *,
+        checks_per_peer_per_s: int,
+        shuffle: Shuffle,
+        known_capacity: int = 262_144,
+        sense: FrameSense | None = None,
     ) -> None:
         self._network = network
+        self._sense = sense or FrameSense()
         self._shuffle = shuffle
         self._known = RotatingSet(known_capacity)
         self._statements = RotatingSet(8_192)
@@ -48,7 +73,7 @@ class FrameInspector:
         """REJECT where bytes decide it, IGNORE where the frame brings nothing or its peer is over budget, else one
         verdict per envelope in the order of `open_frame`: grant table, then items and leaves."""
         try:
-            frame = open_frame(self._network, data, gossip_topic=topic)
+            frame = self._sense.open(self._network, data, topic)
         except Refusal as refusal:
             return Inspection(refusal.verdict, refusal.reason, [])
         looks = [self._look(part, now_ms) for part in _parts(frame)]
@@ -65,11 +90,9 @@ class FrameInspector:
     def _look(self, part: Part, now_ms: int) -> "_Look":
         first = part.envelopes[0]
         allowance = self._allowances.of(first.author, self._network.epoch(first.body.issued_at))
-        packed = [item_bytes(envelope) for envelope in part.envelopes]
-        hashes = [sha256(data) for data in packed]
+        hashes, sizes = self._sense.digests(part)
         known = [digest in self._known for digest in hashes]
         failures = () if all(known) else cheap_failures(self._network, part, now_ms, allowance=allowance)
-        sizes = [len(data) for data in packed] if part.statement is None else _leaf_sizes(part)
         return _Look(part, hashes, sizes, known, failures)
 
     def _due(self, looks: "Sequence[_Look]") -> dict[bytes, "list[_Look]"]:
@@ -91,7 +114,7 @@ class FrameInspector:
         for place in order:
             key, resting = entries[place]
             part = resting[0].part
-            refusal = verify_one(self._network, claim_of(self._network, part))
+            refusal = self._sense.verify(self._network, claim_of(self._network, part))
             if refusal is not None and refusal.verdict is Verdict.REJECT:
                 return refusal
             if refusal is not None:

@@ -8,7 +8,8 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Finding, Ingest, entry_of
+from pushmesh_node.app.ingest import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Ingest
+from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.app.verify import VerifyPool
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offered, Published
 from pushmesh_node.engine.recording import record_of
