@@ -1,7 +1,7 @@
 """Cuts a gossip stream into RPCs: a varint length, then that many bytes. Never reads; the peer room feeds it."""
 
+from .protobuf import decode_varint, encode_varint
 from .rpc import MAX_RPC_BYTES, RpcError
-from .rpc_wire import decode_varint, encode_varint
 
 _MAX_LENGTH_BYTES = 10
 

@@ -3,9 +3,10 @@
 One canonical encoding goes out; unknown fields that come in are skipped, as protobuf asks. It never judges a message.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
+from .protobuf import bytes_field, fields, number_field
 from .rpc import (
     MAX_CONTROL_ENTRIES,
     MAX_EXCHANGED_PEERS,
@@ -25,102 +26,47 @@ from .rpc import (
     Subscription,
 )
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_MAX_VARINT_BYTES: Final = 10
-
 # --- Encoding -------------------------------------------------------------------------------------------------------
 
 
-def encode_varint(value: int) -> bytes:
-    """Protobuf's base-128 varint of a value from 0 to 2^64 - 1."""
-    if value < 0x80:
-        return bytes((value,))
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, data: bytes) -> bytes:
-    return bytes((number << 3 | _BYTES,)) + encode_varint(len(data)) + data
-
-
-def _number(number: int, value: int) -> bytes:
-    return bytes((number << 3 | _VARINT,)) + encode_varint(value)
-
-
 def _encode_prune(prune: Prune) -> bytes:
-    body = _field(1, prune.topic.encode())
+    body = bytes_field(1, prune.topic.encode())
     for peer in prune.peers:
-        body += _field(2, _field(1, peer.peer_id) + (_field(2, peer.record) if peer.record else b""))
-    return body + (_number(3, prune.backoff_s) if prune.backoff_s else b"")
+        body += bytes_field(2, bytes_field(1, peer.peer_id) + (bytes_field(2, peer.record) if peer.record else b""))
+    return body + (number_field(3, prune.backoff_s) if prune.backoff_s else b"")
 
 
 def _encode_control(rpc: Rpc) -> bytes:
     parts = [
-        _field(1, _field(1, have.topic.encode()) + b"".join(_field(2, one) for one in have.message_ids))
+        bytes_field(1, bytes_field(1, have.topic.encode()) + b"".join(bytes_field(2, one) for one in have.message_ids))
         for have in rpc.ihave
     ]
     if rpc.iwant:
-        parts.append(_field(2, b"".join(_field(1, one) for one in rpc.iwant)))
-    parts += [_field(3, _field(1, graft.topic.encode())) for graft in rpc.graft]
-    parts += [_field(4, _encode_prune(prune)) for prune in rpc.prune]
+        parts.append(bytes_field(2, b"".join(bytes_field(1, one) for one in rpc.iwant)))
+    parts += [bytes_field(3, bytes_field(1, graft.topic.encode())) for graft in rpc.graft]
+    parts += [bytes_field(4, _encode_prune(prune)) for prune in rpc.prune]
     if rpc.idontwant:
-        parts.append(_field(5, b"".join(_field(1, one) for one in rpc.idontwant)))
+        parts.append(bytes_field(5, b"".join(bytes_field(1, one) for one in rpc.idontwant)))
     return b"".join(parts)
 
 
 def encode(rpc: Rpc) -> bytes:
     """Protobuf bytes without the length prefix of the stream. The caller keeps them within MAX_RPC_BYTES."""
-    parts = [_field(1, _number(1, int(sub.subscribe)) + _field(2, sub.topic.encode())) for sub in rpc.subscriptions]
-    parts += [_field(2, _field(2, message.data) + _field(4, message.topic.encode())) for message in rpc.messages]
+    parts = [
+        bytes_field(1, number_field(1, int(sub.subscribe)) + bytes_field(2, sub.topic.encode()))
+        for sub in rpc.subscriptions
+    ]
+    parts += [
+        bytes_field(2, bytes_field(2, message.data) + bytes_field(4, message.topic.encode()))
+        for message in rpc.messages
+    ]
     control = _encode_control(rpc)
     if control:
-        parts.append(_field(3, control))
+        parts.append(bytes_field(3, control))
     return b"".join(parts)
 
 
 # --- Decoding -------------------------------------------------------------------------------------------------------
-
-
-def decode_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The value and the position behind it. Raises RpcError if it is cut off or over 64 bits."""
-    value = shift = 0
-    for position in range(at, min(at + _MAX_VARINT_BYTES, len(data))):
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >= 1 << 64:
-                raise RpcError("a varint is over 64 bits")
-            return value, position + 1
-        shift += 7
-    raise RpcError("a varint is cut off or too long")
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field in order; integers for varints, bytes for the rest."""
-    at = 0
-    while at < len(data):
-        tag, at = decode_varint(data, at)
-        number, wire_type = tag >> 3, tag & 7
-        if not 0 < number < 1 << 29:
-            raise RpcError(f"{number} is no field number")
-        if wire_type == _VARINT:
-            value, at = decode_varint(data, at)
-            yield number, value
-            continue
-        if wire_type == _BYTES:
-            length, at = decode_varint(data, at)
-        elif wire_type in (_FIXED64, _FIXED32):
-            length = 8 if wire_type == _FIXED64 else 4
-        else:
-            raise RpcError(f"wire type {wire_type} is not used")
-        if at + length > len(data):
-            raise RpcError("a field is cut off")
-        yield number, data[at : at + length]
-        at += length
 
 
 def _bytes(value: int | bytes, limit_bytes: int) -> bytes:
@@ -153,7 +99,7 @@ def _add(into: list[T], one: T, limit: int) -> None:
 
 def _decode_subscription(data: bytes) -> Subscription:
     subscribe, topic = False, ""
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             subscribe = _integer(value) != 0
         elif number == 2:
@@ -163,7 +109,7 @@ def _decode_subscription(data: bytes) -> Subscription:
 
 def _decode_message(data: bytes) -> Message:
     topic, body, signed = "", b"", False
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 2:
             body = _bytes(value, MAX_RPC_BYTES)
         elif number == 4:
@@ -177,7 +123,7 @@ def _decode_message(data: bytes) -> Message:
 def _decode_prune(data: bytes) -> Prune:
     topic, backoff_s = "", 0
     peers: list[ExchangedPeer] = []
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             topic = _topic(value)
         elif number == 2:
@@ -189,7 +135,7 @@ def _decode_prune(data: bytes) -> Prune:
 
 def _decode_exchanged(data: bytes) -> ExchangedPeer:
     peer_id = record = b""
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             peer_id = _bytes(value, MAX_MESSAGE_ID_BYTES)
         elif number == 2:
@@ -199,7 +145,7 @@ def _decode_exchanged(data: bytes) -> ExchangedPeer:
 
 def _decode_graft(data: bytes) -> Graft:
     topic = ""
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             topic = _topic(value)
     return Graft(topic)
@@ -224,19 +170,19 @@ class _Control:
             4: lambda body: _add(self.prune, _decode_prune(body), MAX_CONTROL_ENTRIES),
             5: lambda body: self.idontwant.extend(self._ids(body, 1)),
         }
-        for number, value in _fields(data):
+        for number, value in fields(data):
             if number in kinds:
                 kinds[number](_bytes(value, MAX_RPC_BYTES))
 
     def _ihave(self, data: bytes) -> IHave:
         topic = ""
-        for number, value in _fields(data):
+        for number, value in fields(data):
             if number == 1:
                 topic = _topic(value)
         return IHave(topic, tuple(self._ids(data, 2)))
 
     def _ids(self, data: bytes, field: int) -> list[bytes]:
-        ids = [_bytes(value, MAX_MESSAGE_ID_BYTES) for number, value in _fields(data) if number == field]
+        ids = [_bytes(value, MAX_MESSAGE_ID_BYTES) for number, value in fields(data) if number == field]
         self._ids_left -= len(ids)
         if self._ids_left < 0:
             raise RpcError(f"an RPC holds more than {MAX_MESSAGE_IDS} message ids")
@@ -250,7 +196,7 @@ def decode(data: bytes) -> Rpc:
     subscriptions: list[Subscription] = []
     messages: list[Message] = []
     control = _Control()
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             _add(subscriptions, _decode_subscription(_bytes(value, MAX_RPC_BYTES)), MAX_SUBSCRIPTIONS)
         elif number == 2:

@@ -10,7 +10,7 @@ from libp2p.identity.identify.pb.identify_pb2 import Identify
 
 from ..gossip.framing import frame
 from ..gossip.rpc import RpcError
-from ..gossip.rpc_wire import decode_varint
+from ..gossip.protobuf import decode_varint
 from .address import Address, from_wire, to_wire
 from .connection import Connection, Identity
 from .errors import AddressError, PeerError

@@ -15,7 +15,7 @@ from pushmesh_node.gossip.rpc import (
     RpcError,
     Subscription,
 )
-from pushmesh_node.gossip.rpc_wire import decode, decode_varint, encode, encode_varint
+from pushmesh_node.gossip.rpc_wire import decode, encode
 
 topics = st.text(max_size=40)
 ids = st.tuples(st.binary(max_size=30), st.binary(max_size=30)) | st.just(())
@@ -135,14 +135,3 @@ def test_a_damaged_rpc_gives_an_rpc_or_an_rpc_error(at: int, value: int) -> None
         decode(bytes(data))
     except RpcError:
         pass
-
-
-@given(st.integers(0, 2**64 - 1))
-def test_varints_survive(value: int) -> None:
-    data = encode_varint(value)
-    assert decode_varint(data, 0) == (value, len(data))
-
-
-def test_a_varint_over_64_bits_is_refused() -> None:
-    with pytest.raises(RpcError, match="64 bits"):
-        decode_varint(b"\xff" * 9 + b"\x02", 0)

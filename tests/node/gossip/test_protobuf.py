@@ -1,0 +1,40 @@
+import pytest
+from hypothesis import given, strategies as st
+
+from pushmesh_node.gossip.protobuf import bytes_field, decode_varint, encode_varint, fields, number_field
+from pushmesh_node.gossip.rpc import RpcError
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_varints_survive(value: int) -> None:
+    data = encode_varint(value)
+    assert decode_varint(data, 0) == (value, len(data))
+
+
+def test_a_varint_over_64_bits_is_refused() -> None:
+    with pytest.raises(RpcError, match="64 bits"):
+        decode_varint(b"\xff" * 9 + b"\x02", 0)
+
+
+@given(st.lists(st.tuples(st.integers(1, 15), st.one_of(st.integers(0, 2**64 - 1), st.binary(max_size=300)))))
+def test_fields_survive_in_their_order(written: list[tuple[int, int | bytes]]) -> None:
+    data = b"".join(number_field(n, v) if isinstance(v, int) else bytes_field(n, v) for n, v in written)
+    assert list(fields(data)) == written
+
+
+def test_fields_of_fixed_size_are_given_as_bytes() -> None:
+    assert list(fields(b"\x09" + bytes(8) + b"\x15" + b"\x01" * 4)) == [(1, bytes(8)), (2, b"\x01" * 4)]
+
+
+@pytest.mark.parametrize("data", [b"\x0a\x05abc", b"\x0b", b"\x00", b"\x09\x00", b"\x80", b"\x0a\x80"])
+def test_what_is_cut_off_or_no_field_is_refused(data: bytes) -> None:
+    with pytest.raises(RpcError):
+        list(fields(data))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_fields_or_an_rpc_error(data: bytes) -> None:
+    try:
+        assert all(number > 0 for number, _ in fields(data))
+    except RpcError:
+        pass
