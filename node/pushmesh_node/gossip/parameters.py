@@ -43,13 +43,13 @@ class MeshParameters:
 
 @dataclass(frozen=True, slots=True)
 class TopicScoreParameters:
-    """P1 to P4 of one topic. P3 is off: a topic with little traffic would punish honest peers."""
+    """P1, P2 and P4 of one topic. P3 is left out: a topic with little traffic would punish honest peers."""
 
     weight: float = 1.0
     time_in_mesh_weight: float = 0.01  # P1, for each second
     time_in_mesh_cap: float = 1_000.0  # seconds: at most 10 points
     first_deliveries_weight: float = 1.0  # P2, for each KiB of new accepted items
-    first_deliveries_cap: float = 10.0
+    first_deliveries_cap: float = 10.0  # KiB: at most 10 points
     first_deliveries_decay: float = 0.5
     invalid_weight: float = -100.0  # P4, of the squared count
     invalid_decay: float = 0.5
@@ -71,6 +71,7 @@ class ScoreParameters:
     decay_to_zero: float = 0.01
     retain_ms: int = 600_000
     max_retained: int = 4_096
+    max_topics: int = 64  # of one peer; what it does on further ones is counted together
     sharing_ms: int = 50  # copies this close behind the first share its credit (SPEC of relay credit)
     gossip_threshold: float = -100.0
     publish_threshold: float = -1_000.0
@@ -87,10 +88,12 @@ class GaterParameters:
     duplicate_weight: float = 0.125
     ignore_weight: float = 1.0
     reject_weight: float = 16.0
-    decay: float = 0.9998  # each heartbeat: an hour to a half
+    global_decay: float = 0.962_4  # of the two counts of frames: to a hundredth in two minutes
+    source_decay: float = 0.998_72  # of what is known of a host: to a hundredth in an hour
+    decay_interval_ms: int = 1_000
+    decay_to_zero: float = 0.01
     quiet_ms: int = 60_000
-    retain_ms: int = 21_600_000
-    max_retained: int = 4_096
+    max_hosts: int = 4_096
 
 
 @dataclass(frozen=True, slots=True)

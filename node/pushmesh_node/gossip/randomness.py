@@ -13,7 +13,7 @@ class Randomness(Protocol):
         """At least 0, below 1."""
         ...
 
-    def randrange(self, stop: int) -> int:
+    def randrange(self, stop: int, /) -> int:
         """At least 0, below `stop`."""
         ...
 
