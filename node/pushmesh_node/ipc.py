@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     max_peers: Natural = 64
     target_peers: Natural = 12  # below it known peers are dialled
     max_connections_per_ip: Natural = 8  # loopback addresses are exempt while `exempt_loopback` is true
+    max_connections_per_subnet: Natural = 16  # /24 or /48; likewise
     exempt_loopback: bool = True
     ping_interval_ms: Natural = 10_000
     ping_timeout_ms: Natural = 3_000

@@ -9,19 +9,33 @@ PLACE_BITS = 64
 def place_of(address: str) -> str:
     """What limits count by: an IPv4 address, the /64 of an IPv6 address; any other text, as a Unix socket's "", is
     its own place."""
-    parsed = _parsed(address)
+    parsed = literal(address)
     if isinstance(parsed, IPv6Address):
         return f"{IPv6Address(int(parsed) >> PLACE_BITS << PLACE_BITS)}/{PLACE_BITS}"
     return address if parsed is None else str(parsed)
 
 
+def subnet_of(address: str) -> str:
+    """What limits of whole networks count by: the /24 of an IPv4 address, the /48 of an IPv6 address, other texts as
+    they are."""
+    parsed = literal(address)
+    match parsed:
+        case IPv4Address():
+            return f"{IPv4Address(int(parsed) >> 8 << 8)}/24"
+        case IPv6Address():
+            return f"{IPv6Address(int(parsed) >> 80 << 80)}/48"
+        case None:
+            return address
+
+
 def is_this_machine(address: str) -> bool:
     """Loopback, or a Unix socket, which has no address."""
-    parsed = _parsed(address)
+    parsed = literal(address)
     return address == "" if parsed is None else parsed.is_loopback
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def literal(address: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that a text is, None for names; an IPv4 address in IPv6 clothes is the IPv4 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

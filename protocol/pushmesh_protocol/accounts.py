@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
+from .base58 import base58_decode, base58_encode
 from .errors import AccountError, Refusal
 from .reasons import Reason
 from .types import Account
@@ -14,7 +15,6 @@ SOLANA_CHAIN = "solana:5eykt4usfv8p8njdtrepy1vzqkqzkvdp"
 TOPIC_NAME = re.compile(r"[a-z0-9-]{1,64}\Z")
 _LENGTHS = {EVM_KEY: 21, EVM_CONTRACT: 29, SOLANA_KEY: 33}
 _EVM = re.compile(r"eip155:([1-9][0-9]{0,19}):0x([0-9a-f]{40})(:contract)?\Z")
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class Topic(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, order=True, gc=False):
@@ -80,7 +80,7 @@ def display_account(account: bytes) -> str:
         return f"eip155:1:0x{account[1:].hex()}"
     if account[0] == EVM_CONTRACT:
         return f"eip155:{int.from_bytes(account[1:9], 'big')}:0x{account[9:].hex()}:contract"
-    return f"{SOLANA_CHAIN}:{_base58_encode(account[1:])}"
+    return f"{SOLANA_CHAIN}:{base58_encode(account[1:])}"
 
 
 def parse_account(text: str) -> Account:
@@ -95,7 +95,10 @@ def parse_account(text: str) -> Account:
         return evm_account(bytes.fromhex(address))
     chain_name, _, key = text.rpartition(":")
     if chain_name.lower() == SOLANA_CHAIN:
-        return solana_account(_base58_decode(key))
+        try:
+            return solana_account(base58_decode(key))
+        except ValueError as error:
+            raise AccountError("a Solana key is base58 of 32 bytes") from error
     raise AccountError("an account is CAIP-10, such as eip155:1:0x and 40 hex digits")
 
 
@@ -110,25 +113,3 @@ def parse_topic(text: str) -> Topic:
     if not slash or TOPIC_NAME.match(name) is None:
         raise AccountError("a topic is <CAIP-10 owner>/<name>, the name of [a-z0-9-]{1,64}")
     return Topic(parse_account(owner), name)
-
-
-def _base58_encode(data: bytes) -> str:
-    number = int.from_bytes(data, "big")
-    digits = ""
-    while number:
-        number, digit = divmod(number, 58)
-        digits = _BASE58[digit] + digits
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
-
-
-def _base58_decode(text: str) -> bytes:
-    if not text or len(text) > 64:
-        raise AccountError("a Solana key is base58 of 32 bytes")
-    number = 0
-    for character in text:
-        digit = _BASE58.find(character)
-        if digit < 0:
-            raise AccountError("a Solana key is base58 of 32 bytes")
-        number = number * 58 + digit
-    zeros = len(text) - len(text.lstrip("1"))
-    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")

@@ -1,6 +1,6 @@
 import pytest
 
-from pushmesh_node.remote import is_this_machine, place_of
+from pushmesh_node.remote import is_this_machine, place_of, subnet_of
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,16 @@ def test_loopback_and_unix_sockets_are_this_machine(address: str) -> None:
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::1", "::", "0.0.0.0", "nonsense"])
 def test_nothing_else_is(address: str) -> None:
     assert not is_this_machine(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "subnet"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_a_subnet_is_what_one_provider_holds(address: str, subnet: str) -> None:
+    assert subnet_of(address) == subnet

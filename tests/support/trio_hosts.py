@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 import trio
 
-from pushmesh_node.peer.address import Address, parse_address
+from pushmesh_node.peer.address import parse_address
+from pushmesh_node.peer.bans import Bans
 from pushmesh_node.peer.connection import Connection, Handler
 from pushmesh_node.peer.host import Host
+from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identity import key_pair_from, node_id_of_keys, peer_id_of
-from pushmesh_node.peer.limits import Gate
+from pushmesh_node.peer.limits import Gate, GateLimits
 from pushmesh_node.peer.muxer import BoundedYamux, Stream
 from pushmesh_node.peer.tcp import TcpConnection
 from pushmesh_node.peer.upgrade import Upgrader
@@ -62,6 +64,7 @@ class Running:
     host: Host
     watching: Watching
     node_id: bytes
+    bans: Bans
 
     @property
     def address(self) -> Address:
@@ -73,16 +76,18 @@ def keys_of(seed: int) -> bytes:
 
 
 async def run_host(
-    nursery: trio.Nursery, seed: int, handlers: dict[str, Handler] | None = None, gate: Gate | None = None
+    nursery: trio.Nursery, seed: int, handlers: dict[str, Handler] | None = None, limits: GateLimits | None = None
 ) -> Running:
     """Listens on a free port; it runs in `nursery`."""
     keys = key_pair_from(keys_of(seed))
     watching = Watching()
     node_id = node_id_of_keys(keys)
-    host = Host(node_id, Upgrader(keys), gate or Gate(64, 8, True), watching, now_ms)
+    gate = Gate(limits or GateLimits())
+    bans = Bans(gate.is_exempt)
+    host = Host(node_id, Upgrader(keys), gate, bans, watching, now_ms)
     host.handlers.update(handlers or {})
     await host.listen(nursery, [parse_address("/ip4/127.0.0.1/tcp/0")])
-    return Running(host, watching, node_id)
+    return Running(host, watching, node_id, bans)
 
 
 @asynccontextmanager

@@ -3,10 +3,9 @@
 import socket
 
 from pushmesh_protocol.auth.ed25519 import public_key
+from pushmesh_protocol.base58 import base58_encode
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_ED25519_MULTIHASH = bytes.fromhex("002408011220")
-"""Identity multihash of 36 bytes, which are the protobuf of an Ed25519 key: type 1, then 32 bytes of data."""
+from ..gossip.node_ids import to_peer_id
 
 
 def free_ports(count: int) -> list[int]:
@@ -23,17 +22,9 @@ def free_ports(count: int) -> list[int]:
 
 def peer_id(seed: bytes) -> str:
     """The libp2p peer id of a node's 32-byte seed, without importing libp2p, which takes two seconds."""
-    return _base58(_ED25519_MULTIHASH + public_key(seed))
+    return base58_encode(to_peer_id(public_key(seed)))
 
 
 def loopback_multiaddr(port: int, seed: bytes) -> str:
     """Where a peer dials the node of this seed."""
     return f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer_id(seed)}"
-
-
-def _base58(data: bytes) -> str:
-    number, text = int.from_bytes(data, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = _BASE58[digit] + text
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text

@@ -1,30 +1,13 @@
-"""Multiaddrs of the one form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]. No I/O."""
-
-from dataclasses import dataclass
-from ipaddress import ip_address
+"""Reads and writes multiaddrs of the one form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]. No I/O."""
 
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]  # multiaddr carries no types
 
 from .errors import AddressError, PeerError
-from .identity import node_id_of, peer_id_of
+from .hosts import Address, is_ip
+from .identity import node_id_of
 
 _HOST_KINDS = ("ip4", "ip6", "dns", "dns4", "dns6")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a node listens. `host` is an IP address or a name, as `kind` says; `node_id` None if not stated."""
-
-    kind: str
-    host: str
-    port: int
-    node_id: bytes | None = None
-
-    def __str__(self) -> str:
-        """The multiaddr."""
-        suffix = f"/p2p/{peer_id_of(self.node_id)}" if self.node_id is not None else ""
-        return f"/{self.kind}/{self.host}/tcp/{self.port}{suffix}"
 
 
 def parse_address(text: str) -> Address:
@@ -42,27 +25,6 @@ def parse_address(text: str) -> Address:
     if parts[5] != "p2p":
         raise AddressError(f"{text!r} must end in /p2p/ID")
     return Address(kind, host, port, _node_id(parts[6], text))
-
-
-def address_of(host: str, port: int, node_id: bytes | None = None) -> Address:
-    """The address of a socket's end: `host` is an IP address."""
-    return Address("ip6" if ":" in host else "ip4", host.split("%")[0], port, node_id)
-
-
-def is_ip(host: str, version: int) -> bool:
-    """True for a literal address of that version."""
-    try:
-        return ip_address(host).version == version
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """True for literal loopback addresses; names are not looked up."""
-    try:
-        return ip_address(host.split("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def to_wire(address: Address) -> bytes:

@@ -9,8 +9,8 @@ import trio
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
-from .address import Address
 from .errors import PeerError, StreamBroken
+from .hosts import Address
 from .identity import node_id_of
 from .muxer import BoundedYamux, Stream
 from .negotiate import answer, propose

@@ -10,9 +10,10 @@ import structlog
 import trio
 from libp2p.peer.id import ID
 
-from .address import Address, address_of
+from .bans import Bans
 from .connection import Connection, Handler
 from .errors import AddressError, PeerError, UpgradeError
+from .hosts import Address, address_of
 from .identity import peer_id_of
 from .limits import Gate, keeps_old
 from .tcp import TcpConnection
@@ -44,7 +45,13 @@ class Host:
     """Runs inside `serve`'s nursery. `handlers` is complete before `serve` starts."""
 
     def __init__(
-        self, node_id: bytes, upgrader: Upgrader, gate: Gate, watcher: Watcher, now_ms: Callable[[], int]
+        self,
+        node_id: bytes,
+        upgrader: Upgrader,
+        gate: Gate,
+        bans: Bans,
+        watcher: Watcher,
+        now_ms: Callable[[], int],
     ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.connections: dict[bytes, Connection] = {}
@@ -52,6 +59,7 @@ class Host:
         self._node_id = node_id
         self._upgrader = upgrader
         self._gate = gate
+        self._bans = bans
         self._watcher = watcher
         self._now_ms = now_ms
         self._nursery: trio.Nursery | None = None
@@ -80,7 +88,7 @@ class Host:
         assert address.node_id is not None and self._nursery is not None
         if address.node_id == self._node_id:
             raise AddressError("the address is this node's own")
-        if (refusal := self._gate.enter(address.host, outbound=True)) is not None:
+        if (refusal := self._gate.enter(address.host, outbound=True, now_ms=self._now_ms())) is not None:
             raise PeerError(refusal)
         started = False
         try:
@@ -110,23 +118,39 @@ class Host:
             await stream.aclose()  # gone before it was looked at
             return
         host = raw.remote[0]
-        if (refusal := self._gate.enter(host, outbound=False)) is not None:
+        if (refusal := self._refusal(host)) is not None:
             self._watcher.refused(refusal)
             raw.abort()
             return
-        connection: Connection | None = None
         try:
-            with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
-                connection = await self._upgrade(raw, None)
-            if connection is None:
-                raise UpgradeError("no handshake in time")
-            await self._run(connection)
-        except PeerError as error:
-            self._watcher.refused("handshake")
-            log.info("inbound connection refused", host=host, error=str(error))
+            if (connection := await self._shake(raw, host)) is not None:
+                await self._run(connection)
         finally:
             raw.abort()
             self._gate.leave(host)
+
+    def _refusal(self, host: str) -> str | None:
+        now_ms = self._now_ms()
+        return "banned-host" if self._bans.refuses(host, now_ms) else self._gate.enter(host, False, now_ms)
+
+    async def _shake(self, raw: TcpConnection, host: str) -> Connection | None:
+        """The inbound handshake. Who sends bytes that are none, or nothing for its whole time, is at fault; who only
+        looks whether somebody listens is not."""
+        try:
+            with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+                return await self._upgrade(raw, None)
+            error = UpgradeError("no handshake in time")
+        except PeerError as raised:
+            error = raised
+            if raw.received_bytes == 0:
+                self._watcher.refused("probe")
+                return None
+        finally:
+            self._gate.shaken(host)
+        log.info("inbound connection refused", host=host, error=str(error))
+        self._watcher.refused("handshake")
+        self._bans.fault(host, None, self._now_ms())
+        return None
 
     async def _upgrade(self, raw: TcpConnection, expected: ID | None) -> Connection:
         try:
@@ -160,7 +184,7 @@ class Host:
         node_id, now_ms = connection.node_id, self._now_ms()
         if node_id == self._node_id:
             return "self"
-        if self._gate.is_banned(node_id, now_ms):
+        if self._bans.peers.is_banned(node_id, now_ms):
             return "banned"
         old = self.connections.get(node_id)
         if old is not None:

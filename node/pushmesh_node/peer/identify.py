@@ -9,11 +9,12 @@ from libp2p.crypto.keys import PublicKey
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 
 from ..gossip.framing import frame
-from ..gossip.rpc import RpcError
 from ..gossip.protobuf import decode_varint
-from .address import Address, from_wire, to_wire
+from ..gossip.rpc import RpcError
+from .address import from_wire, to_wire
 from .connection import Connection, Identity
 from .errors import AddressError, PeerError
+from .hosts import Address
 from .muxer import Stream
 
 IDENTIFY: Final = "/ipfs/id/1.0.0"

@@ -1,60 +1,97 @@
-"""Who may connect: room for peers, connections per address, bans, which of two connections stays. Pure."""
+"""Who may connect: room for peers, for hosts and for whole networks, and which of two connections stays. Pure: the time
+is an argument. The simulator runs it too."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
-from .address import is_loopback
+from ..remote import place_of, subnet_of
+from .hosts import is_loopback
 
 CROSSING_MS: Final = 10_000
-MAX_BANS: Final = 4_096
+MAX_RATED_HOSTS: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """A host is an IPv4 address or the /64 of an IPv6 one, a subnet its /24 or /48."""
+
+    max_peers: int = 64
+    max_per_host: int = 8
+    max_per_subnet: int = 16
+    exempt_loopback: bool = True
+    handshakes_per_host: int = 4
+    arrivals_per_minute: int = 60  # of one host
+    arrivals_at_once: int = 20
 
 
 class Gate:
     """Every refusal is a word that is also the counter's label; None admits."""
 
-    def __init__(self, max_peers: int, max_per_host: int, exempt_loopback: bool) -> None:
-        self._max_peers = max_peers
-        self._max_per_host = max_per_host
-        self._exempt_loopback = exempt_loopback
+    def __init__(self, limits: GateLimits) -> None:
+        self._limits = limits
         self._by_host: Counter[str] = Counter()
-        self._banned_until_ms: dict[bytes, int] = {}
+        self._by_subnet: Counter[str] = Counter()
+        self._shaking: Counter[str] = Counter()  # inbound handshakes under way
+        self._arrivals: OrderedDict[str, tuple[float, int]] = OrderedDict()  # what is left, and when that was so
 
-    def enter(self, host: str, outbound: bool) -> str | None:
-        """Before the handshake; `leave` follows when the socket is gone, if admitted."""
+    def is_exempt(self, host: str) -> bool:
+        """Whether limits and faults of hosts do not count there."""
+        return self._limits.exempt_loopback and is_loopback(host)
+
+    def enter(self, host: str, outbound: bool, now_ms: int) -> str | None:
+        """Before the handshake. If admitted, `shaken` follows when an inbound handshake is over, however it went, and
+        `leave` when the socket is gone."""
+        place, subnet, exempt = place_of(host), subnet_of(host), self.is_exempt(host)
+        if refusal := self._refusal(place, subnet, outbound, exempt):
+            return refusal
+        if not outbound and not exempt:
+            if self._shaking[place] >= self._limits.handshakes_per_host:
+                return "too-many-handshakes"
+            if not self._takes_arrival(place, now_ms):
+                return "too-many-arrivals"
+        self._by_host[place] += 1
+        self._by_subnet[subnet] += 1
+        if not outbound:
+            self._shaking[place] += 1
+        return None
+
+    def _refusal(self, place: str, subnet: str, outbound: bool, exempt: bool) -> str | None:
+        limits = self._limits
         # A quarter of the room is kept for peers that this node chooses, so that nobody can surround it.
-        room = self._max_peers if outbound else self._max_peers - self._max_peers // 4
+        room = limits.max_peers if outbound else limits.max_peers - limits.max_peers // 4
         if self._by_host.total() >= room:
             return "too-many-peers"
-        exempt = self._exempt_loopback and is_loopback(host)
-        if not exempt and self._by_host[host] >= self._max_per_host:
+        if not exempt and self._by_host[place] >= limits.max_per_host:
             return "too-many-of-one-host"
-        self._by_host[host] += 1
+        if not exempt and self._by_subnet[subnet] >= limits.max_per_subnet:
+            return "too-many-of-one-subnet"
         return None
+
+    def _takes_arrival(self, place: str, now_ms: int) -> bool:
+        most = float(self._limits.arrivals_at_once)
+        left, since_ms = self._arrivals.pop(place, (most, now_ms))
+        left = min(most, left + (now_ms - since_ms) * self._limits.arrivals_per_minute / 60_000)
+        taken = left >= 1
+        self._arrivals[place] = (left - taken, now_ms)
+        if len(self._arrivals) > MAX_RATED_HOSTS:
+            self._arrivals.popitem(last=False)
+        return taken
+
+    def shaken(self, host: str) -> None:
+        """Once for each admitted inbound `enter`: its handshake is over."""
+        _take_one(self._shaking, place_of(host))
 
     def leave(self, host: str) -> None:
         """Once for each admitted `enter`."""
-        self._by_host[host] -= 1
-        if self._by_host[host] <= 0:
-            del self._by_host[host]
+        _take_one(self._by_host, place_of(host))
+        _take_one(self._by_subnet, subnet_of(host))
 
-    def ban(self, node_id: bytes, until_ms: int) -> None:
-        """A time in the past lifts it. When full, the ban that ends first gives way."""
-        self._banned_until_ms[node_id] = until_ms
-        if len(self._banned_until_ms) > MAX_BANS:
-            del self._banned_until_ms[min(self._banned_until_ms, key=self._banned_until_ms.__getitem__)]
 
-    def is_banned(self, node_id: bytes, now_ms: int) -> bool:
-        """Forgets bans that ended."""
-        until_ms = self._banned_until_ms.get(node_id)
-        if until_ms is not None and until_ms <= now_ms:
-            del self._banned_until_ms[node_id]
-            return False
-        return until_ms is not None
-
-    def banned(self, now_ms: int) -> Iterable[bytes]:
-        """Node ids that may not be dialled."""
-        return [node_id for node_id in list(self._banned_until_ms) if self.is_banned(node_id, now_ms)]
+def _take_one(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
 
 
 def keeps_old(own: bytes, peer: bytes, old_outbound: bool, new_outbound: bool, old_age_ms: int) -> bool:

@@ -25,6 +25,7 @@ from ..ipc import (
     Publish,
     Ready,
     Scores,
+    Settings,
     Start,
     Stop,
     StreamClose,
@@ -33,15 +34,17 @@ from ..ipc import (
     StreamOpen,
     Subscribe,
 )
-from .address import Address, address_of, parse_address
+from .address import parse_address
+from .bans import Ban as BanTerm, Bans
 from .book import PeerBook
 from .connection import Connection
 from .errors import AddressError, PeerError
 from .host import Host
+from .hosts import Address, address_of
 from .identify import IDENTIFY, answer_identify, ask_identity
 from .identity import key_pair_from, node_id_of_keys, peer_id_of
 from .inspecting import Inspecting
-from .limits import Gate
+from .limits import Gate, GateLimits
 from .liveness import PING, answer_pings, watch
 from .main_link import MainLink
 from .mesh import GOSSIPSUB, Mesh
@@ -79,8 +82,9 @@ class Node:
         self._nursery = nursery
         self._counters = Counters()
         self._book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
-        self._gate = Gate(settings.max_peers, settings.max_connections_per_ip, settings.exempt_loopback)
-        self._host = Host(self.node_id, Upgrader(keys), self._gate, self, now_ms)
+        gate = Gate(_gate_limits(settings))
+        self._bans = Bans(gate.is_exempt)
+        self._host = Host(self.node_id, Upgrader(keys), gate, self._bans, self, now_ms)
         router = Router(
             RouterLimits(
                 max_peers=settings.max_peers,
@@ -162,7 +166,7 @@ class Node:
             log.warning("address not usable", error=str(error))
 
     def _ban(self, message: Ban) -> None:
-        self._gate.ban(message.node_id, now_ms() + message.seconds * 1000)
+        self._bans.peers.set(message.node_id, BanTerm(now_ms() + message.seconds * 1000, 1))
         if message.seconds and (connection := self._host.connections.get(message.node_id)) is not None:
             connection.close("banned")
 
@@ -235,8 +239,10 @@ class Node:
 
     async def _dial_peers(self) -> None:
         while True:
-            barred = set(self._gate.banned(now_ms())) | {self.node_id}
-            for address in self._book.due(now_ms(), self._host.connections, barred, self._settings.target_peers):
+            barred = {self.node_id, *self._bans.peers.banned(now_ms())}
+            connections = self._host.connections
+            dialled = sum(connection.outbound for connection in connections.values())
+            for address in self._book.due(now_ms(), connections, barred, self._settings.target_peers, dialled):
                 self._nursery.start_soon(self._dial, address)
             await trio.sleep(DIAL_TICK_S)
 
@@ -250,7 +256,7 @@ class Node:
             self._book.failed(address.node_id, now_ms(), _jitter())
         else:
             self._counters.add("dials", "ok")
-            self._book.succeeded(address.node_id)
+            self._book.succeeded(address)
 
     async def _beat(self) -> None:
         while True:
@@ -262,6 +268,15 @@ class Node:
             gauges = [("peers", "", len(self._host.connections)), *self._mesh.gauges()]
             self._link.send(self._counters.drain(gauges))
             await trio.sleep(self._settings.stats_interval_ms / 1000)
+
+
+def _gate_limits(settings: Settings) -> GateLimits:
+    return GateLimits(
+        max_peers=settings.max_peers,
+        max_per_host=settings.max_connections_per_ip,
+        max_per_subnet=settings.max_connections_per_subnet,
+        exempt_loopback=settings.exempt_loopback,
+    )
 
 
 def _with_node_id(text: str) -> Address:

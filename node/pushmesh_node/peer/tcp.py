@@ -18,6 +18,7 @@ class TcpConnection(IRawConnection):
 
     def __init__(self, stream: trio.SocketStream, outbound: bool) -> None:
         self.is_initiator = outbound
+        self.received_bytes = 0
         self._stream = stream
         self._buffer = bytearray()
         peer = stream.socket.getpeername()
@@ -47,9 +48,11 @@ class TcpConnection(IRawConnection):
 
     async def _receive(self, max_bytes: int) -> bytes:
         try:
-            return bytes(await self._stream.receive_some(max_bytes))
+            data = bytes(await self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError("the connection broke", transport="tcp") from error
+        self.received_bytes += len(data)
+        return data
 
     async def write(self, data: bytes) -> None:
         """Raises ConnectionClosedError; one task at a time."""

@@ -1,15 +1,8 @@
 import pytest
 
-from pushmesh_node.peer.address import (
-    Address,
-    address_of,
-    from_wire,
-    is_ip,
-    is_loopback,
-    parse_address,
-    to_wire,
-)
+from pushmesh_node.peer.address import from_wire, parse_address, to_wire
 from pushmesh_node.peer.errors import AddressError
+from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identity import peer_id_of
 
 NODE = bytes(range(32))
@@ -62,14 +55,3 @@ def test_addresses_survive_their_binary_form_without_the_peer() -> None:
 def test_binary_nonsense_and_other_transports_are_refused(data: bytes) -> None:
     with pytest.raises(AddressError):
         from_wire(data)
-
-
-def test_sockets_ends_become_addresses() -> None:
-    assert address_of("127.0.0.1", 1) == Address("ip4", "127.0.0.1", 1)
-    assert address_of("fe80::1%eth0", 1, NODE) == Address("ip6", "fe80::1", 1, NODE)
-
-
-def test_loopback_is_told_from_the_rest() -> None:
-    assert is_loopback("127.9.9.9") and is_loopback("::1")
-    assert not is_loopback("10.0.0.1") and not is_loopback("localhost")
-    assert is_ip("::1", 6) and not is_ip("::1", 4) and not is_ip("x", 4)

@@ -1,11 +1,13 @@
 import pytest
 import trio
 
-from pushmesh_node.peer.address import Address, parse_address
+from pushmesh_node.peer.address import parse_address
+from pushmesh_node.peer.bans import HOST_FAULTS, Ban
 from pushmesh_node.peer.connection import Connection
 from pushmesh_node.peer.errors import AddressError, PeerError
-from pushmesh_node.peer.limits import Gate
-from support.trio_hosts import attacker, connect, echo, hosts, open_raw, run_host
+from pushmesh_node.peer.hosts import Address
+from pushmesh_node.peer.limits import GateLimits
+from support.trio_hosts import attacker, connect, echo, hosts, now_ms, open_raw, run_host
 
 
 def test_both_ends_know_a_connection_from_its_begin_to_its_end() -> None:
@@ -30,7 +32,6 @@ def test_both_ends_know_a_connection_from_its_begin_to_its_end() -> None:
         b"\x13/multistream/1.0.0\n\x07/noise\n" + b"\x00\x20" + b"n" * 32,
         b"\x13/multistream/1.0.0\n\x07/noise\n" + b"\xff\xff" + b"n" * 70_000,
         b"\x13/multistream/1.0.0\n\x03\xff\xfe\n",
-        b"",
     ],
 )
 def test_garbage_on_the_port_is_refused_and_harms_nobody(garbage: bytes) -> None:
@@ -43,6 +44,49 @@ def test_garbage_on_the_port_is_refused_and_harms_nobody(garbage: bytes) -> None
             stream = await (await connect(b, a)).open("/echo")
             await stream.write(b"x")
             assert await stream.read() == b"x"
+
+    trio.run(main)
+
+
+def test_who_only_looks_whether_somebody_listens_is_at_no_fault() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            a = await run_host(nursery, 1, limits=GateLimits(exempt_loopback=False, arrivals_at_once=99))
+            for n in range(HOST_FAULTS + 1):
+                (await open_raw(a.address)).abort()
+                await a.watching.until(lambda n=n: a.watching.refusals == ["probe"] * (n + 1))  # type: ignore[misc]  # binds n
+            assert not a.bans.refuses("127.0.0.1", now_ms())
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_a_host_that_sends_garbage_again_and_again_is_not_let_in_any_more() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            a = await run_host(nursery, 1, limits=GateLimits(exempt_loopback=False, arrivals_at_once=99))
+            for n in range(HOST_FAULTS):
+                raw = await open_raw(a.address)
+                await raw.write(b"\xff" * 99)
+                await a.watching.until(lambda n=n: len(a.watching.refusals) > n)  # type: ignore[misc]  # binds n
+                raw.abort()
+            raw = await open_raw(a.address)
+            assert await raw.read(1) == b"" and a.watching.refusals == ["handshake"] * HOST_FAULTS + ["banned-host"]
+            raw.abort()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_silent_connections_of_one_host_take_few_places() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            a = await run_host(nursery, 1, limits=GateLimits(exempt_loopback=False, handshakes_per_host=2))
+            silent = [await open_raw(a.address) for _ in range(3)]
+            await a.watching.until(lambda: a.watching.refusals == ["too-many-handshakes"])
+            for raw in silent:
+                raw.abort()
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 
@@ -83,10 +127,9 @@ def test_dials_that_cross_leave_one_connection_and_it_is_the_same_at_both_ends()
 def test_a_banned_peer_is_refused() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            gate = Gate(64, 8, True)
-            a = await run_host(nursery, 1, gate=gate)
+            a = await run_host(nursery, 1)
             b = await run_host(nursery, 2)
-            gate.ban(b.node_id, 10**15)
+            a.bans.peers.set(b.node_id, Ban(10**15, 1))
             await b.host.dial(a.address, 5)
             await a.watching.until(lambda: a.watching.refusals == ["banned"])
             await b.watching.until(lambda: bool(b.watching.went))
@@ -99,7 +142,7 @@ def test_a_banned_peer_is_refused() -> None:
 def test_one_peer_too_many_is_refused_before_its_handshake() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            a = await run_host(nursery, 1, gate=Gate(1, 8, True))
+            a = await run_host(nursery, 1, limits=GateLimits(max_peers=1))
             async with attacker(a.address):
                 await a.watching.until(lambda: bool(a.watching.came))
                 raw = await open_raw(a.address)
@@ -115,7 +158,7 @@ def test_one_peer_too_many_is_refused_before_its_handshake() -> None:
 def test_places_are_given_back() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            a = await run_host(nursery, 1, gate=Gate(1, 8, True))
+            a = await run_host(nursery, 1, limits=GateLimits(max_peers=1))
             for n in range(3):
                 async with attacker(a.address):
                     await a.watching.until(lambda n=n: len(a.watching.came) == n + 1)  # type: ignore[misc]  # binds n

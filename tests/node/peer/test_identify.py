@@ -4,9 +4,10 @@ from hypothesis import given, strategies as st
 from libp2p.identity.identify.identify import parse_identify_response
 
 from pushmesh_node.gossip.framing import frame
-from pushmesh_node.peer.address import Address, parse_address
+from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.connection import Connection, Identity
 from pushmesh_node.peer.errors import PeerError
+from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identify import IDENTIFY, MAX_ADDRESSES, answer_identify, ask_identity, describe, read_identity
 from pushmesh_node.peer.identity import key_pair_from
 from pushmesh_node.peer.muxer import Stream

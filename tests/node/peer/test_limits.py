@@ -1,44 +1,99 @@
 from hypothesis import given, strategies as st
 
-from pushmesh_node.peer.limits import CROSSING_MS, MAX_BANS, Gate, keeps_old
+from pushmesh_node.peer.limits import CROSSING_MS, MAX_RATED_HOSTS, Gate, GateLimits, keeps_old
 
 LOW, HIGH = b"a" * 32, b"b" * 32
 
 
+def a_gate(
+    max_peers: int = 99,
+    per_host: int = 99,
+    per_subnet: int = 99,
+    handshakes: int = 99,
+    at_once: int = 99,
+    exempt: bool = True,
+) -> Gate:
+    return Gate(GateLimits(max_peers, per_host, per_subnet, exempt, handshakes, 60, at_once))
+
+
 def test_inbound_peers_leave_a_quarter_of_the_room_to_outbound_ones() -> None:
-    gate = Gate(max_peers=4, max_per_host=9, exempt_loopback=False)
-    assert [gate.enter(f"10.0.0.{n}", outbound=False) for n in range(4)] == [None, None, None, "too-many-peers"]
-    assert [gate.enter("10.0.1.1", outbound=True), gate.enter("10.0.1.2", outbound=True)] == [None, "too-many-peers"]
+    gate = a_gate(max_peers=4)
+    assert [gate.enter(f"10.0.{n}.1", False, 0) for n in range(4)] == [None, None, None, "too-many-peers"]
+    assert [gate.enter("10.1.1.1", True, 0), gate.enter("10.1.2.1", True, 0)] == [None, "too-many-peers"]
 
 
 def test_one_host_takes_only_so_many_places_until_one_leaves() -> None:
-    gate = Gate(max_peers=99, max_per_host=2, exempt_loopback=True)
-    assert [gate.enter("10.0.0.1", False) for _ in range(3)] == [None, None, "too-many-of-one-host"]
+    gate = a_gate(per_host=2)
+    assert [gate.enter("10.0.0.1", False, 0) for _ in range(3)] == [None, None, "too-many-of-one-host"]
     gate.leave("10.0.0.1")
-    assert gate.enter("10.0.0.1", False) is None
+    assert gate.enter("10.0.0.1", False, 0) is None
+
+
+def test_the_addresses_of_one_ipv6_customer_are_one_host() -> None:
+    gate = a_gate(per_host=1)
+    assert gate.enter("2001:db8:1:2::1", False, 0) is None
+    assert gate.enter("2001:db8:1:2::2", False, 0) == "too-many-of-one-host"
+    assert gate.enter("2001:db8:1:3::1", False, 0) is None
+
+
+def test_one_subnet_takes_only_so_many_places_whoever_dials() -> None:
+    gate = a_gate(per_subnet=2)
+    assert [gate.enter(f"10.0.0.{n}", n == 0, 0) for n in range(3)] == [None, None, "too-many-of-one-subnet"]
+    assert gate.enter("10.0.0.9", True, 0) == "too-many-of-one-subnet" and gate.enter("10.0.1.1", True, 0) is None
+    gate.leave("10.0.0.0")
+    assert gate.enter("10.0.0.9", True, 0) is None
 
 
 def test_loopback_is_exempt_only_if_configured() -> None:
     for exempt, expected in ((True, None), (False, "too-many-of-one-host")):
-        gate = Gate(max_peers=99, max_per_host=1, exempt_loopback=exempt)
-        gate.enter("127.0.0.1", False)
-        assert gate.enter("127.0.0.1", False) == expected
+        gate = a_gate(per_host=1, per_subnet=1, handshakes=1, at_once=1, exempt=exempt)
+        gate.enter("127.0.0.1", False, 0)
+        assert gate.enter("127.0.0.1", False, 0) == expected
+        assert gate.is_exempt("127.0.0.1") is exempt and not gate.is_exempt("10.0.0.1")
 
 
-def test_a_ban_ends_by_itself_or_is_lifted() -> None:
-    gate = Gate(9, 9, True)
-    gate.ban(LOW, 100)
-    gate.ban(HIGH, 200)
-    assert gate.is_banned(LOW, 99) and list(gate.banned(150)) == [HIGH] and not gate.is_banned(LOW, 150)
-    gate.ban(HIGH, 0)
-    assert not gate.is_banned(HIGH, 150)
+def test_one_host_has_only_so_many_handshakes_under_way() -> None:
+    gate = a_gate(handshakes=2)
+    assert [gate.enter("10.0.0.1", False, 0) for _ in range(3)] == [None, None, "too-many-handshakes"]
+    assert gate.enter("10.0.0.1", True, 0) is None  # a dial is this node's own choice
+    gate.shaken("10.0.0.1")
+    assert gate.enter("10.0.0.1", False, 0) is None
 
 
-def test_bans_are_bounded() -> None:
-    gate = Gate(9, 9, True)
-    for n in range(MAX_BANS + 1):
-        gate.ban(n.to_bytes(32, "big"), 1_000 + n)
-    assert not gate.is_banned(bytes(32), 0) and len(list(gate.banned(0))) == MAX_BANS
+def test_one_host_arrives_only_so_often() -> None:
+    gate = a_gate(at_once=2)
+    answers = []
+    for now_ms in (0, 0, 0, 999, 1_000, 1_000, 60_000, 60_000, 60_000):
+        answers.append(gate.enter("10.0.0.1", False, now_ms))
+        if answers[-1] is None:
+            gate.shaken("10.0.0.1")
+            gate.leave("10.0.0.1")
+    late = "too-many-arrivals"
+    assert answers == [None, None, late, late, None, late, None, None, late]
+
+
+def test_the_memory_of_arrivals_is_bounded() -> None:
+    gate = a_gate(at_once=1)
+    for n in range(MAX_RATED_HOSTS + 1):
+        host = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
+        assert gate.enter(host, False, 0) is None
+        gate.leave(host)
+    assert gate.enter("10.0.0.1", False, 0) == "too-many-arrivals"
+    assert gate.enter("10.0.0.0", False, 0) is None  # the one that was forgotten
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=40))
+def test_whoever_left_takes_no_room(visits: list[tuple[int, bool]]) -> None:
+    gate = a_gate(max_peers=4, per_host=2, per_subnet=3)
+    inside = []
+    for n, outbound in visits:
+        if gate.enter(f"10.0.0.{n}", outbound, 0) is None:
+            inside.append((f"10.0.0.{n}", outbound))
+    for host, outbound in inside:
+        if not outbound:
+            gate.shaken(host)
+        gate.leave(host)
+    assert [gate.enter("10.0.0.1", True, 0) for _ in range(3)] == [None, None, "too-many-of-one-host"]
 
 
 @given(st.booleans(), st.integers(0, CROSSING_MS))

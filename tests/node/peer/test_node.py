@@ -8,8 +8,9 @@ import trio
 
 from pushmesh_node.gossip.inspection import Inspection
 from pushmesh_node.ipc import Allowances, Ban, Dial, IpcError, Peer, Ready, Stats, Stop, Up, up_decoder
-from pushmesh_node.peer.address import Address, parse_address
+from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import AddressError
+from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identify import ask_identity
 from pushmesh_node.peer.main_link import MainLink
 from pushmesh_node.peer.node import Node
