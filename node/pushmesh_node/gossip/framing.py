@@ -20,27 +20,28 @@ class RpcSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The bodies that became complete, in order. Raises RpcError on an oversize or malformed length."""
-        self._rest += data
-        if len(self._rest) < self._needed:
-            return []
-        held = bytes(self._rest)
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return []
+            data = bytes(self._rest)
         bodies: list[bytes] = []
         at = 0
-        while at < len(held) and not _length_is_cut(held, at):
-            length, body = decode_varint(held, at)
+        while at < len(data) and not _length_is_cut(data, at):
+            length, body = decode_varint(data, at)
             if length > MAX_RPC_BYTES:
                 raise RpcError(f"an RPC of {length} bytes is over the limit of {MAX_RPC_BYTES}")
-            if body + length > len(held):
+            if body + length > len(data):
                 self._needed = body + length - at
                 break
-            bodies.append(held[body : body + length])
+            bodies.append(data[body : body + length])
             at = body + length
         else:
-            self._needed = len(held) - at + 1
-        del self._rest[:at]
+            self._needed = len(data) - at + 1
+        self._rest = bytearray(data[at:])
         return bodies
 
 
-def _length_is_cut(held: bytes, at: int) -> bool:
-    head = held[at : at + _MAX_LENGTH_BYTES]
+def _length_is_cut(data: bytes, at: int) -> bool:
+    head = data[at : at + _MAX_LENGTH_BYTES]
     return len(head) < _MAX_LENGTH_BYTES and all(byte >= 0x80 for byte in head)

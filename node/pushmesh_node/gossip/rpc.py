@@ -9,6 +9,7 @@ MAX_SUBSCRIPTIONS: Final = 256
 MAX_MESSAGES: Final = 4_096
 MAX_CONTROL_ENTRIES: Final = 512  # of each kind
 MAX_MESSAGE_IDS: Final = 10_000  # in one RPC, over all entries
+MAX_FIELDS: Final = 65_536  # of protobuf in one RPC, at all depths
 MAX_TOPIC_BYTES: Final = 256
 MAX_MESSAGE_ID_BYTES: Final = 128  # foreign peers may use other ids
 MAX_EXCHANGED_PEERS: Final = 64

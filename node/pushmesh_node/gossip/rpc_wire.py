@@ -3,13 +3,13 @@
 One canonical encoding goes out; unknown fields that come in are skipped, as protobuf asks. It never judges a message.
 """
 
-from collections.abc import Callable
 from typing import TypeVar
 
-from .protobuf import bytes_field, fields, number_field
+from .protobuf import FieldLimit, bytes_field, bytes_head, fields, number_field
 from .rpc import (
     MAX_CONTROL_ENTRIES,
     MAX_EXCHANGED_PEERS,
+    MAX_FIELDS,
     MAX_MESSAGE_ID_BYTES,
     MAX_MESSAGE_IDS,
     MAX_MESSAGES,
@@ -27,6 +27,13 @@ from .rpc import (
 )
 
 # --- Encoding -------------------------------------------------------------------------------------------------------
+
+
+def _message_parts(message: Message) -> tuple[bytes, ...]:
+    """To be joined once: the data is large, and copies of it are what encoding costs."""
+    topic = bytes_field(4, message.topic.encode())
+    head = bytes_head(2, len(message.data))
+    return bytes_head(2, len(head) + len(message.data) + len(topic)), head, message.data, topic
 
 
 def _encode_prune(prune: Prune) -> bytes:
@@ -56,10 +63,7 @@ def encode(rpc: Rpc) -> bytes:
         bytes_field(1, number_field(1, int(sub.subscribe)) + bytes_field(2, sub.topic.encode()))
         for sub in rpc.subscriptions
     ]
-    parts += [
-        bytes_field(2, bytes_field(2, message.data) + bytes_field(4, message.topic.encode()))
-        for message in rpc.messages
-    ]
+    parts += [part for message in rpc.messages for part in _message_parts(message)]
     control = _encode_control(rpc)
     if control:
         parts.append(bytes_field(3, control))
@@ -97,118 +101,129 @@ def _add(into: list[T], one: T, limit: int) -> None:
     into.append(one)
 
 
-def _decode_subscription(data: bytes) -> Subscription:
-    subscribe, topic = False, ""
-    for number, value in fields(data):
-        if number == 1:
-            subscribe = _integer(value) != 0
-        elif number == 2:
-            topic = _topic(value)
-    return Subscription(subscribe, topic)
-
-
-def _decode_message(data: bytes) -> Message:
-    topic, body, signed = "", b"", False
-    for number, value in fields(data):
-        if number == 2:
-            body = _bytes(value, MAX_RPC_BYTES)
-        elif number == 4:
-            topic = _topic(value)
-        elif number in (1, 3, 5, 6):
-            _bytes(value, MAX_RPC_BYTES)
-            signed = True
-    return Message(topic, body, signed)
-
-
-def _decode_prune(data: bytes) -> Prune:
-    topic, backoff_s = "", 0
-    peers: list[ExchangedPeer] = []
-    for number, value in fields(data):
-        if number == 1:
-            topic = _topic(value)
-        elif number == 2:
-            _add(peers, _decode_exchanged(_bytes(value, MAX_RPC_BYTES)), MAX_EXCHANGED_PEERS)
-        elif number == 3:
-            backoff_s = _integer(value)
-    return Prune(topic, tuple(peers), backoff_s)
-
-
-def _decode_exchanged(data: bytes) -> ExchangedPeer:
-    peer_id = record = b""
-    for number, value in fields(data):
-        if number == 1:
-            peer_id = _bytes(value, MAX_MESSAGE_ID_BYTES)
-        elif number == 2:
-            record = _bytes(value, MAX_RPC_BYTES)
-    return ExchangedPeer(peer_id, record)
-
-
-def _decode_graft(data: bytes) -> Graft:
-    topic = ""
-    for number, value in fields(data):
-        if number == 1:
-            topic = _topic(value)
-    return Graft(topic)
-
-
-class _Control:
-    """Collects the control part; ids are counted over the whole RPC."""
+class _Reader:
+    """Reads one RPC. Its fields and its message ids are counted over all parts, however they are nested."""
 
     def __init__(self) -> None:
+        self.subscriptions: list[Subscription] = []
+        self.messages: list[Message] = []
         self.ihave: list[IHave] = []
         self.iwant: list[bytes] = []
         self.graft: list[Graft] = []
         self.prune: list[Prune] = []
         self.idontwant: list[bytes] = []
+        self._fields = FieldLimit(MAX_FIELDS)
         self._ids_left = MAX_MESSAGE_IDS
 
-    def take(self, data: bytes) -> None:
-        kinds: dict[int, Callable[[bytes], None]] = {
-            1: lambda body: _add(self.ihave, self._ihave(body), MAX_CONTROL_ENTRIES),
-            2: lambda body: self.iwant.extend(self._ids(body, 1)),
-            3: lambda body: _add(self.graft, _decode_graft(body), MAX_CONTROL_ENTRIES),
-            4: lambda body: _add(self.prune, _decode_prune(body), MAX_CONTROL_ENTRIES),
-            5: lambda body: self.idontwant.extend(self._ids(body, 1)),
-        }
-        for number, value in fields(data):
-            if number in kinds:
-                kinds[number](_bytes(value, MAX_RPC_BYTES))
+    def read(self, data: bytes) -> None:
+        for number, value in fields(data, self._fields):
+            if number == 2:
+                _add(self.messages, self._message(_bytes(value, MAX_RPC_BYTES)), MAX_MESSAGES)
+            elif number == 3:
+                self._control(_bytes(value, MAX_RPC_BYTES))
+            elif number == 1:
+                _add(self.subscriptions, self._subscription(_bytes(value, MAX_RPC_BYTES)), MAX_SUBSCRIPTIONS)
 
-    def _ihave(self, data: bytes) -> IHave:
-        topic = ""
-        for number, value in fields(data):
+    def _subscription(self, data: bytes) -> Subscription:
+        subscribe, topic = False, ""
+        for number, value in fields(data, self._fields):
             if number == 1:
+                subscribe = _integer(value) != 0
+            elif number == 2:
                 topic = _topic(value)
-        return IHave(topic, tuple(self._ids(data, 2)))
+        return Subscription(subscribe, topic)
 
-    def _ids(self, data: bytes, field: int) -> list[bytes]:
-        ids = [_bytes(value, MAX_MESSAGE_ID_BYTES) for number, value in fields(data) if number == field]
+    def _message(self, data: bytes) -> Message:
+        topic, body, signed = "", b"", False
+        for number, value in fields(data, self._fields):
+            if number == 2:
+                body = _bytes(value, MAX_RPC_BYTES)
+            elif number == 4:
+                topic = _topic(value)
+            elif number in (1, 3, 5, 6):
+                _bytes(value, MAX_RPC_BYTES)
+                signed = True
+        return Message(topic, body, signed)
+
+    def _control(self, data: bytes) -> None:
+        for number, value in fields(data, self._fields):
+            if not 1 <= number <= 5:
+                continue
+            body = _bytes(value, MAX_RPC_BYTES)
+            match number:
+                case 1:
+                    _add(self.ihave, self._have(body), MAX_CONTROL_ENTRIES)
+                case 2:
+                    self.iwant += self._ids(body)
+                case 3:
+                    _add(self.graft, self._graft(body), MAX_CONTROL_ENTRIES)
+                case 4:
+                    _add(self.prune, self._prune(body), MAX_CONTROL_ENTRIES)
+                case 5:
+                    self.idontwant += self._ids(body)
+
+    def _have(self, data: bytes) -> IHave:
+        topic = ""
+        ids: list[bytes] = []
+        for number, value in fields(data, self._fields):
+            if number == 2:
+                ids.append(_bytes(value, MAX_MESSAGE_ID_BYTES))
+            elif number == 1:
+                topic = _topic(value)
+        return IHave(topic, tuple(self._counted(ids)))
+
+    def _ids(self, data: bytes) -> list[bytes]:
+        return self._counted(
+            [_bytes(value, MAX_MESSAGE_ID_BYTES) for number, value in fields(data, self._fields) if number == 1]
+        )
+
+    def _counted(self, ids: list[bytes]) -> list[bytes]:
         self._ids_left -= len(ids)
         if self._ids_left < 0:
             raise RpcError(f"an RPC holds more than {MAX_MESSAGE_IDS} message ids")
         return ids
+
+    def _graft(self, data: bytes) -> Graft:
+        topic = ""
+        for number, value in fields(data, self._fields):
+            if number == 1:
+                topic = _topic(value)
+        return Graft(topic)
+
+    def _prune(self, data: bytes) -> Prune:
+        topic, backoff_s = "", 0
+        peers: list[ExchangedPeer] = []
+        for number, value in fields(data, self._fields):
+            if number == 1:
+                topic = _topic(value)
+            elif number == 2:
+                _add(peers, self._exchanged(_bytes(value, MAX_RPC_BYTES)), MAX_EXCHANGED_PEERS)
+            elif number == 3:
+                backoff_s = _integer(value)
+        return Prune(topic, tuple(peers), backoff_s)
+
+    def _exchanged(self, data: bytes) -> ExchangedPeer:
+        peer_id = record = b""
+        for number, value in fields(data, self._fields):
+            if number == 1:
+                peer_id = _bytes(value, MAX_MESSAGE_ID_BYTES)
+            elif number == 2:
+                record = _bytes(value, MAX_RPC_BYTES)
+        return ExchangedPeer(peer_id, record)
 
 
 def decode(data: bytes) -> Rpc:
     """Raises RpcError for anything that is no RPC within the limits."""
     if len(data) > MAX_RPC_BYTES:
         raise RpcError(f"an RPC of {len(data)} bytes is over the limit of {MAX_RPC_BYTES}")
-    subscriptions: list[Subscription] = []
-    messages: list[Message] = []
-    control = _Control()
-    for number, value in fields(data):
-        if number == 1:
-            _add(subscriptions, _decode_subscription(_bytes(value, MAX_RPC_BYTES)), MAX_SUBSCRIPTIONS)
-        elif number == 2:
-            _add(messages, _decode_message(_bytes(value, MAX_RPC_BYTES)), MAX_MESSAGES)
-        elif number == 3:
-            control.take(_bytes(value, MAX_RPC_BYTES))
+    reader = _Reader()
+    reader.read(data)
     return Rpc(
-        tuple(subscriptions),
-        tuple(messages),
-        tuple(control.ihave),
-        tuple(control.iwant),
-        tuple(control.graft),
-        tuple(control.prune),
-        tuple(control.idontwant),
+        tuple(reader.subscriptions),
+        tuple(reader.messages),
+        tuple(reader.ihave),
+        tuple(reader.iwant),
+        tuple(reader.graft),
+        tuple(reader.prune),
+        tuple(reader.idontwant),
     )

@@ -1,7 +1,15 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from pushmesh_node.gossip.protobuf import bytes_field, decode_varint, encode_varint, fields, number_field
+from pushmesh_node.gossip.protobuf import (
+    FieldLimit,
+    bytes_field,
+    bytes_head,
+    decode_varint,
+    encode_varint,
+    fields,
+    number_field,
+)
 from pushmesh_node.gossip.rpc import RpcError
 
 
@@ -38,3 +46,25 @@ def test_any_bytes_give_fields_or_an_rpc_error(data: bytes) -> None:
         assert all(number > 0 for number, _ in fields(data))
     except RpcError:
         pass
+
+
+@given(st.integers(1, 15), st.binary(max_size=300))
+def test_a_head_and_its_bytes_are_a_field(number: int, data: bytes) -> None:
+    assert bytes_head(number, len(data)) + data == bytes_field(number, data)
+
+
+def test_fields_of_a_message_and_of_those_in_it_count_together() -> None:
+    inner = number_field(1, 7) * 2
+    limit = FieldLimit(3)
+    for _number, value in fields(bytes_field(2, inner), limit):
+        assert isinstance(value, bytes) and list(fields(value, limit)) == [(1, 7), (1, 7)]
+    with pytest.raises(RpcError, match="too many fields"):
+        list(fields(b"\x08\x01", limit))
+
+
+def test_fields_beyond_the_limit_are_not_read() -> None:
+    seen = []
+    with pytest.raises(RpcError, match="too many fields"):
+        for field in fields(number_field(1, 7) * 4, FieldLimit(3)):
+            seen.append(field)
+    assert seen == [(1, 7)] * 3

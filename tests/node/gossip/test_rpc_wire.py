@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given, strategies as st
 from libp2p.pubsub.pb import rpc_pb2
 
+from pushmesh_node.gossip.protobuf import bytes_field
 from pushmesh_node.gossip.rpc import (
+    MAX_FIELDS,
     MAX_MESSAGE_IDS,
     MAX_RPC_BYTES,
     MAX_SUBSCRIPTIONS,
@@ -117,6 +119,52 @@ def test_malformed_bytes_are_an_rpc_error(data: bytes) -> None:
 def test_what_is_over_a_limit_is_an_rpc_error(rpc: Rpc) -> None:
     with pytest.raises(RpcError):
         decode(encode(rpc))
+
+
+def many(field: bytes, *around: int) -> bytes:
+    """An RPC as large as allowed, full of one field, within messages of these numbers, innermost first."""
+    body = field * ((MAX_RPC_BYTES - 32) // len(field))
+    for number in around:
+        body = bytes_field(number, body)
+    return body
+
+
+LONG_NUMBER = b"\x78" + b"\xff" * 9 + b"\x01"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        many(b"\x78\x05"),
+        many(b"\x7a\x00"),
+        many(LONG_NUMBER),
+        many(b"\xf8" + b"\x80" * 8 + b"\x00\x01"),
+        many(b"\x1a\x00"),
+        many(b"\x12\x00", 3),
+        many(b"\x08\x01", 1),
+        many(b"\x12\x00", 2),
+        many(b"\x22\x00", 2),
+        many(b"\x0a\x00", 1, 3),
+        many(b"\x12\x00", 1, 3),
+        many(b"\x0a\x00", 2, 3),
+        many(b"\x0a\x00", 3, 3),
+        many(b"\x18\x01", 4, 3),
+        many(b"\x0a\x00", 2, 4, 3),
+        many(bytes_field(2, b"\x78\x05" * 500)),
+        many(bytes_field(3, bytes_field(4, LONG_NUMBER * 200))),
+    ],
+)
+def test_what_is_dear_to_read_is_refused_before_it_is_read(data: bytes) -> None:
+    assert len(data) <= MAX_RPC_BYTES
+    with pytest.raises(RpcError, match="too many fields"):
+        decode(data)
+
+
+def test_fields_are_counted_over_all_parts_of_an_rpc() -> None:
+    part = bytes_field(3, b"\x7a\x00" * (MAX_FIELDS // 4 - 1))
+    assert decode(part * 4) == Rpc()
+    with pytest.raises(RpcError, match="too many fields"):
+        decode(part * 4 + b"\x7a\x00")
 
 
 @given(st.binary(max_size=200))
