@@ -98,6 +98,20 @@ class PeerBook:
             if score_milli is not None:
                 entry.score_milli = score_milli
 
+    def is_unproven(self, node_id: bytes) -> bool:
+        """True for a peer that this node never reached, and that is no bootstrap peer."""
+        return node_id in self._unproven
+
+    def drop_failed(self, among: Collection[bytes]) -> bytes | None:
+        """Forgets the one that failed most, of these unproven ones; None if none of them failed yet."""
+        failed = [each for each in among if each in self._unproven and self._entries[each].failures]
+        worst = max(failed, key=lambda each: self._entries[each].failures, default=None)
+        if worst is None or self._entries[worst].dialling:
+            return None
+        del self._entries[worst]
+        self._unproven.discard(worst)
+        return worst
+
     def addresses(self, node_id: bytes) -> list[Address]:
         """The best first; [] for a peer that is not in the book."""
         entry = self._entries.get(node_id)

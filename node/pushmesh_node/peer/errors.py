@@ -26,3 +26,7 @@ class UpgradeError(PeerError):
 
 class StreamBroken(PeerError):
     """The stream carries nothing any more, in either direction."""
+
+
+class SourceError(Exception):
+    """A source of addresses did not answer: the world's fault, tried again later. The text is for the log."""

@@ -200,3 +200,18 @@ def test_what_is_worth_keeping_is_remembered_in_another_life() -> None:
         again.remember(peer)
     assert again.entries() == kept
     assert book.entries(limit=0) == []
+
+
+def test_hearsay_that_failed_most_makes_room_and_what_was_not_tried_stays() -> None:
+    book = a_book()
+    ids = [an_address(n).node_id or b"" for n in range(4)]
+    for n in range(4):
+        book.hear([an_address(n)])
+    assert book.drop_failed(ids) is None
+    for n, failures in ((1, 1), (2, 3), (3, 2)):
+        for _ in range(failures):
+            book.failed(ids[n], 0, jitter=1.0)
+    book.succeeded(an_address(2))
+    assert [book.is_unproven(node_id) for node_id in ids] == [True, True, False, True]
+    assert [book.drop_failed(ids) for _ in range(3)] == [ids[3], ids[1], None]
+    assert [bool(book.addresses(node_id)) for node_id in ids] == [True, False, True, False]
