@@ -32,6 +32,7 @@ from ..storage.store import Store
 from .bridging import build_bridges, read_bridges, run_bridges
 from .clock import now_ms
 from .directory import Directory
+from .gossip_process import COMMAND
 from .keys import load_key
 from .node import Node
 
@@ -44,8 +45,15 @@ SWITCH_INTERVAL_S = 50e-6
 commit takes the lock some ten times."""
 
 
-async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.Event | None = None) -> None:
-    """Run a node until SIGTERM, SIGINT or `stop`. Calls `ready` once it listens.
+async def run_node(
+    config: Config,
+    *,
+    ready: Ready | None = None,
+    stop: asyncio.Event | None = None,
+    gossip_command: Sequence[str] = COMMAND,
+) -> None:
+    """Run a node until SIGTERM, SIGINT or `stop`. Calls `ready` once it listens. The laboratory alone starts the gossip
+    process by another command.
 
     Raises ConfigError with one sentence for what only an operator can mend."""
     stop = asyncio.Event() if stop is None else stop
@@ -59,7 +67,7 @@ async def run_node(config: Config, *, ready: Ready | None = None, stop: asyncio.
         metrics = Metrics()
         store = await _open_store(config)
         stack.push_async_callback(store.close)
-        node = Node(config, network, seed, store, metrics)
+        node = Node(config, network, seed, store, metrics, gossip_command)
         stack.push_async_callback(node.close)
         await node.restore()
         running = asyncio.create_task(node.run(), name="node")

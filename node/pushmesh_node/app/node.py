@@ -36,7 +36,7 @@ from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
 from .clock import now_ms
 from .driver import Driver
 from .gossip_link import GossipLink
-from .gossip_process import GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
+from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .offers import entry_of
@@ -66,7 +66,15 @@ class Node:
     """Obeys `Hands`. Then `restore`, `run`, and at the end `close`. `connections` tells open ones by transport,
     `bridges` the state of each bridge."""
 
-    def __init__(self, config: Config, network: Network, seed: bytes, store: Store, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        config: Config,
+        network: Network,
+        seed: bytes,
+        store: Store,
+        metrics: Metrics,
+        gossip_command: Sequence[str] = COMMAND,
+    ) -> None:
         self.config = config
         self.network = network
         self.node_id = NodeId(public_key(seed))
@@ -85,7 +93,10 @@ class Node:
         self.gossip: GossipProcess | None = None
         if config.gossip.enabled:
             self.gossip = GossipProcess(
-                _start(config, network, seed), self._owner(), restart_delay_s=config.gossip.restart_delay_s
+                _start(config, network, seed),
+                self._owner(),
+                command=gossip_command,
+                restart_delay_s=config.gossip.restart_delay_s,
             )
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False

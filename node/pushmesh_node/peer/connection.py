@@ -2,17 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import structlog
 import trio
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
-from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
 from .errors import PeerError, StreamBroken
 from .hosts import Address
 from .identity import node_id_of
-from .muxer import BoundedYamux, Stream
+from .muxer import Muxer, Stream
 from .negotiate import answer, propose
 from .tcp import TcpConnection
 
@@ -38,7 +37,7 @@ Handler = Callable[["Connection", str, Stream], Awaitable[None]]
 class Connection:
     """Made of an upgraded socket; `run` owns every task of it. `close` may be called by anybody at any time."""
 
-    def __init__(self, raw: TcpConnection, muxer: BoundedYamux, outbound: bool, opened_ms: int) -> None:
+    def __init__(self, raw: TcpConnection, muxer: Muxer, outbound: bool, opened_ms: int) -> None:
         self.node_id = node_id_of(muxer.peer_id)
         self.outbound = outbound
         self.opened_ms = opened_ms
@@ -72,10 +71,9 @@ class Connection:
         """A stream that the peer agreed to. Raises PeerError: NegotiationError if it lacks the protocol."""
         with trio.move_on_after(NEGOTIATION_TIMEOUT_S):
             try:
-                muxed = await self._muxer.open_stream()
+                stream = await self._muxer.open()
             except Exception as error:  # libp2p raises unrelated kinds here, all of them mean that the peer is gone
                 raise StreamBroken(f"no stream: {error}") from error
-            stream = Stream(muxed)
             try:
                 await propose(stream, [protocol])
             except PeerError:
@@ -118,7 +116,7 @@ class Connection:
         async with trio.open_nursery() as nursery:
             while True:
                 try:
-                    muxed = await self._muxer.accept_stream()
+                    stream = await self._muxer.accept()
                 except MuxedConnUnavailable:
                     self.close("lost")
                     return
@@ -126,7 +124,7 @@ class Connection:
                     self.close("too-many-streams")
                     return
                 self._inbound_streams += 1
-                nursery.start_soon(self._serve, Stream(cast(YamuxStream, muxed)), handlers)
+                nursery.start_soon(self._serve, stream, handlers)
 
     async def _serve(self, stream: Stream, handlers: Mapping[str, Handler]) -> None:
         """One inbound stream, from negotiation to its end; nothing that happens on it gets any further."""

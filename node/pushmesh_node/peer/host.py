@@ -17,7 +17,7 @@ from .hosts import Address, address_of
 from .identity import peer_id_of
 from .limits import Gate, keeps_old
 from .tcp import TcpConnection
-from .upgrade import Upgrader
+from .upgrade import Upgrades
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 2.0
@@ -47,7 +47,7 @@ class Host:
     def __init__(
         self,
         node_id: bytes,
-        upgrader: Upgrader,
+        upgrader: Upgrades,
         gate: Gate,
         bans: Bans,
         watcher: Watcher,

@@ -8,30 +8,33 @@ from collections.abc import Callable, Sequence
 
 import structlog
 import trio
+from libp2p.crypto.keys import KeyPair
 
 from ..gossip.inspection import Inspector
 from ..ipc import IPC_VERSION, IpcError, Start
 from .errors import AddressError
 from .main_link import MainLink
 from .node import Node
+from .upgrade import Upgrader, Upgrades
 
 START_TIMEOUT_S = 10.0
 
 log = structlog.get_logger()
 
 InspectorBuilder = Callable[[Start], Inspector]
+UpgraderBuilder = Callable[[KeyPair], Upgrades]
 
 
-def main(argv: Sequence[str], build_inspector: InspectorBuilder) -> int:
+def main(argv: Sequence[str], build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder = Upgrader) -> int:
     """`argv` is one path, of the unix socket on which main listens. The exit code; failures are a line on stderr."""
     _configure_logging()
     if len(argv) != 1:
         sys.stderr.write("usage: python -m pushmesh_node.peer SOCKET\n")
         return 2
-    return trio.run(_run, argv[0], build_inspector)
+    return trio.run(_run, argv[0], build_inspector, build_upgrader)
 
 
-async def _run(path: str, build_inspector: InspectorBuilder) -> int:
+async def _run(path: str, build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder) -> int:
     try:
         stream = await trio.open_unix_socket(path)
     except OSError as error:
@@ -41,17 +44,19 @@ async def _run(path: str, build_inspector: InspectorBuilder) -> int:
     code = 1  # also when the end of the socket cancels everything
     try:
         async with trio.open_nursery() as nursery:
-            code = await _serve(link, nursery, build_inspector)
+            code = await _serve(link, nursery, build_inspector, build_upgrader)
             nursery.cancel_scope.cancel()
     except* IpcError as group:
         log.error("main did not speak the protocol", error=str(group.exceptions[0]))
     return code
 
 
-async def _serve(link: MainLink, nursery: trio.Nursery, build_inspector: InspectorBuilder) -> int:
+async def _serve(
+    link: MainLink, nursery: trio.Nursery, build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder
+) -> int:
     try:
         start = await _read_start(link)
-        node = Node(start, build_inspector(start), link, nursery, _wall_ms)
+        node = Node(start, build_inspector(start), link, nursery, _wall_ms, build_upgrader)
         ready = await node.listen()
     except EOFError:
         return 1

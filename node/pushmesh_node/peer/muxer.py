@@ -5,7 +5,7 @@ Uses libp2p's Yamux, whose reader believes any announced length and whose stream
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol, cast
 
 import trio
 from libp2p.abc import ISecureConn
@@ -34,11 +34,44 @@ _BREAKS = (
 )
 
 
+class Muxer(Protocol):
+    """Many streams over one connection to a peer whose identity is known."""
+
+    @property
+    def peer_id(self) -> ID:
+        """Whose key it is."""
+        ...
+
+    async def start(self) -> None:
+        """Until the connection ends."""
+        ...
+
+    async def open(self) -> "Stream":
+        """A new stream; raises whatever the connection breaks with."""
+        ...
+
+    async def accept(self) -> "Stream":
+        """The next stream that the peer opens. Raises MuxedConnUnavailable when the connection ended."""
+        ...
+
+    async def close(self) -> None:
+        """Say good-bye and end it. Idempotent."""
+        ...
+
+
 class BoundedYamux(Yamux):
     """Ends a connection whose peer sends more than its windows allow, or takes a frame in no reasonable time."""
 
     def __init__(self, secured: ISecureConn, peer_id: ID, outbound: bool) -> None:
         super().__init__(secured, peer_id, is_initiator=outbound)
+
+    async def open(self) -> "Stream":
+        """See `Muxer`."""
+        return Stream(await self.open_stream())
+
+    async def accept(self) -> "Stream":
+        """See `Muxer`."""
+        return Stream(cast(YamuxStream, await self.accept_stream()))
 
     async def _read_data_body(self, length: int) -> bytes:
         held = sum(len(buffer) for buffer in self.stream_buffers.values())

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 import trio
+from libp2p.crypto.keys import KeyPair
 
 from ..gossip.events import Scored, Subscribed
 from ..gossip.inspection import Inspector
@@ -51,7 +52,7 @@ from .mesh import GOSSIPSUB, Mesh
 from .muxer import Stream
 from .relay import Relay
 from .stats import Counters
-from .upgrade import Upgrader
+from .upgrade import Upgrader, Upgrades
 
 DIAL_TICK_S: Final = 0.2
 LASTED_MS: Final = 30_000  # a connection this old was a good one
@@ -68,7 +69,13 @@ class Node:
     """One for the process, made from `Start`. Its tasks run in `nursery`."""
 
     def __init__(
-        self, start: Start, inspector: Inspector, link: MainLink, nursery: trio.Nursery, wall_ms: Callable[[], int]
+        self,
+        start: Start,
+        inspector: Inspector,
+        link: MainLink,
+        nursery: trio.Nursery,
+        wall_ms: Callable[[], int],
+        build_upgrader: Callable[[KeyPair], Upgrades] = Upgrader,
     ) -> None:
         settings = start.settings
         keys = key_pair_from(start.node_seed)
@@ -84,7 +91,7 @@ class Node:
         self._book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
         gate = Gate(_gate_limits(settings))
         self._bans = Bans(gate.is_exempt)
-        self._host = Host(self.node_id, Upgrader(keys), gate, self._bans, self, now_ms)
+        self._host = Host(self.node_id, build_upgrader(keys), gate, self._bans, self, now_ms)
         router = Router(
             RouterLimits(
                 max_peers=settings.max_peers,

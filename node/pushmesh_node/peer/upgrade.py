@@ -1,6 +1,6 @@
 """From a TCP connection to a multiplexed one: Noise, then Yamux, nothing else is offered or accepted."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from libp2p.abc import ISecureConn
 from libp2p.crypto.keys import KeyPair
@@ -9,7 +9,7 @@ from libp2p.peer.id import ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
 
 from .errors import UpgradeError
-from .muxer import BoundedYamux
+from .muxer import BoundedYamux, Muxer
 from .negotiate import answer, propose
 from .tcp import TcpConnection
 
@@ -17,13 +17,21 @@ NOISE: Final = "/noise"
 YAMUX: Final = "/yamux/1.0.0"
 
 
+class Upgrades(Protocol):
+    """Makes a socket a connection of many streams to a peer that is known by its key."""
+
+    async def upgrade(self, raw: TcpConnection, expected: ID | None) -> Muxer:
+        """`expected` None means inbound. Raises UpgradeError; the caller sets the deadline and closes `raw`."""
+        ...
+
+
 class Upgrader:
-    """Holds this node's keys. `upgrade` may be called by many tasks."""
+    """Obeys `Upgrades`. Holds this node's keys. `upgrade` may be called by many tasks."""
 
     def __init__(self, keys: KeyPair) -> None:
         self._noise = NoiseTransport(keys, noise_privkey=create_noise_key_pair().private_key)
 
-    async def upgrade(self, raw: TcpConnection, expected: ID | None) -> BoundedYamux:
+    async def upgrade(self, raw: TcpConnection, expected: ID | None) -> Muxer:
         """`expected` None means inbound. Raises UpgradeError; the caller sets the deadline and closes `raw`."""
         try:
             secured = await self._secure(raw, expected)
