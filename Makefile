@@ -11,6 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 UV := .venv-tools/bin/uv
 NPM_STAMP := tests/interop/node_modules/stamp
+GO_STAMP := tests/interop/go/build/stamp
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -22,7 +23,7 @@ run: .venv/stamp ## one node in the foreground; makes its folder the first time
 	test -e data/pushmesh.toml || .venv/bin/pushmesh init
 	.venv/bin/pushmesh run
 
-test: .venv-dev/stamp $(NPM_STAMP) ## every test; ARGS="-k router" passes arguments on to pytest
+test: .venv-dev/stamp $(NPM_STAMP) $(GO_STAMP) ## every test; ARGS="-k router" passes arguments on to pytest
 	.ci/need mosquitto || test "$${CI:-}" != true
 	.venv-dev/bin/python -m pytest $(ARGS)
 
@@ -43,7 +44,7 @@ lock: .venv-tools/stamp ## resolve pyproject.toml again into requirements/*.txt,
 	$(COMPILE) --group pyproject.toml:tools --output-file requirements/tools.txt
 
 clean: ## remove the environments and everything that tools wrote; a node's data stays
-	rm -rf .venv .venv-dev .venv-tools build dist tests/interop/node_modules
+	rm -rf .venv .venv-dev .venv-tools build dist tests/interop/node_modules tests/interop/go/build
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find protocol node tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -68,3 +69,8 @@ venv-dev: .venv-dev/stamp ## .venv-dev: what a developer needs
 # On a laptop without Node.js the tests that need it are skipped with their reason; in CI its absence is an error.
 $(NPM_STAMP): tests/interop/package-lock.json
 	if .ci/need node; then npm ci --prefix tests/interop --no-audit --no-fund --loglevel=error && touch $@; else test "$${CI:-}" != true; fi
+
+# The same for Go. The tests build the program anew; what is built here fills the caches, so that no test waits for a download.
+$(GO_STAMP): $(wildcard tests/interop/go/*.go) tests/interop/go/go.mod tests/interop/go/go.sum
+	mkdir -p $(@D)
+	if .ci/need go; then cd tests/interop/go && CGO_ENABLED=0 GOTOOLCHAIN=local go build -buildvcs=false -mod=readonly -o build/node . && touch build/stamp; else test "$${CI:-}" != true; fi

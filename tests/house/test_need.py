@@ -37,6 +37,7 @@ def test_python_is_answered_with_the_interpreter_to_use() -> None:
     [
         ("compiler", "apt-get install gcc libc6-dev libgmp-dev python3-dev"),
         ("node", "Node.js 20.19 or newer with npm is missing"),
+        ("go", "Go 1.24 or newer is missing"),
     ],
 )
 def test_an_absent_part_is_one_sentence_and_a_failure(part: str, sentence: str, bare_path: str) -> None:

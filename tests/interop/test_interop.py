@@ -4,10 +4,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from support.tree import ROOT
 from tools.vector_damage import damaged
@@ -15,16 +12,6 @@ from tools.vector_scenarios import scenarios
 
 FOLDER = ROOT / "protocol" / "vectors"
 INTEROP = ROOT / "tests" / "interop"
-
-Requires = Callable[[str], Path]
-
-
-@pytest.fixture
-def node(requires: Requires) -> Path:
-    """Node.js, with the packages that `make test` installs."""
-    program = requires("node")
-    assert (INTEROP / "node_modules").is_dir(), "tests/interop has no node_modules; `make test` installs them"
-    return program
 
 
 def verify(node: Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -7,13 +7,14 @@ import { TypedDataEncoder, verifyMessage } from 'ethers';
 import { hashMessage, hashTypedData } from 'viem';
 import { checkAccount, checkTopic, readAccount, showAccount, showTopic } from './lib/accounts.mjs';
 import { openBody } from './lib/bodies.mjs';
-import { bigEndian, H, hex, join, leadingZeroBits, sha, u64, unhex, utf8 } from './lib/bytes.mjs';
+import { H, hex, leadingZeroBits, u64, unhex } from './lib/bytes.mjs';
 import { checkLogin, checkToken, checkVoucher, loginSubject } from './lib/edges.mjs';
 import { gossipTopicOf, openFrame } from './lib/frames.mjs';
 import { Memory, judge, judgePrivate } from './lib/judge.mjs';
 import {
   batchMembers, envelopeMembers, loginMembers, signedText, textDigest, typedData, typedDigest,
 } from './lib/members.mjs';
+import { messageId } from './lib/message_id.mjs';
 import { pack, unpack } from './lib/msgpack.mjs';
 import { openNetwork } from './lib/network.mjs';
 import { Refusal, attempt } from './lib/refusal.mjs';
@@ -88,9 +89,7 @@ const DOINGS = {
   work: (_network, _given, { subject, nonce }) => ({ bits: leadingZeroBits(H('work', unhex(subject), u64(nonce))) }),
 
   message(_network, _given, { topic, data }) {
-    const name = utf8(topic);
-    const size = bigEndian(name.length, 8).reverse();
-    return { id: hex(sha(join(new Uint8Array(4), size, name, unhex(data))).subarray(0, 20)) };
+    return { id: hex(messageId(topic, unhex(data))) };
   },
 
   'gossip-topic': (network, _given, { frame }) => ({

@@ -14,7 +14,8 @@ export function openItem(network, raw, { way = 'gossip' } = {}) {
   const [, kind, author, data, rawAuth] = raw;
   integer(0, 255)(kind, '4.5');
   if (!(author instanceof Uint8Array) || !(data instanceof Uint8Array)) throw malformed('8.1');
-  if (pack(raw).length > network.limits.item_bytes) throw new Refusal('oversize', '8.2');
+  const packed = pack(raw);
+  if (packed.length > network.limits.item_bytes) throw new Refusal('oversize', '8.2');
   const auth = openAuth(rawAuth);
   if (isPrivate(kind) !== (way === 'private')) throw new Refusal('private-kind', '4.5');
   checkAccount(author);
@@ -28,7 +29,9 @@ export function openItem(network, raw, { way = 'gossip' } = {}) {
   }
   if (kind === 3 && auth.scheme === SESSION) checkSelfRevocation(body, auth);
   const id = H('envelope', network.id, Uint8Array.of(kind), author, data);
-  return { id, kind, author, data, body, auth, cost, itemHash: sha(pack(raw)), statement: null };
+  return {
+    id, kind, author, data, body, auth, cost, itemHash: sha(packed), size: packed.length, statement: null, run: null,
+  };
 }
 
 function rangeOf(network, auth) {
@@ -64,7 +67,7 @@ export function openStatement(network, raw) {
   return { id, raw, said, author, kind, topic: topicOf, epoch, firstSeq, count, expiresAt, root, auth };
 }
 
-export function openLeaf(network, statement, index, data) {
+export function openLeaf(network, statement, index, data, run) {
   const bad = () => new Refusal('bad-batch-leaf', '5.11');
   const { author, kind, auth } = statement;
   if (data.length > network.limits.leaf_bytes) throw bad();
@@ -76,5 +79,5 @@ export function openLeaf(network, statement, index, data) {
   if (!fits) throw bad();
   const id = H('envelope', network.id, Uint8Array.of(kind), author, data);
   const itemHash = sha(pack([1, statement.raw, index, data]));
-  return { id, kind, author, data, body, auth, cost: 1, itemHash, statement };
+  return { id, kind, author, data, body, auth, cost: 1, itemHash, size: pack(data).length, statement, run };
 }

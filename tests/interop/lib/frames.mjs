@@ -63,7 +63,7 @@ function openRun(network, statements, raw) {
   if (statement instanceof Refusal) throw statement;
   if (pack(raw).length > network.limits.run_bytes) throw new Refusal('oversize', '8.2');
   if (first + bodies.length > statement.count) throw new Refusal('bad-batch-leaf', '8.3');
-  const leaves = bodies.map((data, place) => openLeaf(network, statement, first + place, data));
+  const leaves = bodies.map((data, place) => openLeaf(network, statement, first + place, data, raw));
   const root = rootFromRun(leaves.map((leaf) => leaf.id), first, statement.count, path);
   if (root === null || !equal(root, statement.root)) throw new Refusal('bad-batch-leaf', '5.12');
   return leaves;

@@ -16,6 +16,7 @@ const MAX_AHEAD_MS = 60000;
 export class Memory {
   constructor() {
     this.items = new Map(); // id to the item hashes of its auths
+    this.epochs = new Map(); // id to its epoch
     this.slots = new Map(); // slot to the ids that hold it
     this.grants = new Map(); // id to {id, author, body}
     this.revocations = []; // {author, body}
@@ -24,9 +25,22 @@ export class Memory {
   add(network, envelope) {
     const id = hex(envelope.id);
     this.items.set(id, new Set([hex(envelope.itemHash)]));
+    this.epochs.set(id, network.epoch(envelope.body.issuedAt));
     for (const slot of slotsOf(network, envelope)) this.slots.set(slot, [...(this.slots.get(slot) ?? []), id]);
     if (envelope.kind === 2) this.grants.set(id, envelope);
     if (envelope.kind === 3) this.revocations.push(envelope);
+  }
+
+  // Lets go of what was issued before an epoch, and of grants and revocations that expired.
+  forget(oldest, now) {
+    for (const [id, epoch] of this.epochs) {
+      if (epoch >= oldest) continue;
+      this.epochs.delete(id);
+      this.items.delete(id);
+    }
+    for (const slot of this.slots.keys()) if (Number(slot.split('/')[1]) < oldest) this.slots.delete(slot);
+    for (const [id, { body }] of this.grants) if (body.expiresAt <= now) this.grants.delete(id);
+    this.revocations = this.revocations.filter(({ body }) => body.expiresAt > now);
   }
 
   void() {
