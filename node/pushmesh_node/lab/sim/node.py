@@ -1,0 +1,310 @@
+"""An honest node of a simulated world: the two halves, its peers, and its ends of connections."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.reasons import Reason, Verdict
+
+from ...app.catch_up import Ask, Page, Sorry
+from ...app.offers import entry_of, findings_of, hashes_to_remember, parts_of
+from ...engine.effects import Judge
+from ...engine.events import CaughtUp, Gossiped
+from ...engine.records import Record
+from ...gossip.dialects import Dialect
+from ...gossip.effects import Lane
+from ...gossip.events import PeerConnected, RecordShown, Subscribed
+from ...gossip.inspect import FrameInspector
+from ...gossip.packer import Packed
+from ...gossip.rotating import RotatingCounter
+from ...gossip.rpc import Rpc
+from ...ipc import Settings
+from ...peer.hosts import Address
+from ...remote import place_of
+from .catch_up import CatchUpRounds
+from .gossip_half import FrameUp, GossipHalf
+from .main_half import MainHalf
+from .peering import Peering
+from .records import read_record, record_of
+from .routers import mesh_of, new_router
+from .sense import NodeSense
+from .wire import Line, Link, Sent
+
+if TYPE_CHECKING:
+    from .world import World
+
+COUNTED_IDS = 65_536
+
+
+@dataclass(slots=True)
+class Bytes:
+    """What a node received and sent. `payload` are the first copies of frames, all else of gossip but further copies is
+    `control`: subscriptions, announcements, framing."""
+
+    payload: int = 0
+    duplicate: int = 0
+    control: int = 0
+    catch_up: int = 0
+    sent: int = 0
+
+    @property
+    def gossip(self) -> int:
+        """All that gossip made this node receive."""
+        return self.payload + self.duplicate + self.control
+
+
+class SimNode:
+    """Obeys `Endpoint`. `number` is its place in the world's lists."""
+
+    def __init__(
+        self, world: "World", number: int, node_id: bytes, host: str, settings: Settings, topics: frozenset[str]
+    ) -> None:
+        network, clock, conditions = world.network, world.clock, world.conditions
+        self.number = number
+        self.node_id = node_id
+        self.host = host
+        self.up = Line(conditions.network.up_bits_per_s)
+        self.down = Line(conditions.network.down_bits_per_s)
+        self.bytes = Bytes()
+        self.is_running = False
+        self._world = world
+        self._clock = clock
+        self._settings = settings
+        self._topics = topics
+        self._random = Random(f"{world.seed}/node/{number}")
+        sense = NodeSense(world.sense)
+        inspector = FrameInspector(
+            network,
+            checks_per_peer_per_s=settings.checks_per_peer_per_s,
+            shuffle=self._random.shuffle,
+            sense=sense,
+        )
+        self.gossip = GossipHalf(
+            new_router(world.parameters, settings, self._random, world.sense),
+            inspector,
+            sense,
+            clock,
+            conditions.costs,
+            settings,
+            to_main=self._frame_up,
+            disconnect=self._disconnect,
+            recommended=self._recommended,
+            blamed=self._blamed,
+        )
+        self.main = MainHalf(
+            network,
+            clock,
+            conditions.costs,
+            world.sense,
+            incarnation=node_id[:16],
+            judge=self._judge,
+            send=self._send,
+            committed=self._committed,
+            tally=lambda tally: None,
+        )
+        self.peering = Peering(node_id, settings, clock, self._random, self._dial)
+        self.catch_up = CatchUpRounds(network, self.main, world.sense, clock, self._say)
+        self._auths = RotatingCounter(COUNTED_IDS)
+        self._waiting: dict[int, tuple[FrameUp, Sequence[Part]]] = {}
+        self._held: dict[bytes, list[tuple[Rpc, int]]] = {}
+
+    # Life
+
+    def start(self) -> None:
+        """Subscribe, and from now on dial and beat, at a phase of its own."""
+        self.is_running = True
+        self.gossip.handle(Subscribed(self._topics))
+        heartbeat_us = self._settings.heartbeat_ms * 1_000
+        self._clock.after(int(self._random.random() * heartbeat_us), self._beat)
+        self._clock.after(int(self._random.random() * self._world.conditions.dial_tick_ms * 1_000), self._dial_tick)
+
+    def mesh(self, topic: str) -> Collection[bytes]:
+        """The peers in its mesh of a topic."""
+        return mesh_of(self.gossip.router, topic)
+
+    def stop(self) -> None:
+        """Say good-bye and end. What it stored is still there when it starts again."""
+        self.is_running = False
+        for link in list(self.peering.links.values()):
+            link.close(self, "shutdown")
+
+    def publish(self, parts: Sequence[Part]) -> None:
+        """A publisher hands these to the node's API."""
+        self.main.publish(parts)
+
+    def preload(self, parts: Sequence[Part]) -> None:
+        """What it knows from earlier, as if it had caught up with it."""
+        self.main.take(entry_of(CaughtUp(self.node_id), parts))
+
+    def _beat(self) -> None:
+        if self.is_running:
+            self.gossip.heartbeat()
+            self.main.tick()
+            for peer in list(self._held):
+                self._let_in(peer)
+            self._clock.after(self._settings.heartbeat_ms * 1_000, self._beat)
+
+    def _dial_tick(self) -> None:
+        if self.is_running:
+            self.peering.tick()
+            self._clock.after(self._world.conditions.dial_tick_ms * 1_000, self._dial_tick)
+
+    # Endpoint
+
+    def enter(self, host: str, *, outbound: bool) -> str | None:
+        """See `Endpoint`."""
+        if not self.is_running:
+            return "not-listening"
+        return self.peering.enter(host, outbound=outbound)
+
+    def shaken(self, host: str) -> None:
+        """See `Endpoint`."""
+        self.peering.gate.shaken(host)
+
+    def leave(self, host: str) -> None:
+        """See `Endpoint`."""
+        self.peering.gate.leave(host)
+
+    def accepts(self, link: Link) -> str | None:
+        """See `Endpoint`."""
+        return self.peering.accepts(self, link) if self.is_running else "not-listening"
+
+    def opened(self, link: Link) -> None:
+        """See `Endpoint`."""
+        peer = link.other(self)
+        self.peering.opened(self, link)
+        outbound = link.dialler is self
+        event = PeerConnected(peer.node_id, outbound, Dialect.V1_2, place_of(peer.host))
+        self.gossip.connected(peer.node_id, link.way_from(self), event)
+        self.gossip.handle(RecordShown(peer.node_id, record_of(peer)))
+        self.main.relays = True
+        if self._world.conditions.catch_up:
+            self.catch_up.peer_came(peer.node_id)
+
+    def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
+        """See `Endpoint`."""
+        peer = link.other(self).node_id
+        self.bytes.control += overhead_bytes
+        for payload, size in batch:
+            if isinstance(payload, Rpc):
+                self._count(payload, size)
+                self._receive(peer, payload, size)
+            elif isinstance(payload, Ask | Page | Sorry):
+                self.bytes.catch_up += size
+                if self._world.conditions.catch_up:
+                    self.catch_up.take(peer, payload)
+            else:
+                self.bytes.control += size
+                link.close(self, "malformed-rpc")
+                return
+
+    def wrote(self, size_bytes: int) -> None:
+        """See `Endpoint`."""
+        self.bytes.sent += size_bytes
+        self.gossip.spend_write(size_bytes)
+
+    def closed(self, link: Link, reason: str) -> None:
+        """See `Endpoint`."""
+        peer = link.other(self).node_id
+        self.peering.closed(self, link, reason)
+        self._held.pop(peer, None)
+        self.gossip.disconnected(peer)
+        self.catch_up.peer_left(peer)
+        self.main.relays = bool(self.peering.links)
+
+    def _receive(self, peer: bytes, rpc: Rpc, size: int) -> None:
+        if peer in self._held or self.gossip.paused(peer):
+            self._held.setdefault(peer, []).append((rpc, size))
+        else:
+            self.gossip.receive(peer, rpc, size)
+
+    def _let_in(self, peer: bytes) -> None:
+        held = self._held.get(peer)
+        while held and not self.gossip.paused(peer):
+            self.gossip.receive(peer, *held.pop(0))
+        if not held:
+            self._held.pop(peer, None)
+
+    def _count(self, rpc: Rpc, size: int) -> None:
+        for message in rpc.messages:
+            length = len(message.data)
+            size -= length
+            if self.gossip.has_copy(message.data):
+                self.bytes.duplicate += length
+            else:
+                self.bytes.payload += length
+        self.bytes.control += size
+
+    # Between the halves
+
+    def _frame_up(self, frame: FrameUp) -> None:
+        job = frame.job
+        if not self.main.room():
+            self._refuse(frame, Verdict.IGNORE, Reason.QUEUE_FULL)
+            return
+        sense = self._world.sense
+        parts, unreadable = parts_of(sense.open(job.data, job.topic))
+        findings = findings_of(parts, frame.items)
+        if findings is None:
+            self._refuse(frame, Verdict.IGNORE, Reason.INTERNAL)
+            return
+        findings = [
+            replace(finding, data=sense.frame_alone(part)) for part, finding in zip(parts, findings, strict=True)
+        ]
+        entry = entry_of(Gossiped(job.peer, frame.frame_no, len(job.data)), parts, findings, unreadable)
+        self.main.take(entry, lambda: self._release(frame, parts))
+
+    def _refuse(self, frame: FrameUp, verdict: Verdict, reason: Reason) -> None:
+        self.gossip.judge(frame.frame_no, verdict, reason, 0)
+        self.gossip.release(len(frame.job.data), ())
+
+    def _release(self, frame: FrameUp, parts: Sequence[Part]) -> None:
+        envelopes = [envelope for part in parts for envelope in part.envelopes]
+        known = hashes_to_remember(frame.items, envelopes, self.main.is_authorised, self._auths)
+        self.gossip.release(len(frame.job.data), known)
+        if frame.job.peer in self._held:
+            self._let_in(frame.job.peer)
+
+    def _judge(self, effect: Judge) -> None:
+        self.gossip.judge(effect.frame_no, effect.verdict, effect.reason, effect.new_bytes)
+
+    def _send(self, frame: Packed) -> None:
+        self.gossip.publish(frame.topic, frame.data)
+
+    def _committed(self, record: Record) -> None:
+        self._world.measures.committed(self.number, record, self._clock.now_us)
+
+    def _blamed(self, peer: bytes, reason: str) -> None:
+        self._world.measures.blamed(self.number, peer, reason)
+
+    # Peers
+
+    def _say(self, peer: bytes, word: Ask | Page | Sorry, size: int) -> None:
+        way = self.gossip.ways.get(peer)
+        if way is not None:
+            way.push(word, size, Lane.DATA)
+
+    def _dial(self, address: Address) -> None:
+        def answered(link: Link | None) -> None:
+            if link is None:
+                self.peering.failed(address)
+
+        self._world.dial(self, address, answered)
+
+    def _disconnect(self, peer: bytes, reason: str) -> None:
+        link = self.peering.links.get(peer)
+        if link is not None:
+            link.close(self, reason)
+
+    def _recommended(self, peer: bytes, record: bytes) -> None:
+        link = self.peering.links.get(peer)
+        address = read_record(record)
+        if link is not None and address is not None:
+            self.peering.recommended(link.other(self).host, address)
+
+
+__all__ = ["Bytes", "SimNode"]

@@ -1,0 +1,101 @@
+"""What is a pure function of bytes, found out once for a whole world: a thousand nodes that open one frame all get the
+same answer. What depends on a node's own state is never kept here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pushmesh_protocol.auth.verify import Claim, verify_one
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import OpenFrame, Part, encode_frame, open_frame
+from pushmesh_protocol.network import Network
+
+from ...gossip.inspect import FrameSense
+from ...gossip.message_id import message_id
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MAX_ANSWERS = 200_000
+"""Of one kind; then it begins anew, which costs time and changes no answer."""
+
+
+@dataclass(slots=True)
+class SharedSense:
+    """The memory of a world. Frames are told apart by their bytes, parts by being the very same object."""
+
+    network: Network
+    _opened: dict[tuple[bytes, str | None], OpenFrame | Refusal] = field(default_factory=dict)
+    _message_ids: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    _digests: dict[int, tuple[Part, tuple[Sequence[bytes], Sequence[int]]]] = field(default_factory=dict)
+    _alone: dict[int, tuple[Part, bytes]] = field(default_factory=dict)
+    _verified: dict[tuple[object, ...], Refusal | None] = field(default_factory=dict)
+    _plain: FrameSense = field(default_factory=FrameSense)
+
+    def open(self, data: bytes, topic: str | None) -> OpenFrame:
+        """See `open_frame`. Raises Refusal."""
+        found = self._opened.get((data, topic))
+        if found is None:
+            try:
+                found = open_frame(self.network, data, gossip_topic=topic)
+            except Refusal as refusal:
+                found = refusal.alone()
+            _bounded(self._opened)[data, topic] = found
+        if isinstance(found, Refusal):
+            raise found.alone()
+        return found
+
+    def message_id(self, topic: str, data: bytes) -> bytes:
+        """See `gossip.message_id`."""
+        found = self._message_ids.get((topic, data))
+        if found is None:
+            found = _bounded(self._message_ids)[topic, data] = message_id(topic, data)
+        return found
+
+    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
+        """See `FrameSense`."""
+        found = self._digests.get(id(part))
+        if found is None or found[0] is not part:
+            found = _bounded(self._digests)[id(part)] = (part, self._plain.digests(part))
+        return found[1]
+
+    def frame_alone(self, part: Part) -> bytes:
+        """The self-contained frame of this part, as stores keep it."""
+        found = self._alone.get(id(part))
+        if found is None or found[0] is not part:
+            found = _bounded(self._alone)[id(part)] = (part, encode_frame([part]))
+        return found[1]
+
+    def verify(self, claim: Claim) -> Refusal | None:
+        """See `verify_one`."""
+        key = (claim.author, claim.kind, claim.auth, claim.subject or claim.content)
+        if key not in self._verified:
+            _bounded(self._verified)[key] = verify_one(self.network, claim)
+        return self._verified[key]
+
+
+class NodeSense(FrameSense):
+    """One node's way to the shared memory; counts what it would have had to check itself."""
+
+    def __init__(self, shared: SharedSense) -> None:
+        self.checks = 0
+        self._shared = shared
+
+    def open(self, network: Network, data: bytes, topic: str) -> OpenFrame:
+        """See `FrameSense`."""
+        return self._shared.open(data, topic)
+
+    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
+        """See `FrameSense`."""
+        return self._shared.digests(part)
+
+    def verify(self, network: Network, claim: Claim) -> Refusal | None:
+        """See `FrameSense`."""
+        self.checks += 1
+        return self._shared.verify(claim)
+
+
+def _bounded(answers: dict[K, V]) -> dict[K, V]:
+    if len(answers) >= MAX_ANSWERS:
+        answers.clear()
+    return answers

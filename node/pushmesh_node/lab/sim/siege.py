@@ -1,0 +1,129 @@
+"""An attack on a small honest network, and what it did: the scenario in which every adversary acts."""
+
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from random import Random
+
+from pushmesh_protocol.kinds import CONTROL_KINDS
+from pushmesh_protocol.kinds.registry import KIND_NAMES
+
+from ...lab.statistics import percentile
+from ..networks import shipped_network
+from . import attacks
+from .adversary import ATTACKS, Adversary, Attack
+from .conditions import Conditions
+from .measures import NEVER
+from .plan import Traffic, start_traffic, topics_of
+from .world import World
+
+SECONDS, BEGIN_S, END_S = 300.0, 60.0, 180.0
+TRAFFIC = Traffic(first_s=20.0, end_s=265.0, sizes=((2 * 1_024, 70), (8 * 1_024, 25), (32 * 1_024, 5)))
+IN_TIME_MS = 30_000
+"""An item counts as delivered if it is durable at a node so soon, on whatever way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Siege:
+    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all."""
+
+    name: str
+    delivered_fraction: float
+    p99_ms: float
+    recovered_s: float | None
+    honest_penalties: int
+    bytes_per_item: float
+    p99_all_ms: float
+    late: int
+    sybil_links: int
+    wall_s: float
+
+
+def load_attacks() -> dict[str, Attack]:
+    """All attacks, by the order of their modules' names."""
+    for module in sorted(iter_modules(attacks.__path__), key=lambda each: each.name):
+        import_module(f"{attacks.__name__}.{module.name}")
+    return ATTACKS
+
+
+def besiege(attack: Attack | None, honest: int, sybils: int, seed: int, *, bootstraps: int = 3) -> Siege:
+    """Run one attack to its end; None is the same world in peace."""
+    began_s = time.perf_counter()
+    world, topics = honest_world(honest, seed, attack.bootstraps if attack is not None else bootstraps)
+    adversary = attack.make(world, sybils) if attack is not None else None
+    if adversary is not None:
+        adversary.topics = topics
+        adversary.attack_from(BEGIN_S, END_S)
+    start_traffic(world, TRAFFIC, sources=lambda: [node for node in world.nodes if node.is_running])
+    world.run_until((BEGIN_S + END_S) / 2)
+    held = sum([len(sybil.links) for sybil in adversary.sybils]) if adversary is not None else 0
+    world.run_until(END_S)
+    bad_until_s = END_S
+    second = END_S
+    while second < SECONDS:
+        second += 1
+        world.run_until(second)
+        if not _is_healthy(world, topics[0]):
+            bad_until_s = second
+    recovered_s = None if bad_until_s == SECONDS else bad_until_s - END_S
+    return _report(world, attack.name if attack else "peace", recovered_s, held, time.perf_counter() - began_s)
+
+
+def honest_world(honest: int, seed: int, bootstraps: int) -> tuple[World, list[str]]:
+    """Honest nodes that start within five seconds, each knowing so many others, and the topics that they join: one
+    shard, which carries the traffic, and the control topics."""
+    world = World(shipped_network("devnet"), seed, honest, Conditions())
+    prefix = f"/pushmesh/1/{world.network.id.hex()}/control"
+    topics = topics_of(world, shard=TRAFFIC.shard) + [f"{prefix}/{KIND_NAMES[kind]}" for kind in CONTROL_KINDS]
+    random = Random(f"{seed}/bootstrap")
+    for _ in range(honest):
+        world.add_node(topics, start=False)
+    for node in world.nodes:
+        others = [other for other in world.nodes if other is not node]
+        world.introduce(node, random.sample(others, min(bootstraps, len(others))))
+        world.clock.at(int(random.random() * 5e6), node.start)
+    return world, topics
+
+
+def _is_healthy(world: World, topic: str) -> bool:
+    """Whether each honest node's mesh has an honest majority."""
+    honest = world.measures.honest
+    for node in world.nodes:
+        mesh = node.mesh(topic)
+        if node.is_running and 2 * sum([peer in honest for peer in mesh]) <= len(mesh):
+            return False
+    return True
+
+
+def _report(world: World, name: str, recovered_s: float | None, held: int, wall_s: float) -> Siege:
+    measures = world.measures
+    everywhere: list[float] = []
+    during: list[float] = []
+    wanted = in_time = late = 0
+    for sample in measures.samples:
+        delays = [delay / 1_000 for delay in measures.delays_us(sample) if delay != NEVER]
+        nodes = (len(world.nodes) if sample.expected is None else len(sample.expected)) - 1
+        wanted += nodes
+        in_time += sum([delay <= IN_TIME_MS for delay in delays])
+        late += sum([delay > IN_TIME_MS for delay in delays])
+        everywhere += delays
+        if BEGIN_S * 1e6 <= sample.published_us < END_S * 1e6:
+            during += delays
+    items = sum([len(sample.items) for sample in measures.samples])
+    received = sum([node.bytes.gossip + node.bytes.catch_up for node in world.nodes])
+    return Siege(
+        name=name,
+        delivered_fraction=in_time / max(1, wanted),
+        p99_ms=percentile(during, 99),
+        recovered_s=recovered_s,
+        honest_penalties=sum(measures.penalties.values()),
+        bytes_per_item=received / max(1, items),
+        p99_all_ms=percentile(everywhere, 99),
+        late=late,
+        sybil_links=held,
+        wall_s=wall_s,
+    )
+
+
+__all__ = ["Adversary", "Siege", "besiege", "honest_world", "load_attacks"]

@@ -1,0 +1,85 @@
+"""A node's store as the engine sees it, in memory: what is durable, who holds which slot, and the log for catch-up."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from ...engine.records import Holder, Record, SentMark, SlotRange, StoredItem, Write
+
+_Key = tuple[bytes, int, int]
+
+
+class SimStore:
+    """Obeys the part of the store's contract that gossip and catch-up need. What expires stays: worlds are short."""
+
+    def __init__(self, incarnation: bytes) -> None:
+        self.incarnation = incarnation
+        self.last_commit = 0
+        self._firsts: list[int] = []
+        self._records: list[Record] = []
+        self._holders: dict[_Key, tuple[Holder, ...]] = {}
+
+    def commit(self, writes: Iterable[Write]) -> None:
+        """All of it becomes durable now. Records come in the order of their commit numbers."""
+        for write in writes:
+            if isinstance(write, Record):
+                self._add(write)
+            elif isinstance(write, SentMark):
+                self._mark_sent(write.commit_no)
+
+    def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
+        """For each range the envelopes that hold some of its slots, by commit number."""
+        return [self._holders_of(each) for each in ranges]
+
+    def log(self, after: int, max_bytes: int) -> list[StoredItem]:
+        """Items after a commit number, in commit order: `max_bytes` of data at most, but at least one."""
+        place = bisect_left(self._firsts, after + 1)
+        if place and self._firsts[place - 1] + self._records[place - 1].count - 1 > after:
+            place -= 1  # it points into a run, which is given whole
+        found: list[StoredItem] = []
+        size = 0
+        for record in self._records[place:]:
+            size += len(record.data)
+            if found and size > max_bytes:
+                break
+            found.append(StoredItem(record.first_commit, record.count, record.kind, record.data))
+        return found
+
+    def _add(self, record: Record) -> None:
+        self._firsts.append(record.first_commit)
+        self._records.append(record)
+        self.last_commit = record.first_commit + record.count - 1
+        if record.count == 1:
+            self._hold(record, record.first_seq, record.end_seq, 0)
+            return
+        for index in range(record.count):
+            self._hold(record, record.first_seq + index, record.first_seq + index + 1, index)
+
+    def _hold(self, record: Record, first_seq: int, end_seq: int, index: int) -> None:
+        holder = Holder(first_seq, end_seq, record.ids[index], record.first_commit + index, record.sent)
+        for seq in range(first_seq, end_seq):
+            key = (record.author, record.epoch, seq)
+            self._holders[key] = (*self._holders.get(key, ()), holder)
+
+    def _holders_of(self, wanted: SlotRange) -> list[Holder]:
+        found: dict[int, Holder] = {}
+        for seq in range(wanted.first_seq, wanted.end_seq):
+            for holder in self._holders.get((wanted.author, wanted.epoch, seq), ()):
+                found[holder.commit_no] = holder
+        return [found[commit_no] for commit_no in sorted(found)]
+
+    def _mark_sent(self, commit_no: int) -> None:
+        place = bisect_left(self._firsts, commit_no + 1) - 1
+        record = self._records[place]
+        index = commit_no - record.first_commit
+        first = record.first_seq + index
+        end = record.end_seq if record.count == 1 else first + 1
+        for seq in range(first, end):
+            key = (record.author, record.epoch, seq)
+            self._holders[key] = tuple(
+                [
+                    Holder(each.first_seq, each.end_seq, each.id, each.commit_no, True)
+                    if each.commit_no == commit_no
+                    else each
+                    for each in self._holders[key]
+                ]
+            )

@@ -1,0 +1,248 @@
+"""The network between nodes: lines with queues at both ends, paths with latency, and connections that keep order.
+
+TCP is modelled by what it shows: a lost segment delays itself and all behind it on its connection. There is no
+congestion control and no limit on what is on its way."""
+
+from collections.abc import Callable, Sequence
+from math import ceil, log
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from ...gossip.effects import Lane
+from ...gossip.send_queue import SendQueue
+from .clock import Clock
+from .conditions import NetworkConditions
+
+Payload = Any
+"""An `Rpc`, a word of catch-up, or whatever else an adversary says: who receives it finds out what it is."""
+
+
+class Sent(NamedTuple):
+    """One payload with its encoded size."""
+
+    payload: Payload
+    size_bytes: int
+
+
+class Line:
+    """One direction of a node's own line: what comes later waits behind what came before."""
+
+    __slots__ = ("_bits_per_s", "free_us")
+
+    def __init__(self, bits_per_s: int) -> None:
+        self._bits_per_s = bits_per_s
+        self.free_us = 0
+
+    def lasts_us(self, size_bytes: int) -> int:
+        """How long the line is busy with so many bytes."""
+        return size_bytes * 8_000_000 // self._bits_per_s
+
+    def send(self, now_us: int, size_bytes: int) -> int:
+        """When the last bit has left."""
+        self.free_us = max(now_us, self.free_us) + self.lasts_us(size_bytes)
+        return self.free_us
+
+    def receive(self, last_bit_us: int, sent_in_us: int, size_bytes: int) -> int:
+        """When all is in, where the sender took `sent_in_us` and its last bit came at `last_bit_us`: a free line of the
+        same speed adds nothing."""
+        began_us = max(last_bit_us - sent_in_us, self.free_us)
+        self.free_us = max(last_bit_us, began_us + self.lasts_us(size_bytes))
+        return self.free_us
+
+
+class Endpoint(Protocol):
+    """Whoever connections lead to: a node or a sybil."""
+
+    node_id: bytes
+    host: str
+    up: Line
+    down: Line
+
+    def enter(self, host: str, *, outbound: bool) -> str | None:
+        """Before the handshake: why not, or None. After None follow `shaken`, where inbound, and `leave`."""
+        ...
+
+    def shaken(self, host: str) -> None:
+        """An inbound handshake is over, however it went."""
+        ...
+
+    def leave(self, host: str) -> None:
+        """A connection that was admitted is gone, or never came to be."""
+        ...
+
+    def accepts(self, link: "Link") -> str | None:
+        """After the handshake, when it is known who is there: why not, or None."""
+        ...
+
+    def opened(self, link: "Link") -> None:
+        """The connection stands; both ends are told at the same instant."""
+        ...
+
+    def received(self, link: "Link", batch: Sequence[Sent], overhead_bytes: int) -> None:
+        """What one write of the other end carried."""
+        ...
+
+    def wrote(self, size_bytes: int) -> None:
+        """A write of this end went out."""
+        ...
+
+    def closed(self, link: "Link", reason: str) -> None:
+        """The connection is gone; once for each `opened`."""
+        ...
+
+
+class Paths:
+    """Latencies and losses, drawn from the seed."""
+
+    def __init__(self, conditions: NetworkConditions, seed: int) -> None:
+        self.conditions = conditions
+        self._seed = seed
+        self._random = Random(f"{seed}/loss")
+        self._mu = log(conditions.latency_mean_ms * 1_000) - conditions.latency_sigma**2 / 2
+        self._per_segment = log(1 - conditions.loss) if conditions.loss else 0.0
+
+    def latency_us(self, one: bytes, other: bytes) -> int:
+        """One way, between two nodes; a function of the seed and the pair."""
+        low, high = sorted((one, other))
+        draw = Random(f"{self._seed}/latency/{low.hex()}/{high.hex()}")
+        return max(1, int(draw.lognormvariate(self._mu, self.conditions.latency_sigma)))
+
+    def loss_delay_us(self, size_bytes: int, latency_us: int) -> int:
+        """How much later the last byte of a write is in because of lost segments; nearly always 0."""
+        if not self._per_segment:
+            return 0
+        segments = ceil(size_bytes / self.conditions.segment_bytes)
+        round_trip_us = 2 * latency_us
+        timeout_us = max(self.conditions.least_timeout_ms * 1_000, 2 * round_trip_us)
+        worst_us = 0
+        place = self._next_loss(0)
+        while place < segments:
+            # Three segments behind it tell the sender of the gap, after a round trip; else its timer does.
+            delay_us = round_trip_us if segments - place > 3 else timeout_us
+            again_us = timeout_us
+            while self._random.random() < self.conditions.loss:  # the repetition is lost too
+                delay_us += again_us
+                again_us *= 2
+            worst_us = max(worst_us, delay_us)
+            place = self._next_loss(place + 1)
+        return worst_us
+
+    def _next_loss(self, first: int) -> int:
+        return first + int(log(1.0 - self._random.random()) / self._per_segment)
+
+
+class Way:
+    """One direction of a connection: the bounded queue of the sender, then the wire. One write is under way at a
+    time until its last bit has left."""
+
+    __slots__ = ("_busy_until_us", "_clock", "_link", "_paths", "_source", "_target", "_woken", "in_order_us", "queue")
+
+    def __init__(
+        self,
+        link: "Link",
+        source: Endpoint,
+        target: Endpoint,
+        clock: Clock,
+        paths: Paths,
+        bounds: tuple[int, int],
+        on_drop: Callable[[Lane], None],
+    ) -> None:
+        self.queue: SendQueue[Sent] = SendQueue(*bounds, on_drop)
+        self._link = link
+        self._source = source
+        self._target = target
+        self._clock = clock
+        self._paths = paths
+        self._busy_until_us = 0
+        self.in_order_us = 0
+        self._woken = False
+
+    def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
+        """Queue a payload; a full queue drops, and says so."""
+        if self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id) and not self._woken:
+            self._woken = True
+            self._clock.at(self._busy_until_us, self._write)
+
+    def _write(self) -> None:
+        self._woken = False
+        if not self._link.is_open_at(self._source):
+            return
+        conditions = self._paths.conditions
+        batch = self.queue.take(conditions.write_bytes)
+        if not batch:
+            return
+        size = conditions.write_overhead_bytes + sum([sent.size_bytes for sent in batch])
+        self._source.wrote(size)
+        line = self._source.up
+        self._busy_until_us = gone_us = line.send(self._clock.now_us, size)
+        latency_us = self._link.latency_us
+        arrives_us = gone_us + latency_us + self._paths.loss_delay_us(size, latency_us)
+        self.in_order_us = arrives_us = max(arrives_us, self.in_order_us)
+        self._clock.at(arrives_us, self._arrive, batch, size, line.lasts_us(size))
+        if len(self.queue):
+            self._woken = True
+            self._clock.at(gone_us, self._write)
+
+    def _arrive(self, batch: Sequence[Sent], size: int, sent_in_us: int) -> None:
+        in_us = self._target.down.receive(self._clock.now_us, sent_in_us, size)
+        if in_us <= self._clock.now_us:
+            self._hand_over(batch)
+        else:
+            self._clock.at(in_us, self._hand_over, batch)
+
+    def _hand_over(self, batch: Sequence[Sent]) -> None:
+        if self._link.is_open_at(self._target):
+            self._target.received(self._link, batch, self._paths.conditions.write_overhead_bytes)
+
+
+class Link:
+    """One connection. Each end sends by `way_from(itself)`. What was on its way when one end closed still arrives at
+    the other, what was queued does not."""
+
+    __slots__ = ("_clock", "_open_ends", "_ways", "acceptor", "dialler", "latency_us", "opened_ms")
+
+    def __init__(
+        self,
+        dialler: Endpoint,
+        acceptor: Endpoint,
+        clock: Clock,
+        paths: Paths,
+        bounds: tuple[int, int],
+        on_drop: Callable[[Lane], None],
+    ) -> None:
+        self.dialler = dialler
+        self.acceptor = acceptor
+        self.latency_us = paths.latency_us(dialler.node_id, acceptor.node_id)
+        self.opened_ms = clock.now_ms
+        self._clock = clock
+        self._open_ends = [dialler, acceptor]
+        self._ways = (
+            Way(self, dialler, acceptor, clock, paths, bounds, on_drop),
+            Way(self, acceptor, dialler, clock, paths, bounds, on_drop),
+        )
+
+    def way_from(self, end: Endpoint) -> Way:
+        """The direction in which this end sends."""
+        return self._ways[0] if end is self.dialler else self._ways[1]
+
+    def other(self, end: Endpoint) -> Endpoint:
+        """The peer of this end."""
+        return self.acceptor if end is self.dialler else self.dialler
+
+    def is_open_at(self, end: Endpoint) -> bool:
+        """Whether this end still believes in it."""
+        return end in self._open_ends
+
+    def close(self, end: Endpoint, reason: str) -> None:
+        """This end hangs up; the other learns of it when all that was sent before is in. Idempotent."""
+        if end not in self._open_ends:
+            return
+        self._open_ends.remove(end)
+        last_us = self.way_from(end).in_order_us
+        self._clock.at(max(last_us, self._clock.now_us + self.latency_us), self._hang_up, self.other(end))
+        end.closed(self, reason)
+
+    def _hang_up(self, end: Endpoint) -> None:
+        if end in self._open_ends:
+            self._open_ends.remove(end)
+            end.closed(self, "remote")

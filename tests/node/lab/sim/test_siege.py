@@ -1,0 +1,42 @@
+from pushmesh_node.gossip.message_id import MESSAGE_ID_BYTES
+from pushmesh_node.gossip.rpc import IHave, Rpc
+from pushmesh_node.lab.sim.adversary import Adversary, Attack, Sybil
+from pushmesh_node.lab.sim.node import SimNode
+from pushmesh_node.lab.sim.siege import besiege, load_attacks
+
+
+class Liar(Adversary):
+    """Announces frames that nobody has."""
+
+    def prepare(self) -> None:
+        self.add_sybils(self.count, per_host=5)
+
+    def begin(self) -> None:
+        self.connect_all(self.world.nodes, 4)
+
+    def on_connected(self, sybil: Sybil, victim: SimNode) -> None:
+        self.join_topics(sybil, victim)
+
+    def tick(self) -> None:
+        for sybil in self.sybils:
+            for victim in self.victims_of(sybil):
+                lie = IHave(self.topics[0], (self.random.randbytes(MESSAGE_ID_BYTES),))
+                sybil.send(victim, Rpc(ihave=(lie,)))
+
+
+def test_in_peace_everything_arrives_and_nobody_is_blamed() -> None:
+    peace = besiege(None, 8, 0, 1)
+    assert (peace.delivered_fraction, peace.recovered_s, peace.honest_penalties) == (1.0, 0.0, 0)
+
+
+def test_an_adversary_gets_in_as_far_as_the_gates_let_it_and_is_gone_afterwards() -> None:
+    lies = Attack("lies", "announces frames that nobody has", Liar)
+    siege = besiege(lies, 8, 20, 1)
+    assert siege.sybil_links > 0
+    assert siege.delivered_fraction == 1.0
+    assert siege.recovered_s is not None
+    assert siege.bytes_per_item > besiege(None, 8, 0, 1).bytes_per_item
+
+
+def test_every_attack_is_registered_under_its_own_name() -> None:
+    assert all(name == attack.name and attack.about for name, attack in load_attacks().items())
