@@ -1,4 +1,4 @@
-"""The router's bounded memory: ids seen, and recent messages to answer IWANT. Time is an argument."""
+"""The router's memory of ids. Time is an argument."""
 
 from collections import OrderedDict
 
@@ -40,38 +40,3 @@ class SeenCache:
             if now_ms - first < self._ttl_ms:
                 return
             del self._first_seen_ms[message_id]
-
-
-class RecentCache:
-    """The last accepted messages, bounded by count and bytes, and how often each peer took each."""
-
-    def __init__(self, max_messages: int, max_bytes: int) -> None:
-        self._max_messages = max_messages
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._messages: OrderedDict[bytes, tuple[str, bytes, dict[bytes, int]]] = OrderedDict()
-
-    def __len__(self) -> int:
-        """Messages held."""
-        return len(self._messages)
-
-    def add(self, message_id: bytes, topic: str, data: bytes) -> None:
-        """Pushes out the oldest until both bounds hold."""
-        if message_id in self._messages:
-            return
-        self._messages[message_id] = (topic, data, {})
-        self._bytes += len(data)
-        while len(self._messages) > self._max_messages or self._bytes > self._max_bytes:
-            _, (_, old, _) = self._messages.popitem(last=False)
-            self._bytes -= len(old)
-
-    def take(self, message_id: bytes, peer: bytes, max_times: int) -> tuple[str, bytes] | None:
-        """(topic, data), counted against this peer; None if unknown or taken too often by it."""
-        held = self._messages.get(message_id)
-        if held is None:
-            return None
-        topic, data, taken = held
-        if taken.get(peer, 0) >= max_times:
-            return None
-        taken[peer] = taken.get(peer, 0) + 1
-        return topic, data

@@ -16,9 +16,9 @@ class MeshParameters:
     d_score: int = 4
     d_out: int = 2
     d_lazy: int = 6
-    gossip_factor: float = 0.25
+    gossip_factor: float = 0.34  # not 0.25: in turns, all hear of a message within the three gossip heartbeats
     heartbeat_ms: int = 1_000
-    history_heartbeats: int = 6
+    history_heartbeats: int = 12  # not 5: whoever is asked last, after two broken promises, must still have it
     gossip_heartbeats: int = 3
     fanout_ttl_ms: int = 60_000
     flood_publish: bool = True
@@ -33,11 +33,13 @@ class MeshParameters:
     ihaves_per_heartbeat: int = 10
     ihave_ids_per_heartbeat: int = 5_000
     iwant_followup_ms: int = 3_000
+    asked_at_once: int = 16  # of one peer: 1 MiB of full frames, which its IWANT bytes allow within the follow-up
     iwant_times_per_message: int = 2  # to one peer (SPEC of IWANT answers)
     iwant_bytes_per_heartbeat: int = 512 * 1024  # to one peer
     idontwant_least_bytes: int = 1_024
-    idontwants_per_heartbeat: int = 10
-    idontwant_ids_per_heartbeat: int = 1_000
+    idontwants_per_heartbeat: int = 1_000  # RPCs of one peer
+    idontwant_ids_per_rpc: int = 10  # sent; go-libp2p-pubsub takes no more from one RPC
+    idontwant_ids_per_heartbeat: int = 1_000  # taken from one peer
     idontwant_heartbeats: int = 3
 
 
@@ -112,7 +114,10 @@ class RouterLimits:
     max_recent_messages: int = 4_096
     max_recent_bytes: int = 16 * 1024 * 1024
     max_backoffs: int = 65_536
-    max_promises: int = 65_536
+    max_promises: int = 65_536  # and words of peers about ids, shared evenly
+    max_rejected_ids: int = 4_096
+    max_owed_per_peer: int = 64  # ids of IWANT that wait for the next heartbeat
+    max_record_bytes: int = 4_096
     max_fanout_topics: int = 64
 
 

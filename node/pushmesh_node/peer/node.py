@@ -11,7 +11,8 @@ from libp2p.crypto.keys import KeyPair
 
 from ..gossip.events import Scored, Subscribed
 from ..gossip.inspection import Inspector
-from ..gossip.router import Router, RouterLimits
+from ..gossip.parameters import MeshParameters, RouterLimits, RouterParameters
+from ..gossip.router import Router
 from ..ipc import (
     IPC_VERSION,
     Allowances,
@@ -92,13 +93,7 @@ class Node:
         gate = Gate(_gate_limits(settings))
         self._bans = Bans(gate.is_exempt)
         self._host = Host(self.node_id, build_upgrader(keys), gate, self._bans, self, now_ms)
-        router = Router(
-            RouterLimits(
-                max_peers=settings.max_peers,
-                max_pending_messages=settings.inspect_queue_frames,
-                max_pending_bytes=settings.inspect_queue_bytes,
-            )
-        )
+        router = Router(_router_parameters(settings), secrets.SystemRandom())
         self._mesh = Mesh(router, settings, self._counters, link.send, now_ms)
         self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms)
         self._inspecting = self._mesh.inspecting
@@ -284,6 +279,15 @@ def _gate_limits(settings: Settings) -> GateLimits:
         max_per_subnet=settings.max_connections_per_subnet,
         exempt_loopback=settings.exempt_loopback,
     )
+
+
+def _router_parameters(settings: Settings) -> RouterParameters:
+    limits = RouterLimits(
+        max_peers=settings.max_peers,
+        max_pending_messages=settings.inspect_queue_frames,
+        max_pending_bytes=settings.inspect_queue_bytes,
+    )
+    return RouterParameters(mesh=MeshParameters(heartbeat_ms=settings.heartbeat_ms), limits=limits)
 
 
 def _with_node_id(text: str) -> Address:

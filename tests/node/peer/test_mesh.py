@@ -1,11 +1,13 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 
 import trio
 
 from pushmesh_node.gossip.events import Subscribed
 from pushmesh_node.gossip.framing import RpcSplitter, frame
 from pushmesh_node.gossip.inspection import Inspection
+from pushmesh_node.gossip.parameters import RouterParameters
 from pushmesh_node.gossip.router import Router
 from pushmesh_node.gossip.rpc import Message, Rpc, Subscription
 from pushmesh_node.gossip.rpc_wire import decode, encode
@@ -42,7 +44,7 @@ class Meshed:
         self.running = running
         self.up: list[Up] = []
         self.counters = Counters()
-        self.mesh = Mesh(Router(), settings, self.counters, self._send, now_ms)
+        self.mesh = Mesh(Router(RouterParameters(), Random(1)), settings, self.counters, self._send, now_ms)
         self.inspecting = Inspecting(PassAll(), self.mesh.inspected, lambda: 0)
         self.mesh.inspecting = self.inspecting
         running.host.handlers[GOSSIPSUB] = self.mesh.read

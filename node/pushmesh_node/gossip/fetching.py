@@ -1,0 +1,116 @@
+"""What this node lacks (lazy gossip of gossipsub v1.0 and v1.1): IHAVE in, IWANT out, and who broke its promise."""
+
+from collections.abc import Iterable, Mapping
+
+from .caches import SeenCache
+from .choosing import shuffled
+from .counts import LOW_SCORE, TOO_MANY, UNKNOWN_TOPIC
+from .mesh import Meshes
+from .message_id import MESSAGE_ID_BYTES
+from .orders import Orders
+from .parameters import RouterParameters
+from .peers import Peer
+from .promises import Promises
+from .randomness import Randomness
+from .rpc import IHave
+from .scoring import PeerScores
+from .standing import Standing
+from .wants import Asking, Wants
+
+
+class Fetching:
+    """Asks for what was announced and not seen; the wants decide of whom."""
+
+    def __init__(
+        self,
+        parameters: RouterParameters,
+        scores: PeerScores,
+        meshes: Meshes,
+        seen: SeenCache,
+        standing: Standing,
+        randomness: Randomness,
+        orders: Orders,
+    ) -> None:
+        p, limits = parameters.mesh, parameters.limits
+        self._parameters = p
+        self._threshold = parameters.score.gossip_threshold
+        self._scores = scores
+        self._meshes = meshes
+        self._seen = seen
+        self._standing = standing
+        self._randomness = randomness
+        self._orders = orders
+        self._promises = Promises(p.iwant_followup_ms, limits.max_promises)
+        self._wants = Wants(p.iwant_followup_ms, p.asked_at_once, limits.max_promises // limits.max_peers)
+
+    @property
+    def wanted(self) -> int:
+        """Ids that are wanted."""
+        return len(self._wants)
+
+    def take_ihaves(self, peer: Peer, announced: Iterable[IHave], now_ms: int) -> None:
+        """One RPC's IHAVEs. Whoever is below 0 is asked at the heartbeat, if nobody better has it too."""
+        p, spent, score = self._parameters, peer.spent, self._scores.of(peer.node_id)
+        if score < self._threshold:
+            self._orders.count("ihaves_dropped", LOW_SCORE)
+            return
+        spent.ihaves += 1
+        if spent.ihaves > p.ihaves_per_heartbeat:
+            self._orders.count("ihaves_dropped", TOO_MANY)
+            return
+        lacking: dict[bytes, None] = {}
+        for have in announced:
+            if have.topic not in self._meshes:
+                self._orders.count("ihaves_dropped", UNKNOWN_TOPIC)
+                continue
+            room = p.ihave_ids_per_heartbeat - spent.ihave_ids
+            if len(have.message_ids) > room:
+                self._orders.count("ihaves_dropped", TOO_MANY)
+            ids = have.message_ids[:room]
+            spent.ihave_ids += len(ids)
+            lacking.update({one: None for one in ids if self._is_lacking(one, now_ms)})
+        ids_to_ask = shuffled(self._randomness, lacking)
+        self._ask(peer.node_id, self._wants.announced(peer.node_id, ids_to_ask, now_ms, at_once=score >= 0), now_ms)
+
+    def _is_lacking(self, one: bytes, now_ms: int) -> bool:
+        return len(one) == MESSAGE_ID_BYTES and not self._seen.has(one, now_ms)
+
+    def _ask(self, name: bytes, promised: list[bytes], now_ms: int) -> None:
+        if promised:
+            self._ask_all({name: Asking(promised, promised)}, now_ms)
+
+    def _ask_all(self, asks: Mapping[bytes, Asking], now_ms: int) -> None:
+        for name, asking in asks.items():
+            self._orders.iwant(name, asking.ids)
+            self._orders.count("frames_asked", n=len(asking.ids))
+            self._promises.asked(name, asking.promised, now_ms, self._randomness)
+
+    def arrived(self, message_id: bytes, now_ms: int) -> None:
+        """Seen for the first time, whatever it is worth."""
+        self._promises.arrived(message_id)
+        asks = self._wants.arrived(message_id, now_ms)
+        if asks:
+            self._ask_all(asks, now_ms)
+
+    def hope(self, names: Iterable[bytes], message_id: bytes, now_ms: int) -> None:
+        """This node let a message go that these may have; they are asked at the heartbeat, one after the other."""
+        for name in names:
+            self._wants.hoped(name, message_id, now_ms)
+
+    def forget(self, name: bytes) -> None:
+        """It is gone: no promise of it can be kept any more."""
+        self._promises.forget(name)
+        self._wants.forget(name)
+
+    def follow_up(self, now_ms: int) -> None:
+        """Each heartbeat: broken promises are charged, and what did not come is asked of others."""
+        broken = self._promises.broken(now_ms)
+        for name, count in broken.items():
+            self._orders.count("promises_broken", n=count)
+            self._scores.misbehaved(name, count)
+        self._standing.look(broken, now_ms)
+        self._ask_all(self._wants.due(now_ms, self._rank), now_ms)
+
+    def _rank(self, name: bytes) -> float | None:
+        score = self._scores.of(name)
+        return score if score >= self._threshold else None
