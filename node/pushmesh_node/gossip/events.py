@@ -78,10 +78,27 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an earlier run thought of a peer in thousandths; only what is below 0 counts. Comes before the peer does."""
+
+    peer: bytes
+    score_milli: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Time passed; sent every `heartbeat_ms`."""
 
 
 Event = (
-    PeerConnected | PeerDisconnected | RecordShown | RpcReceived | Published | Judged | Subscribed | Scored | Heartbeat
+    PeerConnected
+    | PeerDisconnected
+    | RecordShown
+    | RpcReceived
+    | Published
+    | Judged
+    | Subscribed
+    | Scored
+    | Remembered
+    | Heartbeat
 )

@@ -18,6 +18,7 @@ from .events import (
     PeerDisconnected,
     Published,
     RecordShown,
+    Remembered,
     RpcReceived,
     Scored,
     Subscribed,
@@ -38,7 +39,7 @@ from .parameters import RouterParameters
 from .peers import Peer, Peers, Spent
 from .randomness import Randomness
 from .rpc import Rpc, Subscription
-from .scoring import PeerScores
+from .scoring import PeerScores, ScoreParts
 from .standing import Standing
 
 __all__ = ["NO_ROOM", "Router"]
@@ -116,6 +117,8 @@ class Router:
             case Scored():
                 self._scores.set_app(event.peer, event.score_milli)
                 self._standing.look((event.peer,), now_ms)
+            case Remembered():
+                self._scores.restore(event.peer, event.score_milli, now_ms)
         return self._orders.drain()
 
     # What others may know
@@ -131,6 +134,14 @@ class Router:
     def score_of(self, peer: bytes) -> float:
         """Also of a peer that left and is remembered."""
         return self._scores.of(peer)
+
+    def parts_of(self, peer: bytes) -> ScoreParts:
+        """What its score is made of; nothing for a peer that is not known."""
+        return self._scores.parts(peer)
+
+    def meshes_with(self, peer: bytes) -> list[str]:
+        """The topics in whose mesh it is, in order."""
+        return sorted(topic for topic in self._meshes.topics() if peer in self._meshes.of(topic))
 
     def pending_of(self, peer: bytes) -> int:
         """Messages of this peer that wait for their judgement; the driver stops reading from it when they are many."""

@@ -4,7 +4,7 @@ import pytest
 
 from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Count, Disconnect, Inspect, Lane, SendRpc
-from pushmesh_node.gossip.events import PeerConnected, PeerDisconnected, RecordShown, Scored, Subscribed
+from pushmesh_node.gossip.events import PeerConnected, PeerDisconnected, RecordShown, Remembered, Scored, Subscribed
 from pushmesh_node.gossip.message_id import MessageIds, message_id
 from pushmesh_node.gossip.parameters import RouterLimits, RouterParameters
 from pushmesh_node.gossip.router import Router
@@ -42,6 +42,28 @@ def test_a_peer_that_left_makes_room() -> None:
     world.do(PeerDisconnected(A))
     world.connect(B)
     assert world.router.peers() == {B}
+
+
+def test_a_peer_that_an_earlier_run_graylisted_is_not_let_in() -> None:
+    world = RouterWorld()
+    assert world.do(Remembered(A, -20_000_000)) == []
+    assert world.do(PeerConnected(A)) == [Disconnect(A, "graylisted")]
+
+
+def test_a_good_past_is_no_credit() -> None:
+    world = RouterWorld()
+    world.do(Remembered(A, 20_000_000))
+    world.connect(A)
+    assert world.router.score_of(A) == 0
+
+
+def test_what_a_peer_is_thought_of_can_be_shown() -> None:
+    world = RouterWorld()
+    world.meshed(A)
+    world.connect(B)
+    world.do(Scored(B, -1_500))
+    assert (world.router.meshes_with(A), world.router.meshes_with(B)) == ([T], [])
+    assert world.router.parts_of(B).app == world.router.parts_of(B).total == world.router.score_of(B) == -1.5
 
 
 def test_an_rpc_of_nobody_is_dropped() -> None:
