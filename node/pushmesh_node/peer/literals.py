@@ -1,6 +1,6 @@
 """Binary multiaddrs of an IP address and a TCP port, and no others: what peers may tell of each other. Pure.
 
-Answers of a DHT hold many addresses, and libp2p's own reader takes ten times as long for each."""
+An answer of the DHT holds up to 160 of them: they are read without building anything that is not needed."""
 
 import socket
 from typing import Final
