@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check vectors lock clean venv-run venv-dev
+.PHONY: help demo run test check fuzz vectors lock clean venv-run venv-dev
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
@@ -33,6 +33,9 @@ check: .venv-dev/stamp ## style, types, import rules and the house's own rules
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 	.venv-dev/bin/python -m pytest -q tests/house
+
+fuzz: .venv-dev/stamp ## a million hostile RPCs through a router; ARGS="--seed 1" repeats a run
+	PYTHONPATH=tests .venv-dev/bin/python -m fuzz.rpc_run --rpcs 1000000 $(ARGS)
 
 vectors: .venv-dev/stamp $(NPM_STAMP) ## write protocol/vectors anew; wallets' signatures are made by viem and ethers
 	.venv-dev/bin/python tests/tools/make_vectors.py
