@@ -1,4 +1,4 @@
-"""A ring in which no two nodes of ours are neighbours: whatever goes from one of ours to another, a foreign node forwarded."""
+"""A ring in which no two nodes of ours are neighbours: what goes from one of ours to another, others forwarded."""
 
 import asyncio
 from collections import Counter
@@ -11,10 +11,10 @@ import pytest
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_node.lab.process import NodePlan
 from pushmesh_protocol.envelope import Envelope
-from support.foreign import ForeignNode
+from support.foreign import ForeignNode, gossip_topics
 from support.processes import Running, a_plan, eventually, running
 from support.wallets import a_signed_note, a_wallet
-from support.whole_mesh import now_ms, penalties, until
+from support.whole_mesh import now_ms, penalties
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +70,7 @@ async def test_every_frame_of_every_node_reaches_all_the_others_once(
             else:
                 await committed(node, len(everything))
                 assert await node.publish(*everything) == [("durable", "duplicate")] * len(everything)
-                assert await penalties(node, frames=others.total()) == {}
+                assert await penalties(node) == {}
                 assert {bytes.fromhex(peer["node_id"]) for peer in await node.peers()} == {
                     ids[place - 1],
                     ids[(place + 1) % len(ids)],
@@ -85,14 +85,12 @@ async def id_of(node: Place) -> bytes:
 
 
 async def meshed(node: Place, neighbours: set[bytes]) -> None:
-    """Until it knows what its neighbours take part in."""
+    """Until it has both neighbours in its mesh of every topic."""
 
     async def is_meshed() -> bool:
         if isinstance(node, ForeignNode):
-            return {one for one, peer in (await node.peers()).items() if len(peer["topics"]) == len(node.topics)} == (
-                neighbours
-            )
-        return {bytes.fromhex(peer["node_id"]) for peer in await node.peers()} == neighbours
+            return all([await node.mesh(topic) == neighbours for topic in node.topics])
+        return await node.metric("pushmesh_gossip_mesh_peers") == len(neighbours) * len(gossip_topics(NETWORK))
 
     await eventually(is_meshed, "a mesh with both neighbours")
 

@@ -75,7 +75,7 @@ async def test_twenty_of_twenty_frames_arrive_each_way_once_and_without_a_penalt
         assert peer["score"] == 0
         assert [each for each in theirs.told("judged") if each["verdict"] == "REJECT"] == []
         assert theirs.told("rejected") == []
-        assert await penalties(ours, frames=FRAMES) == {}
+        assert await penalties(ours) == {}
         assert "ms" in await theirs.ask("ping", address=address)
         assert ours.faults() == []
 

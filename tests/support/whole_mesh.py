@@ -5,7 +5,16 @@ from collections.abc import Callable
 
 from support.processes import Running, eventually
 
-FAULTS = ("pushmesh_gossip_frames_rejected_total", "pushmesh_gossip_rpc_drops_total", "pushmesh_gossip_penalties_total")
+FAULTS = (
+    "pushmesh_gossip_frames_rejected_total",
+    "pushmesh_gossip_grafts_refused_total",
+    "pushmesh_gossip_ihave_drops_total",
+    "pushmesh_gossip_iwant_drops_total",
+    'pushmesh_gossip_mesh_leaves_total{reason="low-score"}',
+    "pushmesh_gossip_promises_broken_total",
+    "pushmesh_gossip_rpc_drops_total",
+)
+"""What the gossip process counts where a peer did something wrong."""
 
 
 def now_ms() -> int:
@@ -20,13 +29,14 @@ async def samples(node: Running) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def penalties(node: Running, *, frames: int) -> dict[str, float]:
-    """What the gossip process has against its peers, once it has told of as many accepted frames."""
+async def penalties(node: Running) -> dict[str, float]:
+    """What the gossip process has against its peers, once it has told of every frame that the node accepted."""
+    accepted = await node.metric("pushmesh_frames_total", direction="in", verdict="accept", reason="ok")
 
     async def told() -> bool:
-        return await node.metric("pushmesh_gossip_frames_accepted_total") >= frames
+        return await node.metric("pushmesh_gossip_frames_accepted_total") >= accepted
 
-    await eventually(told, f"{frames} accepted frames in the gossip process's counts")
+    await eventually(told, f"{accepted:g} accepted frames in the gossip process's counts")
     return {name: value for name, value in (await samples(node)).items() if name.startswith(FAULTS) and value}
 
 
