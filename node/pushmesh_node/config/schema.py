@@ -7,7 +7,22 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .formats import Accounts, Bootstraps, BrokerUrl, HostNames, Label, Listens, Port, Prefix, Text, Topics
+from .formats import (
+    Accounts,
+    Bootstraps,
+    BrokerUrl,
+    DnsLists,
+    HostNames,
+    Ips,
+    Label,
+    Listens,
+    NameServers,
+    Port,
+    Prefix,
+    Shards,
+    Text,
+    Topics,
+)
 
 MIB = 1 << 20
 
@@ -144,6 +159,25 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
 
     bootstrap: Bootstraps = ()
     """Nodes to dial first and for ever, each with its peer id."""
+
+    dns_lists: DnsLists = ()
+    """DNS names whose TXT records name nodes, as libp2p's dnsaddr has it; read at start and every ten minutes."""
+
+    dns_servers: NameServers = ()
+    """Name servers that are asked for them; empty for the system's."""
+
+    mdns: bool = False
+    """Whether to find the nodes of the local network by multicast DNS, which tells everybody there of this one."""
+
+    mdns_interfaces: Ips = ()
+    """This machine's IPv4 addresses on the networks where it does so; empty for all."""
+
+    dht: bool = True
+    """Whether to find nodes by the network's DHT, and to answer others there."""
+
+    shards: Shards = "all"
+    """The shards of topics whose gossip this node takes part in: needed are those of the topics that its wallets
+    subscribe to and its publishers use. What lies in other shards comes by catch-up, some seconds later."""
 
     max_peers: Annotated[int, Meta(ge=1, le=4_096)] = 64
     """Peers at a time; a quarter of the room is kept for those that this node dials."""
