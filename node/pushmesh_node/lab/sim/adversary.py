@@ -37,6 +37,9 @@ from .records import address_of
 from .wire import Line, Link, Payload, Sent
 from .world import World
 
+BEGIN_S, END_S = 60.0, 180.0
+"""When an attack lasts, unless it says otherwise."""
+
 SEEN_KEPT = 4_096
 PER_SUBNET = 250
 
@@ -140,6 +143,9 @@ class Adversary:
         self.active = False
         self.topics: Sequence[str] = ()
         """The gossip topics that honest nodes take part in; the first carries the traffic."""
+
+        self.publishers: Sequence[SimNode] = ()
+        """Where honest publishers hand in their frames."""
 
         self._encoded: dict[int, tuple[Rpc, Payload, int]] = {}
 
@@ -291,24 +297,35 @@ Make = TypeVar("Make", bound=type[Adversary])
 @dataclass(frozen=True, slots=True)
 class Attack:
     """One scenario. `own_protocol`: of our own protocol, so that no honest node may be blamed at all. `bootstraps` are
-    the honest addresses that each honest node knows."""
+    the honest addresses that each honest node knows, `publishers` how many nodes publish (None: all of them), `begin_s`
+    is when the attack begins."""
 
     name: str
     about: str
     make: Callable[[World, int], Adversary]
     own_protocol: bool = False
     bootstraps: int = 3
+    publishers: int | None = None
+    begin_s: float = BEGIN_S
 
 
 ATTACKS: dict[str, Attack] = {}
 """Every attack by name, in the order in which the modules of `attacks` register them."""
 
 
-def attack(name: str, about: str, *, own_protocol: bool = False, bootstraps: int = 3) -> Callable[[Make], Make]:
+def attack(
+    name: str,
+    about: str,
+    *,
+    own_protocol: bool = False,
+    bootstraps: int = 3,
+    publishers: int | None = None,
+    begin_s: float = BEGIN_S,
+) -> Callable[[Make], Make]:
     """Register an adversary under a name."""
 
     def register(make: Make) -> Make:
-        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps)
+        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s)
         return make
 
     return register

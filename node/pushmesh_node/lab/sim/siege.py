@@ -1,7 +1,8 @@
 """An attack on a small honest network, and what it did: the scenario in which every adversary acts."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
 from random import Random
@@ -9,16 +10,18 @@ from random import Random
 from pushmesh_protocol.kinds import CONTROL_KINDS
 from pushmesh_protocol.kinds.registry import KIND_NAMES
 
+from ...gossip.parameters import RouterParameters
+from ...ipc import Settings
 from ...lab.statistics import percentile
 from ..networks import shipped_network
 from . import attacks
-from .adversary import ATTACKS, Adversary, Attack
+from .adversary import ATTACKS, BEGIN_S, END_S, Adversary, Attack
 from .conditions import Conditions
 from .measures import NEVER
 from .plan import Traffic, start_traffic, topics_of
 from .world import World
 
-SECONDS, BEGIN_S, END_S = 300.0, 60.0, 180.0
+SECONDS = 300.0
 TRAFFIC = Traffic(first_s=20.0, end_s=265.0, sizes=((2 * 1_024, 70), (8 * 1_024, 25), (32 * 1_024, 5)))
 IN_TIME_MS = 30_000
 """An item counts as delivered if it is durable at a node so soon, on whatever way."""
@@ -40,6 +43,15 @@ class Siege:
     wall_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Defences:
+    """What honest nodes are made of. The defaults are those of a node; a test weakens them to see what each is for."""
+
+    router: RouterParameters = field(default_factory=RouterParameters)
+    settings: Settings = field(default_factory=Settings)
+    conditions: Conditions = field(default_factory=Conditions)
+
+
 def load_attacks() -> dict[str, Attack]:
     """All attacks, by the order of their modules' names."""
     for module in sorted(iter_modules(attacks.__path__), key=lambda each: each.name):
@@ -47,46 +59,73 @@ def load_attacks() -> dict[str, Attack]:
     return ATTACKS
 
 
-def besiege(attack: Attack | None, honest: int, sybils: int, seed: int, *, bootstraps: int = 3) -> Siege:
-    """Run one attack to its end; None is the same world in peace."""
+def besiege(
+    attack: Attack | None, honest: int, sybils: int, seed: int, *, bootstraps: int = 3, defences: Defences | None = None
+) -> Siege:
+    """Run one attack to its end; None is the same world in peace, with so many `bootstraps`."""
     began_s = time.perf_counter()
-    world, topics = honest_world(honest, seed, attack.bootstraps if attack is not None else bootstraps)
-    adversary = attack.make(world, sybils) if attack is not None else None
-    if adversary is not None:
-        adversary.topics = topics
-        adversary.attack_from(BEGIN_S, END_S)
-    start_traffic(world, TRAFFIC, sources=lambda: [node for node in world.nodes if node.is_running])
+    attack = attack or Attack("peace", "", Adversary, bootstraps=bootstraps)
+    world, topics = honest_world(honest, seed, attack.bootstraps, defences or Defences())
+    publishers = world.nodes[: attack.publishers]
+    adversary = attack.make(world, sybils)
+    adversary.topics, adversary.publishers = topics, publishers
+    adversary.attack_from(attack.begin_s, END_S)
+    start_traffic(world, TRAFFIC, sources=lambda: [node for node in publishers if node.is_running])
     world.run_until((BEGIN_S + END_S) / 2)
-    held = sum([len(sybil.links) for sybil in adversary.sybils]) if adversary is not None else 0
+    held = sum([len(sybil.links) for sybil in adversary.sybils])
     world.run_until(END_S)
     bad_until_s = END_S
     second = END_S
     while second < SECONDS:
         second += 1
         world.run_until(second)
-        if not _is_healthy(world, topics[0]):
+        if not is_healthy(world, topics[0]):
             bad_until_s = second
     recovered_s = None if bad_until_s == SECONDS else bad_until_s - END_S
-    return _report(world, attack.name if attack else "peace", recovered_s, held, time.perf_counter() - began_s)
+    return _report(world, attack, recovered_s, held, time.perf_counter() - began_s)
 
 
-def honest_world(honest: int, seed: int, bootstraps: int) -> tuple[World, list[str]]:
+def honest_world(honest: int, seed: int, bootstraps: int, defences: Defences) -> tuple[World, list[str]]:
     """Honest nodes that start within five seconds, each knowing so many others, and the topics that they join: one
     shard, which carries the traffic, and the control topics."""
-    world = World(shipped_network("devnet"), seed, honest, Conditions())
+    world = World(shipped_network("devnet"), seed, honest, defences.conditions, defences.router)
     prefix = f"/pushmesh/1/{world.network.id.hex()}/control"
     topics = topics_of(world, shard=TRAFFIC.shard) + [f"{prefix}/{KIND_NAMES[kind]}" for kind in CONTROL_KINDS]
     random = Random(f"{seed}/bootstrap")
     for _ in range(honest):
-        world.add_node(topics, start=False)
-    for node in world.nodes:
-        others = [other for other in world.nodes if other is not node]
-        world.introduce(node, random.sample(others, min(bootstraps, len(others))))
+        world.add_node(topics, defences.settings, start=False)
+    for node, known in zip(world.nodes, draw_bootstraps(honest, bootstraps, random), strict=True):
+        world.introduce(node, [world.nodes[number] for number in known])
         world.clock.at(int(random.random() * 5e6), node.start)
     return world, topics
 
 
-def _is_healthy(world: World, topic: str) -> bool:
+def draw_bootstraps(nodes: int, each: int, random: Random) -> list[list[int]]:
+    """For each node the numbers of those that it knows, drawn anew until all are one network: parts of which neither
+    knows anybody of the other cannot meet, whoever attacks."""
+    while True:
+        known = [
+            random.sample([other for other in range(nodes) if other != node], min(each, nodes - 1))
+            for node in range(nodes)
+        ]
+        if nodes <= 1 or _is_connected(known):
+            return known
+
+
+def _is_connected(known: Sequence[Sequence[int]]) -> bool:
+    neighbours: list[set[int]] = [set(others) for others in known]
+    for node, others in enumerate(known):
+        for other in others:
+            neighbours[other].add(node)
+    reached, due = {0}, [0]
+    while due:
+        fresh = neighbours[due.pop()] - reached
+        reached |= fresh
+        due += fresh
+    return len(reached) == len(known)
+
+
+def is_healthy(world: World, topic: str) -> bool:
     """Whether each honest node's mesh has an honest majority."""
     honest = world.measures.honest
     for node in world.nodes:
@@ -96,7 +135,7 @@ def _is_healthy(world: World, topic: str) -> bool:
     return True
 
 
-def _report(world: World, name: str, recovered_s: float | None, held: int, wall_s: float) -> Siege:
+def _report(world: World, attack: Attack, recovered_s: float | None, held: int, wall_s: float) -> Siege:
     measures = world.measures
     everywhere: list[float] = []
     during: list[float] = []
@@ -108,12 +147,12 @@ def _report(world: World, name: str, recovered_s: float | None, held: int, wall_
         in_time += sum([delay <= IN_TIME_MS for delay in delays])
         late += sum([delay > IN_TIME_MS for delay in delays])
         everywhere += delays
-        if BEGIN_S * 1e6 <= sample.published_us < END_S * 1e6:
+        if attack.begin_s * 1e6 <= sample.published_us < END_S * 1e6:
             during += delays
     items = sum([len(sample.items) for sample in measures.samples])
     received = sum([node.bytes.gossip + node.bytes.catch_up for node in world.nodes])
     return Siege(
-        name=name,
+        name=attack.name,
         delivered_fraction=in_time / max(1, wanted),
         p99_ms=percentile(during, 99),
         recovered_s=recovered_s,
@@ -126,4 +165,4 @@ def _report(world: World, name: str, recovered_s: float | None, held: int, wall_
     )
 
 
-__all__ = ["Adversary", "Siege", "besiege", "honest_world", "load_attacks"]
+__all__ = ["Adversary", "Defences", "Siege", "besiege", "honest_world", "is_healthy", "load_attacks"]

@@ -1,8 +1,12 @@
+from random import Random
+
+import pytest
+
 from pushmesh_node.gossip.message_id import MESSAGE_ID_BYTES
 from pushmesh_node.gossip.rpc import IHave, Rpc
 from pushmesh_node.lab.sim.adversary import Adversary, Attack, Sybil
 from pushmesh_node.lab.sim.node import SimNode
-from pushmesh_node.lab.sim.siege import besiege, load_attacks
+from pushmesh_node.lab.sim.siege import besiege, draw_bootstraps, load_attacks
 
 
 class Liar(Adversary):
@@ -40,3 +44,14 @@ def test_an_adversary_gets_in_as_far_as_the_gates_let_it_and_is_gone_afterwards(
 
 def test_every_attack_is_registered_under_its_own_name() -> None:
     assert all(name == attack.name and attack.about for name, attack in load_attacks().items())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whoever_knows_one_other_node_each_is_still_one_network(seed: int) -> None:
+    known = draw_bootstraps(12, 1, Random(seed))
+    groups = [{node, *others} for node, others in enumerate(known)]
+    reached = {0}
+    for _ in known:
+        reached |= set().union(*[group for group in groups if group & reached])
+    assert reached == set(range(12))
+    assert all(len(others) == 1 and node not in others for node, others in enumerate(known))
