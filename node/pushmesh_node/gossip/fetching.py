@@ -9,7 +9,7 @@ from .mesh import Meshes
 from .message_id import MESSAGE_ID_BYTES
 from .orders import Orders
 from .parameters import RouterParameters
-from .peers import Peer
+from .peers import Peer, Peers
 from .promises import Promises
 from .randomness import Randomness
 from .rpc import IHave
@@ -24,6 +24,7 @@ class Fetching:
     def __init__(
         self,
         parameters: RouterParameters,
+        peers: Peers,
         scores: PeerScores,
         meshes: Meshes,
         seen: SeenCache,
@@ -34,6 +35,7 @@ class Fetching:
         p, limits = parameters.mesh, parameters.limits
         self._parameters = p
         self._threshold = parameters.score.gossip_threshold
+        self._peers = peers
         self._scores = scores
         self._meshes = meshes
         self._seen = seen
@@ -49,7 +51,7 @@ class Fetching:
         return len(self._wants)
 
     def take_ihaves(self, peer: Peer, announced: Iterable[IHave], now_ms: int) -> None:
-        """One RPC's IHAVEs. Whoever is below 0 is asked at the heartbeat, if nobody better has it too."""
+        """One RPC's IHAVEs. Whoever is in debt or doubt is asked at the heartbeat, if nobody better has it too."""
         p, spent, score = self._parameters, peer.spent, self._scores.of(peer.node_id)
         if score < self._threshold:
             self._orders.count("ihaves_dropped", LOW_SCORE)
@@ -69,8 +71,9 @@ class Fetching:
             ids = have.message_ids[:room]
             spent.ihave_ids += len(ids)
             lacking.update({one: None for one in ids if self._is_lacking(one, now_ms)})
+        at_once = score >= 0 and now_ms >= peer.doubted_until_ms
         ids_to_ask = shuffled(self._randomness, lacking)
-        self._ask(peer.node_id, self._wants.announced(peer.node_id, ids_to_ask, now_ms, at_once=score >= 0), now_ms)
+        self._ask(peer.node_id, self._wants.announced(peer.node_id, ids_to_ask, now_ms, at_once=at_once), now_ms)
 
     def _is_lacking(self, one: bytes, now_ms: int) -> bool:
         return len(one) == MESSAGE_ID_BYTES and not self._seen.has(one, now_ms)
@@ -108,9 +111,14 @@ class Fetching:
         for name, count in broken.items():
             self._orders.count("promises_broken", n=count)
             self._scores.misbehaved(name, count)
+            peer = self._peers.get(name)
+            if peer is not None:
+                peer.doubted_until_ms = now_ms + self._parameters.doubt_ms
         self._standing.look(broken, now_ms)
-        self._ask_all(self._wants.due(now_ms, self._rank), now_ms)
+        self._ask_all(self._wants.due(now_ms, lambda name: self._rank(name, now_ms)), now_ms)
 
-    def _rank(self, name: bytes) -> float | None:
-        score = self._scores.of(name)
-        return score if score >= self._threshold else None
+    def _rank(self, name: bytes, now_ms: int) -> tuple[bool, float] | None:
+        score, peer = self._scores.of(name), self._peers.get(name)
+        if peer is None or score < self._threshold:
+            return None
+        return now_ms >= peer.doubted_until_ms, score

@@ -1,9 +1,12 @@
-"""Mesh maintenance (gossipsub v1.1): each heartbeat drop, top up, shed, keep some dialled peers, graft better ones."""
+"""Mesh maintenance (gossipsub v1.1): each heartbeat top up, shed, keep some dialled peers, graft better ones.
+
+Whoever fell below 0 is out of the mesh already (see `standing`).
+"""
 
 from statistics import median
 
 from .choosing import sample, shuffled
-from .counts import LOW_SCORE, MESH_FULL
+from .counts import MESH_FULL
 from .exchange import Exchange
 from .mesh import Meshes
 from .parameters import RouterParameters
@@ -13,7 +16,7 @@ from .scoring import PeerScores
 
 
 class Maintenance:
-    """One step for each topic and heartbeat; after it no mesh is too large and none smaller than it must be."""
+    """One step for each topic and heartbeat; after it no mesh is too large, and none smaller than it must be."""
 
     def __init__(
         self,
@@ -35,7 +38,6 @@ class Maintenance:
         """All topics."""
         self._beats += 1
         for topic in self._meshes.topics():
-            self._drop_low(topic, now_ms)
             size = len(self._meshes.of(topic))
             if size < self._parameters.d_low:
                 self._graft(topic, self._meshes.candidates(topic, now_ms), self._parameters.d - size, now_ms)
@@ -50,10 +52,6 @@ class Maintenance:
         mesh = self._meshes.of(topic)
         if peer.outbound and len(mesh) < self._parameters.d_low and self._meshes.may_graft(topic, peer, now_ms):
             self._meshes.graft(topic, peer, now_ms)
-
-    def _drop_low(self, topic: str, now_ms: int) -> None:
-        for name in [name for name in self._meshes.of(topic) if self._scores.of(name) < 0]:
-            self._meshes.prune(topic, name, now_ms, LOW_SCORE)
 
     def _graft(self, topic: str, candidates: list[Peer], n: int, now_ms: int) -> None:
         for peer in sample(self._randomness, candidates, n):

@@ -193,9 +193,13 @@ class Messages:
             return
         self.pending.pop(one)
         self._seen.forget(one)
-        spared = self._spared(message.topic) if len(message.data) >= self._parameters.mesh.idontwant_least_bytes else []
-        again = [] if reason == Reason.THROTTLED else [pending.account]
-        may_have_it = dict.fromkeys([*others, *spared, *again])
+        may_have_it = dict.fromkeys(others)
+        if len(message.data) >= self._parameters.mesh.idontwant_least_bytes:
+            may_have_it.update(dict.fromkeys(self._spared(message.topic)))
+        if reason == Reason.THROTTLED:
+            may_have_it.pop(pending.account, None)
+        else:
+            may_have_it[pending.account] = None
         self._fetching.hope([name for name in may_have_it if self._peers.get(name) is not None], one, now_ms)
 
     # Own messages

@@ -33,6 +33,7 @@ class MeshParameters:
     ihaves_per_heartbeat: int = 10
     ihave_ids_per_heartbeat: int = 5_000
     iwant_followup_ms: int = 3_000
+    doubt_ms: int = 60_000  # after a broken promise others are asked before this peer
     asked_at_once: int = 16  # of one peer: 1 MiB of full frames, which its IWANT bytes allow within the follow-up
     iwant_times_per_message: int = 2  # to one peer (SPEC of IWANT answers)
     iwant_bytes_per_heartbeat: int = 512 * 1024  # to one peer
@@ -67,7 +68,7 @@ class ScoreParameters:
     colocation_weight: float = -50.0  # P6, of the squared surplus
     colocation_threshold: int = 5  # peers of one address
     behaviour_weight: float = -10.0  # P7, of the squared count
-    behaviour_threshold: float = 0.0
+    behaviour_threshold: float = 6.0  # as Lotus and Prysm: a lost answer or a restart within a backoff is no misdeed
     behaviour_decay: float = 0.986
     decay_interval_ms: int = 12_000
     decay_to_zero: float = 0.01

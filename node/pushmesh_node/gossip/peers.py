@@ -27,6 +27,7 @@ class Peer:
     origin: str
     record: bytes = b""
     is_gone: bool = False
+    doubted_until_ms: int = 0  # it broke a promise lately
     topics: dict[str, None] = field(default_factory=dict)  # in a dict, as nothing here may depend on a set's order
     announced: dict[str, int] = field(default_factory=dict)  # topic -> heartbeat of the last IHAVE to it
     unwanted: dict[bytes, int] = field(default_factory=dict)  # message id -> heartbeat of its IDONTWANT

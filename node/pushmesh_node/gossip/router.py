@@ -78,7 +78,7 @@ class Router:
         self._announcing = Announcing(
             parameters, peers, scores, meshes, self._fanout, self._history, randomness, orders
         )
-        self._fetching = Fetching(parameters, scores, meshes, self._seen, self._standing, randomness, orders)
+        self._fetching = Fetching(parameters, peers, scores, meshes, self._seen, self._standing, randomness, orders)
         self._messages = Messages(
             parameters,
             peers,

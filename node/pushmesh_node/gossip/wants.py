@@ -11,6 +11,9 @@ from typing import Final
 
 _MOST_AT_ONCE: Final = 4
 
+Rank = Callable[[bytes], "tuple[bool, float] | None"]
+"""How gladly a peer is asked: in good faith before in doubt, then by score; None for never."""
+
 
 @dataclass(slots=True)
 class Asking:
@@ -92,7 +95,7 @@ class Wants:
             if peer in want.words and not want.rounds:
                 _add(asks, peer, one, self._ask(one, want, peer, now_ms))
 
-    def due(self, now_ms: int, rank: Callable[[bytes], float | None]) -> dict[bytes, Asking]:
+    def due(self, now_ms: int, rank: Rank) -> dict[bytes, Asking]:
         """Whom to ask at this heartbeat, best rank first. The word of a peer without a rank is forgotten."""
         asks: dict[bytes, Asking] = {}
         for one, want in list(self._wants.items()):
@@ -107,16 +110,16 @@ class Wants:
                 del self._wants[one]
         return asks
 
-    def _best(self, one: bytes, want: _Want, rank: Callable[[bytes], float | None]) -> list[bytes]:
-        ranked: list[tuple[float, bytes]] = []
+    def _best(self, one: bytes, want: _Want, rank: Rank) -> list[bytes]:
+        ranked: list[tuple[tuple[bool, float], bytes]] = []
         for peer in list(want.words):
-            score = rank(peer)
-            if score is None:
+            faith = rank(peer)
+            if faith is None:
                 del want.words[peer]
                 self._drop_word(peer, one)
             elif self._has_window(peer):
-                ranked.append((score, peer))
-        ranked.sort(key=lambda entry: -entry[0])
+                ranked.append((faith, peer))
+        ranked.sort(key=lambda entry: entry[0], reverse=True)
         return [peer for _, peer in ranked[: min(1 << want.rounds, _MOST_AT_ONCE)]]
 
     def forget(self, peer: bytes) -> None:

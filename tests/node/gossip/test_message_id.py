@@ -1,6 +1,6 @@
 from hashlib import sha256
 
-from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.message_id import MessageIds, message_id
 
 
 def test_the_id_is_the_hash_of_domain_length_topic_and_data() -> None:
@@ -12,3 +12,18 @@ def test_the_id_is_the_hash_of_domain_length_topic_and_data() -> None:
 
 def test_bytes_cannot_move_between_topic_and_data() -> None:
     assert message_id("ab", b"c") != message_id("a", b"bc")
+
+
+def test_a_memory_gives_the_same_ids() -> None:
+    ids = MessageIds(2)
+    bodies = [b"%d" % n * 10 for n in range(4)]
+    for data in bodies + bodies + [bytes(bytearray(bodies[3]))]:
+        for topic in ("/t", "/u"):
+            assert ids(topic, data) == message_id(topic, data)
+
+
+def test_a_memory_goes_by_the_object() -> None:
+    ids = MessageIds(2)
+    data = bytes(bytearray(b"data"))
+    assert ids("/t", data) is ids("/t", data)
+    assert ids("/t", bytes(bytearray(b"data"))) == ids("/t", data)

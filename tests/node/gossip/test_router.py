@@ -267,14 +267,15 @@ def test_meshes_settle_within_their_bounds() -> None:
 
 
 def test_what_is_lost_in_the_mesh_comes_by_lazy_gossip() -> None:
-    net = random_net(20, 8, [T])
-    net.run(3_000)
+    net = random_net(20, 16, [T])
+    net.run(10_000)
     chance = net.random
-    net.loses = lambda sender, receiver, rpc: bool(rpc.messages) and chance.random() < 0.25
+    net.loses = lambda sender, receiver, rpc: bool(rpc.messages) and chance.random() < 0.6
     ids = [net.publish(node_id, T, b"%d" % at) for at, node_id in enumerate(net.nodes)]
     net.run(500)
+    net.loses = lambda sender, receiver, rpc: False
     assert any(net.reached(one) < 20 for one in ids)
-    net.run(15_000)
+    net.run(4_000)
     assert [net.reached(one) for one in ids] == [20] * 20
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from pushmesh_node.gossip.parameters import ScoreParameters, TopicScoreParameters
 from pushmesh_node.gossip.scoring import PeerScores, ScoreParts
 
-P = ScoreParameters()
+P = ScoreParameters(behaviour_threshold=0.0)
 ANN, BOB, CID = b"ann", b"bob", b"cid"
 TOPIC, CONTROL = "/shard/1", "/control/grant"
 NOW: Final = 1_700_000_000_000
@@ -26,7 +26,7 @@ def scores_of(*peers: bytes, parameters: ScoreParameters = P) -> PeerScores:
 
 
 def parameters(**topic: float) -> ScoreParameters:
-    return ScoreParameters(topic=TopicScoreParameters(**topic))
+    return replace(P, topic=TopicScoreParameters(**topic))
 
 
 # Nothing done

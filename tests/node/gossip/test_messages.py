@@ -1,0 +1,353 @@
+import pytest
+
+from pushmesh_node.gossip.effects import Count, Effect, Inspect, Lane, SendRpc
+from pushmesh_node.gossip.events import PeerDisconnected, Scored, Subscribed
+from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.messages import NO_ROOM
+from pushmesh_node.gossip.parameters import GaterParameters, MeshParameters, RouterLimits
+from pushmesh_node.gossip.rpc import Message, Rpc
+from pushmesh_protocol.reasons import Verdict
+from support.router_world import DATA, ID, A, B, C, D, RouterWorld, T, U, counts, crowd, hearers, sent
+
+INSPECTED = [Inspect(A, ID, T, DATA)]
+DUPLICATE = [Count("frames_ignored", "duplicate")]
+
+
+def carrying(data: bytes = DATA, topic: str = T) -> Rpc:
+    return Rpc(messages=(Message(topic, data),))
+
+
+def meshed(*names: bytes) -> RouterWorld:
+    world = RouterWorld()
+    world.meshed(*names)
+    return world
+
+
+# First sight
+
+
+def test_a_message_is_inspected_before_anything_is_sent() -> None:
+    assert meshed(A, B).message(A) == INSPECTED
+
+
+def test_a_peer_outside_the_mesh_may_send_too() -> None:
+    world = meshed(B)
+    world.connect(A)
+    assert world.message(A) == INSPECTED
+    assert hearers(world.judge(Verdict.ACCEPT)) == [B]
+
+
+def test_second_copy_has_no_effect_but_a_count() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    assert world.message(B) == DUPLICATE
+
+
+def test_a_topic_of_no_interest_is_ignored_whatever_is_wrong_with_it() -> None:
+    world = meshed(A)
+    ignored = [Count("frames_ignored", "not-subscribed")]
+    assert world.message(A, topic=U) == ignored
+    assert world.rpc(A, messages=(Message(U, DATA, signed=True),)) == ignored
+    assert world.router.score_of(A) == 0
+
+
+def test_a_signed_message_is_rejected() -> None:
+    world = meshed(A)
+    effects = world.rpc(A, messages=(Message(T, DATA, signed=True),))
+    assert counts(effects)["frames_rejected", "malformed"] == 1 and world.router.score_of(A) == -100
+
+
+def test_an_oversize_message_is_rejected() -> None:
+    world = RouterWorld(limits=RouterLimits(max_data_bytes=3))
+    world.meshed(A)
+    assert world.message(A, b"123")[0] == Inspect(A, message_id(T, b"123"), T, b"123")
+    assert counts(world.message(A, b"1234"))["frames_rejected", "oversize"] == 1
+    assert world.router.score_of(A) == -100
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        RouterLimits(max_pending_messages=1),
+        RouterLimits(max_pending_bytes=7),
+        RouterLimits(max_pending_per_peer=1),
+    ],
+)
+def test_what_finds_no_room_is_ignored_and_may_come_again(limits: RouterLimits) -> None:
+    world = RouterWorld(limits=limits)
+    world.meshed(A)
+    world.message(A)
+    assert world.message(A, b"more") == [Count("frames_ignored", "queue-full")]
+    world.judge(Verdict.IGNORE, "too-old")
+    assert world.message(A, b"more") == [Inspect(A, message_id(T, b"more"), T, b"more")]
+
+
+def test_a_peer_that_comes_back_brings_no_new_room() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_per_peer=1))
+    world.connect(A)
+    world.message(A)
+    world.do(PeerDisconnected(A))
+    world.connect(A)
+    assert world.message(A, b"more") == [Count("frames_ignored", "queue-full")]
+
+
+def test_a_message_is_forgotten_after_its_time_and_can_come_again() -> None:
+    world = meshed(A)
+    world.accepted(A)
+    world.later(599_999)
+    assert world.message(A) == DUPLICATE
+    world.later(1)
+    assert world.message(A) == INSPECTED
+
+
+# Verdict
+
+
+def test_an_accepted_message_goes_to_the_mesh_but_not_to_those_who_sent_it() -> None:
+    world = meshed(A, B, C)
+    world.connect(D)
+    world.message(A)
+    world.message(B)
+    assert world.judge(Verdict.ACCEPT) == [Count("frames_accepted"), SendRpc(C, carrying(), Lane.DATA, ID)]
+
+
+def test_messages_of_control_topics_go_in_the_priority_lane() -> None:
+    control = "/x/control/grant"
+    world = RouterWorld(topics=(control,))
+    world.connect(A, B, topics=(control,))
+    for name in (A, B):
+        world.graft(name, control)
+    (forwarded,) = sent(world.accepted(A, topic=control))
+    assert (forwarded.peer, forwarded.lane) == (B, Lane.PRIORITY)
+    assert {effect.lane for effect in sent(world.publish(b"mine", control))} == {Lane.PRIORITY}
+
+
+def test_an_ignored_message_goes_nowhere_and_blames_nobody() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    assert world.judge(Verdict.IGNORE, "too-old") == [Count("frames_ignored", "too-old")]
+    assert world.router.score_of(A) == 0
+
+
+def test_what_was_ignored_for_itself_is_not_looked_at_again() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.judge(Verdict.IGNORE, "too-old")
+    assert world.message(B) == DUPLICATE
+
+
+def test_a_rejected_message_goes_nowhere_and_all_who_sent_it_are_blamed() -> None:
+    world = meshed(A, B, C)
+    world.message(A)
+    world.message(B)
+    effects = world.judge(Verdict.REJECT, "bad-signature")
+    assert counts(effects)["frames_rejected", "bad-signature"] == 1 and hearers(effects) == []
+    assert [world.router.score_of(name) for name in (A, B, C)] == [-100, -100, 0]
+
+
+def test_who_sends_what_was_rejected_is_blamed_without_another_look() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.judge(Verdict.REJECT, "malformed")
+    effects = world.message(B)
+    assert counts(effects)["frames_rejected", "rejected-before"] == 1
+    assert not any(isinstance(effect, Inspect) for effect in effects)
+    assert world.router.score_of(B) == -100
+
+
+def test_a_sender_that_left_is_blamed_when_it_comes_back() -> None:
+    world = meshed(A)
+    world.message(A)
+    world.do(PeerDisconnected(A))
+    world.judge(Verdict.REJECT, "malformed")
+    world.connect(A)
+    assert world.router.score_of(A) == -100
+
+
+def test_a_message_outlives_the_peer_that_brought_it() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.do(PeerDisconnected(A))
+    assert hearers(world.judge(Verdict.ACCEPT)) == [B]
+
+
+def test_a_judgement_counts_once() -> None:
+    world = meshed(A, B)
+    world.accepted(A)
+    assert world.judge(Verdict.ACCEPT) == [Count("judgements_dropped", "not-pending")]
+
+
+def test_a_message_of_a_topic_that_was_left_meanwhile_goes_nowhere() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.do(Subscribed(frozenset()))
+    assert hearers(world.judge(Verdict.ACCEPT)) == []
+
+
+def test_a_judgement_that_never_comes_frees_its_room_and_is_no_verdict() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=1, judge_timeout_ms=3_000))
+    world.meshed(A)
+    world.message(A)
+    assert ("frames_ignored", "timeout") not in counts(world.beat(2))
+    assert counts(world.beat())["frames_ignored", "timeout"] == 1
+    assert world.message(A, b"2") == [Inspect(A, message_id(T, b"2"), T, b"2")]
+    assert world.message(A) == DUPLICATE and world.router.pending_of(A) == 1
+
+
+# No room for judging
+
+
+@pytest.mark.parametrize("reason", sorted(NO_ROOM))
+def test_what_was_ignored_for_want_of_room_is_looked_at_again_from_another_peer(reason: str) -> None:
+    world = meshed(A, B)
+    world.message(A)
+    assert world.judge(Verdict.IGNORE, reason) == [Count("frames_ignored", reason)]
+    assert world.message(B) == [Inspect(B, ID, T, DATA)]
+
+
+def test_another_senders_budget_may_do_where_the_first_ones_did_not() -> None:
+    world = meshed(A, B, C, D)
+    for name in (A, B, C):
+        world.message(name)
+    assert world.judge(Verdict.IGNORE, "throttled")[1:] == [Inspect(B, ID, T, DATA)]
+    assert [world.router.pending_of(name) for name in (A, B)] == [0, 1]
+    assert world.judge(Verdict.IGNORE, "throttled")[1:] == [Inspect(C, ID, T, DATA)]
+    assert hearers(world.judge(Verdict.ACCEPT)) == [D]
+
+
+def test_each_senders_budget_is_tried_once() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.message(B)
+    world.judge(Verdict.IGNORE, "throttled")
+    assert world.judge(Verdict.IGNORE, "throttled") == [Count("frames_ignored", "throttled")]
+    assert world.router.pending_of(A) == world.router.pending_of(B) == 0
+
+
+def test_where_nobodys_budget_helps_no_other_is_tried() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.message(B)
+    assert world.judge(Verdict.IGNORE, "no-credit") == [Count("frames_ignored", "no-credit")]
+
+
+def test_another_sender_is_asked_for_it_at_the_heartbeat() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.message(B)
+    world.judge(Verdict.IGNORE, "no-credit")
+    assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant == (ID,)] != []
+
+
+def gated(n: int) -> list[Effect]:
+    """What happens to messages of A that wasted much, while validation is overloaded."""
+    world = meshed(A, B)
+    for at in range(50):
+        world.message(A, b"junk %d" % at)
+        world.judge(Verdict.IGNORE, "too-old", data=b"junk %d" % at)
+    world.message(B, b"2")
+    for at in range(50):
+        world.message(B, b"much %d" % at)
+        world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
+    return [effect for at in range(n) for effect in world.message(A, b"more %d" % at)]
+
+
+def test_under_load_the_gater_drops_at_random_what_comes_from_who_wastes() -> None:
+    effects = gated(200)
+    dropped = counts(effects)["frames_ignored", "gated"]
+    assert dropped > 150 and dropped + len([1 for effect in effects if isinstance(effect, Inspect)]) == 200
+
+
+def test_what_was_gated_may_come_from_another() -> None:
+    world = meshed(A, B)
+    for at in range(500):
+        world.message(A, b"junk %d" % at)
+        world.judge(Verdict.IGNORE, "too-old", data=b"junk %d" % at)
+    for at in range(500):
+        world.message(B, b"much %d" % at)
+        world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
+    assert world.message(A) == [Count("frames_ignored", "gated")]
+    assert world.message(B) == [Inspect(B, ID, T, DATA)]
+    assert GaterParameters().threshold < 1
+
+
+def test_a_frame_of_known_items_wastes_less_than_another_ignored_one() -> None:
+    def dropped(reason: str) -> int:
+        world = meshed(A, B)
+        for at in range(20):
+            world.message(A, b"junk %d" % at)
+            world.judge(Verdict.IGNORE, reason, data=b"junk %d" % at)
+        for at in range(50):
+            world.message(B, b"much %d" % at)
+            world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
+        return sum([world.message(A, b"more %d" % at) == [Count("frames_ignored", "gated")] for at in range(100)])
+
+    assert dropped("duplicate") < 80 < dropped("too-old")
+
+
+# Credit
+
+
+def test_new_bytes_are_credited_to_who_sent_them() -> None:
+    world = meshed(A, B)
+    world.accepted(A, new_bytes=2_048)
+    world.beat()
+    assert world.router.score_of(A) - world.router.score_of(B) == pytest.approx(2)
+
+
+def test_a_copy_right_behind_shares_the_credit_though_it_comes_after_the_verdict() -> None:
+    world = meshed(A, B, C)
+    world.accepted(A, new_bytes=2_048)
+    world.later(50)
+    world.message(B)
+    world.later(1)
+    world.message(C)
+    world.beat()
+    a, b, c = (world.router.score_of(name) for name in (A, B, C))
+    assert (a - c, b - c) == pytest.approx((1, 1))
+
+
+# Own messages
+
+
+def test_an_own_message_goes_to_all_of_the_topic_the_mesh_first() -> None:
+    world = RouterWorld()
+    world.connect(B, C)
+    world.meshed(A)
+    world.connect(D, topics=(U,))
+    effects = world.publish()
+    assert hearers(effects) == [A, B, C] and effects[-1] == Count("frames_published")
+    assert {effect.message_id for effect in sent(effects)} == {ID}
+    assert world.message(B) == DUPLICATE
+
+
+@pytest.mark.parametrize(("score_milli", "expected"), [(-1_000_000, [A]), (-1_000_001, [])])
+def test_who_is_below_the_publish_threshold_gets_no_own_message(score_milli: int, expected: list[bytes]) -> None:
+    world = RouterWorld()
+    world.connect(A)
+    world.do(Scored(A, score_milli))
+    assert hearers(world.publish()) == expected
+
+
+def test_without_flood_publish_an_own_message_goes_to_the_mesh() -> None:
+    world = RouterWorld(mesh=MeshParameters(flood_publish=False))
+    world.connect(*crowd(5))
+    world.meshed(A)
+    assert hearers(world.publish()) == [A]
+
+
+def test_without_flood_publish_and_part_in_the_topic_it_goes_to_d_peers() -> None:
+    world = RouterWorld(topics=(), mesh=MeshParameters(flood_publish=False))
+    world.connect(*crowd(20))
+    first, second = hearers(world.publish()), hearers(world.publish(b"2"), message_id(T, b"2"))
+    assert len(first) == 6 and sorted(first) == sorted(second)
+
+
+def test_an_own_message_that_nobody_wants_is_counted() -> None:
+    assert RouterWorld().publish() == [Count("frames_published", "no-peer")]
+
+
+def test_an_own_message_over_the_limit_is_counted_and_not_sent() -> None:
+    world = RouterWorld(limits=RouterLimits(max_data_bytes=3))
+    world.meshed(A)
+    assert world.publish() == [Count("publishes_dropped", "oversize")]
