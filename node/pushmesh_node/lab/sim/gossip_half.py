@@ -61,11 +61,15 @@ class GossipHalf:
         disconnect: Callable[[bytes, str], None],
         recommended: Callable[[bytes, bytes], None],
         blamed: Callable[[bytes, str], None],
+        first_frame_no: int = 1,
     ) -> None:
         self.router = router
         self.inspector = inspector
         self.counters: Counter[tuple[str, str]] = Counter()
         self.ways: dict[bytes, Way] = {}
+        self.speaker = b""
+        """Whose RPC was handled last."""
+
         self._sense = sense
         self._clock = clock
         self._costs = costs
@@ -78,7 +82,7 @@ class GossipHalf:
         self._inspecting = False
         self._loop_free_us = 0
         self._judging: dict[int, Job] = {}
-        self._next_frame_no = 1
+        self._next_frame_no = first_frame_no
         self._frames_left = settings.frame_window_frames
         self._bytes_left = settings.frame_window_bytes
         self._last_encoded: tuple[Rpc, int] | None = None
@@ -124,6 +128,7 @@ class GossipHalf:
             return
         for message in rpc.messages:
             self._note_copy(message.data, peer)
+        self.speaker = peer
         self.handle(RpcReceived(peer, rpc))
 
     def has_copy(self, data: bytes) -> bool:
@@ -147,9 +152,12 @@ class GossipHalf:
         self.handle(Published(topic, data))
 
     def judge(self, frame_no: int, verdict: Verdict, reason: str, new_bytes: int) -> None:
-        """Main's verdict."""
-        job = self._judging.pop(frame_no)
-        self._judged(job, verdict, reason, new_bytes)
+        """Main's verdict; one on a frame of an earlier life is counted and dropped."""
+        job = self._judging.pop(frame_no, None)
+        if job is None:
+            self.counters["judgements_dropped", "unknown-frame"] += 1
+        else:
+            self._judged(job, verdict, reason, new_bytes)
 
     def release(self, size_bytes: int, known: Sequence[bytes]) -> None:
         """Main let go of a frame; these items need no second check."""
@@ -158,6 +166,11 @@ class GossipHalf:
         self.inspector.remember(known)
 
     # The router
+
+    @property
+    def next_frame_no(self) -> int:
+        """Numbers from here on were never given."""
+        return self._next_frame_no
 
     def heartbeat(self) -> None:
         """Every `heartbeat_ms`."""

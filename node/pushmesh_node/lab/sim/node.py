@@ -17,7 +17,7 @@ from ...engine.events import CaughtUp, Gossiped
 from ...engine.records import Record
 from ...gossip.dialects import Dialect
 from ...gossip.effects import Lane
-from ...gossip.events import PeerConnected, RecordShown, Subscribed
+from ...gossip.events import PeerConnected, RecordShown, Remembered, Subscribed
 from ...gossip.inspect import FrameInspector
 from ...gossip.packer import Packed
 from ...gossip.rotating import RotatingCounter
@@ -76,25 +76,8 @@ class SimNode:
         self._settings = settings
         self._topics = topics
         self._random = Random(f"{world.seed}/node/{number}")
-        sense = NodeSense(world.sense)
-        inspector = FrameInspector(
-            network,
-            checks_per_peer_per_s=settings.checks_per_peer_per_s,
-            shuffle=self._random.shuffle,
-            sense=sense,
-        )
-        self.gossip = GossipHalf(
-            new_router(world.parameters, settings, self._random, world.sense),
-            inspector,
-            sense,
-            clock,
-            conditions.costs,
-            settings,
-            to_main=self._frame_up,
-            disconnect=self._disconnect,
-            recommended=self._recommended,
-            blamed=self._blamed,
-        )
+        self._life = 0
+        self.gossip = self._new_gossip(first_frame_no=1)
         self.main = MainHalf(
             network,
             clock,
@@ -112,15 +95,46 @@ class SimNode:
         self._waiting: dict[int, tuple[FrameUp, Sequence[Part]]] = {}
         self._held: dict[bytes, list[tuple[Rpc, int]]] = {}
 
+    def _new_gossip(self, first_frame_no: int) -> GossipHalf:
+        world, settings = self._world, self._settings
+        sense = NodeSense(world.sense)
+        inspector = FrameInspector(
+            world.network,
+            checks_per_peer_per_s=settings.checks_per_peer_per_s,
+            shuffle=self._random.shuffle,
+            sense=sense,
+        )
+        return GossipHalf(
+            new_router(world.parameters, settings, self._random, world.sense),
+            inspector,
+            sense,
+            self._clock,
+            world.conditions.costs,
+            settings,
+            to_main=self._frame_up,
+            disconnect=self._disconnect,
+            recommended=self._recommended,
+            blamed=self._blamed,
+            first_frame_no=first_frame_no,
+        )
+
     # Life
 
     def start(self) -> None:
-        """Subscribe, and from now on dial and beat, at a phase of its own."""
+        """Subscribe, and from now on dial and beat, at a phase of its own. A node that ran before has its store, its
+        engine as the store restores it, its peer book and bans, and nothing else."""
+        if self._life:
+            self.gossip = self._new_gossip(self.gossip.next_frame_no)
+        self._life += 1
         self.is_running = True
+        for known in self.peering.book.entries():
+            if known.score_milli < 0:
+                self.gossip.handle(Remembered(known.node_id, known.score_milli))
         self.gossip.handle(Subscribed(self._topics))
         heartbeat_us = self._settings.heartbeat_ms * 1_000
-        self._clock.after(int(self._random.random() * heartbeat_us), self._beat)
-        self._clock.after(int(self._random.random() * self._world.conditions.dial_tick_ms * 1_000), self._dial_tick)
+        dial_us = self._world.conditions.dial_tick_ms * 1_000
+        self._clock.after(int(self._random.random() * heartbeat_us), self._beat, self._life)
+        self._clock.after(int(self._random.random() * dial_us), self._dial_tick, self._life)
 
     def mesh(self, topic: str) -> Collection[bytes]:
         """The peers in its mesh of a topic."""
@@ -140,18 +154,18 @@ class SimNode:
         """What it knows from earlier, as if it had caught up with it."""
         self.main.take(entry_of(CaughtUp(self.node_id), parts))
 
-    def _beat(self) -> None:
-        if self.is_running:
+    def _beat(self, life: int) -> None:
+        if self.is_running and life == self._life:
             self.gossip.heartbeat()
             self.main.tick()
             for peer in list(self._held):
                 self._let_in(peer)
-            self._clock.after(self._settings.heartbeat_ms * 1_000, self._beat)
+            self._clock.after(self._settings.heartbeat_ms * 1_000, self._beat, life)
 
-    def _dial_tick(self) -> None:
-        if self.is_running:
+    def _dial_tick(self, life: int) -> None:
+        if self.is_running and life == self._life:
             self.peering.tick()
-            self._clock.after(self._world.conditions.dial_tick_ms * 1_000, self._dial_tick)
+            self._clock.after(self._world.conditions.dial_tick_ms * 1_000, self._dial_tick, life)
 
     # Endpoint
 
@@ -210,7 +224,8 @@ class SimNode:
     def closed(self, link: Link, reason: str) -> None:
         """See `Endpoint`."""
         peer = link.other(self).node_id
-        self.peering.closed(self, link, reason)
+        self.leave(link.other(self).host)
+        self.peering.closed(self, link, reason, self.gossip.router.score_of(peer))
         self._held.pop(peer, None)
         self.gossip.disconnected(peer)
         self.catch_up.peer_left(peer)
@@ -301,9 +316,10 @@ class SimNode:
             link.close(self, reason)
 
     def _recommended(self, peer: bytes, record: bytes) -> None:
-        link = self.peering.links.get(peer)
+        """Peer exchange: `peer` is the one that is recommended, by the one whose RPC is being handled."""
+        link = self.peering.links.get(self.gossip.speaker)
         address = read_record(record)
-        if link is not None and address is not None:
+        if link is not None and address is not None and address.node_id == peer:
             self.peering.recommended(link.other(self).host, address)
 
 

@@ -9,12 +9,16 @@ from ...peer.bans import Bans
 from ...peer.book import PeerBook
 from ...peer.hosts import Address, may_name
 from ...peer.limits import Gate, GateLimits, keeps_old
+from ...peer.sources import Hearsay, Source
 from .clock import Clock
 from .records import address_of
 from .wire import Endpoint, Link
 
 LASTED_MS = 30_000
-"""A connection this old was a good one (as `peer.node` has it)."""
+"""A connection this old was a good one. This and the next two as `peer.acquaintances` has them."""
+
+FAULTS = frozenset({"malformed-rpc", "too-many-streams", "violation"})
+GRAYLISTED = "graylisted"
 
 
 class Peering:
@@ -38,6 +42,7 @@ class Peering:
             )
         )
         self.bans = Bans(self.gate.is_exempt)
+        self._hearsay = Hearsay(node_id, self.book, lambda name, label, n: None)
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
@@ -52,7 +57,7 @@ class Peering:
     def recommended(self, speaker: str, address: Address) -> None:
         """A peer at `speaker` recommends another, whose signed record held."""
         if may_name(speaker, address.host):
-            self.book.hear([address])
+            self._hearsay.hear(Source.EXCHANGE, [address])
 
     def tick(self) -> None:
         """Dial whom the book holds due."""
@@ -98,13 +103,14 @@ class Peering:
             self.book.succeeded(address)
         self.book.seen(peer.node_id, self._clock.unix_ms)
 
-    def closed(self, own: Endpoint, link: Link, reason: str) -> None:
-        """What a connection's end leaves behind."""
+    def closed(self, own: Endpoint, link: Link, reason: str, score: float) -> None:
+        """What a connection's end leaves behind; `score` is the router's last word on the peer."""
         peer, now_ms = link.other(own), self._clock.now_ms
         self.links.pop(peer.node_id, None)
-        if reason == "graylisted":
+        self.book.seen(peer.node_id, self._clock.unix_ms, int(score * 1_000))
+        if reason == GRAYLISTED:
             self.bans.graylist(peer.host, peer.node_id, now_ms)
-        elif reason == "malformed-rpc":
+        elif reason in FAULTS:
             self.bans.fault(peer.host, peer.node_id, now_ms)
         if now_ms - link.opened_ms >= LASTED_MS:
             self.book.lasted(peer.node_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ...lab.statistics import percentile
-from .measures import NEVER
+from .measures import NEVER, Sample
 from .node import SimNode
 from .traffic import Publisher, new_author
 from .world import World
@@ -60,21 +60,35 @@ class Figures:
     """Delays are by frame and node: until the last item of a frame is durable there."""
 
     delivered_fraction: float
-    p50_ms: float
-    p99_ms: float
-    worst_ms: float
+    delays_ms: tuple[float, ...]
     bytes_ratio: float
     """Bytes that gossip made nodes receive, all of them, to the bytes of frames that they had to receive."""
 
     catch_up_ratio: float
-    delays_ms: tuple[float, ...]
     node_bytes: tuple[int, ...]
 
+    @property
+    def p50_ms(self) -> float:
+        """Half of all deliveries took no longer."""
+        return percentile(self.delays_ms, 50)
 
-def figures_of(world: World) -> Figures:
-    """The whole run's."""
+    @property
+    def p99_ms(self) -> float:
+        """Of a hundred deliveries one took longer."""
+        return percentile(self.delays_ms, 99)
+
+    @property
+    def worst_ms(self) -> float:
+        """The slowest delivery."""
+        return max(self.delays_ms, default=0.0)
+
+
+def figures_of(world: World, timed: Sequence[Sample] | None = None) -> Figures:
+    """The whole run's; delays of the `timed` frames only, all unless told."""
     measures = world.measures
-    delays = [delay for sample in measures.samples for delay in measures.delays_us(sample)]
+    delays = [
+        delay for sample in (measures.samples if timed is None else timed) for delay in measures.delays_us(sample)
+    ]
     reached = [delay / 1_000 for delay in delays if delay != NEVER]
     wanted, there = measures.wanted_items()
     needed = sum(
@@ -86,12 +100,9 @@ def figures_of(world: World) -> Figures:
     gossip = [node.bytes.gossip for node in world.nodes]
     return Figures(
         delivered_fraction=there / wanted if wanted else 1.0,
-        p50_ms=percentile(reached, 50),
-        p99_ms=percentile(reached, 99),
-        worst_ms=max(reached, default=0.0),
+        delays_ms=tuple(reached),
         bytes_ratio=sum(gossip) / max(1, needed),
         catch_up_ratio=sum([node.bytes.catch_up for node in world.nodes]) / max(1, needed),
-        delays_ms=tuple(reached),
         node_bytes=tuple(gossip),
     )
 

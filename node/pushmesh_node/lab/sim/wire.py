@@ -191,7 +191,7 @@ class Way:
             self._clock.at(in_us, self._hand_over, batch)
 
     def _hand_over(self, batch: Sequence[Sent]) -> None:
-        if self._link.is_open_at(self._target):
+        if self._link.is_open_at(self._target) and not self._link.is_cut:
             self._target.received(self._link, batch, self._paths.conditions.write_overhead_bytes)
 
 
@@ -199,7 +199,7 @@ class Link:
     """One connection. Each end sends by `way_from(itself)`. What was on its way when one end closed still arrives at
     the other, what was queued does not."""
 
-    __slots__ = ("_clock", "_open_ends", "_ways", "acceptor", "dialler", "latency_us", "opened_ms")
+    __slots__ = ("_clock", "_open_ends", "_ways", "acceptor", "dialler", "is_cut", "latency_us", "opened_ms")
 
     def __init__(
         self,
@@ -214,6 +214,9 @@ class Link:
         self.acceptor = acceptor
         self.latency_us = paths.latency_us(dialler.node_id, acceptor.node_id)
         self.opened_ms = clock.now_ms
+        self.is_cut = False
+        """The path is broken: nothing arrives any more, and neither end knows."""
+
         self._clock = clock
         self._open_ends = [dialler, acceptor]
         self._ways = (

@@ -53,6 +53,9 @@ class World:
         self.dropped = {lane: 0 for lane in Lane}
         """Payloads that found no room in the queue of a connection, by lane."""
 
+        self.is_cut: Callable[[Endpoint, Endpoint], bool] = _never
+        """Whether there is no path between two; who dials waits in vain."""
+
         self._endpoints: dict[bytes, Endpoint] = {}
 
     # Who is there
@@ -103,7 +106,7 @@ class World:
             answered(None)
 
         network = self.conditions.network
-        if target is None or target.host != address.host or target is source:
+        if target is None or target.host != address.host or target is source or self.is_cut(source, target):
             self.clock.after(network.dial_timeout_ms * 1_000, failed)
             return
         latency_us = self.paths.latency_us(source.node_id, target.node_id)
@@ -137,6 +140,21 @@ class World:
         link = self._link(source, target)
         self._open(link)
         return link
+
+    def cut(self, is_cut: Callable[[Endpoint, Endpoint], bool]) -> None:
+        """Break the paths between some; both ends of a connection learn of it by pings that nobody answers."""
+        self.is_cut = is_cut
+        settings = Settings()
+        noticed_us = (settings.ping_misses * settings.ping_interval_ms + settings.ping_timeout_ms) * 1_000
+        for node in self.nodes:
+            for link in list(node.peering.links.values()):
+                if is_cut(link.dialler, link.acceptor):
+                    link.is_cut = True
+                    self.clock.after(int((0.5 + self.random.random() / 2) * noticed_us), link.close, node, "silent")
+
+    def heal(self) -> None:
+        """All paths are there again, for new connections."""
+        self.is_cut = _never
 
     def _link(self, dialler: Endpoint, acceptor: Endpoint) -> Link:
         settings = Settings()
@@ -173,6 +191,10 @@ class World:
     def run_until(self, second: float) -> None:
         """Let the world go on to this virtual second."""
         self.clock.run_until(int(second * 1e6))
+
+
+def _never(one: Endpoint, other: Endpoint) -> bool:
+    return False
 
 
 def honest_host(number: int) -> str:
