@@ -4,7 +4,8 @@ On the wire: u32 big-endian length, then one MessagePack array `[type, ...]`. Th
 and it is the only thing that both processes share.
 
 Order and replay. Main sends `Start` first and nothing else before the answer `Ready`. All that main told (`Subscribe`,
-`Allowances`, `Known`, `Ban`, `Dial`) is forgotten by a gossip process that dies, so main tells it again.
+`Allowances`, `Known`, `Ban`, `Dial`) is forgotten by a gossip process that dies, so main tells it again, and what the
+process itself told as `Book` it is told again as `Remember`.
 
 Credit. Three flows are bounded; every window starts full with the sizes in `Settings`, is spent by the sender and is
 given back by the receiver when it no longer holds the bytes.
@@ -32,6 +33,8 @@ from msgspec import Meta
 IPC_VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 LENGTH_BYTES: Final = 4
+MAX_BOOK_ENTRIES: Final = 2_048
+MAX_BOOK_ADDRESSES: Final = 4
 
 ACCEPT: Final = 0
 IGNORE: Final = 1
@@ -97,6 +100,19 @@ class ItemVerdict(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     item_hash: ItemHash
     known: bool  # the item hash was in the gossip process's cache; its signature was not checked again
     size_bytes: Natural  # the item's own encoded bytes in this frame, without table entries and run header
+
+
+class BookEntry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What is worth keeping of a peer. Times are wall times; `banned_until_ms` 0 is never banned, one in the past tells
+    how long ago a ban ended; `bans` is how many followed one another."""
+
+    node_id: NodeId
+    addresses: Annotated[list[Address], Meta(max_length=MAX_BOOK_ADDRESSES)]
+    last_seen_ms: Natural
+    score_milli: Annotated[int, Meta(ge=-(2**62), le=2**62)]
+    proven: bool  # a dial of this node reached it at some time
+    banned_until_ms: Natural
+    bans: Natural
 
 
 class _Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -198,6 +214,12 @@ class Ban(_Message, frozen=True, tag=10):
     seconds: Natural
 
 
+class Remember(_Message, frozen=True, tag=11):
+    """Peers of earlier lives, as `Book` gave them: addresses to dial, standing, bans. Comes before `Dial` and `Ban`."""
+
+    entries: Annotated[list[BookEntry], Meta(max_length=MAX_BOOK_ENTRIES)]
+
+
 # --- Both ways ------------------------------------------------------------------------------------------------------
 
 
@@ -278,9 +300,16 @@ class Stats(_Message, frozen=True, tag=43):
     gauges: list[tuple[str, str, Natural]]
 
 
+class Book(_Message, frozen=True, tag=44):
+    """The peers that were connected at some time and those that are or were banned: every half minute, at once after a
+    ban, and before the end of an orderly stop. Main keeps it, and replays it to the next process as `Remember`."""
+
+    entries: Annotated[list[BookEntry], Meta(max_length=MAX_BOOK_ENTRIES)]
+
+
 Both = Credit | StreamOpen | StreamData | StreamClose | StreamCredit
-Down = Start | Stop | Publish | Judge | Subscribe | Known | Allowances | Scores | Dial | Ban | Both
-Up = Ready | Frame | Peer | Stats | Both
+Down = Start | Stop | Publish | Judge | Subscribe | Known | Allowances | Scores | Dial | Ban | Remember | Both
+Up = Ready | Frame | Peer | Stats | Book | Both
 Message = Down | Up
 M = TypeVar("M")
 

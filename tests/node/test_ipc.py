@@ -20,6 +20,7 @@ START = ipc.Start(
     settings=SETTINGS,
 )
 VERDICT = ipc.ItemVerdict(None, "chain", b"\x02" * 32, b"\x03" * 32, False, 300)
+ENTRY = ipc.BookEntry(b"\x06" * 32, ["/ip4/127.0.0.1/tcp/1/p2p/x"], 1_700_000_000_000, -1_500, True, 0, 0)
 DOWN: list[ipc.Down] = [
     START,
     ipc.Stop(),
@@ -31,6 +32,7 @@ DOWN: list[ipc.Down] = [
     ipc.Scores([(b"\x06" * 32, -1500)]),
     ipc.Dial("/ip4/127.0.0.1/tcp/1/p2p/x"),
     ipc.Ban(b"\x06" * 32, 60),
+    ipc.Remember([ENTRY]),
 ]
 BOTH: list[ipc.Both] = [
     ipc.Credit(1, 300),
@@ -45,6 +47,7 @@ UP: list[ipc.Up] = [
     ipc.Frame(9, b"\x06" * 32, "/t", b"frame", [VERDICT]),
     ipc.Peer(b"\x06" * 32, [], False, "ping"),
     ipc.Stats([("rpc_in", "", 5)], [("peers", "", 2)]),
+    ipc.Book([ENTRY]),
 ]
 ALL_DOWN: list[ipc.Down] = [*DOWN, *BOTH]
 ALL_UP: list[ipc.Up] = [*UP, *BOTH]

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 
 import trio
 
+from pushmesh_node.gossip.dialects import PROTOCOL_IDS
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.bans import Bans
 from pushmesh_node.peer.connection import Connection, Handler
+from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.host import Host
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identity import key_pair_from, node_id_of_keys, peer_id_of
 from pushmesh_node.peer.limits import Gate, GateLimits
-from pushmesh_node.peer.muxer import BoundedYamux, Stream
+from pushmesh_node.peer.muxer import BoundedYamux, Muxer, Stream
+from pushmesh_node.peer.negotiate import answer
 from pushmesh_node.peer.tcp import TcpConnection
 from pushmesh_node.peer.upgrade import Upgrader
 
@@ -33,14 +36,18 @@ class Watching:
     went: list[Connection] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     changed: trio.Event = field(default_factory=trio.Event)
+    on_connected: Callable[[Connection], None] = lambda connection: None
+    on_disconnected: Callable[[Connection], None] = lambda connection: None
 
     def connected(self, connection: Connection) -> list[Callable[[], Awaitable[None]]]:
         self.came.append(connection)
+        self.on_connected(connection)
         self._stir()
         return [lambda task=task: task(connection) for task in self.tasks]  # type: ignore[misc]  # binds the variable
 
     def disconnected(self, connection: Connection) -> None:
         self.went.append(connection)
+        self.on_disconnected(connection)
         self._stir()
 
     def refused(self, reason: str) -> None:
@@ -119,6 +126,7 @@ async def attacker(address: Address, seed: int = 99) -> AsyncIterator[BoundedYam
     raw = await open_raw(address)
     try:
         muxer = await Upgrader(key_pair_from(keys_of(seed))).upgrade(raw, peer_id_of(address.node_id))
+        assert isinstance(muxer, BoundedYamux)  # what it sends below its streams is up to a test
         async with trio.open_nursery() as nursery:
             nursery.start_soon(muxer.start)
             yield muxer
@@ -128,9 +136,20 @@ async def attacker(address: Address, seed: int = 99) -> AsyncIterator[BoundedYam
         raw.abort()
 
 
-async def open_stream(muxer: BoundedYamux) -> Stream:
+async def open_stream(muxer: Muxer) -> Stream:
     """Before any negotiation."""
-    return Stream(await muxer.open_stream())
+    return await muxer.open()
+
+
+async def take_gossip(muxer: Muxer) -> None:
+    """Of the streams that come to an attacker (gossip, identify), the one that makes it a peer of the mesh."""
+    while True:
+        stream = await muxer.accept()
+        try:
+            await answer(stream, PROTOCOL_IDS)
+            return
+        except PeerError:
+            continue
 
 
 async def echo(connection: Connection, protocol: str, stream: Stream) -> None:

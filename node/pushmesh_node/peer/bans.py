@@ -75,6 +75,10 @@ class BanList(Generic[K]):
         ban = self._bans.get(who)
         return ban is not None and now_ms < ban.until_ms
 
+    def kept(self, now_ms: int) -> dict[K, Ban]:
+        """All bans that hold, and those that ended lately enough to make the next one longer."""
+        return {who: ban for who, ban in self._bans.items() if now_ms - ban.until_ms < REPEATED_MS}
+
     def banned(self, now_ms: int) -> dict[K, Ban]:
         """All bans that hold now."""
         return {who: ban for who, ban in self._bans.items() if now_ms < ban.until_ms}

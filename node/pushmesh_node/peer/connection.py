@@ -1,6 +1,6 @@
 """One connection to one peer: its streams, its guard against whatever they do, and its orderly end."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,11 +24,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a peer says: unproven but for its key. `addresses` are those this host can dial."""
+    """What a peer says: unproven but for its key. `addresses` are those this host can dial, `record` is its signed peer
+    record, not checked yet, or empty."""
 
     agent: str
     protocols: frozenset[str]
     addresses: tuple[Address, ...]
+    record: bytes = b""
 
 
 Handler = Callable[["Connection", str, Stream], Awaitable[None]]
@@ -37,12 +39,14 @@ Handler = Callable[["Connection", str, Stream], Awaitable[None]]
 class Connection:
     """Made of an upgraded socket; `run` owns every task of it. `close` may be called by anybody at any time."""
 
-    def __init__(self, raw: TcpConnection, muxer: Muxer, outbound: bool, opened_ms: int) -> None:
+    def __init__(self, raw: TcpConnection, muxer: Muxer, outbound: bool, opened_ms: int, place: str) -> None:
+        """`place` is what the peer may share with others of its owner, "" for a place that everybody shares."""
         self.node_id = node_id_of(muxer.peer_id)
         self.outbound = outbound
         self.opened_ms = opened_ms
         self.remote = raw.remote
         self.local = raw.local
+        self.place = place
         self.dialled: Address | None = None
         self.identity: Identity | None = None
         self.reason = ""  # why it ended; empty while it stands
@@ -69,17 +73,21 @@ class Connection:
 
     async def open(self, protocol: str) -> Stream:
         """A stream that the peer agreed to. Raises PeerError: NegotiationError if it lacks the protocol."""
+        return (await self.open_first([protocol]))[0]
+
+    async def open_first(self, protocols: Iterable[str]) -> tuple[Stream, str]:
+        """A stream with the first of the protocols that the peer has, and which that is. Raises PeerError:
+        NegotiationError if it has none."""
         with trio.move_on_after(NEGOTIATION_TIMEOUT_S):
             try:
                 stream = await self._muxer.open()
             except Exception as error:  # libp2p raises unrelated kinds here, all of them mean that the peer is gone
                 raise StreamBroken(f"no stream: {error}") from error
             try:
-                await propose(stream, [protocol])
+                return stream, await propose(stream, protocols)
             except PeerError:
                 await stream.reset()
                 raise
-            return stream
         raise StreamBroken("the peer did not negotiate in time")
 
     async def run(self, handlers: Mapping[str, Handler], tasks: list[Callable[[], Awaitable[None]]]) -> None:
@@ -103,14 +111,20 @@ class Connection:
             await self._muxer.start()
         except Exception as error:  # the peer's bytes inside libp2p; whatever it was, only this connection ends
             log.warning("muxer failed", peer=self.node_id.hex(), error=repr(error))
-        self.close("lost")
+        self._lost()
+
+    def _lost(self) -> None:
+        """It broke, by the peer's fault or the world's."""
+        if self._muxer.violation and not self.is_closing:
+            log.info("peer broke the protocol", peer=self.node_id.hex(), error=self._muxer.violation)
+        self.close("violation" if self._muxer.violation else "lost")
 
     async def _run_task(self, task: Callable[[], Awaitable[None]]) -> None:
         try:
             await task()
         except PeerError as error:
             log.info("connection task ended", peer=self.node_id.hex(), error=str(error))
-            self.close("lost")
+            self._lost()
 
     async def _accept_streams(self, handlers: Mapping[str, Handler]) -> None:
         async with trio.open_nursery() as nursery:
@@ -118,7 +132,7 @@ class Connection:
                 try:
                     stream = await self._muxer.accept()
                 except MuxedConnUnavailable:
-                    self.close("lost")
+                    self._lost()
                     return
                 if self._inbound_streams >= MAX_INBOUND_STREAMS:
                     self.close("too-many-streams")

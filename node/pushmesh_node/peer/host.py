@@ -10,6 +10,7 @@ import structlog
 import trio
 from libp2p.peer.id import ID
 
+from ..remote import place_of
 from .bans import Bans
 from .connection import Connection, Handler
 from .errors import AddressError, PeerError, UpgradeError
@@ -155,7 +156,9 @@ class Host:
     async def _upgrade(self, raw: TcpConnection, expected: ID | None) -> Connection:
         try:
             muxer = await self._upgrader.upgrade(raw, expected)
-            return Connection(raw, muxer, expected is not None, self._now_ms())
+            host = raw.remote[0]
+            place = "" if self._gate.is_exempt(host) else place_of(host)
+            return Connection(raw, muxer, expected is not None, self._now_ms(), place)
         except BaseException:  # cancelled by the deadline too: the socket must not outlive this call
             raw.abort()
             raise

@@ -16,6 +16,7 @@ from .connection import Connection, Identity
 from .errors import AddressError, PeerError
 from .hosts import Address
 from .muxer import Stream
+from .records import MAX_RECORD_BYTES
 
 IDENTIFY: Final = "/ipfs/id/1.0.0"
 MAX_IDENTIFY_BYTES: Final = 64 * 1024
@@ -25,9 +26,9 @@ _PROTOCOL_VERSION: Final = "ipfs/0.1.0"
 
 
 def describe(
-    key: PublicKey, agent: str, addresses: Iterable[Address], protocols: Iterable[str], observed: Address
+    key: PublicKey, agent: str, addresses: Iterable[Address], protocols: Iterable[str], observed: Address, record: bytes
 ) -> bytes:
-    """The answer to an identify request, with its length."""
+    """The answer to an identify request, with its length. `record` is this node's signed peer record."""
     message = Identify(
         protocol_version=_PROTOCOL_VERSION,
         agent_version=agent,
@@ -35,6 +36,7 @@ def describe(
         listen_addrs=[to_wire(address) for address in addresses],
         observed_addr=to_wire(observed),
         protocols=list(protocols),
+        signedPeerRecord=record,
     )
     return frame(message.SerializeToString())
 
@@ -49,7 +51,12 @@ def read_identity(body: bytes) -> Identity:
         message.ParseFromString(body[at : at + length])
     except (RpcError, DecodeError, UnicodeDecodeError) as error:
         raise PeerError("the peer's identify message does not decode") from error
-    return Identity(message.agent_version[:64], frozenset(message.protocols), tuple(_dialable(message.listen_addrs)))
+    return Identity(
+        message.agent_version[:64],
+        frozenset(message.protocols),
+        tuple(_dialable(message.listen_addrs)),
+        message.signedPeerRecord if len(message.signedPeerRecord) <= MAX_RECORD_BYTES else b"",
+    )
 
 
 def _dialable(wires: Iterable[bytes]) -> list[Address]:
@@ -83,9 +90,10 @@ async def answer_identify(
     addresses: Iterable[Address],
     protocols: Iterable[str],
     observed: Address,
+    record: bytes,
 ) -> None:
     """The handler's whole work: one message, then the end of the stream."""
-    await stream.write(describe(key, agent, addresses, protocols, observed))
+    await stream.write(describe(key, agent, addresses, protocols, observed, record))
     await stream.close_write()
     with trio.move_on_after(IDENTIFY_TIMEOUT_S):
         await stream.read()  # a reset behind the message would throw it away; the peer's end says that it came

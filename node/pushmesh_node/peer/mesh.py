@@ -11,9 +11,19 @@ import trio
 
 from pushmesh_protocol.reasons import Reason, Verdict
 
+from ..gossip.dialects import PROTOCOL_IDS, Dialect
 from ..gossip.effects import Count, Dial, Disconnect, Effect, Inspect, Lane, SendRpc, Unsend
-from ..gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
-from ..gossip.framing import RpcSplitter
+from ..gossip.events import (
+    Event,
+    Heartbeat,
+    Judged,
+    PeerConnected,
+    PeerDisconnected,
+    Published,
+    RecordShown,
+    RpcReceived,
+)
+from ..gossip.framing import RpcSplitter, frame
 from ..gossip.inspection import Inspection
 from ..gossip.router import Router
 from ..gossip.rpc import MAX_RPC_BYTES, Rpc, RpcError
@@ -25,13 +35,17 @@ from .inspecting import Inspecting, Job
 from .muxer import Stream
 from .outbox import Outbox
 from .stats import Counters
+from .talk import Talk
 
-GOSSIPSUB: Final = "/meshsub/1.1.0"
 PAUSE_AT_PENDING: Final = 256  # messages of one peer; what one read brings fits on top of it
 _OPEN_ATTEMPTS: Final = 2
 _PAUSE_S: Final = 1.0  # judgements time out without a word to anybody, so a pause looks again
+_LANES: Final = {lane: lane.name.lower() for lane in Lane}  # as the counters name them
 
 log = structlog.get_logger()
+
+Introduce = Callable[[Connection, Dial], None]
+"""A peer recommends another; never waits."""
 
 
 class Mesh:
@@ -43,6 +57,7 @@ class Mesh:
         settings: Settings,
         counters: Counters,
         send: Callable[[Up], None],
+        introduce: Introduce,
         now_ms: Callable[[], int],
     ) -> None:
         self.inspecting: Inspecting | None = None
@@ -50,9 +65,9 @@ class Mesh:
         self._settings = settings
         self._counters = counters
         self._send = send
+        self._introduce = introduce
         self._now_ms = now_ms
-        self._outboxes: dict[bytes, Outbox] = {}
-        self._connections: dict[bytes, Connection] = {}
+        self._talks: dict[bytes, Talk] = {}
         self._judging: dict[int, bytes] = {}  # frame number -> message id
         self._next_frame_no = 1
         self._frames_left = settings.frame_window_frames
@@ -60,65 +75,114 @@ class Mesh:
         self._owed_frames = 0
         self._owed_bytes = 0
         self._paused: trio.Event | None = None  # somebody waits for judgements
-        self._last_encoded: tuple[Rpc, bytes] | None = None
+        self._last_framed: tuple[Rpc, bytes] | None = None
 
     # Peers
 
     def connected(self, connection: Connection) -> None:
-        """From here on RPCs are queued; `write` sends them."""
-        node_id = connection.node_id
-        self._connections[node_id] = connection
-        self._outboxes[node_id] = Outbox(
-            self._settings.outbound_queue_rpcs,
-            self._settings.outbound_queue_bytes,
-            lambda lane: self._counters.add("outbox_dropped", lane),
-        )
-        self.handle(PeerConnected(node_id, connection.outbound))
+        """From here on `write` and `read` may be called; the router hears of the peer when it can answer it."""
+        self._talks[connection.node_id] = Talk(connection)
 
     def disconnected(self, connection: Connection) -> None:
         """What was queued is lost."""
-        left = len(self._outboxes.pop(connection.node_id))
-        self._counters.add("outbox_dropped", "disconnected", left)
-        del self._connections[connection.node_id]
-        self.handle(PeerDisconnected(connection.node_id))
-        self._give_credit()
+        talk = self._talk_of(connection)
+        if talk is not None:
+            self._fall(talk)
+            del self._talks[connection.node_id]
+
+    def _talk_of(self, connection: Connection) -> Talk | None:
+        """None for a connection that is over, or that another one of the same peer took the place of."""
+        talk = self._talks.get(connection.node_id)
+        return talk if talk is not None and talk.connection is connection else None
+
+    def _stand(self, talk: Talk, dialect: Dialect) -> Outbox:
+        connection, settings = talk.connection, self._settings
+        outbox = Outbox(settings.outbound_queue_rpcs, settings.outbound_queue_bytes, self._dropped)
+        talk.stand(outbox, dialect)
+        self.handle(PeerConnected(connection.node_id, connection.outbound, dialect, connection.place))
+        if talk.record:
+            self.handle(RecordShown(connection.node_id, talk.record))
+        return outbox
+
+    def _fall(self, talk: Talk) -> None:
+        outbox = talk.fall()
+        if outbox is not None:
+            self._counters.add("outbox_dropped", "disconnected", len(outbox))
+            self.handle(PeerDisconnected(talk.connection.node_id))
+            self._give_credit()
+
+    def _dropped(self, lane: Lane) -> None:
+        self._counters.add("outbox_dropped", _LANES[lane])
+
+    def show(self, connection: Connection, record: bytes) -> None:
+        """The peer showed a signed record of itself that holds."""
+        talk = self._talk_of(connection)
+        if talk is not None:
+            talk.record = record
+            if talk.stands:
+                self.handle(RecordShown(connection.node_id, record))
 
     async def write(self, connection: Connection) -> None:
         """The task that opens the gossip stream to a peer and empties its queue. Raises PeerError to end it all."""
-        outbox = self._outboxes[connection.node_id]
-        batch = b""
         for _ in range(_OPEN_ATTEMPTS):
             try:
-                stream = await connection.open(GOSSIPSUB)
+                stream, protocol = await connection.open_first(PROTOCOL_IDS)
             except NegotiationError:
                 connection.close("no-gossip")
                 return
+            talk = self._talk_of(connection)
+            if talk is None or connection.is_closing:
+                return
+            outbox = self._stand(talk, PROTOCOL_IDS[protocol])
             try:
-                while True:
-                    batch = batch or await outbox.take()
-                    await stream.write(batch)
-                    self._counters.add("bytes_out", n=len(batch))
-                    batch = b""
-                    self._give_credit()
+                await self._empty(outbox, stream)
             except StreamBroken as error:
                 log.info("gossip stream broke", peer=connection.node_id.hex(), error=str(error))
+            # All that the peer was told may be lost, so it is a new acquaintance on a new stream.
+            if self._talk_of(connection) is talk:
+                self._fall(talk)
         raise StreamBroken("the peer takes no gossip")
 
+    async def _empty(self, outbox: Outbox, stream: Stream) -> None:
+        while True:
+            batch = await outbox.take()
+            await stream.write(batch)
+            self._counters.add("bytes_out", n=len(batch))
+            self._give_credit()
+
     async def read(self, connection: Connection, protocol: str, stream: Stream) -> None:
-        """The handler of a peer's gossip stream; bytes that are no RPC end the connection."""
-        splitter = RpcSplitter()
-        try:
-            while data := await stream.read():
-                self._counters.add("bytes_in", n=len(data))
-                for body in splitter.feed(data):
-                    self._counters.add("rpcs_in")
-                    self.handle(RpcReceived(connection.node_id, decode(body)))
-                await trio.lowlevel.checkpoint()
-                await self._pause(connection)
-        except RpcError as error:
-            self._counters.add("rpcs_dropped", "malformed")
-            log.info("malformed rpc", peer=connection.node_id.hex(), error=str(error))
-            connection.close("malformed-rpc")
+        """The handler of a peer's gossip stream: one at a time, a newer one ends the older; bytes that are no RPC end
+        the connection."""
+        talk = self._talk_of(connection)
+        if talk is None:
+            return
+        if talk.is_read:
+            self._counters.add("streams_refused", "replaced")
+        with talk.reading() as allowed:
+            if not allowed:
+                connection.close("too-many-streams")
+                return
+            try:
+                await self._read(talk, stream)
+            except RpcError as error:
+                self._counters.add("rpcs_dropped", "malformed")
+                log.info("malformed rpc", peer=connection.node_id.hex(), error=str(error))
+                connection.close("malformed-rpc")
+
+    async def _read(self, talk: Talk, stream: Stream) -> None:
+        """What comes before the router knows the peer waits in the stream, and so at the sender."""
+        connection, splitter = talk.connection, RpcSplitter()
+        await talk.wait()
+        while data := await stream.read():
+            self._counters.add("bytes_in", n=len(data))
+            await talk.wait()
+            for body in splitter.feed(data):
+                self._counters.add("rpcs_in")
+                self.handle(RpcReceived(connection.node_id, decode(body)), connection)
+                if connection.is_closing:
+                    return
+            await trio.lowlevel.checkpoint()
+            await self._pause(connection)
 
     async def _pause(self, connection: Connection) -> None:
         """Reading stops while too much of a peer waits here: its own queue fills, and it learns to slow down."""
@@ -155,7 +219,7 @@ class Mesh:
 
     def gauges(self) -> list[tuple[str, str, int]]:
         """(name, label, value)."""
-        waiting = sum(len(outbox) for outbox in self._outboxes.values())
+        waiting = sum(len(outbox) for outbox in self._outboxes())
         return [
             *self._router.gauges(),
             ("outbox_rpcs", "", waiting),
@@ -165,15 +229,15 @@ class Mesh:
 
     # Effects
 
-    def handle(self, event: Event) -> None:
-        """One step of the router, with all that follows from it."""
+    def handle(self, event: Event, source: Connection | None = None) -> None:
+        """One step of the router, with all that follows from it. `source` is whose RPC it is."""
         for effect in self._router.handle(event, self._now_ms()):
-            self._do(effect)
+            self._do(effect, source)
         if self._paused is not None and isinstance(event, Judged):
             self._paused.set()
             self._paused = None
 
-    def _do(self, effect: Effect) -> None:
+    def _do(self, effect: Effect, source: Connection | None) -> None:
         match effect:
             case SendRpc():
                 self._queue(effect)
@@ -182,28 +246,41 @@ class Mesh:
                 self.inspecting.add(Job(effect.peer, effect.message_id, effect.topic, effect.data))
             case Count():
                 self._counters.add(effect.name, effect.label, effect.n)
-            case Unsend() | Dial():
-                pass  # the router does not order these yet
+            case Unsend():
+                if (outbox := self._outbox_of(effect.peer)) is not None and outbox.cancel(effect.message_id):
+                    self._counters.add("rpcs_unsent")
+            case Dial():
+                assert source is not None  # only RPCs recommend
+                self._introduce(source, effect)
             case Disconnect():
-                if (connection := self._connections.get(effect.peer)) is not None:
-                    connection.close(effect.reason)
+                if (talk := self._talks.get(effect.peer)) is not None:
+                    talk.connection.close(effect.reason)
+
+    def _outbox_of(self, peer: bytes) -> Outbox | None:
+        talk = self._talks.get(peer)
+        return talk.outbox if talk is not None else None
+
+    def _outboxes(self) -> list[Outbox]:
+        return [talk.outbox for talk in self._talks.values() if talk.outbox is not None]
 
     def _queue(self, effect: SendRpc) -> None:
-        outbox = self._outboxes.get(effect.peer)
+        outbox = self._outbox_of(effect.peer)
         if outbox is None:
             self._counters.add("outbox_dropped", "disconnected")
             return
-        body = self._encode(effect.rpc)
-        if len(body) > MAX_RPC_BYTES:
+        framed = self._frame(effect.rpc)
+        if not framed:
             self._counters.add("outbox_dropped", "oversize")
-        elif outbox.push(body, effect.lane is Lane.CONTROL):
+        elif outbox.push(framed, effect.lane, effect.message_id):
             self._counters.add("rpcs_out")
 
-    def _encode(self, rpc: Rpc) -> bytes:
+    def _frame(self, rpc: Rpc) -> bytes:
+        """As it goes on the stream; b"" if it is larger than any RPC may be."""
         # One message goes to many peers in a row.
-        if self._last_encoded is None or self._last_encoded[0] is not rpc:
-            self._last_encoded = (rpc, encode(rpc))
-        return self._last_encoded[1]
+        if self._last_framed is None or self._last_framed[0] is not rpc:
+            body = encode(rpc)
+            self._last_framed = (rpc, frame(body) if len(body) <= MAX_RPC_BYTES else b"")
+        return self._last_framed[1]
 
     def inspected(self, job: Job, inspection: Inspection) -> None:
         """Answers the router, or passes the frame up to main if there is credit for it."""
@@ -223,7 +300,8 @@ class Mesh:
     def _give_credit(self) -> None:
         if not self._owed_frames:
             return
-        if self._outboxes and all(outbox.is_half_full for outbox in self._outboxes.values()):
+        outboxes = self._outboxes()
+        if outboxes and all(outbox.is_half_full for outbox in outboxes):
             return
         self._send(Credit(self._owed_frames, self._owed_bytes))
         self._owed_frames = self._owed_bytes = 0

@@ -9,18 +9,19 @@ from typing import Final, Protocol, cast
 
 import trio
 from libp2p.abc import ISecureConn
-from libp2p.io.exceptions import ConnectionClosedError, IOException
+from libp2p.io.exceptions import ConnectionClosedError, IncompleteReadError, IOException
 from libp2p.network.connection.exceptions import RawConnError
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF, MuxedStreamError, MuxedStreamReset
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
 from .errors import StreamBroken
+from .guard import MAX_FRAME_BYTES, HeaderGuard
 
-MAX_FRAME_BYTES: Final = 1024 * 1024
 MAX_BUFFERED_BYTES: Final = 8 * 1024 * 1024  # of one connection, all streams
 CREDIT_STEP_BYTES: Final = 128 * 1024  # half of a stream's window
-FRAME_TIMEOUT_S: Final = 20.0
+FRAME_TIMEOUT_S: Final = 20.0  # to write one
+BODY_TIMEOUT_S: Final = 20.0  # to read one
 CHUNK_BYTES: Final = 60_000  # fits a Yamux frame and a Noise message
 _WINDOW_POLL_S: Final = 0.005
 
@@ -42,6 +43,11 @@ class Muxer(Protocol):
         """Whose key it is."""
         ...
 
+    @property
+    def violation(self) -> str:
+        """What the peer broke, in words; empty while it broke nothing."""
+        ...
+
     async def start(self) -> None:
         """Until the connection ends."""
         ...
@@ -60,10 +66,17 @@ class Muxer(Protocol):
 
 
 class BoundedYamux(Yamux):
-    """Ends a connection whose peer sends more than its windows allow, or takes a frame in no reasonable time."""
+    """Ends a connection whose peer sends more than its windows allow or what is no Yamux, or takes a frame in no
+    reasonable time."""
 
     def __init__(self, secured: ISecureConn, peer_id: ID, outbound: bool) -> None:
-        super().__init__(secured, peer_id, is_initiator=outbound)
+        self._guard = HeaderGuard(secured)
+        super().__init__(self._guard, peer_id, is_initiator=outbound)  # type: ignore[arg-type]  # it passes the rest on
+
+    @property
+    def violation(self) -> str:
+        """What the peer broke, in words; empty while it broke nothing."""
+        return self._guard.violation
 
     async def open(self) -> "Stream":
         """See `Muxer`."""
@@ -76,8 +89,16 @@ class BoundedYamux(Yamux):
     async def _read_data_body(self, length: int) -> bytes:
         held = sum(len(buffer) for buffer in self.stream_buffers.values())
         if length > MAX_FRAME_BYTES or held + length > MAX_BUFFERED_BYTES:
+            self._guard.violation = "more than its windows"
             raise trio.TooSlowError  # the one error on which the base class ends the connection
-        return await super()._read_data_body(length)
+        with trio.fail_after(BODY_TIMEOUT_S):
+            body = bytearray()
+            while len(body) < length:
+                piece = await self._guard.read_some(length - len(body))
+                if not piece:
+                    raise IncompleteReadError("the connection ended within a frame", length, len(body))
+                body += piece
+            return bytes(body)
 
     async def _write_frame(self, data: bytes) -> None:
         # Shielded: a frame that is cut off by a cancellation would make garbage of all that follows it.

@@ -1,7 +1,7 @@
 """The gossip process's parts put together: host, mesh, relay and peer book. Follows main's orders, tells of peers."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -9,6 +9,7 @@ import structlog
 import trio
 from libp2p.crypto.keys import KeyPair
 
+from ..gossip.dialects import PROTOCOL_IDS
 from ..gossip.events import Scored, Subscribed
 from ..gossip.inspection import Inspector
 from ..gossip.parameters import MeshParameters, RouterLimits, RouterParameters
@@ -26,6 +27,7 @@ from ..ipc import (
     Peer,
     Publish,
     Ready,
+    Remember,
     Scores,
     Settings,
     Start,
@@ -36,8 +38,9 @@ from ..ipc import (
     StreamOpen,
     Subscribe,
 )
+from .acquaintances import Acquaintances, jitter
 from .address import parse_address
-from .bans import Ban as BanTerm, Bans
+from .bans import Bans
 from .book import PeerBook
 from .connection import Connection
 from .errors import AddressError, PeerError
@@ -49,14 +52,17 @@ from .inspecting import Inspecting
 from .limits import Gate, GateLimits
 from .liveness import PING, answer_pings, watch
 from .main_link import MainLink
-from .mesh import GOSSIPSUB, Mesh
+from .mesh import Mesh
 from .muxer import Stream
+from .records import seal_record
 from .relay import Relay
+from .sources import Hearsay, Source
 from .stats import Counters
 from .upgrade import Upgrader, Upgrades
 
 DIAL_TICK_S: Final = 0.2
-LASTED_MS: Final = 30_000  # a connection this old was a good one
+BOOK_INTERVAL_S: Final = 30.0
+BOOK_TICK_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -89,12 +95,15 @@ class Node:
         self._link = link
         self._nursery = nursery
         self._counters = Counters()
-        self._book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
+        self._wall_ms = wall_ms
         gate = Gate(_gate_limits(settings))
-        self._bans = Bans(gate.is_exempt)
-        self._host = Host(self.node_id, build_upgrader(keys), gate, self._bans, self, now_ms)
+        bans = Bans(gate.is_exempt)
+        self._host = Host(self.node_id, build_upgrader(keys), gate, bans, self, now_ms)
         router = Router(_router_parameters(settings), secrets.SystemRandom())
-        self._mesh = Mesh(router, settings, self._counters, link.send, now_ms)
+        book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
+        self._hearsay = Hearsay(self.node_id, book, self._counters.add)
+        self._known = Acquaintances(book, bans, router, self._hear_of, self._counters, now_ms, wall_ms)
+        self._mesh = Mesh(router, settings, self._counters, link.send, self._known.introductions.introduce, now_ms)
         self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms)
         self._inspecting = self._mesh.inspecting
         self._relay = Relay(
@@ -109,21 +118,30 @@ class Node:
     async def listen(self) -> Ready:
         """Starts everything. Raises AddressError for an address that is malformed or cannot be bound."""
         for text in self._start.bootstrap:
-            self._book.add(_with_node_id(text), bootstrap=True)
+            self._known.book.add(_with_node_id(text), bootstrap=True)
         handlers = self._host.handlers
-        handlers[GOSSIPSUB] = self._mesh.read
+        for protocol in PROTOCOL_IDS:
+            handlers[protocol] = self._mesh.read
         handlers[PING] = answer_pings
         handlers[IDENTIFY] = self._answer_identify
         for protocol in self._start.stream_protocols:
             handlers[protocol] = self._relay.accept
         await self._host.listen(self._nursery, [parse_address(text) for text in self._start.listen])
-        for task in (self._inspecting.run, self._dial_peers, self._beat, self._report):
+        for task in (
+            self._inspecting.run,
+            self._known.introductions.run,
+            self._dial_peers,
+            self._beat,
+            self._report,
+            self._keep_book,
+        ):
             self._nursery.start_soon(task)
         addresses = [str(address) for address in self._host.listening]
         return Ready(IPC_VERSION, str(peer_id_of(self.node_id)), self.node_id, addresses)
 
     async def shutdown(self) -> None:
         """Says good-bye to all peers; bounded."""
+        self._tell_book()
         await self._host.shutdown()
 
     # Main
@@ -154,6 +172,8 @@ class Node:
                     self._mesh.handle(Scored(node_id, score_milli))
             case Dial():
                 self._add_to_book(message.address)
+            case Remember():
+                self._known.remember(message.entries)
             case Ban():
                 self._ban(message)
             case Stop():
@@ -163,14 +183,17 @@ class Node:
 
     def _add_to_book(self, text: str) -> None:
         try:
-            self._book.add(_with_node_id(text))
+            self._known.book.add(_with_node_id(text))
         except AddressError as error:
             log.warning("address not usable", error=str(error))
 
     def _ban(self, message: Ban) -> None:
-        self._bans.peers.set(message.node_id, BanTerm(now_ms() + message.seconds * 1000, 1))
+        self._known.ban(message.node_id, message.seconds)
         if message.seconds and (connection := self._host.connections.get(message.node_id)) is not None:
             connection.close("banned")
+
+    def _hear_of(self, addresses: Sequence[Address]) -> None:
+        self._hearsay.hear(Source.EXCHANGE, addresses)
 
     # Connections
 
@@ -178,6 +201,7 @@ class Node:
         """See `Watcher`."""
         log.info("peer connected", peer=connection.node_id.hex(), outbound=connection.outbound)
         self._counters.add("connections_opened", "outbound" if connection.outbound else "inbound")
+        self._known.came(connection)
         self._tell_main(connection)
         self._mesh.connected(connection)
         settings = self._settings
@@ -198,53 +222,48 @@ class Node:
         """See `Watcher`."""
         log.info("peer disconnected", peer=connection.node_id.hex(), reason=connection.reason)
         self._counters.add("connections_closed", connection.reason)
+        self._known.went(connection)  # while the router still knows what it did
         self._mesh.disconnected(connection)
-        if now_ms() - connection.opened_ms >= LASTED_MS:
-            self._book.lasted(connection.node_id)
-        self._book.failed(connection.node_id, now_ms(), _jitter())
-        addresses = [str(address) for address in self._book.addresses(connection.node_id)]
-        self._link.send(Peer(connection.node_id, addresses, False, connection.reason))
+        self._link.send(Peer(connection.node_id, self._addresses(connection.node_id), False, connection.reason))
 
     def refused(self, reason: str) -> None:
         """See `Watcher`."""
         self._counters.add("connections_refused", reason)
 
     def _tell_main(self, connection: Connection) -> None:
-        if connection.dialled is not None:
-            self._book.add(connection.dialled)
-        addresses = [str(address) for address in self._book.addresses(connection.node_id)]
-        self._link.send(Peer(connection.node_id, addresses, True))
+        self._link.send(Peer(connection.node_id, self._addresses(connection.node_id), True))
+
+    def _addresses(self, node_id: bytes) -> list[str]:
+        return [str(address) for address in self._known.book.addresses(node_id)]
 
     async def _identify(self, connection: Connection) -> None:
-        """Learns where a peer can be dialled, by its own word, and only at the host that it spoke from.
-
-        Any other address would let a peer make this node dial strangers.
-        """
         try:
-            connection.identity = await ask_identity(connection)
+            identity = connection.identity = await ask_identity(connection)
         except PeerError as error:
             log.debug("peer not identified", peer=connection.node_id.hex(), error=str(error))
             return
-        for address in connection.identity.addresses:
-            if address.host == connection.remote[0]:
-                self._book.add(replace(address, node_id=connection.node_id))
+        if connection.is_closing:
+            return
+        if record := self._known.learn(connection, identity):
+            self._mesh.show(connection, record)
         self._tell_main(connection)
 
     async def _answer_identify(self, connection: Connection, protocol: str, stream: Stream) -> None:
         observed = address_of(*connection.remote)
         listening = [_seen_from(address, connection) for address in self._host.listening]
         addresses = self._announce or listening
+        record = seal_record(self._start.node_seed, self._wall_ms(), addresses)
         protocols = sorted(self._host.handlers)
-        await answer_identify(stream, self._public_key, self._start.agent, addresses, protocols, observed)
+        await answer_identify(stream, self._public_key, self._start.agent, addresses, protocols, observed, record)
 
     # Tasks
 
     async def _dial_peers(self) -> None:
         while True:
-            barred = {self.node_id, *self._bans.peers.banned(now_ms())}
+            barred = {self.node_id, *self._known.bans.peers.banned(now_ms())}
             connections = self._host.connections
             dialled = sum(connection.outbound for connection in connections.values())
-            for address in self._book.due(now_ms(), connections, barred, self._settings.target_peers, dialled):
+            for address in self._known.book.due(now_ms(), connections, barred, self._settings.target_peers, dialled):
                 self._nursery.start_soon(self._dial, address)
             await trio.sleep(DIAL_TICK_S)
 
@@ -255,10 +274,10 @@ class Node:
         except PeerError as error:
             log.info("dial failed", address=str(address), error=str(error))
             self._counters.add("dials", "failed")
-            self._book.failed(address.node_id, now_ms(), _jitter())
+            self._known.book.failed(address.node_id, now_ms(), jitter())
         else:
             self._counters.add("dials", "ok")
-            self._book.succeeded(address)
+            self._known.book.succeeded(address)
 
     async def _beat(self) -> None:
         while True:
@@ -270,6 +289,16 @@ class Node:
             gauges = [("peers", "", len(self._host.connections)), *self._mesh.gauges()]
             self._link.send(self._counters.drain(gauges))
             await trio.sleep(self._settings.stats_interval_ms / 1000)
+
+    async def _keep_book(self) -> None:
+        while True:
+            with trio.move_on_after(BOOK_INTERVAL_S):
+                while not self._known.has_news:  # noqa: ASYNC110  # a look a second also bounds how often it is told
+                    await trio.sleep(BOOK_TICK_S)
+            self._tell_book()
+
+    def _tell_book(self) -> None:
+        self._link.send(self._known.tell(self._host.connections))
 
 
 def _gate_limits(settings: Settings) -> GateLimits:
@@ -300,7 +329,3 @@ def _with_node_id(text: str) -> Address:
 def _seen_from(address: Address, connection: Connection) -> Address:
     """A wildcard address is of no use to a peer; the one it reached this node at is."""
     return replace(address, host=connection.local[0]) if address.host in ("0.0.0.0", "::") else address
-
-
-def _jitter() -> float:
-    return secrets.randbelow(1000) / 1000

@@ -1,64 +1,46 @@
-"""The bounded queue of encoded RPCs to one peer: control before data, what does not fit is counted. No I/O."""
+"""What waits to be written to one peer: the pure send queue, and a taker that waits for it to be filled. No I/O."""
 
-from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import trio
 
-from ..gossip.framing import frame
+from ..gossip.effects import Lane
+from ..gossip.send_queue import SendQueue
 
-BATCH_BYTES = 60_000  # one write: fits a Yamux frame and a Noise message
+BATCH_BYTES: Final = 60_000  # one write: fits a Yamux frame and a Noise message
 
 
 class Outbox:
-    """`push` never waits; `take` gives what one write carries."""
+    """`push` never waits; `take` gives what one write carries. RPCs are encoded and have their length before them."""
 
-    def __init__(self, max_rpcs: int, max_bytes: int, on_drop: Callable[[str], None]) -> None:
-        self._max_rpcs = max_rpcs
-        self._max_bytes = max_bytes
-        self._on_drop = on_drop
-        self._control: deque[bytes] = deque()
-        self._data: deque[bytes] = deque()
-        self._bytes = 0
+    def __init__(self, max_rpcs: int, max_bytes: int, on_drop: Callable[[Lane], None]) -> None:
+        self._queue: SendQueue[bytes] = SendQueue(max_rpcs, max_bytes, on_drop)
         self._filled = trio.Event()
 
     def __len__(self) -> int:
         """RPCs that wait."""
-        return len(self._control) + len(self._data)
+        return len(self._queue)
 
     @property
     def is_half_full(self) -> bool:
         """Time to stop adding more than what must go."""
-        return len(self) * 2 >= self._max_rpcs or self._bytes * 2 >= self._max_bytes
+        return self._queue.is_half_full
 
-    def push(self, rpc: bytes, control: bool) -> bool:
-        """False if it was dropped. Control pushes out data that waits, data never pushes out anything."""
-        framed = frame(rpc)
-        while control and self._data and not self._has_room(len(framed)):
-            self._bytes -= len(self._data.pop())
-            self._on_drop("data")
-        if not self._has_room(len(framed)):
-            self._on_drop("control" if control else "data")
-            return False
-        (self._control if control else self._data).append(framed)
-        self._bytes += len(framed)
-        self._filled.set()
-        return True
+    def push(self, framed: bytes, lane: Lane, message_id: bytes | None = None) -> bool:
+        """False if it was dropped. It may push out what waits in later lanes."""
+        pushed = self._queue.push(framed, len(framed), lane, message_id)
+        if pushed:
+            self._filled.set()
+        return pushed
 
-    def _has_room(self, size_bytes: int) -> bool:
-        return len(self) < self._max_rpcs and self._bytes + size_bytes <= self._max_bytes
+    def cancel(self, message_id: bytes) -> bool:
+        """Take a message out; False if it does not wait here."""
+        return self._queue.cancel(message_id)
 
     async def take(self) -> bytes:
         """Waits for something to send; whole RPCs up to 60 kB, or one that is larger."""
-        while not len(self):
+        while not (batch := self._queue.take(BATCH_BYTES)):
             self._filled = trio.Event()
             await self._filled.wait()
-        batch: list[bytes] = []
-        size = 0
-        while queue := self._control or self._data:
-            if batch and size + len(queue[0]) > BATCH_BYTES:
-                break
-            batch.append(queue.popleft())
-            size += len(batch[-1])
-        self._bytes -= size
         return b"".join(batch)

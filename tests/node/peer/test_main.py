@@ -13,14 +13,14 @@ import pytest
 import trio
 
 from pushmesh_node import ipc
+from pushmesh_node.gossip.dialects import PROTOCOL_IDS
 from pushmesh_node.gossip.framing import frame
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address
-from pushmesh_node.peer.mesh import GOSSIPSUB
 from pushmesh_node.peer.negotiate import propose
 from support.gossip_node import CHILD, GossipNode, a_start
-from support.trio_hosts import attacker, open_raw, open_stream
+from support.trio_hosts import attacker, open_raw, open_stream, take_gossip
 
 pytestmark = pytest.mark.integration
 
@@ -35,12 +35,14 @@ async def attack(address: Address) -> None:
     with pytest.raises(PeerError):
         await propose(raw, ["/plaintext/2.0.0"])
     raw.abort()
-    for payload in (b"\x03\xff\xff\xff", b"\xff" * 12, frame(b"\x12\x04\x22\x02\xff\xfe"), b"\x81\x80\x80\x01"):
-        async with attacker(address) as muxer:
+    payloads = (b"\x03\xff\xff\xff", b"\xff" * 12, frame(b"\x12\x04\x22\x02\xff\xfe"), b"\x81\x80\x80\x01")
+    for seed, payload in enumerate(payloads, 50):
+        async with attacker(address, seed) as muxer:
+            await take_gossip(muxer)
             stream = await open_stream(muxer)
-            await propose(stream, [GOSSIPSUB])
+            await propose(stream, PROTOCOL_IDS)
             await stream.write(payload)
-            await trio.sleep(0.05)
+            await trio.sleep(0.2)
     async with attacker(address) as muxer:
         stream = await open_stream(muxer)
         await stream.write(b"\x13/multistream/1.0.0\n\x03\xff\xfe\n")

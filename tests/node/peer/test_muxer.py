@@ -96,6 +96,7 @@ def test_a_peer_that_ignores_the_windows_loses_its_connection() -> None:
                 for _ in range(MAX_BUFFERED_BYTES):
                     await muxer._write_frame(struct.pack("!BBHII", 0, 0, 0, stream_id, len(piece)) + piece)
             await a.watching.until(lambda: bool(a.watching.went))
+            assert a.watching.went[0].reason == "violation"
 
     trio.run(main)
 
@@ -106,5 +107,6 @@ def test_a_frame_of_sixteen_megabytes_is_not_waited_for() -> None:
             stream = await open_stream(muxer)
             await muxer._write_frame(struct.pack("!BBHII", 0, 0, 0, stream._muxed.stream_id, 16 * 1024 * 1024))
             await a.watching.until(lambda: bool(a.watching.went))
+            assert a.watching.went[0].reason == "violation"
 
     trio.run(main)

@@ -5,17 +5,37 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 import trio
+from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
+from pushmesh_node.gossip.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.framing import frame
 from pushmesh_node.gossip.inspection import Inspection
-from pushmesh_node.ipc import Allowances, Ban, Dial, IpcError, Peer, Ready, Stats, Stop, Up, up_decoder
+from pushmesh_node.ipc import (
+    Allowances,
+    Ban,
+    Book,
+    BookEntry,
+    Dial,
+    IpcError,
+    Peer,
+    Ready,
+    Remember,
+    Stats,
+    Stop,
+    Up,
+    up_decoder,
+)
 from pushmesh_node.peer.address import parse_address
+from pushmesh_node.peer.bans import PEER_FAULTS
 from pushmesh_node.peer.errors import AddressError
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identify import ask_identity
 from pushmesh_node.peer.main_link import MainLink
+from pushmesh_node.peer.negotiate import propose
 from pushmesh_node.peer.node import Node
+from pushmesh_node.peer.records import open_record
 from support.gossip_node import PROTOCOL, a_start
-from support.trio_hosts import run_host
+from support.trio_hosts import attacker, open_stream, run_host, take_gossip
 
 
 class NoFrames:
@@ -57,7 +77,7 @@ async def a_node(announce: Sequence[str] = ()) -> AsyncIterator[tuple[Node, Read
         link = MainLink(near)
         start = a_start(1)
         start = msgspec.structs.replace(start, announce=list(announce))
-        node = Node(start, NoFrames(), link, nursery, lambda: 0)
+        node = Node(start, NoFrames(), link, nursery, lambda: 1_700_000_000_000)
         ready = await node.listen()
         nursery.start_soon(link.run_writer)
         yield node, ready, Told(far), nursery
@@ -87,7 +107,8 @@ def test_what_a_peer_is_told_of_this_node() -> None:
             identity = await ask_identity(connection)
             listening = parse_address(ready.addresses[0])
             assert identity.addresses == (Address("ip4", "127.0.0.1", listening.port),)
-            assert identity.protocols == {"/meshsub/1.1.0", "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", PROTOCOL}
+            assert identity.protocols == {*PROTOCOL_IDS, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", PROTOCOL}
+            assert open_record(identity.record).addresses == (listening,)
 
     trio.run(main)
 
@@ -112,6 +133,55 @@ def test_a_lost_peer_is_dialled_again() -> None:
             other.watching.came[0].close("enough")
             await up.until(Peer, connected=False)
             await up.until(Peer, node_id=other.node_id, connected=True)
+
+    trio.run(main)
+
+
+def test_a_peer_that_sends_garbage_again_and_again_is_banned_and_main_hears_of_it() -> None:
+    async def main() -> None:
+        async with a_node() as (_node, ready, up, _):
+            address = parse_address(ready.addresses[0])
+            for _ in range(PEER_FAULTS):
+                async with attacker(address) as muxer:
+                    stream = await open_stream(muxer)
+                    await propose(stream, PROTOCOL_IDS)
+                    await take_gossip(muxer)
+                    await stream.write(frame(b"\x0a\x04\x12\x02\xff\xfe"))
+                    gone = await up.until(Peer, connected=False, reason="malformed-rpc")
+            assert isinstance(gone, Peer)
+            told = await up.until(Book)
+            assert isinstance(told, Book)
+            assert [(entry.node_id, entry.bans) for entry in told.entries] == [(gone.node_id, 1)]
+            async with attacker(address) as muxer:
+                with pytest.raises(MuxedConnUnavailable):
+                    await muxer.accept()
+            stats = await up.until(Stats)
+            assert isinstance(stats, Stats) and ("connections_refused", "banned", 1) in stats.counters
+
+    trio.run(main)
+
+
+def test_peers_of_an_earlier_life_are_dialled() -> None:
+    async def main() -> None:
+        async with a_node() as (node, _, up, nursery):
+            other = await run_host(nursery, 2)
+            node.take(Remember([BookEntry(other.node_id, [str(other.address)], 1, 0, True, 0, 0)]))
+            await up.until(Peer, node_id=other.node_id, connected=True)
+
+    trio.run(main)
+
+
+def test_a_stopping_node_tells_whom_it_knew() -> None:
+    async def main() -> None:
+        async with a_node() as (node, _, up, nursery):
+            other = await run_host(nursery, 2)
+            node.take(Dial(str(other.address)))
+            await up.until(Peer, node_id=other.node_id, connected=True)
+            await node.shutdown()
+            told = await up.until(Book)
+            assert isinstance(told, Book)
+            entry = told.entries[0]
+            assert (entry.node_id, entry.addresses, entry.proven) == (other.node_id, [str(other.address)], True)
 
     trio.run(main)
 
