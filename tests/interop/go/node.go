@@ -62,7 +62,7 @@ func startNode(ctx context.Context, seed []byte, asked *request) (*meshNode, err
 	if err != nil {
 		return nil, err
 	}
-	host, err := newHost(key)
+	host, identity, err := newHost(key)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,11 @@ func startNode(ctx context.Context, seed []byte, asked *request) (*meshNode, err
 		pubsub.WithPeerScore(scoreParams(asked.Topics), scoreThresholds()),
 		pubsub.WithPeerScoreInspect(node.tracer.scored, 200*time.Millisecond),
 	)
-	return node, err
+	if err != nil {
+		return nil, err
+	}
+	identity.Start()
+	return node, nil
 }
 
 // messageID is the first 20 bytes of SHA-256(0x00000000 | u64_le(length of the topic) | topic | data): SPEC 8.7.

@@ -108,6 +108,11 @@ export class MeshNode {
     return recipients.map(nodeIdOf);
   }
 
+  // A message to everybody on a topic that no validator of this node saw: what a node does that is no honest member.
+  async tell(topic, data) {
+    await this.#pubsub.publish(topic, data);
+  }
+
   // Node ids that are in this node's mesh of a topic.
   mesh(topic) {
     return this.#pubsub.getMeshPeers(topic).map((id) => nodeIdOf(this.#pubsub.peers.get(id)));

@@ -21,6 +21,7 @@ const DOINGS = {
   subscribe: ({ topics }) => node.subscribe(topics),
   unsubscribe: ({ topics }) => node.unsubscribe(topics),
   publish: async ({ topic, data }) => ({ recipients: await node.publish(topic, unhex(data)) }),
+  tell: ({ topic, data }) => node.tell(topic, unhex(data)),
   mesh: ({ topic }) => ({ peers: node.mesh(topic) }),
   peers: () => ({ peers: node.peers() }),
   decode: ({ rpcs }) => ({ rpcs: rpcs.map((rpc) => plainRpc(RPC.decode(unhex(rpc)))) }),
