@@ -137,6 +137,12 @@ def _check_together(config: Config) -> None:
         raise ConfigError(
             f"gossip.pack_delay_under_load_ms is {slow}, but must not be below gossip.pack_delay_ms, {quick}"
         )
+    subnet, one_ip = gossip.max_connections_per_subnet, gossip.max_connections_per_ip
+    if subnet < one_ip:
+        raise ConfigError(
+            f"gossip.max_connections_per_subnet is {subnet}, but must not be below gossip.max_connections_per_ip, "
+            f"{one_ip}"
+        )
     names = [bridge.name for bridge in config.bridge]
     for place, bridge in enumerate(config.bridge):
         if bridge.name in names[:place]:

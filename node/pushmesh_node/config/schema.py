@@ -186,10 +186,13 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
     """Below so many peers, known ones are dialled; not above max_peers."""
 
     max_connections_per_ip: Annotated[int, Meta(ge=1, le=4_096)] = 8
-    """Peers of one address at a time."""
+    """Peers of one address (of one /64 with IPv6) at a time."""
+
+    max_connections_per_subnet: Annotated[int, Meta(ge=1, le=4_096)] = 16
+    """Peers of one /24 (of one /48 with IPv6) at a time; not below max_connections_per_ip."""
 
     exempt_loopback: bool = True
-    """Whether peers on this machine may exceed max_connections_per_ip."""
+    """Whether peers on this machine may exceed both, and whether their faults count for their own names only."""
 
     signature_checks_per_peer_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
     """Signatures that one peer may have this node check; frames above it wait, then are ignored as throttled."""

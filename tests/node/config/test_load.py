@@ -98,6 +98,10 @@ def test_the_variable_that_names_the_file_is_no_key() -> None:
         ('[[bridge]]\nname = "a"\nurl = "mqtt://a"\nprefix = ""', "bridge[0].prefix; did you mean topic_prefix?"),
         ('[[bridge]]\nname = "A"\nurl = "mqtt://a"', "bridge[0].name is 'A' in"),
         ("[gossip]\nmax_peers = 4", "gossip.target_peers is 12, but must not be above gossip.max_peers, 4"),
+        (
+            "[gossip]\nmax_connections_per_ip = 17",
+            "max_connections_per_subnet is 16, but must not be below gossip.max_c",
+        ),
         ("[gossip]\npack_delay_ms = 200", "gossip.pack_delay_under_load_ms is 100, but must not be below"),
     ],
 )
