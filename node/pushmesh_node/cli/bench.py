@@ -1,6 +1,7 @@
 """`pushmesh bench`: measured on this machine, against limits and peers that are measured in the same run."""
 
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -55,17 +56,7 @@ def ingest(
     if batch and window != 64:
         raise CommandError("--batch has its own window of two batches; leave --window out")
     plan = IngestPlan(window, batch, rounds, seconds, wallets)
-    reports: list[dict[str, float]] = []
-
-    async def measure(place: Path) -> None:
-        reports.append(await measure_ingest(place, plan))
-
-    if folder is not None:
-        run_to_end(measure(folder))
-    else:
-        with tempfile.TemporaryDirectory(prefix="pushmesh-bench-") as place:
-            run_to_end(measure(Path(place)))
-    (report,) = reports
+    report = _measured(lambda place: measure_ingest(place, plan), folder)
     if as_json:
         emit(report)
         return
@@ -76,3 +67,59 @@ def ingest(
     out.print(f"  generator         {report['load_us']:.1f} µs of CPU an envelope")
     out.print(f"  acknowledged      after {report['p50_ms']:.1f} ms (p99 {report['p99_ms']:.1f} ms)")
     out.print(f"  rows at the end   {report['rows']:,}")
+
+
+@app.command("gossip")
+@guarded
+def gossip(
+    nodes: Annotated[int, typer.Option(min=2, max=32, help="Node processes, meshed on loopback.")] = 2,
+    seconds: Annotated[
+        float, typer.Option(min=0.2, max=600, help="Of the search for the rate, and of the paced run after it.")
+    ] = 30.0,
+    window: Annotated[
+        int, typer.Option(min=1, max=4096, help="Envelopes on their way to the last disk while the rate is sought.")
+    ] = 2048,
+    wallets: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
+    folder: Annotated[Path | None, typer.Option(help="Keep the nodes' folders; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Real nodes in a mesh: envelopes a second that are verified and on the disk of every node.
+
+    CPU times are of both ends of one hop: twice the mean of all nodes. cpu_us_per_envelope is of the gossip processes'
+    own loops, which is what py-libp2p's gossipsub does too; node_cpu_us_per_envelope is of everything."""
+    from ..lab.bench_gossip import GossipPlan, measure_gossip
+
+    plan = GossipPlan(nodes, seconds, window, wallets)
+    report = _measured(lambda place: measure_gossip(place, plan), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    share = f"{report['ratio']:.3f} of bare recovery on one thread ({report['limit_rate']:,.0f} a second)"
+    out.print(f"[bold]{report['rate']:,.0f}[/] a second on {nodes} disks each, {share}")
+    out.print(f"  all disks together  {nodes * report['ratio']:.2f} of it")
+    bare = f"{report['lower_bound_rate']:,.0f} a second, of which this is {report['lower_bound_ratio']:.2f}"
+    out.print(f"  bare sockets        {bare}")
+    out.print(f"  lost                {report['lost']:,}")
+    out.print(
+        f"  on the last disk    after {report['p50_ms']:.0f} ms (p99 {report['p99_ms']:.0f} ms) at 80 % of the rate"
+    )
+    stock = f"py-libp2p's gossipsub {report['stock_cpu_us_per_envelope']:,.0f} µs"
+    out.print(f"  carrying one        {report['cpu_us_per_envelope']:.1f} µs of CPU, {stock}")
+    out.print(f"  everything for one  {report['node_cpu_us_per_envelope']:.0f} µs of CPU")
+
+
+def _measured(measure: Callable[[Path], Awaitable[dict[str, float]]], folder: Path | None) -> dict[str, float]:
+    """What `measure` says, in a folder that is kept or in a temporary one."""
+    reports: list[dict[str, float]] = []
+
+    async def run(place: Path) -> None:
+        reports.append(await measure(place))
+
+    if folder is not None:
+        run_to_end(run(folder))
+    else:
+        with tempfile.TemporaryDirectory(prefix="pushmesh-bench-") as place:
+            run_to_end(run(Path(place)))
+    (report,) = reports
+    return report

@@ -6,31 +6,22 @@ bare recovery on one thread, before and after, while the node is idle: machines 
 """
 
 import asyncio
-import gc
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coincurve import PublicKey
-
 from pushmesh_client import Node, SlotBook, Subscriber, new_wallet
 from pushmesh_client.wallet import Wallet
-from pushmesh_protocol.auth.secp256k1 import sign
-from pushmesh_protocol.auth.signing import WalletKey
-from pushmesh_protocol.hashing import keccak256
 
 from .devnet import Devnet
 from .errors import LabError
 from .narrator import Narrator
+from .recovery import RecoverySlices
 from .statistics import median, percentile
 from .worker import Worker
 from .workload import Authors, new_authors, plan_jobs, sign_all, stream_messages, subscription_frames
 
 NETWORK = "bench"
-SLICE_S = 0.25
-STEP = 32
-"""Recoveries between two looks at the clock."""
 WARM_UP_MESSAGES, WARM_UP_BATCHES = 2000, 8
 LOWER_BOUND_EVERY = 4
 IDLE_S = 0.15
@@ -150,7 +141,7 @@ async def _prepare(
 
 
 async def _rounds(files: Sequence[Path], node: Bench, bound: Bench, narrator: Narrator) -> dict[str, float]:
-    slices = _SliceInputs()
+    slices = RecoverySlices()
     rounds: list[Round] = []
     bounds: list[Round] = []
     limits: list[float] = []
@@ -178,28 +169,3 @@ async def _rounds(files: Sequence[Path], node: Bench, bound: Bench, narrator: Na
         "p50_ms": round(percentile(latencies_ms, 50), 3),
         "p99_ms": round(percentile(latencies_ms, 99), 3),
     }
-
-
-class _SliceInputs:
-    """Signatures for slices of bare recovery; different ones, so that no cache helps."""
-
-    def __init__(self, count: int = 256) -> None:
-        self._inputs: list[tuple[bytes, bytes]] = []
-        for number in range(count):
-            key = new_wallet().key
-            assert isinstance(key, WalletKey)  # new_wallet() makes an EVM key
-            digest = keccak256(number.to_bytes(8, "big"))
-            signature = sign(key.secret, digest)
-            self._inputs.append((signature[:64] + bytes((signature[64] - 27,)), digest))
-
-    def measure(self) -> float:
-        """Recoveries to address a second, on this thread, in SLICE_S."""
-        gc.collect()
-        count, started_s = 0, time.perf_counter()
-        while time.perf_counter() - started_s < SLICE_S:
-            start = count % len(self._inputs)
-            for signature, digest in self._inputs[start : start + STEP]:
-                key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-                keccak256(key.format(compressed=False)[1:])[12:]
-            count += STEP
-        return count / (time.perf_counter() - started_s)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,9 +30,11 @@ class Devnet:
         network: str = "devnet",
         settings: Mapping[str, object] | None = None,
         first_port: int | None = None,
+        module: str = "pushmesh_node",
     ) -> None:
         """`first_port` gives node i the ports first_port + 3 (i - 1) and the next two; else they are free ones."""
-        self.nodes = [NodeProcess(plan) for plan in _plans(folder, count, network, settings or {}, first_port)]
+        plans = _plans(folder, count, network, settings or {}, first_port)
+        self.nodes = [NodeProcess(replace(plan, module=module)) for plan in plans]
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

@@ -29,6 +29,8 @@ class NodePlan:
     api_port: int
     settings: Mapping[str, object]
     bridges: Sequence[Mapping[str, object]] = ()
+    module: str = "pushmesh_node"
+    """Runs the command line; another one may put something in place of a part that is to be measured."""
 
     @property
     def url(self) -> str:
@@ -83,7 +85,7 @@ class NodeProcess:
         config = write_config(self.plan)
         with self.plan.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pushmesh_node", "run", "--config", str(config)),
+                *(sys.executable, "-m", self.plan.module, "run", "--config", str(config)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

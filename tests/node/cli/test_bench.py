@@ -22,3 +22,16 @@ async def test_ingest_is_measured_and_written_for_people(tmp_path: Path) -> None
 
 async def test_options_that_contradict_each_other_are_one_sentence(tmp_path: Path) -> None:
     check_one_sentence(await pushmesh("bench", "ingest", "--batch", "8", "--window", "2", cwd=tmp_path), 2, "--window")
+
+
+async def test_gossip_is_measured_and_written_for_people(tmp_path: Path) -> None:
+    options = ("--nodes", "2", "--seconds", "0.2", "--wallets", "5", "--window", "256")
+    ran = await pushmesh("bench", "gossip", *options, cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "py-libp2p's gossipsub" in ran.out
+
+
+async def test_a_mesh_has_two_nodes_at_least(tmp_path: Path) -> None:
+    ran = await pushmesh("bench", "gossip", "--nodes", "1", cwd=tmp_path)
+    assert ran.code == 2
+    assert "'--nodes': Input should be greater than or equal to 2" in ran.err

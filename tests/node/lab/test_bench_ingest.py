@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.lab.bench_ingest import IngestPlan, _bench, _SliceInputs, measure_ingest
+from pushmesh_node.lab.bench_ingest import IngestPlan, _bench, measure_ingest
 from pushmesh_node.lab.errors import LabError
 from pushmesh_node.lab.worker import Worker
 from pushmesh_node.lab.workload import new_authors, plan_jobs, sign_job, stream_messages
@@ -39,10 +39,6 @@ async def test_an_envelope_that_is_not_taken_fails_the_measurement(tmp_path: Pat
         await bench.stop()
     finally:
         await bound.stop()
-
-
-def test_recovery_is_measured() -> None:
-    assert _SliceInputs(8).measure() > 0
 
 
 async def test_a_batch_has_its_own_window(tmp_path: Path) -> None:
