@@ -206,12 +206,13 @@ class HostileRpcs:
         random = self.random
         topic = random.choice(self._topics)
         ids = [random.randbytes(20) for _ in range(MAX_MESSAGE_IDS)]
+        message = Field(2, (Field(2, random.randbytes(100)), text(4, topic)))
         shapes: tuple[Callable[[], tuple[Field, ...]], ...] = (
             lambda: (Field(3, (Field(1, (text(1, topic), *[Field(2, one) for one in ids])),)),),
             lambda: (Field(3, (Field(2, tuple([Field(1, one) for one in ids])),)),),
             lambda: (Field(3, (Field(5, tuple([Field(1, one) for one in ids])),)),),
-            lambda: (self._message(),) * 4_096,
-            lambda: tuple([self._message() for _ in range(1_000)]),
+            lambda: (message,) * 4_096,
+            lambda: tuple([Field(2, (Field(2, one), text(4, topic))) for one in ids[:4_096]]),
             lambda: tuple([Field(1, (Field(1, 1, VARINT), text(2, f"/{n}"))) for n in range(256)]),
             lambda: (Field(3, tuple([self._graft() for _ in range(512)])),),
             lambda: (Field(3, tuple([self._prune() for _ in range(512)])),),

@@ -6,15 +6,13 @@ import resource
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
-
-_STATM: Final = Path("/proc/self/statm")
 
 
-def resident_bytes() -> int:
-    """Resident now on Linux; elsewhere the most that there ever was, which grows if anything does."""
-    if _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident_bytes(pid: int | str = "self") -> int:
+    """Resident now on Linux; elsewhere the most that this process ever had, which grows if anything does."""
+    statm = Path(f"/proc/{pid}/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
