@@ -10,6 +10,7 @@ from pushmesh_node.engine.records import (
     DueRecord,
     Holder,
     PeerCursor,
+    PeerEntry,
     PrivateRecord,
     Record,
     SentMark,
@@ -214,6 +215,10 @@ class NaiveStore:
         found = self._keyed.get((PeerCursor, node_id))
         return found if isinstance(found, PeerCursor) else None
 
+    async def peers(self) -> list[PeerEntry]:
+        peers = [write for write in self._keyed.values() if isinstance(write, PeerEntry)]
+        return sorted(peers, key=lambda peer: (-peer.last_seen, peer.node_id))
+
     def _envelopes(self) -> Iterator[tuple[int, int, Record]]:
         """(commit number, index in the record, record) in commit order."""
         for first_commit, record in sorted(self._records.items()):
@@ -284,4 +289,6 @@ def key_of(write: Write) -> tuple[object, ...]:
             return CursorRecord, write.account, write.device
         case PeerCursor():
             return PeerCursor, write.node_id
+        case PeerEntry():
+            return PeerEntry, write.node_id
     raise AssertionError(f"{write} has no key")

@@ -168,6 +168,20 @@ class PeerCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerEntry:
+    """What is worth keeping of a peer between two lives of the gossip process: where it can be dialled, when it was
+    connected last, its score in thousandths, whether this node ever reached it, and its bans."""
+
+    node_id: bytes
+    addresses: tuple[str, ...]
+    last_seen: UnixMs
+    score_milli: int
+    proven: bool
+    banned_until: UnixMs
+    bans: int
+
+
+@dataclass(frozen=True, slots=True)
 class SentMark:
     """Tells that a stored envelope has now been sent in a frame (SPEC 8.11)."""
 
@@ -191,6 +205,7 @@ Write = (
     | TokenRecord
     | CursorRecord
     | PeerCursor
+    | PeerEntry
     | SentMark
     | VoidMark
 )

@@ -82,6 +82,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNION ALL SELECT number + 1, past FROM leaf WHERE number + 1 < past)
             SELECT number FROM leaf""",
     ),
+    (
+        # The peer book. `addresses` is a packed list of texts, empty for a peer of which only its bans are known.
+        """CREATE TABLE peers (
+            node_id BLOB PRIMARY KEY, addresses BLOB NOT NULL, last_seen INTEGER NOT NULL, score_milli INTEGER NOT NULL,
+            proven INTEGER NOT NULL, banned_until INTEGER NOT NULL, bans INTEGER NOT NULL) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from ..engine.records import (
     DecisionRecord,
     Holder,
     PeerCursor,
+    PeerEntry,
     PrivateRecord,
     SlotRange,
     StoredDue,
@@ -27,6 +28,7 @@ from .errors import StoreError, StoreFailed
 from .files import Meta, check_can_open, prepare_reader, prepare_writer, size_of
 from .group_commit import GroupCommit
 from .lock import StoreLock
+from .peers import read_peers
 from .settings import StoreSettings
 from .stats import StoreStats
 from .thread import ConnectionThread
@@ -251,3 +253,7 @@ class Store:
     async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
         """How far this node has caught up with a peer."""
         return await self._reader.run(keyed.peer_cursor, node_id)
+
+    async def peers(self) -> list[PeerEntry]:
+        """The peer book, those connected last first."""
+        return await self._reader.run(read_peers)

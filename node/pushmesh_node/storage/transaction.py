@@ -13,6 +13,7 @@ from ..engine.records import (
     DecisionRecord,
     DueRecord,
     PeerCursor,
+    PeerEntry,
     PrivateRecord,
     Record,
     SentMark,
@@ -24,6 +25,7 @@ from ..engine.records import (
 )
 from . import bulk, singles
 from .items import COVERING
+from .peers import write_peers
 from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
 from .topics import TopicNumbers
 
@@ -208,6 +210,7 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     TokenRecord: _write_tokens,
     CursorRecord: _write_cursors,
     PeerCursor: _write_peer_cursors,
+    PeerEntry: write_peers,
     SentMark: _write_sent_marks,
     VoidMark: _write_void_marks,
     Unscheduled: _write_unscheduled,
