@@ -24,6 +24,8 @@ from pushmesh_protocol.reasons import Verdict
 T, U = "/t", "/u"
 A, B, C, D = (name * 32 for name in (b"a", b"b", b"c", b"d"))
 DATA = b"data"
+MESH = MeshParameters(d=6, d_low=4, d_high=10, d_score=4, d_out=2, d_lazy=6)
+"""So that tests need not follow the defaults."""
 ID = message_id(T, DATA)
 
 
@@ -76,7 +78,7 @@ class RouterWorld:
         self.parameters = RouterParameters()
         self.parameters = replace(
             self.parameters,
-            mesh=mesh or self.parameters.mesh,
+            mesh=mesh or MESH,
             score=score or self.parameters.score,
             limits=limits or self.parameters.limits,
         )

@@ -49,8 +49,8 @@ class Maintenance:
 
     def welcome(self, topic: str, peer: Peer, now_ms: int) -> None:
         """A peer takes part now. One that this node dialled need not wait for the heartbeat while there is want."""
-        mesh = self._meshes.of(topic)
-        if peer.outbound and len(mesh) < self._parameters.d_low and self._meshes.may_graft(topic, peer, now_ms):
+        is_short = len(self._meshes.of(topic)) < self._parameters.d_low
+        if peer.outbound and not peer.is_fickle and is_short and self._meshes.may_graft(topic, peer, now_ms):
             self._meshes.graft(topic, peer, now_ms)
 
     def _graft(self, topic: str, candidates: list[Peer], n: int, now_ms: int) -> None:

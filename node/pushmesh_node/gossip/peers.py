@@ -28,6 +28,7 @@ class Peer:
     record: bytes = b""
     is_gone: bool = False
     doubted_until_ms: int = 0  # it broke a promise lately
+    is_fickle: bool = False  # it left a topic before
     topics: dict[str, None] = field(default_factory=dict)  # in a dict, as nothing here may depend on a set's order
     announced: dict[str, int] = field(default_factory=dict)  # topic -> heartbeat of the last IHAVE to it
     unwanted: dict[bytes, int] = field(default_factory=dict)  # message id -> heartbeat of its IDONTWANT
@@ -86,6 +87,7 @@ class Peers:
         if topic not in peer.topics:
             return
         del peer.topics[topic]
+        peer.is_fickle = True
         peer.announced.pop(topic, None)
         others = self._by_topic[topic]
         del others[peer.node_id]

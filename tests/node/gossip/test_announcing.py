@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits, ScoreParameters
 from pushmesh_node.gossip.rpc import Message, Rpc
 from pushmesh_protocol.reasons import Verdict
-from support.router_world import DATA, ID, A, B, C, RouterWorld, T, U, counts, crowd, hearers, sent, sent_to
+from support.router_world import DATA, ID, MESH, A, B, C, RouterWorld, T, U, counts, crowd, hearers, sent, sent_to
 
 
 def told(effects: list[Effect]) -> dict[bytes, tuple[bytes, ...]]:
@@ -99,7 +100,7 @@ def test_those_who_take_no_part_are_not_told() -> None:
 
 
 def test_ids_for_one_peer_are_bounded_and_each_is_told_of_others() -> None:
-    world = beside_a_mesh(8, mesh=MeshParameters(ihave_ids_per_heartbeat=5, d_lazy=99))
+    world = beside_a_mesh(8, mesh=replace(MESH, ihave_ids_per_heartbeat=5, d_lazy=99))
     ids = {message_id(T, b"%d" % n) for n in range(50)}
     for n in range(50):
         world.publish(b"%d" % n)
@@ -111,7 +112,7 @@ def test_ids_for_one_peer_are_bounded_and_each_is_told_of_others() -> None:
 
 def test_the_bound_is_over_all_topics_and_control_comes_first() -> None:
     control = "/x/control/grant"
-    world = RouterWorld(topics=(T, control), mesh=MeshParameters(ihave_ids_per_heartbeat=3))
+    world = RouterWorld(topics=(T, control), mesh=replace(MESH, ihave_ids_per_heartbeat=3))
     world.connect(A, topics=(T, control))
     world.prune(A, T)
     world.prune(A, control)
@@ -131,7 +132,7 @@ def test_a_topic_that_was_left_is_not_told_of() -> None:
 
 
 def test_what_is_published_without_taking_part_is_told_of() -> None:
-    world = RouterWorld(topics=(), mesh=MeshParameters(flood_publish=False, d=2))
+    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False, d=2))
     world.connect(*crowd(8))
     heard = hearers(world.publish())
     found = told(world.beat())
@@ -194,7 +195,7 @@ def test_those_below_the_gossip_threshold_are_not_answered(score_milli: int, exp
 
 
 def test_bytes_answered_are_bounded_and_the_rest_comes_after_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(iwant_bytes_per_heartbeat=9))
+    world = RouterWorld(mesh=replace(MESH, iwant_bytes_per_heartbeat=9))
     world.connect(A)
     bodies = [b"1234", b"5678", b"9abc", b"def"]
     for data in bodies:
@@ -208,7 +209,7 @@ def test_bytes_answered_are_bounded_and_the_rest_comes_after_the_heartbeat() -> 
 
 
 def test_owed_answers_come_at_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(iwant_bytes_per_heartbeat=4))
+    world = RouterWorld(mesh=replace(MESH, iwant_bytes_per_heartbeat=4))
     world.connect(A)
     for data in (b"1234", b"5678", b"9abc"):
         world.publish(data)
@@ -217,7 +218,7 @@ def test_owed_answers_come_at_the_heartbeat() -> None:
 
 
 def test_what_is_owed_is_bounded() -> None:
-    world = RouterWorld(mesh=MeshParameters(iwant_bytes_per_heartbeat=0), limits=RouterLimits(max_owed_per_peer=1))
+    world = RouterWorld(mesh=replace(MESH, iwant_bytes_per_heartbeat=0), limits=RouterLimits(max_owed_per_peer=1))
     world.connect(A)
     for data in (b"1", b"2", b"3"):
         world.publish(data)
@@ -226,7 +227,7 @@ def test_what_is_owed_is_bounded() -> None:
 
 
 def test_ids_that_are_looked_up_are_bounded_until_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(ihave_ids_per_heartbeat=2))
+    world = RouterWorld(mesh=replace(MESH, ihave_ids_per_heartbeat=2))
     world.connect(A)
     world.publish()
     effects = world.rpc(A, iwant=(b"1", b"2", ID))

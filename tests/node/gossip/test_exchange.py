@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 from pushmesh_node.gossip.effects import Dial
 from pushmesh_node.gossip.events import RecordShown, Scored
 from pushmesh_node.gossip.node_ids import to_peer_id
 from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits
 from pushmesh_node.gossip.rpc import ExchangedPeer
-from support.router_world import A, B, C, RouterWorld, counts, crowd, sent_to
+from support.router_world import MESH, A, B, C, RouterWorld, counts, crowd, sent_to
 
 TRUSTED = 10_000  # thousandths
 
@@ -45,7 +47,7 @@ def test_a_peer_at_zero_is_recommended() -> None:
 
 
 def test_recommendations_are_bounded() -> None:
-    world = full_mesh(MeshParameters(exchanged_peers=3))
+    world = full_mesh(replace(MESH, exchanged_peers=3))
     for name in crowd(10):
         world.do(RecordShown(name, b"record"))
     world.connect(A)
@@ -115,7 +117,7 @@ def test_who_is_connected_is_not_dialled() -> None:
 
 
 def test_dials_are_bounded_until_the_heartbeat_whoever_asks_for_them() -> None:
-    world = RouterWorld(mesh=MeshParameters(exchanged_peers=3))
+    world = RouterWorld(mesh=replace(MESH, exchanged_peers=3))
     world.meshed(A)
     world.do(Scored(A, TRUSTED))
     assert len(dials(world, *recommending(*crowd(2)))) == 2

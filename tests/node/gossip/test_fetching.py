@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pushmesh_node.gossip.effects import Count, Effect, Lane, SendRpc
@@ -6,7 +8,7 @@ from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.parameters import MeshParameters, ScoreParameters
 from pushmesh_node.gossip.rpc import IHave, Rpc
 from pushmesh_protocol.reasons import Verdict
-from support.router_world import DATA, ID, A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
+from support.router_world import DATA, ID, MESH, A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
 
 STRICT = ScoreParameters(behaviour_threshold=0.0)
 
@@ -69,7 +71,7 @@ def test_whoever_is_in_debt_is_asked_later_and_whoever_is_in_deep_debt_never(
 
 
 def test_announcements_of_one_peer_are_bounded_until_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(ihaves_per_heartbeat=2))
+    world = RouterWorld(mesh=replace(MESH, ihaves_per_heartbeat=2))
     world.connect(A)
     one, two, three = ids(3)
     assert [len(asked(world.announce(A, each))) for each in (one, two, three)] == [1, 1, 0]
@@ -80,14 +82,14 @@ def test_announcements_of_one_peer_are_bounded_until_the_heartbeat() -> None:
 
 def test_many_topics_in_one_rpc_are_one_announcement() -> None:
     topics = tuple(f"/{n}" for n in range(12))
-    world = RouterWorld(topics=topics, mesh=MeshParameters(ihaves_per_heartbeat=1))
+    world = RouterWorld(topics=topics, mesh=replace(MESH, ihaves_per_heartbeat=1))
     world.connect(A, topics=topics)
     haves = tuple(IHave(topic, (message_id(topic, DATA),)) for topic in topics)
     assert len(asked(world.rpc(A, ihave=haves))[A]) == 12
 
 
 def test_ids_of_one_peer_are_bounded_until_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(ihave_ids_per_heartbeat=3))
+    world = RouterWorld(mesh=replace(MESH, ihave_ids_per_heartbeat=3))
     world.connect(A)
     effects = world.announce(A, *ids(5))
     assert len(asked(effects)[A]) == 3 and counts(effects)["ihaves_dropped", "too-many"] == 1
@@ -97,7 +99,7 @@ def test_ids_of_one_peer_are_bounded_until_the_heartbeat() -> None:
 
 
 def test_few_are_asked_of_a_peer_at_a_time_and_more_as_they_come() -> None:
-    world = RouterWorld(mesh=MeshParameters(asked_at_once=4))
+    world = RouterWorld(mesh=replace(MESH, asked_at_once=4))
     world.connect(A)
     first = asked(world.announce(A, *ids(10)))[A]
     assert len(first) == 4

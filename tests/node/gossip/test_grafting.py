@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from pushmesh_node.gossip.events import Scored, Subscribed
-from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits, ScoreParameters
+from pushmesh_node.gossip.parameters import RouterLimits, ScoreParameters
 from pushmesh_node.gossip.rpc import Graft, Prune, Rpc
-from support.router_world import A, B, RouterWorld, T, U, counts, crowd, sent, sent_to
+from support.router_world import MESH, A, B, RouterWorld, T, U, counts, crowd, sent, sent_to
 
 REFUSED = Rpc(prune=(Prune(T, (), 60),))
 STRICT = ScoreParameters(behaviour_threshold=0.0)
@@ -199,7 +199,7 @@ def test_backoffs_are_bounded() -> None:
 
 
 def test_own_grafts_wait_longer_than_what_is_asked_of_others() -> None:
-    world = RouterWorld(mesh=MeshParameters(backoff_slack_ms=5_000))
+    world = RouterWorld(mesh=replace(MESH, backoff_slack_ms=5_000))
     world.connect(A)
     world.prune(A, backoff_s=10)
     assert sent_to(world.beat(14), A).graft == ()

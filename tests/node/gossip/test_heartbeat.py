@@ -1,12 +1,13 @@
+from dataclasses import replace
+
 from pushmesh_node.gossip.effects import Effect
 from pushmesh_node.gossip.events import PeerConnected, RecordShown, Scored
 from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.node_ids import to_peer_id
-from pushmesh_node.gossip.parameters import MeshParameters
 from pushmesh_node.gossip.rpc import Graft, IHave, Rpc, Subscription
-from support.router_world import DATA, A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
+from support.router_world import DATA, MESH, A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
 
-FAR = MeshParameters(opportunistic_graft_heartbeats=10_000)
+FAR = replace(MESH, opportunistic_graft_heartbeats=10_000)
 
 
 def grafted(effects: list[Effect]) -> list[bytes]:
@@ -120,6 +121,14 @@ def test_a_peer_that_was_dialled_is_grafted_without_waiting_while_the_mesh_is_sm
     world = RouterWorld()
     assert sent_to(world.connect(A, outbound=True), A).graft == (Graft(T),)
     assert sent_to(world.connect(B), B).graft == ()
+
+
+def test_who_comes_and_goes_waits_for_the_heartbeat() -> None:
+    world = RouterWorld()
+    world.connect(A, outbound=True)
+    flicker = (Subscription(False, T), Subscription(True, T)) * 50
+    assert sent(world.rpc(A, subscriptions=flicker)) == []
+    assert grafted(world.beat()) == [A]
 
 
 def test_a_peer_that_was_dialled_waits_if_the_mesh_is_large_enough_or_it_is_not_fit() -> None:

@@ -1,12 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Inspect, Lane, SendRpc, Unsend
 from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.parameters import MeshParameters
 from pushmesh_node.gossip.rpc import Message, Rpc
 from pushmesh_protocol.reasons import Verdict
-from support.router_world import DATA, ID, A, B, C, RouterWorld, T, counts, hearers, sent, sent_to
+from support.router_world import DATA, ID, MESH, A, B, C, RouterWorld, T, counts, hearers, sent, sent_to
 
 BIG = b"x" * 1_024
 BIG_ID = message_id(T, BIG)
@@ -106,7 +107,7 @@ def test_saying_it_again_makes_it_last() -> None:
 
 
 def test_ids_are_bounded_until_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(idontwant_ids_per_heartbeat=2))
+    world = RouterWorld(mesh=replace(MESH, idontwant_ids_per_heartbeat=2))
     world.meshed(A, B)
     effects = world.rpc(B, idontwant=(b"1", b"2", ID))
     assert counts(effects) == {("idontwants_dropped", "too-many"): 1}
@@ -117,7 +118,7 @@ def test_ids_are_bounded_until_the_heartbeat() -> None:
 
 
 def test_rpcs_are_bounded_until_the_heartbeat() -> None:
-    world = RouterWorld(mesh=MeshParameters(idontwants_per_heartbeat=1))
+    world = RouterWorld(mesh=replace(MESH, idontwants_per_heartbeat=1))
     world.meshed(A, B)
     world.rpc(B, idontwant=(b"1",))
     assert counts(world.rpc(B, idontwant=(ID, b"2"))) == {("idontwants_dropped", "too-many"): 2}

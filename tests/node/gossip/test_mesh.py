@@ -1,7 +1,8 @@
+from dataclasses import replace
+
 from pushmesh_node.gossip.events import PeerDisconnected, Scored, Subscribed
-from pushmesh_node.gossip.parameters import MeshParameters
 from pushmesh_node.gossip.rpc import Graft, Prune, Subscription
-from support.router_world import A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
+from support.router_world import MESH, A, B, C, RouterWorld, T, U, counts, crowd, sent, sent_to
 
 
 def joining(world: RouterWorld) -> set[bytes]:
@@ -28,7 +29,7 @@ def test_joining_grafts_nobody_below_zero() -> None:
 
 
 def test_joining_takes_those_first_that_were_sent_to_before() -> None:
-    world = RouterWorld(topics=(), mesh=MeshParameters(flood_publish=False))
+    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False))
     world.connect(*crowd(30))
     heard = {effect.peer for effect in sent(world.publish())}
     assert len(heard) == 6 and joining(world) == heard

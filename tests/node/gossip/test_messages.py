@@ -1,13 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
 from pushmesh_node.gossip.effects import Count, Effect, Inspect, Lane, SendRpc
 from pushmesh_node.gossip.events import PeerDisconnected, Scored, Subscribed
 from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.messages import NO_ROOM
-from pushmesh_node.gossip.parameters import GaterParameters, MeshParameters, RouterLimits
+from pushmesh_node.gossip.parameters import GaterParameters, RouterLimits
 from pushmesh_node.gossip.rpc import Message, Rpc
 from pushmesh_protocol.reasons import Verdict
-from support.router_world import DATA, ID, A, B, C, D, RouterWorld, T, U, counts, crowd, hearers, sent
+from support.router_world import DATA, ID, MESH, A, B, C, D, RouterWorld, T, U, counts, crowd, hearers, sent
 
 INSPECTED = [Inspect(A, ID, T, DATA)]
 DUPLICATE = [Count("frames_ignored", "duplicate")]
@@ -330,14 +332,14 @@ def test_who_is_below_the_publish_threshold_gets_no_own_message(score_milli: int
 
 
 def test_without_flood_publish_an_own_message_goes_to_the_mesh() -> None:
-    world = RouterWorld(mesh=MeshParameters(flood_publish=False))
+    world = RouterWorld(mesh=replace(MESH, flood_publish=False))
     world.connect(*crowd(5))
     world.meshed(A)
     assert hearers(world.publish()) == [A]
 
 
 def test_without_flood_publish_and_part_in_the_topic_it_goes_to_d_peers() -> None:
-    world = RouterWorld(topics=(), mesh=MeshParameters(flood_publish=False))
+    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False))
     world.connect(*crowd(20))
     first, second = hearers(world.publish()), hearers(world.publish(b"2"), message_id(T, b"2"))
     assert len(first) == 6 and sorted(first) == sorted(second)
