@@ -211,6 +211,13 @@ class NaiveStore:
         found = self._keyed.get((CursorRecord, account, device))
         return found if isinstance(found, CursorRecord) else None
 
+    async def wallets(self) -> list[tuple[bytes, int]]:
+        seen: dict[bytes, int] = {}
+        for write in self._keyed.values():
+            if isinstance(write, CursorRecord):
+                seen[write.account] = max(seen.get(write.account, 0), write.at)
+        return sorted(seen.items())
+
     async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
         found = self._keyed.get((PeerCursor, node_id))
         return found if isinstance(found, PeerCursor) else None

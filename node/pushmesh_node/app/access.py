@@ -15,7 +15,7 @@ from pushmesh_protocol.login import LogIn, check_login, parse_login
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.tokens import Token, check_token, parse_token
-from pushmesh_protocol.types import NodeId, UnixMs
+from pushmesh_protocol.types import Account, NodeId, UnixMs
 
 from ..engine.answers import Denied, Permission, Principal
 from ..engine.core import Engine
@@ -36,7 +36,7 @@ EVERYTHING = frozenset(Permission)
 
 class Access:
     """`authenticate` is the door of every transport. `exempt_loopback` frees this machine, and so a proxy on it, of
-    the bound on attempts; `observe` counts what came of each credential."""
+    the bound on attempts; `observe` counts what came of each credential, `welcome` is told who got in."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Access:
         *,
         exempt_loopback: bool,
         observe: Callable[[Reason], None],
+        welcome: Callable[[Account], None],
     ) -> None:
         self._network = network
         self._node_id = node_id
@@ -62,6 +63,7 @@ class Access:
         self._attempts = attempts
         self._exempt_loopback = exempt_loopback
         self._observe = observe
+        self._welcome = welcome
         self._nonces: dict[bytes, int] = {}
 
     async def authenticate(self, credential: str, address: str) -> Principal:
@@ -79,6 +81,7 @@ class Access:
             self._observe(told.reason)
             raise told from refusal
         self._observe(Reason.OK)
+        self._welcome(principal.account)
         return principal
 
     async def _authenticate(self, credential: str, address: str) -> Principal:

@@ -26,7 +26,8 @@ COUNTED_IDS = 65_536
 class GossipLink:
     """Owns nothing of the process itself; `send` is its door, `peers` who is connected now.
 
-    `authorised` tells for an envelope whose signature holds whether its signer may sign it (SPEC 7.5)."""
+    `authorised` tells for an envelope whose signature holds whether its signer may sign it (SPEC 7.5), `joined` which
+    shards this node takes part in."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class GossipLink:
         peer_came: Callable[[bytes], None],
         peer_left: Callable[[bytes], None],
         authorised: Callable[[Envelope], bool],
+        joined: Callable[[], Iterable[int]],
     ) -> None:
         self._network = network
         self._ingest = ingest
@@ -45,18 +47,23 @@ class GossipLink:
         self._peer_came = peer_came
         self._peer_left = peer_left
         self._authorised = authorised
+        self._joined = joined
         self._auths = RotatingCounter(COUNTED_IDS)
         self.peers: dict[bytes, Sequence[str]] = {}
 
     def topics(self) -> list[str]:
-        """Every gossip topic of the network: this node takes part in all of them."""
+        """Those of control and of the joined shards."""
         prefix = f"/pushmesh/1/{self._network.id.hex()}"
-        shards = [f"{prefix}/shard/{shard}" for shard in range(self._network.shard_count)]
+        shards = [f"{prefix}/shard/{shard}" for shard in sorted(self._joined())]
         return [f"{prefix}/control/{KIND_NAMES[kind]}" for kind in CONTROL_KINDS] + shards
 
     def replay(self) -> Iterable[Down]:
         """What a new gossip process is told first."""
         return [Subscribe(self.topics())]
+
+    def subscribe(self) -> None:
+        """Tell the gossip process that the joined shards changed."""
+        self._send([Subscribe(self.topics())])
 
     def lost(self) -> None:
         """The process is gone, and every connection with it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from pushmesh_protocol.accounts import parse_account, parse_topic
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
@@ -16,7 +17,7 @@ from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds.registry import CONTROL_KINDS, KIND_NAMES
 from pushmesh_protocol.network import Network, dump_network
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import NodeId
+from pushmesh_protocol.types import Account, NodeId
 
 from .. import ipc
 from ..config import Config
@@ -39,6 +40,7 @@ from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .inboxes import Inboxes
 from .ingest import Ingest
+from .joined_shards import JoinedShards
 from .offers import entry_of
 from .opened import Opener
 from .policy import operator_policy
@@ -55,6 +57,8 @@ from .voucher_desk import VoucherDesk
 TICK_S = 1.0
 EXPIRE_STEP, EXPIRE_STEPS = 512, 32
 """Items of one step, between two of which commits have their turn, and steps of one tick."""
+
+FOR_EVER_MS = 2**62
 
 VOUCHERS_KEPT_MS = 180 * 86_400_000
 """So long points can be shown, and paid for, after their epoch."""
@@ -85,6 +89,14 @@ class Node:
         processes = config.verify.processes or max(1, (os.cpu_count() or 2) - 1)
         self.verify = VerifyPool(network, processes, metrics.verified)
         self.status = Status(self.node_id, network.name, network.id, VERSION)
+        self.shards = JoinedShards(
+            network,
+            config.gossip.shards,
+            lambda account, at_ms: self.driver.engine.subscriptions.topics_on(account, at_ms),
+            lambda account: account in self.driver.engine.listeners,
+            [parse_topic(topic) for bridge in config.bridge for topic in bridge.topics],
+            now_ms,
+        )
         self.status.waiting_for = {"store"} | ({"gossip"} if config.gossip.enabled else set())
         self.status.facts = self._facts
         self.consumers = Consumers(config.delivery.max_consumers_per_account, lambda who: self.access.check(who))
@@ -105,6 +117,7 @@ class Node:
         """Replay the store into a new engine, and build everything that stands on it."""
         engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
         self.driver = Driver(engine, self.store, self, now_ms, time.monotonic)
+        engine.left_shards = self.shards.left
         self.ingest = Ingest(
             self.network,
             self.store,
@@ -130,6 +143,7 @@ class Node:
             self.catch_up.peer_came,
             self.catch_up.peer_left,
             self._is_authorised,
+            lambda: self.shards.joined,
         )
         book = VoucherBook(self.node_id)
         epoch = self.network.epoch(now_ms())
@@ -151,8 +165,21 @@ class Node:
             Attempts(self.config.access.log_ins_per_minute),
             exempt_loopback=self.config.access.exempt_loopback,
             observe=self.metrics.log_in,
+            welcome=self.shards.came,
         )
+        await self._find_wallets()
         self.status.waiting_for.discard("store")
+
+    async def _find_wallets(self) -> None:
+        """Who is of this node, as far as the store knows: their shards are joined from the start."""
+        for account, seen_ms in await self.store.wallets():
+            self.shards.came(Account(account), seen_ms)
+        for token in await self.store.tokens():
+            self.shards.came(token.account, token.first_seen)
+        for bridge in self.config.bridge:
+            for text in bridge.accounts:
+                self.shards.came(parse_account(text), FOR_EVER_MS)
+        self._follow_shards()
 
     async def run(self) -> None:
         """Everything that goes on by itself, until cancelled."""
@@ -191,6 +218,7 @@ class Node:
 
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
+        self.shards.relayed(parts)
         if self.link.peers:  # without any, the next one that connects asks for everything by catch-up
             self.relaying.relay(parts, grants)
 
@@ -249,6 +277,7 @@ class Node:
                     continue
                 # Numbers that were given and lost are never given again: readers may have passed them.
                 engine.last_commit = max(engine.last_commit, self.driver.engine.last_commit)
+                engine.left_shards = self.shards.left
                 self.driver.engine = engine
             self.inboxes.recount()
         log.warning("state was restored from the store after a failed commit")
@@ -293,6 +322,12 @@ class Node:
         await self.driver.settled(self.driver.engine.last_commit)
         return failed == self.driver.failed_commits
 
+    def _follow_shards(self) -> None:
+        if self.shards.tick():
+            self.driver.engine.left_shards = self.shards.left
+            self.link.subscribe()
+            log.info("shards joined", shards=sorted(self.shards.joined))
+
     def _is_revoked(self, grant_id: bytes) -> bool:
         return self.driver.engine.authority.is_revoked(grant_id)
 
@@ -311,6 +346,7 @@ class Node:
             self.driver.handle(Ticked())
             self.access.sweep()
             self._end_expired()
+            self._follow_shards()
             self.metrics.gauges(
                 last_commit=self.store.last_commit,
                 epoch=self.network.epoch(now_ms()),
@@ -341,6 +377,7 @@ class Node:
             "last_commit": self.store.last_commit,
             "incarnation": self.store.incarnation.hex(),
             "bridges": self.bridges(),
+            "shards": sorted(self.shards.joined),
             "peers": [
                 {
                     "node_id": node_id.hex(),
@@ -370,6 +407,7 @@ def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
             max_peers=gossip.max_peers,
             target_peers=gossip.target_peers,
             max_connections_per_ip=gossip.max_connections_per_ip,
+            max_connections_per_subnet=gossip.max_connections_per_subnet,
             exempt_loopback=gossip.exempt_loopback,
             checks_per_peer_per_s=gossip.signature_checks_per_peer_per_s,
         ),

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Grant, Kind, Preferences, Revocation
+from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Preferences, Revocation
 from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
@@ -72,6 +73,8 @@ class Engine:
         self.parking = Parking()
         self.curator = Curator(self.subscriptions, self.retractions, policy)
         self.last_commit = next_commit - 1
+        self.left_shards: frozenset[int] = frozenset()
+        """Shards whose gossip this node takes no part in: what catch-up brings of them goes no further from here."""
         self._grants: dict[bytes, Envelope] = {}
         self._recent = RecentSlots()
         self._next_sweep_ms = 0
@@ -233,7 +236,9 @@ class Engine:
         """Store new and authorised envelopes under the next commit numbers, and do what follows from each."""
         first_commit = self.last_commit + 1
         self.last_commit += len(part.envelopes)
-        young = not isinstance(source, CaughtUp) or turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS
+        young = not isinstance(source, CaughtUp) or (
+            turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS and self._is_joined(part.envelopes[0])
+        )
         record = record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms)
         turn.writes.append(record)
         frame = record.data if len(part.envelopes) == 1 else None
@@ -287,6 +292,11 @@ class Engine:
             turn.writes.append(VoidMark(holder.commit_no))
         self._recent.add(envelope.author, epoch, holder)
         return bool(others)
+
+    def _is_joined(self, envelope: Envelope) -> bool:
+        if not self.left_shards or envelope.kind not in SHARD_KINDS:
+            return True
+        return self.network.shard(pack(envelope.topic)) not in self.left_shards
 
     def _relay(self, turn: Turn, part: Part) -> None:
         turn.relayed.append(part)

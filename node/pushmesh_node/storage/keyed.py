@@ -80,6 +80,11 @@ def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> Curso
     return None if row is None else CursorRecord(*row)
 
 
+def wallets(connection: sqlite3.Connection) -> list[tuple[bytes, int]]:
+    """(account, when it last acknowledged) of every wallet with a cursor, by account."""
+    return list(connection.execute("SELECT account, max(at) FROM cursors GROUP BY account ORDER BY account"))
+
+
 def peer_cursor(connection: sqlite3.Connection, node_id: bytes) -> PeerCursor | None:
     """How far this node has caught up with a peer."""
     sql = "SELECT node_id, incarnation, commit_no, at FROM peer_cursors WHERE node_id = ?"

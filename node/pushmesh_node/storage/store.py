@@ -250,6 +250,10 @@ class Store:
         """How far a wallet's device has acknowledged."""
         return await self._reader.run(keyed.cursor, account, device)
 
+    async def wallets(self) -> list[tuple[bytes, int]]:
+        """(account, when one of its devices last acknowledged) of every wallet with a cursor, by account."""
+        return await self._reader.run(keyed.wallets)
+
     async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
         """How far this node has caught up with a peer."""
         return await self._reader.run(keyed.peer_cursor, node_id)

@@ -70,6 +70,7 @@ def an_access(node: Node, tokens: Tokens, clock: Callable[[], UnixMs], per_minut
         Attempts(per_minute),
         exempt_loopback=True,
         observe=node.metrics.log_in,
+        welcome=node.shards.came,
     )
 
 

@@ -32,6 +32,7 @@ class World:
         self.down: list[ipc.Down] = []
         self.came: list[bytes] = []
         self.left: list[bytes] = []
+        self.joined = set(range(NETWORK.shard_count))
         self.link = GossipLink(
             NETWORK,
             node.ingest,
@@ -40,6 +41,7 @@ class World:
             self.came.append,
             self.left.append,
             node._is_authorised,
+            lambda: self.joined,
         )
         node.link = self.link  # so that judgements come here
 
@@ -220,3 +222,14 @@ async def test_a_new_process_is_told_every_topic_of_the_network(world: World) ->
 async def test_the_counts_of_the_process_are_shown(world: World) -> None:
     world.link.take([ipc.Stats([("rpcs_in", "", 7)], [])])
     assert count(world.node, "pushmesh_gossip_received_rpcs_total") == 7
+
+
+async def test_the_gossip_topics_are_those_of_control_and_of_the_joined_shards(world: World) -> None:
+    every = world.link.topics()
+    world.joined = {2}
+    world.link.subscribe()
+    (told,) = world.of(ipc.Subscribe)
+    assert told == ipc.Subscribe(world.link.topics())
+    left = {topic for topic in every if topic not in told.topics}
+    assert len(left) == NETWORK.shard_count - 1 and all("/shard/" in topic for topic in left)
+    assert {topic for topic in told.topics if "/shard/" in topic} == {f"{every[0].rpartition('/control/')[0]}/shard/2"}

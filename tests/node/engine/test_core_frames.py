@@ -5,7 +5,9 @@ from pushmesh_node.engine.effects import Judge, Relay, Store, Tally
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offer, Offered
 from pushmesh_node.engine.records import Holder, SentMark
 from pushmesh_protocol.auth.schemes import Eip712, Session
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Reason, Verdict
 from support.engine_world import NETWORK, PEER, an_engine, gossip, grant_for, offer, only, reasons
 from support.envelopes import NOW, WALLET_RANGE, a_note, a_session
@@ -86,3 +88,20 @@ def test_young_catch_up_is_relayed_and_old_is_not() -> None:
     effects = offer(an_engine(), old, source=CaughtUp(PEER))
     assert not any(isinstance(effect, Relay) for effect in effects)
     assert only(effects, Store).writes[0].sent is False
+
+
+def test_young_catch_up_of_a_shard_without_part_in_it_goes_no_further_and_stays_new_to_the_mesh() -> None:
+    engine, note = an_engine(), a_note(NETWORK, 1, issued_at=NOW - 1)
+    shard = NETWORK.shard(pack(note.envelopes[0].topic))
+    engine.left_shards = frozenset({shard})
+    effects = offer(engine, note, grant_for(), source=CaughtUp(PEER))
+    assert [part.envelopes[0].kind for part in only(effects, Relay).parts] == [Kind.GRANT]
+    assert [write.sent for write in only(effects, Store).writes] == [False, True]
+    assert only(offer(engine, a_note(NETWORK, 2)), Relay).parts == [a_note(NETWORK, 2)]
+
+
+def test_young_catch_up_of_a_joined_shard_is_relayed_whatever_other_shards_are_left() -> None:
+    engine, note = an_engine(), a_note(NETWORK, 1, issued_at=NOW - 1)
+    shard = NETWORK.shard(pack(note.envelopes[0].topic))
+    engine.left_shards = frozenset(range(NETWORK.shard_count)) - {shard}
+    assert only(offer(engine, note, source=CaughtUp(PEER)), Relay).parts == [note]

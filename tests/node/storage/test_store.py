@@ -271,6 +271,7 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     assert await store.tokens() == [revoked, lasting]
     assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(NOW))
     assert await store.cursor(ALICE, "tablet") is None
+    assert await store.wallets() == [(ALICE, NOW)]
     assert await store.peer_cursor(b"n") == PeerCursor(b"n", b"j", 1, UnixMs(2))
     assert await store.peer_cursor(b"m") is None
     await store.expire(NOW, 10)

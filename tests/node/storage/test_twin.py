@@ -112,6 +112,7 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
         found[f"find {number}"] = [await store.find(id_of(number), at) for at in (None, NOW, NOW - HOUR_MS)]
         found[f"log {number}"] = [await store.log(number, size) for size in (1, 60)]
         found[f"state {number}"] = await store.state(number, 3)
+    found["wallets"] = await store.wallets()
     for account in ACCOUNTS:
         found[f"decisions {account!r}"] = await store.decisions(account, range(1, MAX_COMMITS))
         found[f"cursor {account!r}"] = [await store.cursor(account, device) for device in ("a", "b")]
