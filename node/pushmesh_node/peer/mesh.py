@@ -175,8 +175,9 @@ class Mesh:
         await talk.wait()
         while data := await stream.read():
             self._counters.add("bytes_in", n=len(data))
-            await talk.wait()
             for body in splitter.feed(data):
+                await talk.keep_pace()
+                await talk.wait()
                 self._counters.add("rpcs_in")
                 self.handle(RpcReceived(connection.node_id, decode(body)), connection)
                 if connection.is_closing:

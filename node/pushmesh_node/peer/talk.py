@@ -8,10 +8,14 @@ import trio
 
 from ..gossip.dialects import Dialect
 from .connection import Connection
+from .guard import Rate
 from .outbox import Outbox
 
 MAX_INBOUND_STREAMS: Final = 16
 """In the life of a connection, one at a time: a peer opens another only where one broke."""
+
+RPCS_PER_S: Final = 2_000
+"""A byte is enough for an RPC, and each costs microseconds: without a pace, a slow line would fill this process."""
 
 
 class Talk:
@@ -25,6 +29,7 @@ class Talk:
         self._stands = trio.Event()
         self._reader: trio.CancelScope | None = None
         self._streams = 0
+        self._rpcs = Rate(RPCS_PER_S, trio.current_time())
 
     @property
     def stands(self) -> bool:
@@ -52,6 +57,11 @@ class Talk:
         """Until it stands; the connection ends if it never does."""
         while not self.stands:
             await self._stands.wait()
+
+    async def keep_pace(self) -> None:
+        """Before each RPC of the peer; what is too much for a second waits, in the end at the sender."""
+        if too_early_s := self._rpcs.take(trio.current_time()):
+            await trio.sleep(too_early_s)
 
     @contextmanager
     def reading(self) -> Iterator[bool]:

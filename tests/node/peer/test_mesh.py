@@ -20,6 +20,7 @@ from pushmesh_node.gossip.router import Router
 from pushmesh_node.gossip.rpc import ExchangedPeer, Graft, Message, Prune, Rpc, Subscription
 from pushmesh_node.gossip.rpc_wire import decode, encode
 from pushmesh_node.ipc import ACCEPT, Allowances, Credit, Frame, Judge, Publish, Settings, Up
+from pushmesh_node.peer import talk
 from pushmesh_node.peer.connection import Connection
 from pushmesh_node.peer.errors import PeerError, StreamBroken
 from pushmesh_node.peer.inspecting import Inspecting
@@ -210,6 +211,20 @@ def test_a_flood_that_main_is_slow_to_judge_waits_at_the_sender_and_loses_nothin
                     await trio.sleep(0.01)
             assert sorted(int(each.data.split(b".")[0]) for each in meshed.frames()) == list(range(1_000))
             assert ("frames_ignored", "queue-full") not in counted(meshed)
+
+    trio.run(main)
+
+
+def test_a_peer_of_many_rpcs_waits_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk, "RPCS_PER_S", 1)
+
+    async def main() -> None:
+        async with a_mesh(Settings()) as meshed, a_peer(meshed) as eager, a_peer(meshed, seed=7) as calm:
+            await (await eager.open()).write(b"".join(message(b"%d of many" % n) for n in range(100)))
+            await meshed.until_frames(1)
+            await (await calm.open()).write(message(b"the only one"))
+            await meshed.running.watching.until(lambda: b"the only one" in [each.data for each in meshed.frames()])
+            assert len(meshed.frames()) < 100
 
     trio.run(main)
 

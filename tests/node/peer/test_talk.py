@@ -5,8 +5,9 @@ import trio.testing
 
 from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.peer.connection import Connection
+from pushmesh_node.peer.guard import BURST_S
 from pushmesh_node.peer.outbox import Outbox
-from pushmesh_node.peer.talk import MAX_INBOUND_STREAMS, Talk
+from pushmesh_node.peer.talk import MAX_INBOUND_STREAMS, RPCS_PER_S, Talk
 
 NOBODY = cast(Connection, None)  # a talk only keeps it
 
@@ -82,3 +83,16 @@ def test_a_peer_opens_only_so_many_streams_in_a_connection() -> None:
         assert answers == [True] * MAX_INBOUND_STREAMS + [False]
 
     trio.run(main)
+
+
+def test_rpcs_beyond_any_need_are_taken_at_their_pace() -> None:
+    async def main() -> None:
+        talk, began_s = Talk(NOBODY), trio.current_time()
+        for _ in range(RPCS_PER_S * BURST_S):
+            await talk.keep_pace()
+        assert trio.current_time() == began_s
+        for _ in range(RPCS_PER_S * 3):
+            await talk.keep_pace()
+        assert round(trio.current_time() - began_s, 3) == 3.0  # of a clock that only sleeping moves
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
