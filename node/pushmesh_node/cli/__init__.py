@@ -2,7 +2,7 @@
 
 import typer
 
-from . import bench, demo, devnet, explain, inbox, init, key, listen, publish, run, subscribe, topic, version
+from . import bench, demo, devnet, explain, inbox, init, key, listen, publish, run, sim, subscribe, topic, version
 
 app = typer.Typer(
     name="pushmesh",
@@ -27,4 +27,5 @@ app.command("explain", rich_help_panel=_DAPPS)(explain.explain)
 app.command("devnet", rich_help_panel=_LAB)(devnet.devnet)
 app.command("demo", rich_help_panel=_LAB)(demo.demo)
 app.add_typer(bench.app, name="bench", rich_help_panel=_LAB)
+app.add_typer(sim.app, name="sim", rich_help_panel=_LAB)
 app.command("version", rich_help_panel=_NODE)(version.version)

@@ -64,6 +64,9 @@ class Figures:
     bytes_ratio: float
     """Bytes that gossip made nodes receive, all of them, to the bytes of frames that they had to receive."""
 
+    control_ratio: float
+    """The part of it that is no frame."""
+
     catch_up_ratio: float
     node_bytes: tuple[int, ...]
 
@@ -102,6 +105,7 @@ def figures_of(world: World, timed: Sequence[Sample] | None = None) -> Figures:
         delivered_fraction=there / wanted if wanted else 1.0,
         delays_ms=tuple(reached),
         bytes_ratio=sum(gossip) / max(1, needed),
+        control_ratio=sum([node.bytes.control for node in world.nodes]) / max(1, needed),
         catch_up_ratio=sum([node.bytes.catch_up for node in world.nodes]) / max(1, needed),
         node_bytes=tuple(gossip),
     )

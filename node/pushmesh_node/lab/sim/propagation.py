@@ -20,6 +20,7 @@ class Propagation:
     """The figures, and how long the machine took."""
 
     nodes: int
+    d: int
     figures: Figures
     mean_degree: float
     wall_s: float
@@ -30,9 +31,8 @@ def run_propagation(nodes: int, seed: int, *, d: int | None = None, connections:
     """A random graph in which each node has so many connections; catch-up is off, so that gossip alone is measured."""
     began_s = time.perf_counter()
     parameters = with_degree(RouterParameters(), d)
-    world = World(
-        shipped_network("devnet"), seed, nodes, replace(Conditions(), catch_up=False, dial_tick_ms=1_000), parameters
-    )
+    conditions = Conditions(catch_up=False, dial_tick_ms=1_000)
+    world = World(shipped_network("devnet"), seed, nodes, conditions, parameters)
     traffic = Traffic(FIRST_S, LAST_S)
     topics = topics_of(world, shard=traffic.shard)
     for _ in range(nodes):
@@ -41,7 +41,9 @@ def run_propagation(nodes: int, seed: int, *, d: int | None = None, connections:
     start_traffic(world, traffic)
     events = world.clock.run_until(int(SECONDS * 1e6))
     degrees = [len(node.mesh(topics[0])) for node in world.nodes]
-    return Propagation(nodes, figures_of(world), sum(degrees) / len(degrees), time.perf_counter() - began_s, events)
+    return Propagation(
+        nodes, parameters.mesh.d, figures_of(world), sum(degrees) / len(degrees), time.perf_counter() - began_s, events
+    )
 
 
 def connect_ring(world: World, connections: int) -> None:
@@ -62,5 +64,5 @@ def with_degree(parameters: RouterParameters, d: int | None) -> RouterParameters
     """The mesh degree D with the bounds that go with it, in the proportions of the defaults."""
     if d is None:
         return parameters
-    mesh = replace(parameters.mesh, d=d, d_low=max(2, d - 2), d_high=d + 4, d_score=max(1, d - 2), d_out=min(2, d // 2))
+    mesh = replace(parameters.mesh, d=d, d_low=d - 1, d_high=d + 2, d_score=max(1, d - 2), d_out=min(2, d // 2))
     return replace(parameters, mesh=mesh)

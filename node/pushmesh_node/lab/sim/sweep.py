@@ -1,0 +1,19 @@
+"""Propagation at several mesh degrees: what a lower delay costs in bytes."""
+
+from collections.abc import Callable
+
+from .pool import run_all
+from .propagation import Propagation, run_propagation
+
+DEGREES = range(3, 9)
+
+
+def run_sweep(nodes: int, seed: int, progress: Callable[[int, int, Propagation], None]) -> list[Propagation]:
+    """One run for each D from 3 to 8, side by side; `progress(done, all, run)`."""
+    orders = [(nodes, seed, d) for d in DEGREES]
+    return run_all(run_at_degree, orders, lambda done, run: progress(done, len(orders), run))
+
+
+def run_at_degree(nodes: int, seed: int, d: int) -> Propagation:
+    """Runs in a process of its own."""
+    return run_propagation(nodes, seed, d=d)
