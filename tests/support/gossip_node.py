@@ -58,12 +58,17 @@ class GossipNode:
     gone: list[ipc.Peer] = field(default_factory=list)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
     gauges: dict[tuple[str, str], int] = field(default_factory=dict)
+    books: list[ipc.Book] = field(default_factory=list)
+    remembered: list[ipc.BookEntry] = field(default_factory=list)
     gives_credit: bool = True
 
     def __post_init__(self) -> None:
-        owner = Owner(self._messages, self._event, self.streams.append, lambda: [ipc.Subscribe(self.topics)])
+        owner = Owner(self._messages, self._event, self.streams.append, self._replay)
         self.process = GossipProcess(self.start, owner, command=CHILD)
         self._changed = asyncio.Event()
+
+    def _replay(self) -> list[ipc.Down]:
+        return [ipc.Remember(self.remembered), ipc.Subscribe(self.topics)]
 
     async def __aenter__(self) -> "GossipNode":
         await self.process.start()
@@ -129,6 +134,8 @@ class GossipNode:
                 case ipc.Peer():
                     self.peers.pop(message.node_id, None)
                     self.gone.append(message)
+                case ipc.Book():
+                    self.books.append(message)
                 case ipc.Stats():
                     for name, label, n in message.counters:
                         self.counters[(name, label)] = self.count(name, label) + n

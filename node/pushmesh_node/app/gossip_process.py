@@ -40,6 +40,7 @@ from .gossip_streams import GossipStream, GossipStreams
 READ_BYTES: Final = 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 5.0
+LAST_WORDS_S: Final = 0.5
 TERM_TIMEOUT_S: Final = 2.0
 BACKOFF_MIN_S: Final = 0.2
 BACKOFF_MAX_S: Final = 60.0
@@ -130,6 +131,7 @@ class GossipProcess:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), STOP_TIMEOUT_S)
         if self._supervisor is not None:
+            await asyncio.wait((self._supervisor,), timeout=LAST_WORDS_S)  # what it said before it ended is still read
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
                 await self._supervisor

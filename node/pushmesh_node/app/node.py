@@ -43,6 +43,7 @@ from .ingest import Ingest
 from .joined_shards import JoinedShards
 from .offers import entry_of
 from .opened import Opener
+from .peer_book import KeptPeers
 from .policy import operator_policy
 from .publishing import Publishing
 from .relaying import Relaying
@@ -110,6 +111,7 @@ class Node:
                 command=gossip_command,
                 restart_delay_s=config.gossip.restart_delay_s,
             )
+        self.kept_peers = KeptPeers(store)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
 
@@ -145,6 +147,7 @@ class Node:
             self._is_authorised,
             lambda: self.shards.joined,
         )
+        await self.kept_peers.restore()
         book = VoucherBook(self.node_id)
         epoch = self.network.epoch(now_ms())
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
@@ -189,6 +192,7 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.ingest.run(), name="ingest")
             group.create_task(self.relaying.run(), name="relaying")
+            group.create_task(self.kept_peers.run(), name="peer-book")
             group.create_task(self._tick(), name="tick")
             group.create_task(show_due(self.driver, self.store, self.opener, now_ms), name="scheduled")
 
@@ -203,6 +207,7 @@ class Node:
             await asyncio.wait((self._reloading,))
         if self.gossip is not None:
             await self.gossip.stop()
+        await self.kept_peers.save()
         await self.verify.close()
         await self.store.close()
 
@@ -286,11 +291,15 @@ class Node:
 
     def _owner(self) -> Owner:
         return Owner(
-            messages=lambda messages: self.link.take(messages),
+            messages=self._from_gossip,
             event=self._gossip_event,
             stream=lambda stream: self.catch_up.stream_came(stream),
-            replay=lambda: self.link.replay(),
+            replay=lambda: [*self.kept_peers.replay(), *self.link.replay()],
         )
+
+    def _from_gossip(self, messages: Sequence[ipc.Up]) -> None:
+        self.kept_peers.take(messages)
+        self.link.take(messages)
 
     def _gossip_event(self, event: GossipEvent) -> None:
         match event:
@@ -403,6 +412,13 @@ def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
         shards=network.shard_count,
         control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
         stream_protocols=[CATCH_UP_PROTOCOL],
+        discovery=ipc.Discovery(
+            dns_lists=list(gossip.dns_lists),
+            dns_servers=list(gossip.dns_servers),
+            mdns=gossip.mdns,
+            mdns_interfaces=list(gossip.mdns_interfaces),
+            dht=gossip.dht,
+        ),
         settings=ipc.Settings(
             max_peers=gossip.max_peers,
             target_peers=gossip.target_peers,

@@ -288,3 +288,21 @@ async def test_a_process_whose_main_dies_does_not_outlive_it() -> None:
     pid = int(await asyncio.wait_for(main.stdout.readline(), WAIT_S))
     await main.wait()
     await asyncio.to_thread(wait_until_gone, pid)
+
+
+async def test_what_the_process_says_last_is_read_before_it_is_gone() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await b.connect(a)
+        await b.until(lambda: bool(b.peers[a.node_id].addresses))
+        await b.process.stop()
+        assert [(entry.node_id, entry.addresses) for entry in b.books[-1].entries] == [(a.node_id, [a.address])]
+
+
+async def test_peers_of_an_earlier_process_are_found_again_without_a_bootstrap_address() -> None:
+    async with GossipNode(a_start(1)) as a:
+        async with GossipNode(a_start(2)) as first:
+            await first.connect(a)
+            await first.process.stop()
+        second = GossipNode(a_start(2), remembered=first.books[-1].entries)
+        async with second:
+            await second.until(lambda: a.node_id in second.peers)
