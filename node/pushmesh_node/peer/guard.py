@@ -9,6 +9,8 @@ from libp2p.abc import ISecureConn
 from libp2p.io.exceptions import IOException
 from libp2p.network.connection.exceptions import RawConnError
 
+from .rate import Rate
+
 HEADER: Final = struct.Struct(">BBHII")  # version, type, flags, stream, length
 DATA, WINDOW_UPDATE, PING, GO_AWAY = range(4)
 SYN: Final = 1
@@ -18,29 +20,11 @@ MAX_FRAME_BYTES: Final = 1024 * 1024
 FRAMES_PER_S: Final = 4_000
 STREAMS_PER_S: Final = 50
 PINGS_PER_S: Final = 10
-BURST_S: Final = 4
-"""So many seconds' worth of anything may come at once."""
-
 _GONE = (IOException, RawConnError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Violation(Exception):
     """The peer sent what no Yamux sends, or more of something than any needs; the connection ends."""
-
-
-class Rate:
-    """A token bucket. Time is an argument."""
-
-    def __init__(self, per_s: int, now_s: float) -> None:
-        self._per_s = per_s
-        self._left = float(per_s * BURST_S)
-        self._since_s = now_s
-
-    def take(self, now_s: float) -> float:
-        """Takes one; how many seconds too early that was."""
-        self._left = min(self._per_s * BURST_S, self._left + (now_s - self._since_s) * self._per_s) - 1
-        self._since_s = now_s
-        return max(0.0, -self._left / self._per_s)
 
 
 class HeaderGuard:

@@ -8,14 +8,11 @@ import trio
 
 from ..gossip.dialects import Dialect
 from .connection import Connection
-from .guard import Rate
 from .outbox import Outbox
+from .rate import RPCS_PER_S, Rate
 
 MAX_INBOUND_STREAMS: Final = 16
 """In the life of a connection, one at a time: a peer opens another only where one broke."""
-
-RPCS_PER_S: Final = 2_000
-"""A byte is enough for an RPC, and each costs microseconds: without a pace, a slow line would fill this process."""
 
 
 class Talk:

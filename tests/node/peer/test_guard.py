@@ -4,7 +4,6 @@ import trio.testing
 from hypothesis import given, strategies as st
 
 from pushmesh_node.peer.guard import (
-    BURST_S,
     DATA,
     FRAMES_PER_S,
     HEADER,
@@ -15,9 +14,9 @@ from pushmesh_node.peer.guard import (
     SYN,
     WINDOW_UPDATE,
     HeaderGuard,
-    Rate,
     Violation,
 )
+from pushmesh_node.peer.rate import BURST_S
 from support.trio_hosts import attacker, connect, echo, hosts
 
 UPDATE = HEADER.pack(0, WINDOW_UPDATE, 0, 1, 0)
@@ -129,12 +128,6 @@ def test_any_bytes_are_headers_or_a_violation(data: bytes) -> None:
             assert guard.violation
 
     trio.run(main)
-
-
-def test_a_rate_gives_back_with_time() -> None:
-    rate = Rate(2, 0.0)
-    assert [rate.take(0.0) for _ in range(2 * BURST_S)] == [0.0] * 2 * BURST_S
-    assert [rate.take(0.0), rate.take(0.5)] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("frame", [b"\xff" * 12, HEADER.pack(0, PING, SYN, 0, 1) * 41, UPDATE[:1] + b"\x09" * 11])

@@ -5,9 +5,9 @@ import trio.testing
 
 from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.peer.connection import Connection
-from pushmesh_node.peer.guard import BURST_S
 from pushmesh_node.peer.outbox import Outbox
-from pushmesh_node.peer.talk import MAX_INBOUND_STREAMS, RPCS_PER_S, Talk
+from pushmesh_node.peer.rate import BURST_S, RPCS_PER_S
+from pushmesh_node.peer.talk import MAX_INBOUND_STREAMS, Talk
 
 NOBODY = cast(Connection, None)  # a talk only keeps it
 

@@ -27,12 +27,13 @@ from ...peer.hosts import Address
 from ...remote import place_of
 from .catch_up import CatchUpRounds
 from .gossip_half import FrameUp, GossipHalf
+from .inlet import Inlet
 from .main_half import MainHalf
 from .peering import Peering
 from .records import read_record, record_of
 from .routers import mesh_of, new_router
 from .sense import NodeSense
-from .wire import Line, Link, Sent
+from .wire import Line, Link, Sent, Way
 
 if TYPE_CHECKING:
     from .world import World
@@ -93,7 +94,7 @@ class SimNode:
         self.catch_up = CatchUpRounds(network, self.main, world.sense, clock, self._say)
         self._auths = RotatingCounter(COUNTED_IDS)
         self._waiting: dict[int, tuple[FrameUp, Sequence[Part]]] = {}
-        self._held: dict[bytes, list[tuple[Rpc, int]]] = {}
+        self._inlets: dict[bytes, Inlet] = {}
 
     def _new_gossip(self, first_frame_no: int) -> GossipHalf:
         world, settings = self._world, self._settings
@@ -158,8 +159,9 @@ class SimNode:
         if self.is_running and life == self._life:
             self.gossip.heartbeat()
             self.main.tick()
-            for peer in list(self._held):
-                self._let_in(peer)
+            for inlet in self._inlets.values():
+                if len(inlet):
+                    inlet.look()
             self._clock.after(self._settings.heartbeat_ms * 1_000, self._beat, life)
 
     def _dial_tick(self, life: int) -> None:
@@ -193,6 +195,7 @@ class SimNode:
         self.peering.opened(self, link)
         outbound = link.dialler is self
         event = PeerConnected(peer.node_id, outbound, Dialect.V1_2, place_of(peer.host))
+        self._inlets[peer.node_id] = self._inlet(peer.node_id, link.way_from(peer))
         self.gossip.connected(peer.node_id, link.way_from(self), event)
         self.gossip.handle(RecordShown(peer.node_id, record_of(peer)))
         self.main.relays = True
@@ -206,7 +209,8 @@ class SimNode:
         for payload, size in batch:
             if isinstance(payload, Rpc):
                 self._count(payload, size)
-                self._receive(peer, payload, size)
+                if (inlet := self._inlets.get(peer)) is not None:
+                    inlet.add(payload, size)
             elif isinstance(payload, Ask | Page | Sorry):
                 self.bytes.catch_up += size
                 if self._world.conditions.catch_up:
@@ -226,23 +230,16 @@ class SimNode:
         peer = link.other(self).node_id
         self.leave(link.other(self).host)
         self.peering.closed(self, link, reason, self.gossip.router.score_of(peer))
-        self._held.pop(peer, None)
+        del self._inlets[peer]
         self.gossip.disconnected(peer)
         self.catch_up.peer_left(peer)
         self.main.relays = bool(self.peering.links)
 
-    def _receive(self, peer: bytes, rpc: Rpc, size: int) -> None:
-        if peer in self._held or self.gossip.paused(peer):
-            self._held.setdefault(peer, []).append((rpc, size))
-        else:
-            self.gossip.receive(peer, rpc, size)
-
-    def _let_in(self, peer: bytes) -> None:
-        held = self._held.get(peer)
-        while held and not self.gossip.paused(peer):
-            self.gossip.receive(peer, *held.pop(0))
-        if not held:
-            self._held.pop(peer, None)
+    def _inlet(self, peer: bytes, way_in: Way) -> Inlet:
+        gossip = self.gossip
+        return Inlet(
+            self._clock, way_in, lambda: gossip.paused(peer), lambda rpc, size: gossip.receive(peer, rpc, size)
+        )
 
     def _count(self, rpc: Rpc, size: int) -> None:
         for message in rpc.messages:
@@ -281,8 +278,9 @@ class SimNode:
         envelopes = [envelope for part in parts for envelope in part.envelopes]
         known = hashes_to_remember(frame.items, envelopes, self.main.is_authorised, self._auths)
         self.gossip.release(len(frame.job.data), known)
-        if frame.job.peer in self._held:
-            self._let_in(frame.job.peer)
+        inlet = self._inlets.get(frame.job.peer)
+        if inlet is not None and len(inlet):
+            inlet.look()
 
     def _judge(self, effect: Judge) -> None:
         self.gossip.judge(effect.frame_no, effect.verdict, effect.reason, effect.new_bytes)

@@ -135,7 +135,18 @@ class Way:
     """One direction of a connection: the bounded queue of the sender, then the wire. One write is under way at a
     time until its last bit has left."""
 
-    __slots__ = ("_busy_until_us", "_clock", "_link", "_paths", "_source", "_target", "_woken", "in_order_us", "queue")
+    __slots__ = (
+        "_busy_until_us",
+        "_clock",
+        "_link",
+        "_paths",
+        "_shut",
+        "_source",
+        "_target",
+        "_woken",
+        "in_order_us",
+        "queue",
+    )
 
     def __init__(
         self,
@@ -156,16 +167,31 @@ class Way:
         self._busy_until_us = 0
         self.in_order_us = 0
         self._woken = False
+        self._shut = False
 
     def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
         """Queue a payload; a full queue drops, and says so."""
-        if self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id) and not self._woken:
+        if self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id):
+            self._wake()
+
+    def shut(self) -> None:
+        """The receiver does not read: nothing more is written until it opens again."""
+        self._shut = True
+
+    def open(self) -> None:
+        """See `shut`; what waits is written. No effect on a way that is open."""
+        if self._shut:
+            self._shut = False
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._woken and not self._shut:
             self._woken = True
             self._clock.at(self._busy_until_us, self._write)
 
     def _write(self) -> None:
         self._woken = False
-        if not self._link.is_open_at(self._source):
+        if self._shut or not self._link.is_open_at(self._source):
             return
         conditions = self._paths.conditions
         batch = self.queue.take(conditions.write_bytes)
@@ -174,14 +200,13 @@ class Way:
         size = conditions.write_overhead_bytes + sum([sent.size_bytes for sent in batch])
         self._source.wrote(size)
         line = self._source.up
-        self._busy_until_us = gone_us = line.send(self._clock.now_us, size)
+        self._busy_until_us = line.send(self._clock.now_us, size)
         latency_us = self._link.latency_us
-        arrives_us = gone_us + latency_us + self._paths.loss_delay_us(size, latency_us)
+        arrives_us = self._busy_until_us + latency_us + self._paths.loss_delay_us(size, latency_us)
         self.in_order_us = arrives_us = max(arrives_us, self.in_order_us)
         self._clock.at(arrives_us, self._arrive, batch, size, line.lasts_us(size))
         if len(self.queue):
-            self._woken = True
-            self._clock.at(gone_us, self._write)
+            self._wake()
 
     def _arrive(self, batch: Sequence[Sent], size: int, sent_in_us: int) -> None:
         in_us = self._target.down.receive(self._clock.now_us, sent_in_us, size)
