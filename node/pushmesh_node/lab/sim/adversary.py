@@ -51,7 +51,7 @@ class Garbage(NamedTuple):
 
 
 class Sybil:
-    """Obeys `Endpoint`; all it does is tell its adversary. Accepts every connection unless the adversary refuses."""
+    """Obeys `Endpoint`; all it does is tell its adversary, which also decides whose dials it answers."""
 
     def __init__(self, adversary: "Adversary", node_id: bytes, host: str) -> None:
         network = adversary.world.conditions.network
@@ -99,13 +99,20 @@ class Sybil:
 
     def accepts(self, link: Link) -> str | None:
         """See `Endpoint`."""
-        return "busy" if link.other(self).node_id in self.links else None
+        peer = link.other(self)
+        if peer.node_id in self.links:
+            return "busy"
+        if isinstance(peer, SimNode) and link.dialler is peer and not self._adversary.lets_in(self, peer):
+            return "unwilling"
+        return None
 
     def opened(self, link: Link) -> None:
         """See `Endpoint`."""
         victim = link.other(self)
         self.links[victim.node_id] = link
-        if isinstance(victim, SimNode):
+        if self._adversary.is_over:
+            link.close(self, "attack")  # it was dialled before
+        elif isinstance(victim, SimNode):
             self._adversary.on_connected(self, victim)
 
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
@@ -141,6 +148,7 @@ class Adversary:
         """Honest frames that any sybil was sent, with their topics, in order; the oldest is forgotten first."""
 
         self.active = False
+        self.is_over = False
         self.topics: Sequence[str] = ()
         """The gossip topics that honest nodes take part in; the first carries the traffic."""
 
@@ -166,6 +174,10 @@ class Adversary:
         for sybil in self.sybils:
             for link in list(sybil.links.values()):
                 link.close(sybil, "attack")
+
+    def lets_in(self, sybil: Sybil, victim: SimNode) -> bool:
+        """Whether the sybil takes a connection that the victim dialled: by default until the attack is over."""
+        return not self.is_over
 
     def on_connected(self, sybil: Sybil, victim: SimNode) -> None:
         """A connection stands, whoever dialled it. By default the sybil joins the topics like anybody."""
@@ -278,7 +290,7 @@ class Adversary:
             self.every(self.tick_ms, self.tick)
 
         def end() -> None:
-            self.active = False
+            self.active, self.is_over = False, True
             self.end()
 
         self.prepare()
