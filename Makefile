@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check fuzz vectors lock clean venv-run venv-dev
+.PHONY: help demo run test check fuzz vectors corpus lock clean venv-run venv-dev
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
@@ -39,6 +39,9 @@ fuzz: .venv-dev/stamp ## a million hostile RPCs through a router; ARGS="--seed 1
 
 vectors: .venv-dev/stamp $(NPM_STAMP) ## write protocol/vectors anew; wallets' signatures are made by viem and ethers
 	.venv-dev/bin/python tests/tools/make_vectors.py
+
+corpus: .venv-dev/stamp $(NPM_STAMP) $(GO_STAMP) ## record anew what js-libp2p and go-libp2p send on gossip streams
+	.venv-dev/bin/python tests/tools/record_rpcs.py
 
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: .venv-tools/stamp ## resolve pyproject.toml again into requirements/*.txt, with hashes

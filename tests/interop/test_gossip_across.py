@@ -104,7 +104,7 @@ def one_of(note: Envelope) -> str:
     return message_id(MESH, frame_of(note)).hex()
 
 
-@pytest.mark.parametrize("dialect", ["1.1"])
+@pytest.mark.parametrize("dialect", ["1.1", "1.2"])
 async def test_idontwant_keeps_a_frame_from_whoever_has_it(js: list[str], dialect: str) -> None:
     """Holder has the frame from source while our node still judges it, and refuses it, so that it never forwards it."""
     held: list[ipc.Frame] = []

@@ -38,7 +38,7 @@ async def a_pair(folder: Path, theirs: ForeignNode, dialled_by: str) -> AsyncIte
 
 
 @pytest.mark.parametrize("dialled_by", ["us", "them"])
-@pytest.mark.parametrize("dialect", ["1.1"])
+@pytest.mark.parametrize("dialect", ["1.1", "1.2"])
 @pytest.mark.parametrize("implementation", ["js", "go"])
 async def test_twenty_of_twenty_frames_arrive_each_way_once_and_without_a_penalty(
     foreign: Command, tmp_path: Path, implementation: str, dialect: str, dialled_by: str

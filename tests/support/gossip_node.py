@@ -61,10 +61,11 @@ class GossipNode:
     books: list[ipc.Book] = field(default_factory=list)
     remembered: list[ipc.BookEntry] = field(default_factory=list)
     gives_credit: bool = True
+    command: tuple[str, ...] = CHILD
 
     def __post_init__(self) -> None:
         owner = Owner(self._messages, self._event, self.streams.append, self._replay)
-        self.process = GossipProcess(self.start, owner, command=CHILD)
+        self.process = GossipProcess(self.start, owner, command=self.command)
         self._changed = asyncio.Event()
 
     def _replay(self) -> list[ipc.Down]:
