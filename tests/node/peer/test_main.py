@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -19,7 +20,7 @@ from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.negotiate import propose
-from support.gossip_node import CHILD, GossipNode, a_start
+from support.gossip_node import CHILD, QUICK, GossipNode, a_start
 from support.trio_hosts import attacker, open_raw, open_stream, take_gossip
 
 pytestmark = pytest.mark.integration
@@ -112,6 +113,57 @@ async def test_a_frozen_peer_is_noticed_and_taken_back_when_it_thaws() -> None:
         finally:
             os.kill(pid, signal.SIGCONT)
         await a.until(lambda: b.node_id in a.peers)
+
+
+async def heard_of(node: GossipNode, sender: GossipNode, data: bytes) -> None:
+    """Publishes until the other end has it; the first tries may come before the subscriptions."""
+    async with asyncio.timeout(30):
+        while not any(each.data == data for each in node.frames):
+            await sender.publish(data)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_peer_that_comes_back_while_its_old_connection_looks_alive_is_heard_at_once() -> None:
+    quiet = msgspec.structs.replace(QUICK, ping_interval_ms=600_000)  # the old connection is not missed by itself
+    async with GossipNode(a_start(1, quiet)) as a, GossipNode(a_start(2, quiet)) as b:
+        await b.connect(a)
+        await heard_of(a, b, b"before")
+        pid = b.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with GossipNode(a_start(2, quiet)) as again:
+                await again.connect(a)
+                await heard_of(a, again, b"after")
+                await heard_of(again, a, b"back")
+                assert [peer.reason for peer in a.gone] == ["replaced"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_what_a_peer_publishes_after_its_restart_is_never_taken_for_what_it_published_before() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2, bootstrap=[a.address])) as b:
+        await heard_of(a, b, b"first")
+        for n in range(20):
+            await b.publish(b"before %d" % n)
+        await a.until(lambda: sum(each.data.startswith(b"before") for each in a.frames) == 20)
+        pid = b.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await b.until(lambda: len(b.events) == 3)  # ready, lost, ready
+        await heard_of(a, b, b"second")
+        for n in range(20):
+            await b.publish(b"after %d" % n)
+        await a.until(lambda: sum(each.data.startswith(b"after") for each in a.frames) == 20)
+        assert len({each.data for each in a.frames}) == len(a.frames)
+
+
+async def test_a_goodbye_is_heard_at_once() -> None:
+    async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
+        await b.connect(a)
+        await b.process.stop()
+        await a.until(lambda: b.node_id not in a.peers)
+        assert a.gone[-1].reason == "lost"
 
 
 def run_child(*arguments: str) -> subprocess.CompletedProcess[str]:
