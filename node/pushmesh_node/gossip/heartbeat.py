@@ -74,7 +74,7 @@ class Maintenance:
         """Some members were dialled by this node: whoever dials it may be sent by one attacker."""
         mesh = self._meshes.of(topic)
         missing = self._parameters.d_out - sum([peer.outbound for peer in mesh.values()])
-        if missing > 0 and len(mesh) >= self._parameters.d_low:
+        if missing > 0:
             dialled = [peer for peer in self._meshes.candidates(topic, now_ms) if peer.outbound]
             self._graft(topic, dialled, missing, now_ms)
 

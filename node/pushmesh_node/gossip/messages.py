@@ -240,7 +240,6 @@ class Messages:
     def expire(self, now_ms: int) -> None:
         """Each heartbeat."""
         self._seen.expire(now_ms)
-        self._rejected.expire(now_ms)
         for credit in self._credits.due(now_ms):
             self._scores.accepted(credit.senders, credit.topic, credit.new_bytes, now_ms)
         late = self.pending.late(now_ms)

@@ -230,11 +230,13 @@ class Router:
     def _take_control(self, peer: Peer, rpc: Rpc, now_ms: int) -> None:
         if rpc.graft:
             self._grafting.take_grafts(peer, rpc.graft, now_ms)
-        if rpc.prune and not peer.is_gone:
+            if peer.is_gone:
+                return
+        if rpc.prune:
             self._grafting.take_prunes(peer, rpc.prune, now_ms)
-        if rpc.ihave and not peer.is_gone:
+        if rpc.ihave:
             self._fetching.take_ihaves(peer, rpc.ihave, now_ms)
-        if rpc.iwant and not peer.is_gone:
+        if rpc.iwant:
             self._announcing.answer(peer, rpc.iwant)
 
     def _take_subscription(self, peer: Peer, change: Subscription, now_ms: int) -> None:

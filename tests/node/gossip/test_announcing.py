@@ -122,6 +122,9 @@ def test_the_bound_is_over_all_topics_and_control_comes_first() -> None:
         world.publish(b"%d" % n, control)
     haves = sent_to(world.beat(), A).ihave
     assert [(have.topic, len(have.message_ids)) for have in haves] == [(control, 2), (T, 1)]
+    world.publish(b"2", control)
+    haves = sent_to(world.beat(), A).ihave
+    assert [(have.topic, len(have.message_ids)) for have in haves] == [(control, 3)]
 
 
 def test_a_topic_that_was_left_is_not_told_of() -> None:

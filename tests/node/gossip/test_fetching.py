@@ -167,6 +167,15 @@ def test_who_left_owes_nothing() -> None:
     assert world.router.score_of(A) >= 0
 
 
+def test_who_fell_below_the_gossip_threshold_is_not_asked_next() -> None:
+    world = RouterWorld()
+    world.connect(A, B)
+    world.announce(A, ID)
+    world.announce(B, ID)
+    world.do(Scored(B, -100_001))
+    assert asked(world.beat(4)) == {}
+
+
 def test_liars_are_out_of_the_mesh_and_soon_unheard() -> None:
     world = RouterWorld(score=STRICT)
     world.meshed(A)

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from pushmesh_node.gossip.effects import Disconnect
 from pushmesh_node.gossip.events import Scored, Subscribed
 from pushmesh_node.gossip.parameters import RouterLimits, ScoreParameters
-from pushmesh_node.gossip.rpc import Graft, Prune, Rpc
-from support.router_world import MESH, A, B, RouterWorld, T, U, counts, crowd, sent, sent_to
+from pushmesh_node.gossip.rpc import Graft, IHave, Prune, Rpc
+from support.router_world import ID, MESH, A, B, RouterWorld, T, U, counts, crowd, sent, sent_to
 
 REFUSED = Rpc(prune=(Prune(T, (), 60),))
 STRICT = ScoreParameters(behaviour_threshold=0.0)
@@ -137,6 +138,18 @@ def test_a_few_grafts_in_backoff_are_forgiven_by_default() -> None:
     assert world.router.score_of(A) == 0
     world.graft(A)
     assert world.router.score_of(A) == -40
+
+
+def test_nothing_more_is_read_of_an_rpc_whose_graft_sent_its_sender_away() -> None:
+    world = RouterWorld(topics=(T, U), score=ScoreParameters(behaviour_weight=-20_000.0, behaviour_threshold=0.0))
+    world.connect(A, B, topics=(T, U))
+    world.publish()
+    world.prune(A)
+    effects = world.rpc(
+        A, graft=(Graft(T), Graft(U)), ihave=(IHave(T, (b"x" * 20,)),), iwant=(ID,), prune=(Prune(T, (), 99),)
+    )
+    assert Disconnect(A, "graylisted") in effects and sent(effects) == []
+    assert world.router.mesh_of(U) == frozenset()
 
 
 # PRUNE

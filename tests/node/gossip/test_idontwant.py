@@ -99,17 +99,20 @@ def test_it_is_forgotten_after_three_heartbeats() -> None:
 
 def test_saying_it_again_makes_it_last() -> None:
     world = mesh_of_1_2()
-    world.rpc(B, idontwant=(ID, b"other"))
+    other = message_id(T, b"other")
+    world.rpc(B, idontwant=(ID, other))
     world.beat(2)
     world.rpc(B, idontwant=(ID,))
     world.beat(2)
     assert hearers(world.accepted(A)) == [C]
+    assert hearers(world.accepted(A, b"other"), other) == [B, C]
 
 
 def test_ids_are_bounded_until_the_heartbeat() -> None:
     world = RouterWorld(mesh=replace(MESH, idontwant_ids_per_heartbeat=2))
     world.meshed(A, B)
-    effects = world.rpc(B, idontwant=(b"1", b"2", ID))
+    world.rpc(B, idontwant=(b"1",))
+    effects = world.rpc(B, idontwant=(b"2", ID))
     assert counts(effects) == {("idontwants_dropped", "too-many"): 1}
     assert hearers(world.accepted(A)) == [B]
     world.beat()

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from pushmesh_node.gossip.effects import Count, Effect, Inspect, Lane, SendRpc
+from pushmesh_node.gossip.effects import Count, Inspect, Lane, SendRpc
 from pushmesh_node.gossip.events import PeerDisconnected, Scored, Subscribed
 from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.messages import NO_ROOM
-from pushmesh_node.gossip.parameters import GaterParameters, RouterLimits
+from pushmesh_node.gossip.parameters import RouterLimits
 from pushmesh_node.gossip.rpc import Message, Rpc
 from pushmesh_protocol.reasons import Verdict
 from support.router_world import DATA, ID, MESH, A, B, C, D, RouterWorld, T, U, counts, crowd, hearers, sent
@@ -241,50 +241,136 @@ def test_another_sender_is_asked_for_it_at_the_heartbeat() -> None:
     assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant == (ID,)] != []
 
 
-def gated(n: int) -> list[Effect]:
-    """What happens to messages of A that wasted much, while validation is overloaded."""
-    world = meshed(A, B)
-    for at in range(50):
-        world.message(A, b"junk %d" % at)
-        world.judge(Verdict.IGNORE, "too-old", data=b"junk %d" % at)
-    world.message(B, b"2")
-    for at in range(50):
-        world.message(B, b"much %d" % at)
-        world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
-    return [effect for at in range(n) for effect in world.message(A, b"more %d" % at)]
+def test_who_sent_what_found_no_room_in_main_is_asked_for_it_again() -> None:
+    world = meshed(A)
+    world.message(A)
+    world.judge(Verdict.IGNORE, "no-credit")
+    assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant == (ID,)] == [A]
+
+
+def test_who_was_over_its_own_budget_is_not_asked_again() -> None:
+    world = meshed(A)
+    world.message(A)
+    world.judge(Verdict.IGNORE, "throttled")
+    assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant] == []
+
+
+def test_a_sender_without_room_for_more_is_asked_instead_of_charged() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_per_peer=1))
+    world.meshed(A, B)
+    world.message(B, b"other")
+    world.message(A)
+    world.message(B)
+    assert world.judge(Verdict.IGNORE, "throttled") == [Count("frames_ignored", "throttled")]
+    assert world.router.pending_of(B) == 1
+    assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant == (ID,)] == [B]
+
+
+def wasting(world: RouterWorld, name: bytes, n: int, reason: str = "too-old") -> None:
+    """A peer sends so many messages that lead to nothing."""
+    for at in range(n):
+        data = b"junk %d of " % at + name
+        world.message(name, data)
+        world.judge(Verdict.IGNORE, reason, data=data)
+
+
+def overload(world: RouterWorld, n: int = 500) -> None:
+    """So many messages find no room in main; B sends them."""
+    wasting(world, B, n, "no-credit")
+
+
+def admitted(world: RouterWorld, name: bytes, n: int = 100) -> int:
+    """How many of so many new messages are looked at."""
+    effects = [effect for at in range(n) for effect in world.message(name, b"new %d of " % at + name)]
+    inspected = [effect for effect in effects if isinstance(effect, Inspect)]
+    assert len(inspected) + counts(effects).get(("frames_ignored", "gated"), 0) == n
+    return len(inspected)
 
 
 def test_under_load_the_gater_drops_at_random_what_comes_from_who_wastes() -> None:
-    effects = gated(200)
-    dropped = counts(effects)["frames_ignored", "gated"]
-    assert dropped > 150 and dropped + len([1 for effect in effects if isinstance(effect, Inspect)]) == 200
+    world = meshed(A, B, C)
+    wasting(world, A, 50)
+    assert world.message(A) == INSPECTED
+    overload(world)
+    assert 0 < admitted(world, A, 200) < 20 and admitted(world, C) == 100
 
 
 def test_what_was_gated_may_come_from_another() -> None:
-    world = meshed(A, B)
-    for at in range(500):
-        world.message(A, b"junk %d" % at)
-        world.judge(Verdict.IGNORE, "too-old", data=b"junk %d" % at)
-    for at in range(500):
-        world.message(B, b"much %d" % at)
-        world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
+    world = meshed(A, B, C)
+    wasting(world, A, 500)
+    overload(world)
     assert world.message(A) == [Count("frames_ignored", "gated")]
-    assert world.message(B) == [Inspect(B, ID, T, DATA)]
-    assert GaterParameters().threshold < 1
+    assert world.message(C) == [Inspect(C, ID, T, DATA)]
 
 
 def test_a_frame_of_known_items_wastes_less_than_another_ignored_one() -> None:
-    def dropped(reason: str) -> int:
-        world = meshed(A, B)
-        for at in range(20):
-            world.message(A, b"junk %d" % at)
-            world.judge(Verdict.IGNORE, reason, data=b"junk %d" % at)
-        for at in range(50):
-            world.message(B, b"much %d" % at)
-            world.judge(Verdict.IGNORE, "no-credit", data=b"much %d" % at)
-        return sum([world.message(A, b"more %d" % at) == [Count("frames_ignored", "gated")] for at in range(100)])
+    world = meshed(A, B, C)
+    wasting(world, A, 50, "duplicate")
+    wasting(world, C, 50, "too-old")
+    overload(world)
+    assert admitted(world, A) > 2 * admitted(world, C)
 
-    assert dropped("duplicate") < 80 < dropped("too-old")
+
+def test_copies_are_a_waste_too() -> None:
+    world = meshed(A, B)
+    for _ in range(400):
+        world.message(A)
+    overload(world)
+    assert admitted(world, A) < 10
+
+
+def test_whoever_delivered_is_let_in_beside_its_waste() -> None:
+    world = meshed(A, B, C)
+    for at in range(50):
+        world.accepted(A, b"good %d" % at)
+    for name in (A, C):
+        wasting(world, name, 50)
+    overload(world)
+    assert admitted(world, A) > 30 > admitted(world, C)
+
+
+def test_rejects_are_the_worst_waste_and_count_for_all_of_a_host() -> None:
+    world = meshed(B)
+    world.connect(A, C, host="10.0.0.1")
+    world.reject_from(A, 5)
+    overload(world)
+    assert admitted(world, C) < 10
+
+
+def test_a_full_queue_is_an_overload() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=1))
+    world.meshed(A, B)
+    wasting(world, A, 500)
+    world.message(B)
+    for at in range(500):
+        world.message(B, b"much %d" % at)
+    world.judge(Verdict.ACCEPT)
+    assert world.message(A, b"new") == [Count("frames_ignored", "gated")]
+
+
+def test_verdicts_that_never_come_are_an_overload() -> None:
+    world = RouterWorld(limits=RouterLimits(judge_timeout_ms=1_000))
+    world.meshed(A, B)
+    wasting(world, A, 500)
+    for at in range(500):
+        world.message(B, b"much %d" % at)
+    world.beat()
+    assert world.message(A, b"new") == [Count("frames_ignored", "gated")]
+
+
+def test_a_few_that_found_no_room_among_many_are_no_overload() -> None:
+    world = meshed(A, B)
+    wasting(world, A, 500)
+    overload(world, 100)
+    assert admitted(world, A) == 100
+
+
+def test_waste_is_forgotten_in_time() -> None:
+    world = meshed(A, B)
+    wasting(world, A, 20)
+    world.beat(2 * 3_600)
+    overload(world)
+    assert admitted(world, A) == 100
 
 
 # Credit
@@ -343,6 +429,15 @@ def test_without_flood_publish_and_part_in_the_topic_it_goes_to_d_peers() -> Non
     world.connect(*crowd(20))
     first, second = hearers(world.publish()), hearers(world.publish(b"2"), message_id(T, b"2"))
     assert len(first) == 6 and sorted(first) == sorted(second)
+
+
+def test_a_peer_of_the_fanout_that_lost_trust_is_replaced_at_the_heartbeat() -> None:
+    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False))
+    world.connect(*crowd(7))
+    bad = hearers(world.publish())[0]
+    world.do(Scored(bad, -1_000_001))
+    world.beat()
+    assert bad not in hearers(world.publish(b"2"), message_id(T, b"2"))
 
 
 def test_an_own_message_that_nobody_wants_is_counted() -> None:

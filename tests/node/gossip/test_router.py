@@ -166,6 +166,22 @@ def test_nothing_goes_to_a_peer_that_is_sent_away() -> None:
     assert not sent_to(after, A).prune
 
 
+def test_what_was_meant_for_a_peer_is_withdrawn_when_it_is_sent_away() -> None:
+    world = RouterWorld(limits=RouterLimits(max_data_bytes=3))
+    world.do(PeerConnected(A, outbound=True))
+    effects = world.rpc(A, subscriptions=(Subscription(True, T),), messages=(Message(T, b"long"),) * 11)
+    assert Disconnect(A, "graylisted") in effects and sent(effects) == []
+
+
+def test_who_leaves_takes_no_place_of_its_host() -> None:
+    world = RouterWorld()
+    crowded = crowd(6)
+    world.connect(*crowded, host="10.0.0.1")
+    assert world.router.score_of(crowded[0]) == -50
+    world.do(PeerDisconnected(crowded[5]))
+    assert world.router.score_of(crowded[0]) == 0
+
+
 def test_one_bad_forward_prunes_at_once_and_does_not_ban() -> None:
     world = RouterWorld()
     world.meshed(A, B)

@@ -111,6 +111,13 @@ def test_a_window_opens_when_the_follow_up_ends() -> None:
     assert ids_of(held.due(FOLLOW_UP_MS, everybody)) == {A: [b"2"]}
 
 
+def test_an_open_window_is_no_reason_to_ask_a_second_peer_before_the_follow_up_ends() -> None:
+    held = wants(asked=1)
+    held.announced(A, [b"1"], 0, at_once=True)
+    held.announced(B, [b"2", b"1"], 0, at_once=True)
+    assert held.arrived(b"2", 1) == {}
+
+
 def test_words_of_one_peer_are_bounded_and_take_no_room_of_another() -> None:
     held = wants(asked=100, words=2)
     assert held.announced(A, [b"1", b"2", b"3"], 0, at_once=True) == [b"1", b"2"]
