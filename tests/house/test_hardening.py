@@ -10,7 +10,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 ROW = re.compile(r"^\| (D\d+) \|.*$", re.MULTILINE)
 
 
-def tests_in(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text())
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -18,7 +18,7 @@ def tests_in(path: str) -> set[str]:
 def test_every_test_that_the_page_names_exists() -> None:
     named = NAMED.findall(PAGE.read_text())
     assert len(named) > 40
-    found = {path: tests_in(path) for path in {path for path, _ in named} if (ROOT / path).is_file()}
+    found = {path: names_in(path) for path in {path for path, _ in named} if (ROOT / path).is_file()}
     missing = [f"{path}::{name}" for path, name in named if name not in found.get(path, ())]
     assert not missing, "\n".join(["docs/peer-hardening.md names tests that do not exist:", *missing])
 
