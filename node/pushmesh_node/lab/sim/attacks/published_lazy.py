@@ -1,0 +1,91 @@
+"""Abuse of lazy gossip: announcements that are lies, and requests without end."""
+
+from ....app.catch_up import Ask, Page
+from ....gossip.message_id import MESSAGE_ID_BYTES, message_id
+from ....gossip.rpc import IHave, Message, Rpc
+from ..adversary import Sybil, attack
+from ..node import SimNode
+from ..world import World
+from .published_crowd import Crowd, Insiders, Ring
+
+REMEMBERED = 32
+"""Frames that the crowd announces or asks for: about as many as a node remembers."""
+
+
+@attack("ihave-lies", "sybils announce at once whatever is published, and much that is not, and deliver nothing")
+class IHaveLies(Insiders):
+    """All hear of a frame as soon as one does, so a victim is promised it by many before an honest peer announces it.
+    Whoever was asked a few times, and so broke a few promises, makes room for the next identity."""
+
+    made_up = 96
+    asked_at_most = 4
+
+    def __init__(self, world: World, count: int) -> None:
+        super().__init__(world, count)
+        self._asked: dict[tuple[Sybil, bytes], int] = {}
+
+    def spread(self, message: Message) -> None:
+        """See `Insiders`: a promise in place of the frame."""
+        lie = Rpc(ihave=(IHave(message.topic, (message_id(message.topic, message.data),)),))
+        for ring in self.rings.values():
+            for sybil in ring.around:
+                sybil.send(ring.victim, lie)
+
+    def tick(self) -> None:
+        """See `Adversary`."""
+        super().tick()
+        ids = tuple([self.random.randbytes(MESSAGE_ID_BYTES) for _ in range(self.made_up)])
+        lie = Rpc(ihave=(IHave(self.topics[0], ids),))
+        for ring in self.rings.values():
+            for sybil in ring.around:
+                sybil.send(ring.victim, lie)
+
+    def on_rpc(self, sybil: Sybil, victim: SimNode, rpc: Rpc) -> None:
+        """See `Adversary`."""
+        super().on_rpc(sybil, victim, rpc)
+        if rpc.iwant:
+            key = (sybil, victim.node_id)
+            self._asked[key] = self._asked.get(key, 0) + 1
+            if self._asked[key] >= self.asked_at_most:
+                self._asked[key] = 0
+                sybil.hang_up(victim)
+
+
+@attack("iwant-drain", "sybils ask for every frame, and for the whole store, again and again, under ever new names")
+class IWantDrain(Crowd):
+    """What a node gives one peer is bounded, so each identity takes all it can get, twice, and makes room for the
+    next."""
+
+    stays_ms = 5_000
+
+    def __init__(self, world: World, count: int) -> None:
+        super().__init__(world, count)
+        self._came_ms: dict[tuple[Sybil, bytes], int] = {}
+
+    def enter(self, sybil: Sybil, ring: Ring) -> None:
+        """See `Crowd`."""
+        super().enter(sybil, ring)
+        self._came_ms[sybil, ring.victim.node_id] = self.world.clock.now_ms
+        self._drain(sybil, ring.victim)
+
+    def tick(self) -> None:
+        """See `Adversary`."""
+        late_ms = self.world.clock.now_ms - self.stays_ms
+        for ring in self.rings.values():
+            for sybil in list(ring.around):
+                if self._came_ms.get((sybil, ring.victim.node_id), 0) < late_ms:
+                    sybil.hang_up(ring.victim)
+                else:
+                    self._drain(sybil, ring.victim)
+        super().tick()
+
+    def _drain(self, sybil: Sybil, victim: SimNode) -> None:
+        latest = list(self.seen.items())[-REMEMBERED:]
+        ids = tuple([message_id(topic, data) for data, topic in latest])
+        sybil.send(victim, Rpc(iwant=ids))
+        sybil.say(victim, Ask(self.world.network.id, None, 0), 64)
+
+    def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:
+        """See `Adversary`: from the beginning again."""
+        if not page.more:
+            sybil.say(victim, Ask(self.world.network.id, None, 0), 64)
