@@ -99,7 +99,7 @@ class Publisher:
 
     def frame_of(self, size_bytes: int, now_ms: int) -> tuple[str, list[Part], int]:
         """The gossip topic, the parts of one author, and the size of the frame that they make: at most the wanted
-        size, and at least nine tenths of it from 1 KiB on."""
+        size, and at least nine tenths of it from 2 KiB on."""
         author = self._random.choice(self._authors)
         parts: list[Part] = []
         left = size_bytes - 16

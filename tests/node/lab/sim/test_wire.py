@@ -1,0 +1,169 @@
+from math import exp
+
+import pytest
+
+from pushmesh_node.gossip.effects import Lane
+from pushmesh_node.lab.sim.clock import Clock
+from pushmesh_node.lab.sim.conditions import NetworkConditions
+from pushmesh_node.lab.sim.wire import Line, Link, Paths
+from support.sim_world import BOUNDS, LOSSLESS, Ear, a_link
+
+OVERHEAD = LOSSLESS.write_overhead_bytes
+
+
+def lines(count: int, network: NetworkConditions = LOSSLESS, seed: int = 1) -> tuple[Clock, Paths, list[Ear]]:
+    clock = Clock(0)
+    return clock, Paths(network, seed), [Ear(name, clock, network) for name in range(1, count + 1)]
+
+
+def say(link: Link, end: Ear, word: object, size_bytes: int, lane: Lane = Lane.DATA) -> None:
+    link.way_from(end).push(word, size_bytes, lane)
+
+
+def test_a_line_is_busy_as_long_as_its_bits_take() -> None:
+    line = Line(100_000_000)
+    assert line.send(0, 12_500) == 1_000
+    assert line.send(200, 12_500) == 2_000  # it waited
+    assert line.send(5_000, 12_500) == 6_000  # it did not
+
+
+def test_a_free_line_of_the_same_speed_adds_nothing_to_what_the_sender_took() -> None:
+    line = Line(100_000_000)
+    assert line.receive(10_000, 1_000, 12_500) == 10_000
+    assert line.receive(10_000, 1_000, 12_500) == 11_000  # the second of two that came at once waits for the first
+
+
+def test_a_slow_line_takes_its_own_time() -> None:
+    assert Line(10_000_000).receive(10_000, 1_000, 12_500) == 9_000 + 10_000
+
+
+def test_a_payload_takes_its_bits_and_the_latency_of_its_path() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    say(link, a, "hello", 12_500 - OVERHEAD)
+    clock.run_until(10**7)
+    assert b.heard == [(1_000 + link.latency_us, "hello")]
+
+
+def test_payloads_to_two_peers_leave_one_after_the_other() -> None:
+    clock, paths, (a, b, c) = lines(3)
+    first, second = a_link(clock, paths, a, b), a_link(clock, paths, a, c)
+    for link in (first, second):
+        say(link, a, "hello", 12_500 - OVERHEAD)
+    clock.run_until(10**7)
+    assert b.heard == [(1_000 + first.latency_us, "hello")]
+    assert c.heard == [(2_000 + second.latency_us, "hello")]
+
+
+def test_what_is_queued_together_travels_in_one_write_control_first() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    say(link, a, "data", 5_000)
+    say(link, a, "control", 7_500 - OVERHEAD, Lane.CONTROL)
+    clock.run_until(10**7)
+    assert b.heard == [(1_000 + link.latency_us, "control"), (1_000 + link.latency_us, "data")]
+
+
+def test_a_second_write_waits_until_the_first_has_left() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    for word in ("one", "two"):
+        say(link, a, word, 50_000 - OVERHEAD)
+    clock.run_until(10**7)
+    assert b.heard == [(4_000 + link.latency_us, "one"), (8_000 + link.latency_us, "two")]
+
+
+def test_the_latency_of_a_pair_is_the_same_both_ways_and_in_every_run() -> None:
+    one, other = b"\x01" * 32, b"\x02" * 32
+    paths = Paths(LOSSLESS, 7)
+    assert paths.latency_us(one, other) == paths.latency_us(other, one) == Paths(LOSSLESS, 7).latency_us(one, other)
+    assert paths.latency_us(one, other) != Paths(LOSSLESS, 8).latency_us(one, other)
+
+
+def test_the_mean_of_all_latencies_is_the_mean_of_the_lognormal_itself() -> None:
+    paths = Paths(LOSSLESS, 1)
+    drawn = [paths.latency_us(bytes(32), number.to_bytes(32, "big")) for number in range(1, 5_001)]
+    assert sum(drawn) / len(drawn) == pytest.approx(100_000, rel=0.02)
+    assert sorted(drawn)[2_500] == pytest.approx(100_000 * exp(-(0.3**2) / 2), rel=0.03)  # the median lies below it
+
+
+def test_without_loss_nothing_is_late() -> None:
+    paths = Paths(LOSSLESS, 1)
+    assert {paths.loss_delay_us(64_000, 100_000) for _ in range(1_000)} == {0}
+
+
+def test_loss_is_delay_by_a_round_trip_or_by_the_timer_where_nothing_follows() -> None:
+    paths = Paths(NetworkConditions(loss=0.001), 1)
+    large = [paths.loss_delay_us(64_000, 100_000) for _ in range(20_000)]
+    small = [paths.loss_delay_us(100, 100_000) for _ in range(20_000)]
+    assert {200_000, 400_000} <= {delay for delay in large if delay} <= {200_000, 400_000, 600_000, 800_000}
+    assert {delay for delay in small if delay} == {400_000}
+    assert sum(map(bool, large)) / len(large) == pytest.approx(1 - 0.999**45, rel=0.1)
+
+
+def test_a_lost_segment_delays_what_follows_and_loses_nothing() -> None:
+    clock, paths, (a, b) = lines(2, NetworkConditions(loss=0.3))
+    link = a_link(clock, paths, a, b)
+    for number in range(50):
+        clock.at(number * 20_000, say, link, a, number, 1_000)
+    clock.run_until(10**9)
+    assert b.words == list(range(50))
+    gaps = [time - number * 20_000 - link.latency_us for time, number in b.heard]
+    assert max(gaps) > 200_000
+
+
+def test_a_full_queue_drops_and_says_so() -> None:
+    clock, paths, (a, b) = lines(2)
+    dropped: list[Lane] = []
+    link = Link(a, b, clock, paths, (2, BOUNDS[1]), dropped.append)
+    for word in ("one", "two", "three"):
+        say(link, a, word, 100)
+    clock.run_until(10**7)
+    assert (b.words, dropped) == (["one", "two"], [Lane.DATA])
+
+
+def test_who_hangs_up_hears_no_more_and_the_other_end_learns_of_it_after_what_was_sent() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    say(link, a, "sent", 12_500 - OVERHEAD)
+    say(link, b, "too late", 100)
+    clock.run_until(100)
+    say(link, a, "queued", 100)
+    link.close(a, "bored")
+    link.close(a, "bored")
+    clock.run_until(10**7)
+    assert (a.words, a.ends) == ([], [(100, "bored")])
+    assert (b.words, b.ends) == (["sent"], [(1_000 + link.latency_us, "remote")])
+    assert not link.is_open_at(a) and not link.is_open_at(b)
+
+
+def test_on_a_broken_path_nothing_arrives() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    link.is_cut = True
+    say(link, a, "hello", 100)
+    clock.run_until(10**7)
+    assert b.words == []
+
+
+def test_a_way_that_is_shut_writes_again_when_it_opens() -> None:
+    clock, paths, (a, b) = lines(2)
+    way = a_link(clock, paths, a, b).way_from(a)
+    way.shut()
+    way.push("hello", 100, Lane.DATA)
+    clock.run_until(10**6)
+    assert b.words == []
+    way.open()
+    clock.run_until(2 * 10**6)
+    assert b.words == ["hello"]
+
+
+def test_what_is_cancelled_while_it_waits_is_never_sent() -> None:
+    clock, paths, (a, b) = lines(2)
+    way = a_link(clock, paths, a, b).way_from(a)
+    way.push("first", 60_000, Lane.DATA)
+    way.push("second", 60_000, Lane.DATA, b"its id")
+    clock.run_until(1)
+    assert way.queue.cancel(b"its id")
+    clock.run_until(10**7)
+    assert b.words == ["first"]
