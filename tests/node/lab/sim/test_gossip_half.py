@@ -1,3 +1,5 @@
+import pytest
+
 from pushmesh_node.gossip.effects import Lane, SendRpc
 from pushmesh_node.gossip.rpc import Message, Rpc
 from pushmesh_node.lab.sim.gossip_half import Job
@@ -27,7 +29,7 @@ def test_numbers_of_frames_go_on_where_an_earlier_life_ended() -> None:
     assert reader.gossip.next_frame_no == given
 
 
-def test_rpcs_have_their_turn_on_the_core_in_order() -> None:
+def test_rpcs_have_their_turn_on_the_core_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     world = a_world(2)
     node, peer = world.nodes[0], world.nodes[1].node_id
     seen: list[int] = []
@@ -37,7 +39,7 @@ def test_rpcs_have_their_turn_on_the_core_in_order() -> None:
         seen.append(world.clock.now_us)
         take(name, rpc)
 
-    node.gossip._take = watched  # type: ignore[method-assign]  # to see when
+    monkeypatch.setattr(node.gossip, "_take", watched)
     now_us = world.clock.now_us
     for _ in range(3):
         node.gossip.receive(peer, Rpc(), 50_000)
