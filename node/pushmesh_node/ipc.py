@@ -49,6 +49,7 @@ Reason = Annotated[str, Meta(max_length=200)]
 Topic = Annotated[str, Meta(min_length=1, max_length=256)]
 ProtocolName = Annotated[str, Meta(min_length=1, max_length=128)]
 Address = Annotated[str, Meta(min_length=1, max_length=512)]  # a multiaddr
+DnsName = Annotated[str, Meta(min_length=1, max_length=255)]
 Account = Annotated[bytes, Meta(min_length=1, max_length=64)]
 
 
@@ -83,6 +84,16 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     checks_per_peer_per_s: Natural = 2_000  # signatures; frames above it are IGNOREd as `throttled`
     outbound_queue_rpcs: Natural = 1_024  # for each peer
     outbound_queue_bytes: Natural = 8 * 1024 * 1024
+
+
+class Discovery(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How peers are found beside bootstrap list and peer exchange; by default not at all."""
+
+    dns_lists: list[DnsName] = []
+    dns_servers: list[DnsName] = []  # address:port; empty for the system's
+    mdns: bool = False
+    mdns_interfaces: list[DnsName] = []  # this machine's addresses; empty for all
+    dht: bool = False
 
 
 class ItemVerdict(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -142,6 +153,7 @@ class Start(_Message, frozen=True, tag=1):
     control_kinds: list[Topic]
     stream_protocols: list[ProtocolName]
     settings: Settings
+    discovery: Discovery = Discovery()
 
     def __repr__(self) -> str:
         """All but the seed, which no log may hold."""

@@ -16,6 +16,10 @@ GOSSIP_COUNTERS: Final = {
     "connections_closed": ("connections_closed", "reason", "Connections to peers that ended."),
     "connections_opened": ("connections_opened", "direction", "Connections to peers that stood."),
     "connections_refused": ("connections_refused", "reason", "Connections of peers that were not let in."),
+    "dht_knocks": ("dht_knocks", "result", "Looks whether somebody listens where a node is said to be."),
+    "dht_questions": ("dht_questions", "result", "Questions to nodes of the DHT."),
+    "dht_requests": ("dht_requests", "result", "Questions of nodes of the DHT."),
+    "dht_walks": ("dht_walks", "result", "Lookups in the DHT; nothing brought no peer that was not known."),
     "dials": ("dials", "result", "Attempts to reach a peer."),
     "exchanges_dropped": ("exchange_drops", "reason", "Recommended peers that were not followed."),
     "frames_accepted": ("frames_accepted", "", "Frames that were judged ACCEPT."),
@@ -41,13 +45,16 @@ GOSSIP_COUNTERS: Final = {
     "rpcs_in": ("received_rpcs", "", "RPCs that peers sent."),
     "rpcs_out": ("sent_rpcs", "", "RPCs that were sent to peers."),
     "rpcs_unsent": ("unsent_rpcs", "", "Messages that were not sent because the peer had them meanwhile."),
+    "source_failures": ("source_failures", "source", "Sources of peers that did not answer and are tried again."),
     "streams_refused": ("streams_refused", "reason", "Streams of peers that were not let in."),
     "subscriptions_dropped": ("subscription_drops", "reason", "Subscriptions of peers beyond the bound."),
 }
 """What the gossip process counts: its name for it, the metric's name after `pushmesh_gossip_`, its label, its help."""
 
 GOSSIP_GAUGES: Final = {
+    "dht_nodes": ("dht_nodes", "Nodes in the DHT's routing table."),
     "frame_credit_bytes": ("frame_credit_bytes", "Bytes of frames that the main process would still take."),
+    "hearsay_peers": ("hearsay_peers", "Peers that others told of and this node never reached."),
     "judging_frames": ("judging_frames", "Frames that wait for the main process."),
     "outbox_rpcs": ("outbox_rpcs", "RPCs that wait for a peer to read."),
     "peers": ("connected_peers", "Connections to peers, as the gossip process sees them."),
@@ -59,6 +66,7 @@ GOSSIP_GAUGES: Final = {
     "router_pending_frames": ("pending_frames", "Frames without a verdict."),
     "router_seen_ids": ("seen_ids", "Message ids in the seen cache."),
     "router_wanted_ids": ("wanted_ids", "Announced frames that are still wanted."),
+    "wanted_peers": ("wanted_peers", "Connections below which known peers are dialled."),
 }
 
 _LABEL: Final = re.compile(r"[a-z0-9-]{1,40}\Z")

@@ -43,6 +43,7 @@ from .address import parse_address
 from .bans import Bans
 from .book import PeerBook
 from .connection import Connection
+from .discovery import Discovery, Surroundings
 from .errors import AddressError, PeerError
 from .host import Host
 from .hosts import Address, address_of
@@ -60,6 +61,7 @@ from .sources import Hearsay, Source
 from .stats import Counters
 from .upgrade import Upgrader, Upgrades
 
+MESH: Final = MeshParameters()
 DIAL_TICK_S: Final = 0.2
 BOOK_INTERVAL_S: Final = 30.0
 BOOK_TICK_S: Final = 1.0
@@ -101,11 +103,26 @@ class Node:
         self._host = Host(self.node_id, build_upgrader(keys), gate, bans, self, now_ms)
         router = Router(_router_parameters(settings), secrets.SystemRandom())
         book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
-        self._hearsay = Hearsay(self.node_id, book, self._counters.add)
+        hearsay = self._hearsay = Hearsay(self.node_id, book, self._counters.add)
         self._known = Acquaintances(book, bans, router, self._hear_of, self._counters, now_ms, wall_ms)
         self._mesh = Mesh(router, settings, self._counters, link.send, self._known.introductions.introduce, now_ms)
         self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms)
         self._inspecting = self._mesh.inspecting
+        self._topics: frozenset[str] = frozenset()
+        self._discovery = Discovery(
+            start.discovery,
+            Surroundings(
+                own=self.node_id,
+                network_id=start.network_id,
+                target_peers=settings.target_peers,
+                connections=self._host.connections,
+                listening=lambda: self._host.listening,
+                lacking_topics=lambda: sum(len(router.mesh_of(topic)) < MESH.d_low for topic in self._topics),
+                hear=hearsay.hear,
+                count=self._counters.add,
+                now_ms=now_ms,
+            ),
+        )
         self._relay = Relay(
             nursery,
             settings.stream_window_bytes,
@@ -124,12 +141,14 @@ class Node:
             handlers[protocol] = self._mesh.read
         handlers[PING] = answer_pings
         handlers[IDENTIFY] = self._answer_identify
+        handlers.update(self._discovery.handlers())
         for protocol in self._start.stream_protocols:
             handlers[protocol] = self._relay.accept
         await self._host.listen(self._nursery, [parse_address(text) for text in self._start.listen])
         for task in (
             self._inspecting.run,
             self._known.introductions.run,
+            self._discovery.run,
             self._dial_peers,
             self._beat,
             self._report,
@@ -166,7 +185,8 @@ class Node:
             case Known() | Allowances():
                 self._inspecting.update(message)
             case Subscribe():
-                self._mesh.handle(Subscribed(frozenset(message.topics)))
+                self._topics = frozenset(message.topics)
+                self._mesh.handle(Subscribed(self._topics))
             case Scores():
                 for node_id, score_milli in message.scores:
                     self._mesh.handle(Scored(node_id, score_milli))
@@ -202,6 +222,7 @@ class Node:
         log.info("peer connected", peer=connection.node_id.hex(), outbound=connection.outbound)
         self._counters.add("connections_opened", "outbound" if connection.outbound else "inbound")
         self._known.came(connection)
+        self._discovery.arrived(connection)
         self._tell_main(connection)
         self._mesh.connected(connection)
         settings = self._settings
@@ -222,6 +243,7 @@ class Node:
         """See `Watcher`."""
         log.info("peer disconnected", peer=connection.node_id.hex(), reason=connection.reason)
         self._counters.add("connections_closed", connection.reason)
+        self._discovery.left(connection)
         self._known.went(connection)  # while the router still knows what it did
         self._mesh.disconnected(connection)
         self._link.send(Peer(connection.node_id, self._addresses(connection.node_id), False, connection.reason))
@@ -246,6 +268,7 @@ class Node:
             return
         if record := self._known.learn(connection, identity):
             self._mesh.show(connection, record)
+        self._discovery.identified(connection)
         self._tell_main(connection)
 
     async def _answer_identify(self, connection: Connection, protocol: str, stream: Stream) -> None:
@@ -263,7 +286,7 @@ class Node:
             barred = {self.node_id, *self._known.bans.peers.banned(now_ms())}
             connections = self._host.connections
             dialled = sum(connection.outbound for connection in connections.values())
-            for address in self._known.book.due(now_ms(), connections, barred, self._settings.target_peers, dialled):
+            for address in self._known.book.due(now_ms(), connections, barred, self._discovery.wanted_peers, dialled):
                 self._nursery.start_soon(self._dial, address)
             await trio.sleep(DIAL_TICK_S)
 
@@ -275,6 +298,7 @@ class Node:
             log.info("dial failed", address=str(address), error=str(error))
             self._counters.add("dials", "failed")
             self._known.book.failed(address.node_id, now_ms(), jitter())
+            self._discovery.not_reached(address.node_id)
         else:
             self._counters.add("dials", "ok")
             self._known.book.succeeded(address)
@@ -286,7 +310,12 @@ class Node:
 
     async def _report(self) -> None:
         while True:
-            gauges = [("peers", "", len(self._host.connections)), *self._mesh.gauges()]
+            gauges = [
+                ("peers", "", len(self._host.connections)),
+                ("hearsay_peers", "", len(self._hearsay)),
+                *self._discovery.gauges(),
+                *self._mesh.gauges(),
+            ]
             self._link.send(self._counters.drain(gauges))
             await trio.sleep(self._settings.stats_interval_ms / 1000)
 
@@ -316,7 +345,7 @@ def _router_parameters(settings: Settings) -> RouterParameters:
         max_pending_messages=settings.inspect_queue_frames,
         max_pending_bytes=settings.inspect_queue_bytes,
     )
-    return RouterParameters(mesh=MeshParameters(heartbeat_ms=settings.heartbeat_ms), limits=limits)
+    return RouterParameters(mesh=replace(MESH, heartbeat_ms=settings.heartbeat_ms), limits=limits)
 
 
 def _with_node_id(text: str) -> Address:

@@ -40,6 +40,7 @@ class Hearsay:
 
     def __len__(self) -> int:
         """Peers that count for a source now."""
+        self._let_go()
         return sum(len(told) for told in self._told.values())
 
     def hear(self, source: Source, addresses: Iterable[Address]) -> int:

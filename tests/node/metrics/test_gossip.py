@@ -21,7 +21,8 @@ def stats(registry: CollectorRegistry) -> GossipStats:
 
 
 def names_in_code() -> Iterator[tuple[str, str]]:
-    """(place, name) of each counter that the gossip process names: `Count("x", ...)` and `_counters.add("x", ...)`."""
+    """(place, name) of each counter that the gossip process names in `Count("x", ...)`, `_counters.add("x", ...)` or
+    `count("x", ...)`."""
     for path in repository_files(".py"):
         if not any(path.is_relative_to(room) for room in ROOMS):
             continue
@@ -37,6 +38,8 @@ def _counts(function: ast.expr) -> bool:
         case ast.Name(id="Count"):
             return True
         case ast.Attribute(attr="add", value=ast.Attribute(attr="_counters")):
+            return True
+        case ast.Name(id="count") | ast.Attribute(attr="count" | "_count"):
             return True
     return False
 
