@@ -25,7 +25,7 @@ with an error it ends both at once. A number is gone after both sides closed or 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +35,7 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 LENGTH_BYTES: Final = 4
 MAX_BOOK_ENTRIES: Final = 2_048
 MAX_BOOK_ADDRESSES: Final = 4
+MAX_PEER_STATES: Final = 1_024
 
 ACCEPT: Final = 0
 IGNORE: Final = 1
@@ -73,6 +74,7 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     dial_backoff_max_ms: Natural = 60_000
     heartbeat_ms: Natural = 1_000
     stats_interval_ms: Natural = 1_000  # also the sign of life that main waits for
+    peers_interval_ms: Natural = 2_000
     frame_window_frames: Natural = 2_048  # gossip -> main
     frame_window_bytes: Natural = 64 * 1024 * 1024
     publish_window_frames: Natural = 512  # main -> gossip; half of a peer's queue, so that a burst fits into the rest
@@ -126,6 +128,20 @@ class BookEntry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
     bans: Natural
 
 
+class PeerState(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A connected peer as operators see it. `since_ms` is wall time; `protocol` is the gossip dialect, empty while none
+    is agreed; `topics` are those in whose mesh it is; `score` names the parts in thousandths, `total` among them."""
+
+    node_id: NodeId
+    outbound: bool
+    since_ms: Natural
+    host: Annotated[str, Meta(max_length=64)]
+    protocol: Annotated[str, Meta(max_length=128)]
+    agent: Annotated[str, Meta(max_length=64)]
+    topics: Annotated[list[Topic], Meta(max_length=256)]
+    score: Annotated[list[tuple[Reason, int]], Meta(max_length=16)]
+
+
 class _Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Base of all messages: `[tag, fields...]`."""
 
@@ -153,6 +169,8 @@ class Start(_Message, frozen=True, tag=1):
     control_kinds: list[Topic]
     stream_protocols: list[ProtocolName]
     settings: Settings
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_console: bool = False  # lines for people; else JSON
     discovery: Discovery = Discovery()
 
     def __repr__(self) -> str:
@@ -319,9 +337,15 @@ class Book(_Message, frozen=True, tag=44):
     entries: Annotated[list[BookEntry], Meta(max_length=MAX_BOOK_ENTRIES)]
 
 
+class Peers(_Message, frozen=True, tag=45):
+    """All connected peers (of very many some), every `peers_interval_ms`, for operators only."""
+
+    peers: Annotated[list[PeerState], Meta(max_length=MAX_PEER_STATES)]
+
+
 Both = Credit | StreamOpen | StreamData | StreamClose | StreamCredit
 Down = Start | Stop | Publish | Judge | Subscribe | Known | Allowances | Scores | Dial | Ban | Remember | Both
-Up = Ready | Frame | Peer | Stats | Book | Both
+Up = Ready | Frame | Peer | Stats | Book | Peers | Both
 Message = Down | Up
 M = TypeVar("M")
 

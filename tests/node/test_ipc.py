@@ -48,6 +48,7 @@ UP: list[ipc.Up] = [
     ipc.Peer(b"\x06" * 32, [], False, "ping"),
     ipc.Stats([("rpc_in", "", 5)], [("peers", "", 2)]),
     ipc.Book([ENTRY]),
+    ipc.Peers([ipc.PeerState(b"\x06" * 32, True, 5, "::1", "/meshsub/1.2.0", "a", ["/t"], [("total", -1_500)])]),
 ]
 ALL_DOWN: list[ipc.Down] = [*DOWN, *BOTH]
 ALL_UP: list[ipc.Up] = [*UP, *BOTH]

@@ -115,6 +115,10 @@ class FakeDirectory:
     reasons: list[str] = field(default_factory=list)
     broken: Exception | None = None
     asked: list[Any] = field(default_factory=list)
+    connected: list[dict[str, Any]] = field(default_factory=list)
+
+    def peers(self) -> Sequence[dict[str, Any]]:
+        return self.connected
 
     def topic(self, topic: Topic) -> Envelope | None:
         return self.topics.get(topic)

@@ -1,4 +1,4 @@
-"""The gossip process with a validator for tests: `python tests/support/gossip_child.py SOCKET`.
+"""The gossip process with a validator for tests: `python tests/support/gossip_child.py DESCRIPTOR`.
 
 Frames are any bytes. A first byte of `R` is refused and `I` ignored by the inspector; all others are main's to judge.
 """

@@ -17,6 +17,7 @@ from .errors import Handler, Refused, Report, error_middleware, remember_started
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
+from .peers import PeerRoutes
 from .publish import JSON_OVERHEAD, PublishRoutes
 from .publish_stream import StreamLimits, StreamRoutes
 from .tokens import TokenRoutes
@@ -108,6 +109,7 @@ def build_routes(
         web.get("/v1/points", lookups.points),
         web.get("/v1/limits", lookups.limits),
         web.get("/v1/status", lookups.status),
+        web.get("/v1/peers", PeerRoutes(directory.peers).list_peers),
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
         web.get("/metrics", health.scrape),

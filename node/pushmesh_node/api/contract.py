@@ -68,5 +68,8 @@ class Directory(Protocol):
     def status(self) -> dict[str, Any]:
         """Node id, network, peers, last commit number, readiness with reasons."""
 
+    def peers(self) -> Sequence[dict[str, Any]]:
+        """Connected peers and what this node thinks of them."""
+
     def not_ready(self) -> Sequence[str]:
         """Why the node should get no traffic now, one word or sentence each; empty when it is ready."""

@@ -180,6 +180,10 @@ class Directory:
         """Why the node should get no traffic now."""
         return self._status.reasons()
 
+    def peers(self) -> Sequence[dict[str, Any]]:
+        """Connected peers and what this node thinks of them."""
+        return self._status.peers()
+
     def status(self) -> dict[str, Any]:
         """Node id, network, peers, last commit number, readiness with reasons."""
         return self._status.report()

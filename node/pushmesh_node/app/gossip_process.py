@@ -4,17 +4,12 @@ A dead, silent or misbehaving child costs an event and a restart, never the main
 """
 
 import asyncio
-import os
-import shutil
 import socket
-import struct
 import sys
-import tempfile
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from ..ipc import (
@@ -88,22 +83,18 @@ class GossipProcess:
         self,
         start: Start,
         owner: Owner,
-        runtime_folder: Path | None = None,
         command: Sequence[str] = COMMAND,
         restart_delay_s: float = BACKOFF_MIN_S,
     ):
         """A process that dies is started again after `restart_delay_s`, doubled up to a minute while it keeps dying."""
         self._start = start
         self._owner = owner
-        self._runtime_folder = runtime_folder
         self._command = tuple(command)
         self._restart_delay_s = restart_delay_s
-        self._folder: Path | None = None
-        self._server: asyncio.Server | None = None
         self._supervisor: asyncio.Task[None] | None = None
-        self._incoming: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue(1)
         self._child: Process | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._door: socket.socket | asyncio.StreamWriter | None = None  # this end of the socket, from first to last
+        self._writer: asyncio.StreamWriter | None = None  # the same while a process is ready
         self._streams: GossipStreams | None = None
         self._frames_left = 0
         self._bytes_left = 0
@@ -116,12 +107,8 @@ class GossipProcess:
         return self._child.pid if self._child is not None else None
 
     async def start(self) -> None:
-        """Returns when the socket stands; `GossipReady` follows. Raises OSError if the folder cannot be made."""
-        self._folder = Path(tempfile.mkdtemp(prefix="pushmesh-", dir=self._runtime_folder))  # mode 0700
-        path = self._folder / "gossip.sock"
-        self._server = await asyncio.start_unix_server(self._on_connection, path, limit=READ_BYTES)
-        path.chmod(0o600)
-        self._supervisor = asyncio.create_task(self._supervise(str(path)), name="gossip-supervisor")
+        """Returns at once; `GossipReady` follows."""
+        self._supervisor = asyncio.create_task(self._supervise(), name="gossip-supervisor")
 
     async def stop(self) -> None:
         """Orderly, then by force; at most eight seconds. Idempotent. The child is reaped when it returns."""
@@ -135,10 +122,6 @@ class GossipProcess:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
                 await self._supervisor
-        if self._server is not None:
-            self._server.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def send(self, messages: Sequence[Down]) -> bool:
         """False if no process is ready: nothing was sent, `replay` will be asked. Waits for credit and for the socket.
@@ -185,18 +168,12 @@ class GossipProcess:
 
     # The child
 
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._incoming.full() or not _is_ours(writer, self.pid):
-            writer.close()
-            return
-        self._incoming.put_nowait((reader, writer))
-
-    async def _supervise(self, path: str) -> None:
+    async def _supervise(self) -> None:
         failures = 0
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                reason = await self._live(path)
+                reason = await self._live()
             finally:
                 await self._end_child()
             if self._stopping:
@@ -206,20 +183,16 @@ class GossipProcess:
             self._owner.event(GossipLost(reason, int(pause_s * 1000)))
             await asyncio.sleep(pause_s)
 
-    async def _live(self, path: str) -> str:
+    async def _live(self) -> str:
         """One child from start to end; why it ended."""
         try:
-            self._child = await asyncio.create_subprocess_exec(
-                *self._command,
-                path,
-                stdin=DEVNULL,
-                start_new_session=True,  # Ctrl-C is the node's to handle
-            )
+            child, ours = await self._spawn()
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await self._wait_for_child(self._child)
+                reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BYTES)
+                self._door = writer
                 writer.write(encode([self._start]))
                 decoder = up_decoder()
-                first = await _first_messages(reader, decoder)
+                first = await _first_messages(reader, decoder, child)
             ready = first.pop(0)
             if not isinstance(ready, Ready) or ready.version != IPC_VERSION:
                 return "no-ready"
@@ -233,17 +206,22 @@ class GossipProcess:
         except OSError as error:
             return f"os: {error.strerror or error}"
 
-    async def _wait_for_child(self, child: Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        connected = asyncio.create_task(self._incoming.get())
-        ended = asyncio.create_task(child.wait())
+    async def _spawn(self) -> tuple[Process, socket.socket]:
+        """The child, with its end of a socket that has no name: nobody else can reach it, and nothing of it stays."""
+        ours, theirs = socket.socketpair()
+        self._door = ours
+        ours.setblocking(False)
         try:
-            await asyncio.wait((connected, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not connected.done():
-                raise ConnectionError(f"it ended with {child.returncode} before it connected")
-            return connected.result()
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command,
+                str(theirs.fileno()),
+                stdin=DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C is the node's to handle
+            )
         finally:
-            connected.cancel()
-            ended.cancel()
+            theirs.close()
+        return self._child, ours
 
     def _open(self, writer: asyncio.StreamWriter, ready: Ready) -> None:
         settings = self._start.settings
@@ -281,25 +259,26 @@ class GossipProcess:
             self._owner.messages(others)
 
     async def _end_child(self) -> None:
-        writer, self._writer = self._writer, None
+        door, self._door, self._writer = self._door, None, None
         self._credit_came.set()  # whoever waits to publish finds no process
         if self._streams is not None:
             self._streams.lose_all("process")
             self._streams = None
-        if writer is not None:
-            writer.close()
-        while not self._incoming.empty():
-            self._incoming.get_nowait()[1].close()
+        if door is not None:
+            door.close()
         child, self._child = self._child, None
         if child is not None:
             await _end(child)
 
 
-async def _first_messages(reader: asyncio.StreamReader, decoder: Decoder[Up]) -> list[Up]:
+async def _first_messages(reader: asyncio.StreamReader, decoder: Decoder[Up], child: Process) -> list[Up]:
     while True:
-        data = await reader.read(READ_BYTES)
+        try:
+            data = await reader.read(READ_BYTES)
+        except ConnectionError:  # it ended with our first words unread
+            data = b""
         if not data:
-            raise ConnectionError("it ended before it was ready")
+            raise ConnectionError(f"it ended with {await child.wait()} before it was ready")
         if messages := decoder.feed(data):
             return messages
 
@@ -315,12 +294,3 @@ async def _end(child: Process) -> None:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
-
-
-def _is_ours(writer: asyncio.StreamWriter, pid: int | None) -> bool:
-    """The folder's mode keeps strangers out; where the system tells who called, it must be the child itself."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    sock = writer.get_extra_info("socket")
-    caller, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return bool(uid == os.getuid() and caller == pid)

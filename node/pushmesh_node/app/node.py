@@ -41,9 +41,11 @@ from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, Gos
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .joined_shards import JoinedShards
+from .logs import is_for_people
 from .offers import entry_of
 from .opened import Opener
 from .peer_book import KeptPeers
+from .peer_list import PeerList
 from .policy import operator_policy
 from .publishing import Publishing
 from .relaying import Relaying
@@ -112,6 +114,8 @@ class Node:
                 restart_delay_s=config.gossip.restart_delay_s,
             )
         self.kept_peers = KeptPeers(store)
+        self.peer_list = PeerList()
+        self.status.peers = self._peers
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
 
@@ -299,6 +303,7 @@ class Node:
 
     def _from_gossip(self, messages: Sequence[ipc.Up]) -> None:
         self.kept_peers.take(messages)
+        self.peer_list.take(messages)
         self.link.take(messages)
 
     def _gossip_event(self, event: GossipEvent) -> None:
@@ -310,6 +315,7 @@ class Node:
             case GossipLost(reason, restart_in_ms):
                 self.status.waiting_for.add("gossip")
                 self.link.lost()
+                self.peer_list.lost()
                 self.metrics.gossip_lost(reason)
                 log.error("the gossip process ended", reason=reason, restart_in_ms=restart_in_ms)
 
@@ -381,6 +387,9 @@ class Node:
 
         self.consumers.end(is_over, Reason.EXPIRED, "the log-in expired")
 
+    def _peers(self) -> list[dict[str, Any]]:
+        return self.peer_list.rows(self.link.peers, self.catch_up)
+
     def _facts(self) -> dict[str, Any]:
         return {
             "last_commit": self.store.last_commit,
@@ -412,6 +421,8 @@ def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
         shards=network.shard_count,
         control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
         stream_protocols=[CATCH_UP_PROTOCOL],
+        log_level=config.node.log_level,
+        log_console=is_for_people(config),
         discovery=ipc.Discovery(
             dns_lists=list(gossip.dns_lists),
             dns_servers=list(gossip.dns_servers),

@@ -19,6 +19,7 @@ class Status:
     api_address: str = ""
     mqtt_address: str = ""
     facts: Callable[[], dict[str, Any]] = dict
+    peers: Callable[[], list[dict[str, Any]]] = list
 
     @property
     def ready(self) -> bool:

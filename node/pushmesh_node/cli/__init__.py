@@ -2,7 +2,23 @@
 
 import typer
 
-from . import bench, demo, devnet, explain, inbox, init, key, listen, publish, run, sim, subscribe, topic, version
+from . import (
+    bench,
+    demo,
+    devnet,
+    explain,
+    inbox,
+    init,
+    key,
+    listen,
+    peers,
+    publish,
+    run,
+    sim,
+    subscribe,
+    topic,
+    version,
+)
 
 app = typer.Typer(
     name="pushmesh",
@@ -17,6 +33,7 @@ app = typer.Typer(
 _NODE, _DAPPS, _LAB = "Run a node", "Publish and subscribe", "Try and measure"
 app.command("init", rich_help_panel=_NODE)(init.init)
 app.command("run", rich_help_panel=_NODE)(run.run)
+app.command("peers", rich_help_panel=_NODE)(peers.peers)
 app.add_typer(key.app, name="key", rich_help_panel=_DAPPS)
 app.add_typer(topic.app, name="topic", rich_help_panel=_DAPPS)
 app.command("publish", rich_help_panel=_DAPPS)(publish.publish)

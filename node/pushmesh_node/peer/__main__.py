@@ -1,4 +1,4 @@
-"""`python -m pushmesh_node.peer SOCKET`: the gossip process with the real frame validator."""
+"""`python -m pushmesh_node.peer DESCRIPTOR`: the gossip process with the real frame validator."""
 
 import random
 import sys

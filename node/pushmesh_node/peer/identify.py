@@ -52,7 +52,7 @@ def read_identity(body: bytes) -> Identity:
     except (RpcError, DecodeError, UnicodeDecodeError) as error:
         raise PeerError("the peer's identify message does not decode") from error
     return Identity(
-        message.agent_version[:64],
+        "".join(character for character in message.agent_version[:64] if character.isprintable()),
         frozenset(message.protocols),
         tuple(_dialable(message.listen_addrs)),
         message.signedPeerRecord if len(message.signedPeerRecord) <= MAX_RECORD_BYTES else b"",

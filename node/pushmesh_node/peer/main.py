@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from libp2p.crypto.keys import KeyPair
 
 from ..gossip.inspection import Inspector
 from ..ipc import IPC_VERSION, IpcError, Start
+from ..log_lines import write_log_lines
 from .errors import AddressError
 from .main_link import MainLink
 from .node import Node
@@ -26,21 +28,23 @@ UpgraderBuilder = Callable[[KeyPair], Upgrades]
 
 
 def main(argv: Sequence[str], build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder = Upgrader) -> int:
-    """`argv` is one path, of the unix socket on which main listens. The exit code; failures are a line on stderr."""
-    _configure_logging()
-    if len(argv) != 1:
-        sys.stderr.write("usage: python -m pushmesh_node.peer SOCKET\n")
+    """`argv` is the number of an open descriptor, one end of a socket whose other end main has. The exit code; failures
+    are a line on stderr."""
+    write_log_lines("info", console=False)  # until main says how
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL + 1)  # peers can write to it at will
+    if len(argv) != 1 or not argv[0].isdecimal():
+        sys.stderr.write("usage: python -m pushmesh_node.peer DESCRIPTOR, which main does\n")
         return 2
-    return trio.run(_run, argv[0], build_inspector, build_upgrader)
-
-
-async def _run(path: str, build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder) -> int:
     try:
-        stream = await trio.open_unix_socket(path)
-    except OSError as error:
-        log.error("cannot reach the main process", path=path, error=str(error))
+        door = socket.socket(fileno=int(argv[0]))
+    except (OSError, OverflowError) as error:
+        sys.stderr.write(f"cannot reach the main process: {error}\n")
         return 1
-    link = MainLink(stream)
+    return trio.run(_run, door, build_inspector, build_upgrader)
+
+
+async def _run(door: socket.socket, build_inspector: InspectorBuilder, build_upgrader: UpgraderBuilder) -> int:
+    link = MainLink(trio.SocketStream(trio.socket.from_stdlib_socket(door)))
     code = 1  # also when the end of the socket cancels everything
     try:
         async with trio.open_nursery() as nursery:
@@ -56,6 +60,7 @@ async def _serve(
 ) -> int:
     try:
         start = await _read_start(link)
+        write_log_lines(start.log_level, console=start.log_console)
         node = Node(start, build_inspector(start), link, nursery, _wall_ms, build_upgrader)
         ready = await node.listen()
     except EOFError:
@@ -108,19 +113,3 @@ async def _read_start(link: MainLink) -> Start:
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _configure_logging() -> None:
-    """JSON lines on stderr; libp2p's own log, which peers can write to at will, is switched off."""
-    logging.getLogger("libp2p").setLevel(logging.CRITICAL + 1)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -218,6 +218,11 @@ class Mesh:
         """Every `heartbeat_ms`."""
         self.handle(Heartbeat())
 
+    def dialect_of(self, node_id: bytes) -> Dialect | None:
+        """What is spoken with a peer; None where gossip does not stand."""
+        talk = self._talks.get(node_id)
+        return talk.dialect if talk is not None and talk.stands else None
+
     def gauges(self) -> list[tuple[str, str, int]]:
         """(name, label, value)."""
         waiting = sum(len(outbox) for outbox in self._outboxes())

@@ -25,6 +25,7 @@ from ..ipc import (
     Judge,
     Known,
     Peer,
+    Peers,
     Publish,
     Ready,
     Remember,
@@ -58,6 +59,7 @@ from .muxer import Stream
 from .records import seal_record
 from .relay import Relay
 from .sources import Hearsay, Source
+from .state import states_of
 from .stats import Counters
 from .upgrade import Upgrader, Upgrades
 
@@ -101,7 +103,7 @@ class Node:
         gate = Gate(_gate_limits(settings))
         bans = Bans(gate.is_exempt)
         self._host = Host(self.node_id, build_upgrader(keys), gate, bans, self, now_ms)
-        router = Router(_router_parameters(settings), secrets.SystemRandom())
+        router = self._router = Router(_router_parameters(settings), secrets.SystemRandom())
         book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
         hearsay = self._hearsay = Hearsay(self.node_id, book, self._counters.add)
         self._known = Acquaintances(book, bans, router, self._hear_of, self._counters, now_ms, wall_ms)
@@ -152,6 +154,7 @@ class Node:
             self._dial_peers,
             self._beat,
             self._report,
+            self._show_peers,
             self._keep_book,
         ):
             self._nursery.start_soon(task)
@@ -318,6 +321,13 @@ class Node:
             ]
             self._link.send(self._counters.drain(gauges))
             await trio.sleep(self._settings.stats_interval_ms / 1000)
+
+    async def _show_peers(self) -> None:
+        while True:
+            connections = self._host.connections.values()
+            states = states_of(connections, self._router, self._mesh.dialect_of, self._wall_ms() - now_ms())
+            self._link.send(Peers(states))
+            await trio.sleep(self._settings.peers_interval_ms / 1000)
 
     async def _keep_book(self) -> None:
         while True:

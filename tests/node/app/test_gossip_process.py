@@ -1,12 +1,12 @@
 import asyncio
 import os
 import signal
-import stat
 import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pushmesh_node import ipc
@@ -32,11 +32,6 @@ def wait_until_gone(pid: int) -> None:
     while is_alive(pid):
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(0.02)
-
-
-def modes_of(folder: Path) -> list[tuple[str, int]]:
-    """(name, permissions) of everything under a folder."""
-    return [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in sorted(folder.rglob("*"))]
 
 
 async def read_all(stream: GossipStream) -> bytes:
@@ -237,16 +232,22 @@ async def test_a_process_that_cannot_start_is_an_event_and_not_a_crash() -> None
     assert "ended with 3" in first.reason and first.restart_in_ms < second.restart_in_ms
 
 
-async def test_only_the_owner_may_reach_the_socket(tmp_path: Path) -> None:
-    node = GossipNode(a_start(1))
-    node.process = GossipProcess(node.start, node.process._owner, tmp_path, node.process._command)
-    async with node:
-        folder, sock = modes_of(tmp_path)
-        assert (folder[1], sock) == (0o700, ("gossip.sock", 0o600))
-        reader, writer = await asyncio.open_unix_connection(tmp_path / folder[0] / "gossip.sock")
-        assert await asyncio.wait_for(reader.read(1), WAIT_S) == b""  # the same user, but not the child
-        writer.close()
-    assert modes_of(tmp_path) == []
+async def test_nothing_of_the_socket_lies_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    async with GossipNode(a_start(1)) as node:
+        pid = node.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await node.until(lambda: len(node.events) == 3)  # ready, lost, ready
+        assert os.listdir(tmp_path) == []
+
+
+async def test_the_operators_log_level_holds_in_the_child(capfd: pytest.CaptureFixture[str]) -> None:
+    for level, expected in (("info", True), ("error", False)):
+        start = msgspec.structs.replace(a_start(1), log_level=level)
+        async with GossipNode(start) as a, GossipNode(msgspec.structs.replace(a_start(2), log_level="error")) as b:
+            await a.connect(b)
+        assert ("peer connected" in capfd.readouterr().err) is expected
 
 
 async def test_stop_ends_the_process_and_says_good_bye() -> None:

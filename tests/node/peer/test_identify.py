@@ -36,6 +36,11 @@ def test_addresses_are_bounded_and_foreign_transports_left_out() -> None:
     assert read_identity(frame(foreign)).addresses == ()
 
 
+def test_an_agent_writes_nothing_but_letters_to_a_terminal() -> None:
+    body = describe(KEY, "go\x1b[2J\nlibp2p" + "x" * 99, [], [], OBSERVED, b"")
+    assert read_identity(body).agent == "go[2Jlibp2p" + "x" * 51
+
+
 def test_a_record_that_is_too_long_is_none() -> None:
     assert read_identity(describe(KEY, "", [], [], OBSERVED, bytes(MAX_RECORD_BYTES + 1))).record == b""
     assert read_identity(describe(KEY, "", [], [], OBSERVED, bytes(MAX_RECORD_BYTES))).record == bytes(MAX_RECORD_BYTES)

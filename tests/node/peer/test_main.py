@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -166,14 +164,22 @@ async def test_a_goodbye_is_heard_at_once() -> None:
         assert a.gone[-1].reason == "lost"
 
 
-def run_child(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CHILD, *arguments], capture_output=True, text=True, timeout=60, check=False)
+def run_child(*arguments: str, door: socket.socket | None = None) -> subprocess.CompletedProcess[str]:
+    """To its end. `door` is handed down and named as the last argument."""
+    doors = () if door is None else (door.fileno(),)
+    command = [*CHILD, *arguments, *map(str, doors)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, pass_fds=doors)
 
 
-def test_an_operator_gets_a_sentence_and_a_code() -> None:
-    usage = run_child()
+@pytest.mark.parametrize("arguments", [(), ("1", "2"), ("gossip.sock",), ("-1",)])
+def test_an_operator_gets_the_usage_and_a_code(arguments: tuple[str, ...]) -> None:
+    usage = run_child(*arguments)
     assert usage.returncode == 2 and "usage" in usage.stderr
-    lost = run_child("/nonexistent/gossip.sock")
+
+
+@pytest.mark.parametrize("descriptor", ["999", "9" * 30])
+def test_a_descriptor_that_is_none_is_a_sentence(descriptor: str) -> None:
+    lost = run_child(descriptor)
     assert lost.returncode == 1 and "cannot reach the main process" in lost.stderr
 
 
@@ -185,18 +191,12 @@ def test_an_operator_gets_a_sentence_and_a_code() -> None:
         (ipc.encode([a_start(1, bootstrap=["/ip4/127.0.0.1/tcp/1"])]), "must end in /p2p/ID"),
     ],
 )
-def test_a_main_that_starts_it_wrongly_is_told_why(tmp_path: Path, first: bytes, sentence: str) -> None:
-    path = tmp_path / "gossip.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        results: list[subprocess.CompletedProcess[str]] = []
-        thread = threading.Thread(target=lambda: results.append(run_child(str(path))))
-        thread.start()
-        with listener.accept()[0] as main:
-            main.sendall(first)
-            thread.join(60)
-    assert results[0].returncode == 1 and sentence in results[0].stderr
+def test_a_main_that_starts_it_wrongly_is_told_why(first: bytes, sentence: str) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(first)
+        done = run_child(door=theirs)
+    assert done.returncode == 1 and sentence in done.stderr
 
 
 def test_the_real_process_has_an_entry_point() -> None:

@@ -265,6 +265,9 @@ def test_the_newest_dialect_of_both_is_spoken(dialects: Sequence[str], taken: st
             await peer.open(taken)
             await peer.until_known()
             assert peer.taken == [taken]
+            (connection,) = meshed.running.watching.came
+            assert meshed.mesh.dialect_of(connection.node_id) is PROTOCOL_IDS[taken]
+            assert meshed.mesh.dialect_of(bytes(32)) is None
 
     trio.run(main)
 
