@@ -18,8 +18,9 @@ from .mesh import Meshes
 from .orders import Orders
 from .parameters import RouterParameters
 from .peers import Peer, Peers
-from .pending import Credit, OpenCredits, Pending, PendingMessages
+from .pending import Credit, OpenCredits, Pending, PendingMessages, Refusals
 from .randomness import Randomness
+from .rotating import RotatingCounter
 from .rpc import Message, Rpc
 from .scoring import PeerScores
 from .standing import Standing
@@ -28,6 +29,9 @@ from .topics import lane_of
 NO_ROOM: Final = frozenset({Reason.THROTTLED, Reason.NO_CREDIT, Reason.QUEUE_FULL})
 """Verdicts on the moment or on the sender and not on the message: another's copy gets another look, else whoever is
 over its budget could keep a message from this node by sending it first."""
+
+HOPES_PER_MESSAGE: Final = 3
+"""Rounds of asking for what found no room; under lasting load more would only add to it, and catch-up repairs."""
 
 _DUPLICATE: Final = Count("frames_ignored", Reason.DUPLICATE)
 _NOT_SUBSCRIBED: Final = Count("frames_ignored", Reason.NOT_SUBSCRIBED)
@@ -70,6 +74,8 @@ class Messages:
         self.pending = PendingMessages(limits)
         self._credits = OpenCredits(parameters.score.sharing_ms, limits.max_pending_messages)
         self._rejected = SeenCache(limits.seen_ttl_ms, limits.max_rejected_ids)
+        self._refusals = Refusals(limits.max_pending_messages)
+        self._hopes = RotatingCounter(limits.max_pending_messages)
 
     # First sight
 
@@ -107,8 +113,11 @@ class Messages:
 
     def _take_first(self, peer: Peer, message: Message, one: bytes, now_ms: int) -> None:
         name, size = peer.node_id, len(message.data)
+        if len(self._refusals) and self._refusals.has(one, name):
+            self._orders.count("frames_ignored", Reason.THROTTLED)
+            return
         self._fetching.arrived(one, now_ms)
-        if not self.pending.has_room(name, size):
+        if not self.pending.has_room(name, size, len(self._peers)):
             # Not marked as seen: a later copy may find room.
             self._gater.throttled(now_ms)
             self._orders.count("frames_ignored", Reason.QUEUE_FULL)
@@ -182,17 +191,21 @@ class Messages:
     def _no_room(self, one: bytes, pending: Pending, reason: str, now_ms: int) -> None:
         """No word on the message: another sender's account may do, else it may come again.
 
-        The mesh may hold it back by now, as it was told that it came: so the mesh is asked for it."""
+        The mesh may hold it back by now, as it was told that it came: so the mesh is asked for it, a few times."""
         self._gater.throttled(now_ms)
         self._orders.count("frames_ignored", reason)
         message, tried = pending.message, pending.tried
         others = [name for name in pending.senders if name not in tried and name != pending.account]
-        if reason == Reason.THROTTLED and others and self.pending.has_room(others[0], 0):
+        if reason == Reason.THROTTLED:
+            self._refusals.add(one, pending.account)
+        if reason == Reason.THROTTLED and others and self.pending.has_room(others[0], 0, len(self._peers)):
             self.pending.move(pending, others[0])
             self._orders.do(Inspect(others[0], one, message.topic, message.data))
             return
         self.pending.pop(one)
         self._seen.forget(one)
+        if self._hopes.add(one) > HOPES_PER_MESSAGE:
+            return
         may_have_it = dict.fromkeys(others)
         if len(message.data) >= self._parameters.mesh.idontwant_least_bytes:
             may_have_it.update(dict.fromkeys(self._spared(message.topic)))
@@ -240,6 +253,7 @@ class Messages:
     def expire(self, now_ms: int) -> None:
         """Each heartbeat."""
         self._seen.expire(now_ms)
+        self._refusals.shift()
         for credit in self._credits.due(now_ms):
             self._scores.accepted(credit.senders, credit.topic, credit.new_bytes, now_ms)
         late = self.pending.late(now_ms)

@@ -266,6 +266,57 @@ def test_a_sender_without_room_for_more_is_asked_instead_of_charged() -> None:
     assert [effect.peer for effect in sent(world.beat()) if effect.rpc.iwant == (ID,)] == [B]
 
 
+def test_who_is_over_its_budget_does_not_keep_a_message_busy_by_sending_it_again() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.judge(Verdict.IGNORE, "throttled")
+    assert world.message(A) == [Count("frames_ignored", "throttled")]
+    assert world.message(B) == [Inspect(B, ID, T, DATA)]
+
+
+def test_who_was_over_its_budget_is_heard_again_after_two_heartbeats() -> None:
+    world = meshed(A)
+    world.message(A)
+    world.judge(Verdict.IGNORE, "throttled")
+    world.beat(2)
+    assert world.message(A) == INSPECTED
+
+
+def test_sending_again_what_was_refused_does_not_take_back_that_others_are_asked() -> None:
+    world = meshed(A, B)
+    world.message(A)
+    world.message(B)
+    for _ in range(2):
+        world.judge(Verdict.IGNORE, "throttled")
+    world.connect(C)
+    world.announce(C, ID)
+    world.message(A)
+    world.do(PeerDisconnected(C))
+    world.connect(D)
+    world.message(A)
+    assert [effect.peer for effect in sent(world.announce(D, ID)) if effect.rpc.iwant] == [D]
+
+
+def test_what_never_finds_room_is_asked_for_three_times() -> None:
+    world = meshed(A)
+    asked = 0
+    for _ in range(6):
+        world.message(A)
+        world.judge(Verdict.IGNORE, "no-credit")
+        asked += len([effect for effect in sent(world.beat(4)) if effect.rpc.iwant])
+    assert asked == 3
+
+
+def test_few_peers_cannot_fill_the_room_of_all() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=100))
+    world.meshed(*crowd(10))
+    greedy, modest = crowd(10)[0], crowd(10)[1]
+    for at in range(60):
+        world.message(greedy, b"%d" % at)
+    assert world.router.pending_of(greedy) == 50
+    assert counts(world.message(modest)) == {} and world.router.pending_of(modest) == 1
+
+
 def wasting(world: RouterWorld, name: bytes, n: int, reason: str = "too-old") -> None:
     """A peer sends so many messages that lead to nothing."""
     for at in range(n):

@@ -1,7 +1,7 @@
 import pytest
 
 from pushmesh_node.gossip.parameters import RouterLimits
-from pushmesh_node.gossip.pending import Credit, OpenCredits, PendingMessages
+from pushmesh_node.gossip.pending import Credit, OpenCredits, PendingMessages, Refusals
 from pushmesh_node.gossip.rpc import Message
 
 
@@ -23,7 +23,36 @@ def message(data: bytes = b"1234") -> Message:
 def test_room_is_bounded(limits: RouterLimits, peer: bytes, fits: bool) -> None:
     pending = PendingMessages(limits)
     pending.add(b"1", message(), b"a", 0)
-    assert pending.has_room(peer, 4) is fits
+    assert pending.has_room(peer, 4, peers=1) is fits
+
+
+@pytest.mark.parametrize(
+    ("limits", "size_bytes", "heavy_fits"),
+    [
+        (RouterLimits(max_pending_messages=9), 1, True),
+        (RouterLimits(max_pending_messages=8), 1, False),
+        (RouterLimits(max_pending_bytes=33), 4, True),
+        (RouterLimits(max_pending_bytes=32), 4, False),
+    ],
+)
+def test_beyond_half_a_peer_has_its_even_share(limits: RouterLimits, size_bytes: int, heavy_fits: bool) -> None:
+    pending = PendingMessages(limits)
+    for at in range(4):
+        pending.add(b"%d" % at, message(), b"heavy", 0)
+    assert pending.has_room(b"heavy", size_bytes, peers=4) is heavy_fits
+    assert pending.has_room(b"heavy", size_bytes, peers=1)
+    assert pending.has_room(b"light", size_bytes, peers=4)
+
+
+def test_an_even_share_is_of_messages_and_bytes_alike() -> None:
+    pending = PendingMessages(RouterLimits(max_pending_messages=8, max_pending_bytes=1_000))
+    for at in range(4):
+        pending.add(b"%d" % at, message(), b"%d" % (at % 2), 0)
+    assert not pending.has_room(b"0", 1, peers=4) and pending.has_room(b"0", 1, peers=3)
+    pending = PendingMessages(RouterLimits(max_pending_bytes=16))
+    pending.add(b"1", message(bytes(3)), b"a", 0)
+    pending.add(b"2", message(bytes(5)), b"b", 0)
+    assert pending.has_room(b"a", 1, peers=4) and not pending.has_room(b"a", 2, peers=4)
 
 
 def test_what_is_popped_frees_its_room() -> None:
@@ -50,6 +79,26 @@ def test_verdicts_are_overdue_at_their_time() -> None:
     pending.add(b"1", message(), b"a", 0)
     pending.add(b"2", message(), b"a", 5)
     assert pending.late(9) == [] and pending.late(10) == [b"1"] and pending.late(15) == [b"1", b"2"]
+
+
+def test_a_refusal_is_remembered_for_one_to_two_heartbeats() -> None:
+    refusals = Refusals(max_messages=9)
+    refusals.add(b"1", b"a")
+    refusals.shift()
+    refusals.add(b"1", b"b")
+    assert refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
+    assert not refusals.has(b"1", b"c") and not refusals.has(b"2", b"a")
+    refusals.shift()
+    assert not refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
+    refusals.shift()
+    assert len(refusals) == 0
+
+
+def test_refusals_are_bounded_by_message() -> None:
+    refusals = Refusals(max_messages=1)
+    for one, peer in ((b"1", b"a"), (b"2", b"a"), (b"1", b"b")):
+        refusals.add(one, peer)
+    assert [refusals.has(b"1", b"a"), refusals.has(b"2", b"a"), refusals.has(b"1", b"b")] == [True, False, True]
 
 
 def credit(since_ms: int = 0) -> Credit:
