@@ -12,7 +12,7 @@ from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import gossip_topic_of
-from support.foreign import ForeignNode
+from support.foreign import ForeignNode, together
 from support.gossip_node import TOPIC, GossipNode, a_start
 from support.processes import Running, a_plan, eventually, frame_of, running
 from support.wallets import a_signed_note, a_wallet
@@ -70,7 +70,7 @@ async def test_what_the_mesh_missed_is_announced_and_asked_for_in_both_direction
     """near - ours - middle - far, where ours and middle are outside each other's mesh."""
     near, middle, far = (ForeignNode(foreign(implementation), NETWORK, topics=[MESH], **QUICK) for _ in range(3))
     plan = a_plan(tmp_path, "ours", mesh=True)
-    async with near, middle, far, running(plan) as (ours,):
+    async with together(near, middle, far), running(plan) as (ours,):
         address = str(plan.settings["address"])
         await asyncio.gather(near.dial(address), middle.dial(address), far.dial(middle.address))
         our_id = await id_of(ours)
@@ -118,7 +118,7 @@ async def test_idontwant_keeps_a_frame_from_whoever_has_it(js: list[str], dialec
     source = ForeignNode(js, NETWORK, validate=False, topics=[TOPIC], **QUICK)
     holder = ForeignNode(js, NETWORK, dialect, validate=True, topics=[TOPIC], **QUICK)
     ours = GossipNode(a_start(), judge)
-    async with source, holder, ours:
+    async with together(source, holder), ours:
         await asyncio.gather(source.dial(ours.address), holder.dial(ours.address), source.dial(holder.address))
         for stranger in (source, holder):
             await in_mesh(stranger, ours.node_id, TOPIC)
@@ -148,7 +148,7 @@ async def test_a_full_mesh_recommends_another_peer_which_is_understood_and_not_f
     small = {"D": 2, "Dlo": 1, "Dhi": 2, "Dout": 0, "Dscore": 1, "doPX": True, **QUICK}
     full = ForeignNode(foreign(implementation), NETWORK, topics=[MESH], **small)
     members = [ForeignNode(foreign(implementation), NETWORK, topics=[MESH], **QUICK) for _ in range(2)]
-    async with full, members[0], members[1]:
+    async with together(full, *members):
         for member in members:
             await member.dial(full.address)
             await in_mesh(full, member.node_id)

@@ -29,7 +29,8 @@ Command = Callable[[str], list[str]]
 async def a_pair(folder: Path, theirs: ForeignNode, dialled_by: str) -> AsyncIterator[tuple[Running, str]]:
     """Our node and its address, connected to theirs."""
     async with theirs:
-        plan = a_plan(folder, "ours", mesh=True, gossip__bootstrap=[theirs.address] if dialled_by == "us" else [])
+        dialled = [theirs.address] if dialled_by == "us" else []
+        plan = a_plan(folder, "ours", mesh=True, gossip__bootstrap=dialled, gossip__pack_delay_under_load_ms=20)
         address = str(plan.settings["address"])
         async with running(plan) as (ours,):
             if dialled_by == "them":

@@ -4,8 +4,8 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,6 +58,7 @@ class ForeignNode:
             "topics": self.topics,
             "gossipsub": gossipsub,
         }
+        self._process: asyncio.subprocess.Process | None = None
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._changed = asyncio.Event()
         self._next_no = 1
@@ -66,7 +67,7 @@ class ForeignNode:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES
         )
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read(self._process))
         try:
             started = await self.ask("start", **self._start)
             await self.ask("subscribe", topics=self.topics)
@@ -84,15 +85,18 @@ class ForeignNode:
 
     async def close(self) -> None:
         """Idempotent; a process that does not end with its input is killed."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             async with asyncio.timeout(10):
-                await self._process.wait()
+                await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+                process.kill()
+            await process.wait()
         await self._reading
 
     # What it is told
@@ -102,7 +106,7 @@ class ForeignNode:
         no, self._next_no = self._next_no, self._next_no + 1
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._answers[no] = answer
-        assert self._process.stdin is not None
+        assert self._process is not None and self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": doing, "no": no, **values}).encode() + b"\n")
         async with asyncio.timeout(WAIT_S):
             said: Json = await answer
@@ -148,9 +152,9 @@ class ForeignNode:
         except TimeoutError as error:
             raise AssertionError(f"never came: {what}; the last events: {self.events[-5:]}") from error
 
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
             said = json.loads(line)
             if "no" in said:
                 self._answers.pop(said["no"]).set_result(said)
@@ -159,6 +163,19 @@ class ForeignNode:
                 self._changed.set()
         for waiting in self._answers.values():
             waiting.set_result({"error": "the process ended"})
+
+
+@asynccontextmanager
+async def together(*nodes: ForeignNode) -> AsyncIterator[None]:
+    """All of them started at once, and ended at once."""
+    starts = await asyncio.gather(*(node.__aenter__() for node in nodes), return_exceptions=True)
+    try:
+        for start in starts:
+            if isinstance(start, BaseException):
+                raise start
+        yield
+    finally:
+        await asyncio.gather(*(node.close() for node in nodes))
 
 
 def envelope_ids(network: Network, data_hex: str) -> list[bytes]:
