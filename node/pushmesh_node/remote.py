@@ -1,11 +1,17 @@
 """Where a connection comes from: which addresses count as one place, and which are this machine. Pure."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 PLACE_BITS = 64
 """Of an IPv6 address: one customer holds all addresses behind them."""
 
 
+REMEMBERED = 8_192
+"""Answers about addresses: each connection asks several times about the same one, and reading one takes long."""
+
+
+@lru_cache(REMEMBERED)
 def place_of(address: str) -> str:
     """What limits count by: an IPv4 address, the /64 of an IPv6 address; any other text, as a Unix socket's "", is
     its own place."""
@@ -15,6 +21,7 @@ def place_of(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+@lru_cache(REMEMBERED)
 def subnet_of(address: str) -> str:
     """What limits of whole networks count by: the /24 of an IPv4 address, the /48 of an IPv6 address, other texts as
     they are."""
