@@ -53,6 +53,8 @@ class Conditions:
 
     network: NetworkConditions = field(default_factory=NetworkConditions)
     costs: Costs = field(default_factory=Costs)
-    dial_tick_ms: int = 200
+    dial_tick_ms: int = 1_000
+    """How often a node looks whom to dial; a real one does so five times as often."""
+
     catch_up: bool = True
     """Whether nodes ask their peers for what gossip did not bring."""

@@ -31,7 +31,7 @@ def run_propagation(nodes: int, seed: int, *, d: int | None = None, connections:
     """A random graph in which each node has so many connections; catch-up is off, so that gossip alone is measured."""
     began_s = time.perf_counter()
     parameters = with_degree(RouterParameters(), d)
-    conditions = Conditions(catch_up=False, dial_tick_ms=1_000)
+    conditions = Conditions(catch_up=False)
     world = World(shipped_network("devnet"), seed, nodes, conditions, parameters)
     traffic = Traffic(FIRST_S, LAST_S)
     topics = topics_of(world, shard=traffic.shard)

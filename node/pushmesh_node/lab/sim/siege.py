@@ -22,7 +22,7 @@ from .plan import Traffic, start_traffic, topics_of
 from .world import World
 
 SECONDS = 300.0
-TRAFFIC = Traffic(first_s=20.0, end_s=265.0, sizes=((2 * 1_024, 70), (8 * 1_024, 25), (32 * 1_024, 5)))
+TRAFFIC = Traffic(first_s=20.0, end_s=265.0, sizes=((2 * 1_024, 80), (8 * 1_024, 20)))
 IN_TIME_MS = 30_000
 """An item counts as delivered if it is durable at a node so soon, on whatever way."""
 
