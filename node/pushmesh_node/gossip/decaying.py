@@ -2,7 +2,7 @@
 
 
 class DecaySteps:
-    """Counts whole intervals from the first call on."""
+    """Counts whole intervals from the first call on. Time never goes back."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
@@ -12,7 +12,7 @@ class DecaySteps:
         """How many intervals ended since the last call; what is left of an interval counts the next time."""
         if self._last_ms is None:
             self._last_ms = now_ms
-        steps = max(0, now_ms - self._last_ms) // self._interval_ms
+        steps = (now_ms - self._last_ms) // self._interval_ms
         self._last_ms += steps * self._interval_ms
         return steps
 

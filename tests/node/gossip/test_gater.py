@@ -57,6 +57,12 @@ def test_while_frames_pile_up_a_host_that_wastes_validation_may_lose() -> None:
     assert (gater.admits(HOST, NOW, UNLUCKY), gater.admits(HOST, NOW, LUCKY)) == (False, True)
 
 
+def test_what_falls_on_the_chance_itself_is_beyond_it() -> None:
+    gater = overloaded()
+    gater.ignored(HOST)
+    assert (gater.admits(HOST, NOW, Dice(0.499_999)), gater.admits(HOST, NOW, Dice(0.5))) == (True, False)
+
+
 def test_a_host_of_which_nothing_is_known_passes() -> None:
     gater = overloaded()
     gater.rejected(OTHER)

@@ -89,9 +89,25 @@ def test_without_room_the_older_promises_stay() -> None:
     promises = some_promises(max_promises=2)
     for one in (M1, M2, M3):
         promises.asked(ANN, [one], 0, Random(1))
+    assert len(promises) == 2
     promises.arrived(M1)
     promises.arrived(M3)
     assert promises.broken(3_000) == {ANN: 1}
+
+
+def test_what_ended_in_one_way_does_not_end_again_in_another() -> None:
+    promises = some_promises()
+    for peer, one in ((ANN, M1), (ANN, M2), (BOB, M1), (BOB, M3)):
+        promises.asked(peer, [one], 0, Random(1))
+    promises.forget(ANN)
+    promises.arrived(M1)
+    promises.arrived(M2)
+    assert promises.broken(3_000) == {BOB: 1}
+    promises.arrived(M3)
+    promises.forget(BOB)
+    promises.asked(BOB, [M3], 3_000, Random(1))
+    assert promises.broken(6_000) == {BOB: 1}
+    assert [held for held in vars(promises).values() if isinstance(held, dict)] == [{}, {}, {}]  # nothing is left
 
 
 def test_room_comes_back_with_what_ended() -> None:
