@@ -166,14 +166,20 @@ class RouterNet:
 
 
 def random_net(
-    n: int, degree: int, topics: Iterable[str], *, seed: int = 1, parameters: RouterParameters | None = None
+    n: int,
+    degree: int,
+    topics: Iterable[str],
+    *,
+    seed: int = 1,
+    parameters: RouterParameters | None = None,
+    dialect: Dialect = Dialect.V1_2,
 ) -> RouterNet:
     """A ring, so that it hangs together, and random links until the mean degree is reached."""
     net = RouterNet(seed, parameters)
     topics = list(topics)
     ids = [net.add(topics) for _ in range(n)]
     for at, node_id in enumerate(ids):
-        net.link(node_id, ids[(at + 1) % n])
+        net.link(node_id, ids[(at + 1) % n], dialect)
     while sum([len(node.links) for node in net.nodes.values()]) < n * degree:
-        net.link(ids[net.random.randrange(n)], ids[net.random.randrange(n)])
+        net.link(ids[net.random.randrange(n)], ids[net.random.randrange(n)], dialect)
     return net

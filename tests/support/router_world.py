@@ -135,10 +135,12 @@ class RouterWorld:
         graft: tuple[Graft, ...] = (),
         prune: tuple[Prune, ...] = (),
         idontwant: tuple[bytes, ...] = (),
+        choke: tuple[str, ...] = (),
+        unchoke: tuple[str, ...] = (),
     ) -> list[Effect]:
         """An RPC of a peer."""
         return self.do(
-            RpcReceived(name, Rpc(subscriptions, messages, ihave, iwant, graft, prune, idontwant)),
+            RpcReceived(name, Rpc(subscriptions, messages, ihave, iwant, graft, prune, idontwant, choke, unchoke)),
         )
 
     def message(self, name: bytes, data: bytes = DATA, topic: str = T) -> list[Effect]:

@@ -25,7 +25,8 @@ def propagation(
     nodes: Nodes = 1_000,
     seed: Seed = 1,
     degree: Annotated[int | None, typer.Option("--degree", "-D", min=2, max=16, help="Another mesh degree.")] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="One run for each D from 3 to 8.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="gossipsub 1.2 only, as between foreign nodes.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="D from 3 to 8, with choking and plain.")] = False,
     plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,14 +39,17 @@ def propagation(
     if sweep:
         from ..lab.sim.sweep import run_sweep
 
-        runs = run_sweep(nodes, seed, lambda done, count, run: _note(f"{done} of {count}: D = {run.d}"))
+        runs = run_sweep(
+            nodes, seed, lambda done, count, run: _note(f"{done} of {count}: D = {run.d}, {run.dialect.name}")
+        )
         if plot is not None:
             plots.draw_sweep(plot, "Delay against bytes, by mesh degree", about, runs)
         _show(reports.sweep_report(runs), as_json)
         return
+    from ..gossip.dialects import Dialect
     from ..lab.sim.propagation import run_propagation
 
-    run = run_propagation(nodes, seed, d=degree)
+    run = run_propagation(nodes, seed, d=degree, dialect=Dialect.V1_2 if plain else Dialect.PUSHMESH)
     if plot is not None:
         plots.draw_figures(plot, f"Propagation at D = {run.d}", about, run.figures)
     _show(reports.propagation_report(run), as_json)

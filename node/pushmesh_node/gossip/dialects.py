@@ -13,6 +13,13 @@ class Dialect(IntEnum):
     V1_2 = 12
     """gossipsub v1.2: IDONTWANT too."""
 
+    PUSHMESH = 100
+    """v1.2 with CHOKE and UNCHOKE (SPEC 8.13)."""
 
-PROTOCOL_IDS: Final[dict[str, Dialect]] = {"/meshsub/1.2.0": Dialect.V1_2, "/meshsub/1.1.0": Dialect.V1_1}
+
+PROTOCOL_IDS: Final[dict[str, Dialect]] = {
+    "/pushmesh/meshsub/1.0.0": Dialect.PUSHMESH,
+    "/meshsub/1.2.0": Dialect.V1_2,
+    "/meshsub/1.1.0": Dialect.V1_1,
+}
 """In the order of preference when a stream is opened."""

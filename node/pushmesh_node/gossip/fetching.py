@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from .caches import SeenCache
+from .choking import Choking
 from .choosing import shuffled
 from .counts import LOW_SCORE, TOO_MANY, UNKNOWN_TOPIC
+from .dialects import Dialect
 from .mesh import Meshes
 from .message_id import MESSAGE_ID_BYTES
 from .orders import Orders
@@ -27,6 +29,7 @@ class Fetching:
         peers: Peers,
         scores: PeerScores,
         meshes: Meshes,
+        choking: Choking,
         seen: SeenCache,
         standing: Standing,
         randomness: Randomness,
@@ -38,6 +41,8 @@ class Fetching:
         self._peers = peers
         self._scores = scores
         self._meshes = meshes
+        self._choking = choking
+        self._choking_parameters = parameters.choking
         self._seen = seen
         self._standing = standing
         self._randomness = randomness
@@ -57,10 +62,16 @@ class Fetching:
             self._orders.count("ihaves_dropped", LOW_SCORE)
             return
         spent.ihaves += 1
-        if spent.ihaves > p.ihaves_per_heartbeat:
+        most = (
+            p.ihaves_per_heartbeat
+            if peer.dialect < Dialect.PUSHMESH
+            else self._choking_parameters.announces_per_heartbeat
+        )
+        if spent.ihaves > most:
             self._orders.count("ihaves_dropped", TOO_MANY)
             return
         lacking: dict[bytes, None] = {}
+        coming: dict[bytes, None] = {}  # others push it
         for have in announced:
             if have.topic not in self._meshes:
                 self._orders.count("ihaves_dropped", UNKNOWN_TOPIC)
@@ -70,8 +81,17 @@ class Fetching:
                 self._orders.count("ihaves_dropped", TOO_MANY)
             ids = have.message_ids[:room]
             spent.ihave_ids += len(ids)
-            lacking.update({one: None for one in ids if self._is_lacking(one, now_ms)})
+            news = {one: None for one in ids if self._is_lacking(one, now_ms)}
+            if self._choking.has_choked(have.topic, peer.node_id):
+                for one in ids:
+                    self._choking.came(have.topic, peer.node_id, one)
+                coming.update(news)
+            else:
+                lacking.update(news)
         at_once = score >= 0 and now_ms >= peer.doubted_until_ms
+        if coming:
+            c = self._choking_parameters
+            self._ask_all(self._wants.heard(peer.node_id, coming, now_ms, c.patience_ms, c.words_needed), now_ms)
         ids_to_ask = shuffled(self._randomness, lacking)
         self._ask(peer.node_id, self._wants.announced(peer.node_id, ids_to_ask, now_ms, at_once=at_once), now_ms)
 

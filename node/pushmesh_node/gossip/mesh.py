@@ -122,7 +122,7 @@ class Meshes:
         """Out of the mesh without a word; False if it was not in it."""
         if self.of(topic).get(name) is None:
             return False
-        del self._meshes[topic][name]
+        self._meshes[topic].pop(name).chokes.pop(topic, None)
         self._scores.pruned(name, topic, now_ms)
         self._orders.count("mesh_leaves", why)
         return True

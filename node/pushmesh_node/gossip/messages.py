@@ -6,9 +6,10 @@ from typing import Final
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from .caches import SeenCache
+from .choking import Choking
 from .counts import GATED, NO_PEER, NOT_PENDING, REJECTED_BEFORE
 from .dialects import Dialect
-from .effects import Count, Inspect, SendRpc
+from .effects import Count, Inspect, Lane, SendRpc
 from .events import Judged, Published
 from .fanout import Fanout
 from .fetching import Fetching
@@ -21,7 +22,7 @@ from .peers import Peer, Peers
 from .pending import Credit, OpenCredits, Pending, PendingMessages, Refusals
 from .randomness import Randomness
 from .rotating import RotatingCounter
-from .rpc import Message, Rpc
+from .rpc import IHave, Message, Rpc
 from .scoring import PeerScores
 from .standing import Standing
 from .topics import lane_of
@@ -48,6 +49,7 @@ class Messages:
         scores: PeerScores,
         gater: PeerGater,
         meshes: Meshes,
+        choking: Choking,
         fanout: Fanout,
         history: History,
         seen: SeenCache,
@@ -62,6 +64,7 @@ class Messages:
         self._scores = scores
         self._gater = gater
         self._meshes = meshes
+        self._choking = choking
         self._fanout = fanout
         self._history = history
         self._seen = seen
@@ -94,6 +97,7 @@ class Messages:
             self._blame((peer.node_id,), topic, Reason.OVERSIZE, now_ms)
             return
         one = self._identify(topic, data)
+        self._choking.came(topic, peer.node_id, one)
         if self._seen.has(one, now_ms):
             self._take_copy(peer, topic, one, now_ms)
         else:
@@ -175,9 +179,16 @@ class Messages:
         self._history.put(one, rpc)
         self._credits.add(one, Credit(message.topic, event.new_bytes, pending.since_ms, pending.senders))
         self._orders.do(_ACCEPTED)
+        self._choking.accepted(message.topic, one)
         lane = lane_of(message.topic)
+        word: Rpc | None = None
         for name, peer in self._meshes.of(message.topic).items():
-            if name not in pending.senders and one not in peer.unwanted:
+            if name in pending.senders or one in peer.unwanted:
+                continue
+            if message.topic in peer.chokes:
+                word = word or Rpc(ihave=(IHave(message.topic, (one,)),))  # one object, encoded once
+                self._orders.do(SendRpc(name, word, Lane.CONTROL))
+            else:
                 self._orders.do(SendRpc(name, rpc, lane, one))
 
     def _blame(self, senders: Iterable[bytes], topic: str, reason: str, now_ms: int) -> None:

@@ -14,6 +14,8 @@ class _Letter:
     iwant: list[bytes] = field(default_factory=list)
     graft: list[Graft] = field(default_factory=list)
     prune: list[Prune] = field(default_factory=list)
+    choke: list[str] = field(default_factory=list)
+    unchoke: list[str] = field(default_factory=list)
 
 
 class Orders:
@@ -52,6 +54,14 @@ class Orders:
     def prune(self, peer: bytes, prune: Prune) -> None:
         """The peer is out of the mesh, or was not let in."""
         self._letter(peer).prune.append(prune)
+
+    def choke(self, peer: bytes, topic: str) -> None:
+        """To peers of `Dialect.PUSHMESH` only, as with `unchoke`."""
+        self._letter(peer).choke.append(topic)
+
+    def unchoke(self, peer: bytes, topic: str) -> None:
+        """It pushes again."""
+        self._letter(peer).unchoke.append(topic)
 
     def idontwant(self, peer: bytes, message_id: bytes) -> None:
         """To peers of `Dialect.V1_2` only."""
@@ -103,4 +113,6 @@ def _control(letter: _Letter) -> Rpc:
         iwant=tuple(letter.iwant),
         graft=tuple(letter.graft),
         prune=tuple(letter.prune),
+        choke=tuple(letter.choke),
+        unchoke=tuple(letter.unchoke),
     )

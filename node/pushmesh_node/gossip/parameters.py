@@ -45,6 +45,21 @@ class MeshParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class ChokingParameters:
+    """Who of a mesh pushes and who announces (our own extension; the figures are the simulator's)."""
+
+    pushers: int = 3
+    trial_heartbeats: int = 5  # with traffic; before they are over nobody is choked
+    credit_decay: float = 0.95  # each heartbeat with traffic
+    swap_factor: float = 1.25  # an announcer must be better than a pusher by this and the margin
+    swap_margin: float = 2.0
+    words_needed: int = 2  # announcements of one message before it is asked for
+    patience_ms: int = 300  # with fewer of them
+    announces_per_heartbeat: int = 1_000  # of one peer
+    max_tracked_ids: int = 8_192
+
+
+@dataclass(frozen=True, slots=True)
 class TopicScoreParameters:
     """P1, P2 and P4 of one topic. P3 is left out: a topic with little traffic would punish honest peers."""
 
@@ -129,4 +144,5 @@ class RouterParameters:
     mesh: MeshParameters = field(default_factory=MeshParameters)
     score: ScoreParameters = field(default_factory=ScoreParameters)
     gater: GaterParameters = field(default_factory=GaterParameters)
+    choking: ChokingParameters = field(default_factory=ChokingParameters)
     limits: RouterLimits = field(default_factory=RouterLimits)

@@ -33,6 +33,7 @@ class Peer:
     announced: dict[str, int] = field(default_factory=dict)  # topic -> heartbeat of the last IHAVE to it
     unwanted: dict[bytes, int] = field(default_factory=dict)  # message id -> heartbeat of its IDONTWANT
     owed: dict[bytes, None] = field(default_factory=dict)  # ids it asked for, to be answered after the next heartbeat
+    chokes: dict[str, None] = field(default_factory=dict)  # topics of which it wants announcements only
     spent: Spent = field(default_factory=Spent)
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from .announcing import Announcing
 from .backoff import Backoffs
 from .caches import SeenCache
+from .choking import Choking
 from .counts import GRAYLISTED, TOO_MANY, TOO_MANY_PEERS, TOO_MANY_TOPICS, UNKNOWN_PEER, UNSUBSCRIBED
+from .dialects import Dialect
 from .effects import Disconnect, Effect, Unsend
 from .events import (
     Event,
@@ -74,17 +76,21 @@ class Router:
         self._exchange = Exchange(parameters, peers, scores, randomness, orders)
         self._standing = Standing(parameters.score, peers, scores, meshes, orders, self._let_go)
         self._grafting = Grafting(p, peers, scores, meshes, self._backoffs, self._exchange, self._standing, orders)
+        self._choking = choking = Choking(parameters.choking, meshes, orders)
         self._maintenance = Maintenance(parameters, scores, meshes, self._exchange, randomness)
         self._announcing = Announcing(
             parameters, peers, scores, meshes, self._fanout, self._history, randomness, orders
         )
-        self._fetching = Fetching(parameters, peers, scores, meshes, self._seen, self._standing, randomness, orders)
+        self._fetching = Fetching(
+            parameters, peers, scores, meshes, choking, self._seen, self._standing, randomness, orders
+        )
         self._messages = Messages(
             parameters,
             peers,
             scores,
             self._gater,
             meshes,
+            choking,
             self._fanout,
             self._history,
             self._seen,
@@ -130,6 +136,10 @@ class Router:
     def mesh_of(self, topic: str) -> frozenset[bytes]:
         """Empty for a topic without part in it."""
         return frozenset(self._meshes.of(topic))
+
+    def has_choked(self, topic: str, peer: bytes) -> bool:
+        """Whether this node asked a peer to announce instead of push."""
+        return self._choking.has_choked(topic, peer)
 
     def score_of(self, peer: bytes) -> float:
         """Also of a peer that left and is remembered."""
@@ -183,6 +193,7 @@ class Router:
         if self._peers.remove(name) is None:
             return
         self._meshes.forget(name)
+        self._choking.forget(name)
         self._fetching.forget(name)
         self._scores.disconnected(name, now_ms)
         self._orders.drop(name)
@@ -234,10 +245,19 @@ class Router:
                 return
         if rpc.prune:
             self._grafting.take_prunes(peer, rpc.prune, now_ms)
+        if peer.dialect >= Dialect.PUSHMESH:
+            self._take_chokes(peer, rpc)
         if rpc.ihave:
             self._fetching.take_ihaves(peer, rpc.ihave, now_ms)
         if rpc.iwant:
             self._announcing.answer(peer, rpc.iwant)
+
+    def _take_chokes(self, peer: Peer, rpc: Rpc) -> None:
+        for topic in rpc.choke:
+            if peer.node_id in self._meshes.of(topic):
+                peer.chokes[topic] = None
+        for topic in rpc.unchoke:
+            peer.chokes.pop(topic, None)
 
     def _take_subscription(self, peer: Peer, change: Subscription, now_ms: int) -> None:
         if not change.subscribe:
@@ -270,6 +290,7 @@ class Router:
         self._standing.look([peer.node_id for peer in self._peers.all()], now_ms)
         self._fetching.follow_up(now_ms)
         self._maintenance.maintain(now_ms)
+        self._choking.maintain()
         self._fanout.maintain(now_ms)
         self._announcing.announce()
         for peer in self._peers.all():

@@ -63,7 +63,7 @@ class Prune(msgspec.Struct, frozen=True):
 
 
 class Rpc(msgspec.Struct, frozen=True):
-    """One RPC; `iwant` and `idontwant` are flat lists of message ids."""
+    """One RPC; `iwant` and `idontwant` are flat lists of message ids, `choke` and `unchoke` lists of topics."""
 
     subscriptions: tuple[Subscription, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -72,3 +72,5 @@ class Rpc(msgspec.Struct, frozen=True):
     graft: tuple[Graft, ...] = ()
     prune: tuple[Prune, ...] = ()
     idontwant: tuple[bytes, ...] = ()
+    choke: tuple[str, ...] = ()
+    unchoke: tuple[str, ...] = ()

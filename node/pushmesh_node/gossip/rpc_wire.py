@@ -3,7 +3,7 @@
 One canonical encoding goes out; unknown fields that come in are skipped, as protobuf asks. It never judges a message.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from .protobuf import FieldLimit, bytes_field, bytes_head, fields, number_field
 from .rpc import (
@@ -25,6 +25,10 @@ from .rpc import (
     RpcError,
     Subscription,
 )
+
+_CHOKE: Final = 14
+_UNCHOKE: Final = 15
+"""Fields of the control part that only `Dialect.PUSHMESH` knows."""
 
 # --- Encoding -------------------------------------------------------------------------------------------------------
 
@@ -54,6 +58,8 @@ def _encode_control(rpc: Rpc) -> bytes:
     parts += [bytes_field(4, _encode_prune(prune)) for prune in rpc.prune]
     if rpc.idontwant:
         parts.append(bytes_field(5, b"".join(bytes_field(1, one) for one in rpc.idontwant)))
+    parts += [bytes_field(_CHOKE, topic.encode()) for topic in rpc.choke]
+    parts += [bytes_field(_UNCHOKE, topic.encode()) for topic in rpc.unchoke]
     return b"".join(parts)
 
 
@@ -112,6 +118,8 @@ class _Reader:
         self.graft: list[Graft] = []
         self.prune: list[Prune] = []
         self.idontwant: list[bytes] = []
+        self.choke: list[str] = []
+        self.unchoke: list[str] = []
         self._fields = FieldLimit(MAX_FIELDS)
         self._ids_left = MAX_MESSAGE_IDS
 
@@ -147,6 +155,9 @@ class _Reader:
 
     def _control(self, data: bytes) -> None:
         for number, value in fields(data, self._fields):
+            if number in (_CHOKE, _UNCHOKE):
+                _add(self.choke if number == _CHOKE else self.unchoke, _topic(value), MAX_CONTROL_ENTRIES)
+                continue
             if not 1 <= number <= 5:
                 continue
             body = _bytes(value, MAX_RPC_BYTES)
@@ -226,4 +237,6 @@ def decode(data: bytes) -> Rpc:
         tuple(reader.graft),
         tuple(reader.prune),
         tuple(reader.idontwant),
+        tuple(reader.choke),
+        tuple(reader.unchoke),
     )

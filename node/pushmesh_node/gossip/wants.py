@@ -56,6 +56,21 @@ class Wants:
                 ask.append(one)
         return ask
 
+    def heard(
+        self, peer: bytes, ids: Iterable[bytes], now_ms: int, patience_ms: int, enough: int
+    ) -> dict[bytes, Asking]:
+        """A peer promised what others will push. Asked for once `enough` peers have it, of the first of them; or by
+        `due`, after the patience."""
+        asks: dict[bytes, Asking] = {}
+        for one in ids:
+            want = self._note(peer, one, now_ms + patience_ms, promised=True)
+            if want is None or want.rounds or want.asked or len(want.words) < enough:
+                continue
+            first = next((name for name in want.words if self._has_window(name)), None)
+            if first is not None:
+                _add(asks, first, one, self._ask(one, want, first, now_ms))
+        return asks
+
     def hoped(self, peer: bytes, message_id: bytes, now_ms: int) -> None:
         """A peer may well have it, though it promised nothing."""
         self._note(peer, message_id, now_ms, promised=False)

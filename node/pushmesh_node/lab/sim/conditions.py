@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from ...gossip.dialects import Dialect
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkConditions:
@@ -55,6 +57,9 @@ class Conditions:
     costs: Costs = field(default_factory=Costs)
     dial_tick_ms: int = 1_000
     """How often a node looks whom to dial; a real one does so five times as often."""
+
+    dialect: Dialect = Dialect.PUSHMESH
+    """The latest that all nodes speak."""
 
     catch_up: bool = True
     """Whether nodes ask their peers for what gossip did not bring."""

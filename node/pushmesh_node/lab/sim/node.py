@@ -15,7 +15,6 @@ from ...app.offers import entry_of, findings_of, hashes_to_remember, parts_of
 from ...engine.effects import Judge
 from ...engine.events import CaughtUp, Gossiped
 from ...engine.records import Record
-from ...gossip.dialects import Dialect
 from ...gossip.effects import Lane
 from ...gossip.events import PeerConnected, RecordShown, Remembered, Subscribed
 from ...gossip.inspect import FrameInspector
@@ -194,7 +193,7 @@ class SimNode:
         peer = link.other(self)
         self.peering.opened(self, link)
         outbound = link.dialler is self
-        event = PeerConnected(peer.node_id, outbound, Dialect.V1_2, place_of(peer.host))
+        event = PeerConnected(peer.node_id, outbound, self._world.conditions.dialect, place_of(peer.host))
         self._inlets[peer.node_id] = self._inlet(peer.node_id, link.way_from(peer))
         self.gossip.connected(peer.node_id, link.way_from(self), event)
         self.gossip.handle(RecordShown(peer.node_id, record_of(peer)))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...gossip.dialects import Dialect
 from ..errors import LabError
 from .campaign import Campaign
 from .plan import Figures
@@ -36,15 +37,20 @@ def draw_figures(path: Path, title: str, subtitle: str, figures: Figures) -> Non
 
 
 def draw_sweep(path: Path, title: str, subtitle: str, runs: Sequence[Propagation]) -> None:
-    """p50 and p99 against bytes, one point for each D."""
+    """p50 and p99 against bytes, one point for each D and one line for each dialect: choking is filled."""
     figure, (axes,) = _panels(1, title, subtitle)
-    ratios = [run.figures.bytes_ratio for run in runs]
-    for name, colour, values in (
-        ("p99", WARM, [run.figures.p99_ms for run in runs]),
-        ("p50", ACCENT, [run.figures.p50_ms for run in runs]),
-    ):
-        axes.plot(ratios, values, color=colour, linewidth=1.4, alpha=0.55, zorder=2)
-        axes.scatter(ratios, values, s=58, color=colour, edgecolor="white", linewidth=1.2, zorder=3, label=name)
+    for dialect, way in ((Dialect.V1_2, "gossipsub 1.2"), (Dialect.PUSHMESH, "choking")):
+        line = [run for run in runs if run.dialect is dialect]
+        ratios = [run.figures.bytes_ratio for run in line]
+        for name, colour, values in (
+            ("p99", WARM, [run.figures.p99_ms for run in line]),
+            ("p50", ACCENT, [run.figures.p50_ms for run in line]),
+        ):
+            fill = colour if dialect is Dialect.PUSHMESH else "white"
+            axes.plot(ratios, values, color=colour, linewidth=1.4, alpha=0.55, zorder=2)
+            axes.scatter(
+                ratios, values, s=58, color=fill, edgecolor=colour, linewidth=1.4, zorder=3, label=f"{name}, {way}"
+            )
     for run in runs:
         axes.annotate(
             f"D = {run.d}",

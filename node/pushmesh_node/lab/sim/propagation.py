@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from random import Random
 
+from ...gossip.dialects import Dialect
 from ...gossip.parameters import RouterParameters
 from ..networks import shipped_network
 from .conditions import Conditions
@@ -21,17 +22,25 @@ class Propagation:
 
     nodes: int
     d: int
+    dialect: Dialect
     figures: Figures
     mean_degree: float
     wall_s: float
     events: int
 
 
-def run_propagation(nodes: int, seed: int, *, d: int | None = None, connections: int = CONNECTIONS) -> Propagation:
+def run_propagation(
+    nodes: int,
+    seed: int,
+    *,
+    d: int | None = None,
+    connections: int = CONNECTIONS,
+    dialect: Dialect = Dialect.PUSHMESH,
+) -> Propagation:
     """A random graph in which each node has so many connections; catch-up is off, so that gossip alone is measured."""
     began_s = time.perf_counter()
     parameters = with_degree(RouterParameters(), d)
-    conditions = Conditions(catch_up=False)
+    conditions = Conditions(catch_up=False, dialect=dialect)
     world = World(shipped_network("devnet"), seed, nodes, conditions, parameters)
     traffic = Traffic(FIRST_S, LAST_S)
     topics = topics_of(world, shard=traffic.shard)
@@ -42,7 +51,13 @@ def run_propagation(nodes: int, seed: int, *, d: int | None = None, connections:
     events = world.clock.run_until(int(SECONDS * 1e6))
     degrees = [len(node.mesh(topics[0])) for node in world.nodes]
     return Propagation(
-        nodes, parameters.mesh.d, figures_of(world), sum(degrees) / len(degrees), time.perf_counter() - began_s, events
+        nodes,
+        parameters.mesh.d,
+        dialect,
+        figures_of(world),
+        sum(degrees) / len(degrees),
+        time.perf_counter() - began_s,
+        events,
     )
 
 

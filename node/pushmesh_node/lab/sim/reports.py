@@ -15,6 +15,7 @@ def propagation_report(run: Propagation) -> dict[str, Any]:
     return {
         "nodes": run.nodes,
         **_figures(run.figures),
+        "dialect": run.dialect.name.lower(),
         "mean_degree": round(run.mean_degree, 3),
         "control_ratio": round(run.figures.control_ratio, 4),
         "events": run.events,

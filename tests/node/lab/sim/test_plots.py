@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.lab.errors import LabError
 from pushmesh_node.lab.sim.campaign import Campaign
 from pushmesh_node.lab.sim.plan import Figures
@@ -29,7 +30,7 @@ def test_a_world_in_which_nothing_arrived_has_a_picture_too(tmp_path: Path) -> N
 
 
 def test_a_sweep_becomes_a_picture(tmp_path: Path) -> None:
-    runs = [Propagation(9, d, FIGURES, float(d), 1.0, 1) for d in range(3, 9)]
+    runs = [Propagation(9, d, dialect, FIGURES, float(d), 1.0, 1) for dialect in Dialect for d in range(3, 9)]
     draw_sweep(tmp_path / "a.png", "title", "subtitle", runs)
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)
 

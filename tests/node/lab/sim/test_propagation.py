@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.parameters import RouterParameters
 from pushmesh_node.lab.sim.conditions import Conditions
 from pushmesh_node.lab.sim.propagation import connect_ring, run_propagation, with_degree
@@ -34,10 +35,16 @@ def test_each_node_has_twenty_connections_half_of_them_its_own() -> None:
 
 
 def test_a_lower_degree_is_cheaper_and_slower() -> None:
-    low, high = run_propagation(40, 1, d=3), run_propagation(40, 1, d=8)
+    low, high = (run_propagation(40, 1, d=d, dialect=Dialect.V1_2) for d in (3, 8))
     assert (low.d, high.d) == (3, 8)
     assert low.figures.bytes_ratio < high.figures.bytes_ratio
     assert low.figures.p99_ms > high.figures.p99_ms
+
+
+def test_choking_saves_bytes_and_loses_nothing() -> None:
+    plain, choking = (run_propagation(40, 1, dialect=dialect) for dialect in (Dialect.V1_2, Dialect.PUSHMESH))
+    assert choking.figures.delivered_fraction == 1.0
+    assert choking.figures.bytes_ratio < 0.75 * plain.figures.bytes_ratio
 
 
 def test_the_degree_of_the_defaults_is_the_defaults() -> None:

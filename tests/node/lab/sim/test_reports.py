@@ -1,3 +1,4 @@
+from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.lab.sim.churn import Churn
 from pushmesh_node.lab.sim.partition import Partition
 from pushmesh_node.lab.sim.plan import Figures
@@ -12,7 +13,7 @@ from pushmesh_node.lab.sim.reports import (
 from pushmesh_node.lab.sim.siege import Siege
 
 FIGURES = Figures(1.0, (100.0, 200.0, 300.0), 5.25, 0.2, 0.0, (1_000, 2_000))
-RUN = Propagation(1_000, 6, FIGURES, 6.5, 61.237, 12_345)
+RUN = Propagation(1_000, 6, Dialect.V1_2, FIGURES, 6.5, 61.237, 12_345)
 
 
 def a_siege(name: str = "shout", **changes: object) -> Siege:
