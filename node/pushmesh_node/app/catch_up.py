@@ -1,20 +1,15 @@
 """Catch-up: on connect, and again from time to time, ask each peer what it committed since we last looked (SPEC
-section 9).
+section 9). Only what this node does not hold is sent: peers first tell digests.
 
 The asker trusts nothing: every frame goes the common way in."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
-import msgspec
-
-from pushmesh_protocol.codec import Codec, pack
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, open_frame
-from pushmesh_protocol.kinds.fields import Bin16, Bin32
-from pushmesh_protocol.limits import CATCH_UP_PAGE_BYTES
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import UnixMs
@@ -24,85 +19,34 @@ from ..engine.records import PeerCursor
 from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
+from .catch_up_answers import Answering, reason_of
+from .catch_up_wire import (
+    ANSWER_S as ANSWER_S,
+    PROTOCOL as PROTOCOL,
+    Ask as Ask,
+    AskDigests,
+    Digests,
+    Messages,
+    Page as Page,
+    Sorry as Sorry,
+    Want,
+    answers,
+)
+from .frame_digests import FrameDigests
 from .gossip_streams import GossipStream, StreamLost
 from .ingest import Ingest
 from .offers import entry_of, parts_of
 
-PROTOCOL = "/pushmesh/catchup/1"
-ANSWER_S = 30.0
-"""How long either side waits for the other's next message."""
-
 AGAIN_S = 15.0
 """How long an asker rests when it has everything; frames that gossip dropped come with the next round."""
-
-MAX_MESSAGE_BYTES = 2 * CATCH_UP_PAGE_BYTES
-
-
-MAX_PAGE_FRAMES = 4_096
-"""More than fit into a page, were each of them the smallest envelope."""
 
 FIRST_REST_S, LONGEST_REST_S = 1.0, 300.0
 """After a round that failed an asker rests, twice as long each time in a row."""
 
-CommitNo = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+NOWHERE = bytes(16)
+"""The incarnation of a cursor that never moved."""
 
-
-class Ask(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
-    """What did you commit after this number of that incarnation?"""
-
-    network_id: Bin32
-    incarnation: Bin16 | None
-    commit_no: CommitNo
-
-
-class Page(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
-    """Frames in commit order; the next question starts at `next_commit`."""
-
-    incarnation: Bin16
-    next_commit: CommitNo
-    more: bool
-    frames: Annotated[list[bytes], msgspec.Meta(max_length=MAX_PAGE_FRAMES)]
-
-
-class Sorry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
-    """The stream ends, for this reason."""
-
-    reason: Annotated[str, msgspec.Meta(max_length=64)]
-
-
-_question: Codec[Ask] = Codec(Ask)
-_answer: Codec[Page | Sorry] = Codec(Page | Sorry)
-
-
-class Messages:
-    """Length-prefixed messages over one stream; every wait is bounded."""
-
-    def __init__(self, stream: GossipStream) -> None:
-        self._stream = stream
-        self._rest = bytearray()
-
-    async def read(self, timeout_s: float) -> bytes | None:
-        """The next message, None at the orderly end. Raises StreamLost, TimeoutError, or Refusal `oversize`."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                if len(self._rest) >= 4:
-                    size = int.from_bytes(self._rest[:4], "big")
-                    if size > MAX_MESSAGE_BYTES:
-                        raise Refusal(Reason.OVERSIZE, "9.3", "a catch-up message is too large")
-                    if len(self._rest) >= 4 + size:
-                        message = bytes(self._rest[4 : 4 + size])
-                        del self._rest[: 4 + size]
-                        return message
-                data = await self._stream.read()
-                if not data:
-                    return None
-                self._rest += data
-
-    async def write(self, message: object) -> None:
-        """Send one message. Raises StreamLost or TimeoutError."""
-        data = pack(message)
-        async with asyncio.timeout(ANSWER_S):
-            await self._stream.write(len(data).to_bytes(4, "big") + data)
+A = TypeVar("A", Page, Digests)
 
 
 @dataclass(slots=True)
@@ -114,13 +58,14 @@ class PeerSync:
 
 
 class CatchUp:
-    """Serves peers' questions and asks this node's own. `durable` waits until all that was decided is on the disk, and
-    says whether it is."""
+    """Serves peers' questions and asks this node's own. `digests` are of what is on the disk; `durable` waits until all
+    that was decided is there too, and says whether it is."""
 
     def __init__(
         self,
         network: Network,
         store: Store,
+        digests: FrameDigests,
         ingest: Ingest,
         metrics: Metrics,
         open_stream: Callable[[bytes, str], GossipStream | None],
@@ -136,6 +81,8 @@ class CatchUp:
         self._durable = durable
         self._crashed = crashed
         self._clock = clock
+        self._digests = digests
+        self._answering = Answering(network, store, digests, AGAIN_S + ANSWER_S)
         self._asking: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: dict[bytes, PeerSync] = {}
@@ -153,7 +100,7 @@ class CatchUp:
 
     def stream_came(self, stream: GossipStream) -> None:
         """A peer asks."""
-        self._start(self._serve(stream), "catch-up-serve")
+        self._start(self._answering.serve(stream), "catch-up-serve")
 
     async def close(self) -> None:
         """End every round."""
@@ -200,35 +147,59 @@ class CatchUp:
                 sync.complete = True
                 await asyncio.sleep(AGAIN_S)
         except (StreamLost, TimeoutError, Refusal, StoreBusy, StoreFailed) as error:
-            return _why(error)
+            return reason_of(error)
         finally:
             stream.reset("catch-up ended")
 
     async def _ask_until_complete(self, node_id: bytes, messages: Messages, sync: PeerSync) -> None:
         cursor = await self._store.peer_cursor(node_id)
-        incarnation = None if cursor is None else cursor.incarnation
-        commit_no = 0 if cursor is None else cursor.commit_no
-        await messages.write(Ask(self._network.id, incarnation, commit_no))
+        if cursor is None:
+            await messages.write(Ask(self._network.id, None, 0))
+            await self._take_pages(messages, PeerCursor(node_id, NOWHERE, 0, self._clock()), sync)
+            return
         more = True
         while more:
-            page = await self._next_page(messages)
-            more = page.more
-            moved = page.incarnation != incarnation or page.next_commit > commit_no
-            if more and not moved:
-                raise Refusal(Reason.MALFORMED, "9.3", "a page that does not move on has nothing behind it")
-            await self._take_page(node_id, page)
-            incarnation, commit_no = page.incarnation, page.next_commit
-            sync.commit_no = commit_no
-            if moved:
-                await self._store.commit([PeerCursor(node_id, incarnation, commit_no, self._clock())])
+            await messages.write(AskDigests(self._network.id, cursor.incarnation, cursor.commit_no))
+            told = await self._next(messages, Digests)
+            more = told.more
+            missing = [digest for digest in told.digests if digest not in self._digests]
+            if missing:
+                after = cursor.commit_no if told.incarnation == cursor.incarnation else 0
+                await messages.write(Want(told.incarnation, after, told.next_commit, missing))
+                await self._take_pages(messages, cursor, sync)
+            cursor = await self._move(cursor, told)
+            sync.commit_no = cursor.commit_no
 
-    async def _next_page(self, messages: Messages) -> Page:
+    async def _take_pages(self, messages: Messages, cursor: PeerCursor, sync: PeerSync) -> None:
+        """All pages that answer one question; the cursor follows what is durable."""
+        more = True
+        while more:
+            page = await self._next(messages, Page)
+            more = page.more
+            await self._take_page(cursor.node_id, page)
+            cursor = await self._move(cursor, page)
+            sync.commit_no = cursor.commit_no
+
+    async def _move(self, cursor: PeerCursor, told: Page | Digests) -> PeerCursor:
+        """Where the next question starts. Raises Refusal for an answer that leads nowhere and says there is more."""
+        moved = told.incarnation != cursor.incarnation or told.next_commit > cursor.commit_no
+        if not moved:
+            if told.more:
+                raise Refusal(Reason.MALFORMED, "9.3", "an answer that does not move on has nothing behind it")
+            return cursor
+        cursor = PeerCursor(cursor.node_id, told.incarnation, told.next_commit, self._clock())
+        await self._store.commit([cursor])
+        return cursor
+
+    async def _next(self, messages: Messages, kind: type[A]) -> A:
         data = await messages.read(ANSWER_S)
         if data is None:
             raise StreamLost("the peer ended the stream")
-        answer = _answer.decode(data)
+        answer = answers.decode(data)
         if isinstance(answer, Sorry):
             raise StreamLost(answer.reason)
+        if not isinstance(answer, kind):
+            raise Refusal(Reason.MALFORMED, "9.3", "the answer is not to what was asked")
         return answer
 
     async def _take_page(self, node_id: bytes, page: Page) -> None:
@@ -253,37 +224,3 @@ class CatchUp:
         self._ingest.take(entry_of(CaughtUp(node_id), parts, decided=decided))
         if not await self._durable(decided):
             raise StoreFailed("what a page brought could not be kept")
-
-    # Serving
-
-    async def _serve(self, stream: GossipStream) -> None:
-        messages = Messages(stream)
-        try:
-            while (data := await messages.read(AGAIN_S + ANSWER_S)) is not None:
-                await self._answer(messages, _question.decode(data))
-            stream.close_write()
-        except (StreamLost, TimeoutError, Refusal, StoreFailed) as error:
-            stream.reset(_why(error))
-
-    async def _answer(self, messages: Messages, ask: Ask) -> None:
-        if ask.network_id != self._network.id:
-            await messages.write(Sorry("other-network"))
-            return
-        after = ask.commit_no if ask.incarnation == self._store.incarnation else 0
-        while True:
-            end = self._store.last_commit
-            items = await self._store.log(after, CATCH_UP_PAGE_BYTES - 4_096)
-            next_commit = items[-1].first_commit + items[-1].count - 1 if items else max(after, end)
-            more = bool(items) and next_commit < self._store.last_commit
-            await messages.write(Page(self._store.incarnation, next_commit, more, [item.data for item in items]))
-            after = next_commit
-            if not more:
-                return
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    if isinstance(error, Refusal):
-        return str(error.reason)
-    return type(error).__name__

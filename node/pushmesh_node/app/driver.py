@@ -121,7 +121,8 @@ class Driver:
         except Exception:  # a fault of ours is loud, but leaves no publisher waiting for ever
             self._undo(store, rest, Reason.INTERNAL, "the node failed to store it; its log says why")
             raise
-        self._hands.committed(_envelopes(store), self._monotonic_s() - began_s)
+        records = [write for write in store.writes if isinstance(write, Record)]
+        self._hands.committed(records, self._monotonic_s() - began_s)
         return True
 
     async def _others(self, commit_no: int) -> None:
@@ -183,10 +184,6 @@ def _failed(outcome: Outcome, reason: Reason, detail: str) -> Outcome:
 
 def _refused(outcome: Outcome, reason: Reason, detail: str) -> Outcome:
     return replace(outcome, level=Level.REFUSED, reason=reason, rule="", detail=detail, commit_no=None)
-
-
-def _envelopes(store: StoreEffect) -> int:
-    return sum([write.count for write in store.writes if isinstance(write, Record)])
 
 
 def _lowest(effect: Effect) -> int:

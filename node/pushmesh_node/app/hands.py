@@ -8,6 +8,7 @@ from pushmesh_protocol.frames import Part
 
 from ..engine.answers import Outcome
 from ..engine.effects import Deliver, Judge, Tally
+from ..engine.records import Record
 
 
 class Hands(Protocol):
@@ -31,8 +32,8 @@ class Hands(Protocol):
     def reoffer(self, parts: Sequence[tuple[bytes, Part]]) -> None:
         """Send parked parts the common way in again."""
 
-    def committed(self, envelopes: int, seconds: float) -> None:
-        """Count what became durable in one call, and how long it took."""
+    def committed(self, records: Sequence[Record], seconds: float) -> None:
+        """These became durable in one call, which took so long."""
 
     def tally(self, effect: Tally) -> None:
         """Count answers."""

@@ -25,6 +25,7 @@ from ..delivery.consumers import Consumers
 from ..engine.answers import Outcome, Principal
 from ..engine.effects import Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
+from ..engine.records import Record
 from ..gossip.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
@@ -36,6 +37,7 @@ from .broadcasts import Broadcasts
 from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
 from .clock import now_ms
 from .driver import Driver
+from .frame_digests import FrameDigests
 from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .inboxes import Inboxes
@@ -138,8 +140,17 @@ class Node:
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
         self.relaying = Relaying(packer, self._send, self.metrics, now_ms)
+        self.digests = FrameDigests(self.store.last_commit)
         self.catch_up = CatchUp(
-            self.network, self.store, self.ingest, self.metrics, self._open_stream, self._durable, self.crashed, now_ms
+            self.network,
+            self.store,
+            self.digests,
+            self.ingest,
+            self.metrics,
+            self._open_stream,
+            self._durable,
+            self.crashed,
+            now_ms,
         )
         self.link = GossipLink(
             self.network,
@@ -249,9 +260,10 @@ class Node:
         """Count answers."""
         self.metrics.judged(effect.source, effect.verdict, effect.reason, effect.count)
 
-    def committed(self, envelopes: int, seconds: float) -> None:
-        """Count what became durable."""
-        self.metrics.committed(envelopes, seconds)
+    def committed(self, records: Sequence[Record], seconds: float) -> None:
+        """Count what became durable, and know it where peers tell of theirs."""
+        self.metrics.committed(sum([record.count for record in records]), seconds)
+        self.digests.add(records)
         self.broadcasts.committed()
 
     def reload(self) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from pushmesh_node.app import catch_up as catch_up_room
-from pushmesh_node.app.catch_up import PROTOCOL, CatchUp, Messages
+from pushmesh_node.app.catch_up import CatchUp
+from pushmesh_node.app.catch_up_wire import PROTOCOL, Messages
 from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.frame_digests import digest_of
 from pushmesh_node.app.gossip_streams import GossipStream, StreamLost
 from pushmesh_node.app.node import Node
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
-from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
 from support.app_world import (
     NETWORK,
@@ -27,9 +28,8 @@ from support.app_world import (
     publish,
     until,
 )
-from support.bodies import a_network
 from support.stream_pair import stream_pair
-from support.wallets import GENEROUS, a_signed_batch, a_wallet
+from support.wallets import a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)
 PEER = b"\x0a" * 32
@@ -68,7 +68,15 @@ async def asking(asker: Node, peer: Callable[[GossipStream], None]) -> AsyncIter
         return mine
 
     catch_up = CatchUp(
-        NETWORK, asker.store, asker.ingest, asker.metrics, open_stream, asker._durable, faults.append, now_ms
+        NETWORK,
+        asker.store,
+        asker.digests,
+        asker.ingest,
+        asker.metrics,
+        open_stream,
+        asker._durable,
+        faults.append,
+        now_ms,
     )
     catch_up.peer_came(PEER)
     yield catch_up
@@ -135,9 +143,11 @@ async def test_a_log_of_many_pages_comes_whole(asker: Node, server: Node) -> Non
     assert asker.store.last_commit == 2_080
 
 
-async def test_the_next_round_asks_from_the_cursor_and_a_peer_with_a_new_store_starts_anew(asker: Node) -> None:
+async def test_the_next_round_asks_for_digests_from_the_cursor_and_a_new_store_is_told_from_its_beginning(
+    asker: Node,
+) -> None:
     first, second = b"\x01" * 16, b"\x02" * 16
-    peer, asked, tasks = script([2, first, 7, False, []], [2, first, 9, False, []], [2, second, 3, False, []])
+    peer, asked, tasks = script([2, first, 7, False, []], [5, first, 9, False, []], [5, second, 3, False, []])
     async with asking(asker, peer):
         async with asyncio.timeout(WAIT_S):
             while (at := await asker.store.peer_cursor(PEER)) is None or at.incarnation != second:  # noqa: ASYNC110  # no event
@@ -146,9 +156,48 @@ async def test_the_next_round_asks_from_the_cursor_and_a_peer_with_a_new_store_s
     await end(tasks)
     assert asked == [
         pack([1, NETWORK.id, None, 0]),
-        pack([1, NETWORK.id, first, 7]),
-        pack([1, NETWORK.id, first, 9]),
+        pack([4, NETWORK.id, first, 7]),
+        pack([4, NETWORK.id, first, 9]),
     ]
+
+
+async def test_only_frames_that_are_not_held_are_asked_for(asker: Node) -> None:
+    store = b"\x01" * 16
+    held, new = a_note_now(DAPP, 1), a_note_now(DAPP, 2)
+    await publish(asker, held)
+    frames = [encode_frame([Part((note,))]) for note in (held, new)]
+    digests = [digest_of(frame) for frame in frames]
+    peer, asked, tasks = script(
+        [2, store, 1, False, []],
+        [5, store, 3, False, digests],
+        [2, store, 3, False, frames[1:]],
+        [5, store, 3, False, []],
+    )
+    async with asking(asker, peer):
+        await until(lambda: len(asked) == 4)
+    await end(tasks)
+    assert asked[1:] == [
+        pack([4, NETWORK.id, store, 1]),
+        pack([6, store, 1, 3, digests[1:]]),
+        pack([4, NETWORK.id, store, 3]),
+    ]
+    assert [item.data for item in await asker.store.log(0, 10**6)] == frames
+    assert count(asker, "pushmesh_catch_up_envelopes_total") == 1
+
+
+async def test_what_came_otherwise_meanwhile_is_not_sent_again(asker: Node, server: Node) -> None:
+    await publish(server, a_note_now(DAPP, 0))
+    async with asking(asker, server.catch_up.stream_came) as catch_up:
+        await until(lambda: PEER in catch_up.peers and catch_up.peers[PEER].complete)
+        assert count(asker, "pushmesh_catch_up_envelopes_total") == 1
+        both = [a_note_now(DAPP, seq) for seq in range(1, 40)]
+        await publish(asker, *both)  # before the peer has it, so that no round may find it missing
+        await publish(server, *both)
+        await publish(server, alone := a_note_now(DAPP, 99))
+        await until(lambda: asker.store.last_commit == 41)
+        assert await asker.store.find(alone.id, alone.body.issued_at) is not None
+        await until(lambda: catch_up.peers[PEER].commit_no == 41)
+    assert count(asker, "pushmesh_catch_up_envelopes_total") == 2
 
 
 @pytest.mark.parametrize(
@@ -161,6 +210,7 @@ async def test_the_next_round_asks_from_the_cursor_and_a_peer_with_a_new_store_s
         [2, b"\x01" * 16, 5, False, [b""] * 5_000],
         [2, b"\x01" * 16, 5, False, [7]],
         [9, b"\x01" * 16],
+        [5, b"\x01" * 16, 5, False, []],
         [3, "other-network"],
         "hello",
         b"x" * 600_000,
@@ -176,23 +226,36 @@ async def test_what_no_honest_peer_says_moves_no_cursor_and_is_counted(asker: No
     assert cursor is None or cursor.commit_no == 0
 
 
-async def test_a_peer_whose_pages_never_move_on_is_left(asker: Node) -> None:
-    pages: list[int] = []
+@pytest.mark.parametrize("answer", [[2, b"\x01" * 16, 5, True, []], [5, b"\x01" * 16, 5, True, []]])
+async def test_a_peer_whose_answers_never_move_on_is_left(asker: Node, answer: Any) -> None:
+    asked: list[bytes | None] = []
 
     async def serve(stream: GossipStream) -> None:
         messages = Messages(stream)
         with suppress(StreamLost):
             await messages.read(WAIT_S)
+            await messages.write([2, b"\x01" * 16, 5, answer[0] == 2, []])
             while True:
-                pages.append(1)
-                await messages.write([2, b"\x01" * 16, 5, True, []])
+                asked.append(b"" if answer[0] == 2 else await messages.read(WAIT_S))
+                await messages.write(answer)
                 await asyncio.sleep(0)
 
     tasks: list[asyncio.Task[None]] = []
     async with asking(asker, lambda stream: tasks.append(asyncio.create_task(serve(stream)))):
         await until(lambda: _failures(asker) >= 1)
     await end(tasks)
-    assert pages
+    assert asked
+
+
+async def test_digests_in_the_place_of_the_frames_that_were_asked_for_end_the_stream(asker: Node) -> None:
+    store = b"\x01" * 16
+    peer, asked, tasks = script([2, store, 1, False, []], [5, store, 2, False, [b"d" * 16]], [5, store, 2, False, []])
+    async with asking(asker, peer):
+        await until(lambda: _failures(asker) == 1)
+    await end(tasks)
+    assert len(asked) == 3
+    cursor = await asker.store.peer_cursor(PEER)
+    assert cursor is not None and cursor.commit_no == 1
 
 
 def _failures(node: Node) -> float:
@@ -266,51 +329,3 @@ async def test_a_peer_that_comes_again_is_asked_on_its_new_connection_only(asker
         catch_up.peer_came(PEER)
         await until(lambda: len(streams) == 2 and PEER in catch_up.peers and catch_up.peers[PEER].complete)
         assert (streams[0].is_over, streams[1].is_over) == (True, False)
-
-
-async def asked_of(server: Node, question: Any) -> tuple[bytes | None, str]:
-    """The server's raw answer to raw words; or how the stream was lost."""
-    mine, theirs = stream_pair(PROTOCOL, ME, PEER)
-    server.catch_up.stream_came(theirs)
-    messages = Messages(mine)
-    try:
-        await messages.write(question)
-        return await messages.read(WAIT_S), ""
-    except StreamLost as lost:
-        return None, str(lost)
-
-
-async def test_a_question_of_another_network_is_told_so_and_a_bad_one_ends_its_stream_alone(server: Node) -> None:
-    await publish(server, a_note_now(DAPP))
-    other = a_network(name="other", parameters=GENEROUS)
-    assert await asked_of(server, [1, other.id, None, 0]) == (pack([3, "other-network"]), "")
-    for question in ([1, NETWORK.id, None, 2**63], [1, NETWORK.id], "?", [2, NETWORK.id, None, 0], b"x" * 600_000):
-        answer, lost = await asked_of(server, question)
-        assert answer is None and lost in ("malformed", "oversize"), question
-    answer, _ = await asked_of(server, [1, NETWORK.id, None, 0])
-    assert answer is not None
-    assert count(server, "pushmesh_crashes_total") == 0
-
-
-async def test_a_cursor_of_another_incarnation_is_answered_from_the_beginning(server: Node) -> None:
-    note = a_note_now(DAPP)
-    await publish(server, note)
-    frame = encode_frame([Part((note,))])
-    whole = pack([2, server.store.incarnation, 1, False, [frame]])
-    assert await asked_of(server, [1, NETWORK.id, b"\x77" * 16, 1]) == (whole, "")
-    rest = pack([2, server.store.incarnation, 1, False, []])
-    assert await asked_of(server, [1, NETWORK.id, server.store.incarnation, 1]) == (rest, "")
-
-
-async def test_messages_are_cut_as_the_wire_likes_and_bounded() -> None:
-    mine, theirs = stream_pair(PROTOCOL, ME, PEER)
-    reading, data = Messages(theirs), pack(["a", 1])
-    for byte in len(data).to_bytes(4, "big") + data + (600_000).to_bytes(4, "big"):
-        await mine.write(bytes([byte]))
-    assert await reading.read(WAIT_S) == data
-    with pytest.raises(Refusal, match="oversize"):
-        await reading.read(WAIT_S)
-    with pytest.raises(TimeoutError):
-        await Messages(mine).read(0.01)
-    theirs.close_write()
-    assert await Messages(mine).read(WAIT_S) is None
