@@ -83,7 +83,11 @@ def keys_of(seed: int) -> bytes:
 
 
 async def run_host(
-    nursery: trio.Nursery, seed: int, handlers: dict[str, Handler] | None = None, limits: GateLimits | None = None
+    nursery: trio.Nursery,
+    seed: int,
+    handlers: dict[str, Handler] | None = None,
+    limits: GateLimits | None = None,
+    listen: str = "/ip4/127.0.0.1/tcp/0",
 ) -> Running:
     """Listens on a free port; it runs in `nursery`."""
     keys = key_pair_from(keys_of(seed))
@@ -93,7 +97,7 @@ async def run_host(
     bans = Bans(gate.is_exempt)
     host = Host(node_id, Upgrader(keys), gate, bans, watching, now_ms)
     host.handlers.update(handlers or {})
-    await host.listen(nursery, [parse_address("/ip4/127.0.0.1/tcp/0")])
+    await host.listen(nursery, [parse_address(listen)])
     return Running(host, watching, node_id, bans)
 
 

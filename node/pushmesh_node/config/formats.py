@@ -14,7 +14,7 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*\Z")
 _SHARDS = re.compile(r"(?:all|needed|[0-9]{1,3}(?:,[0-9]{1,3})*)\Z")
-_MULTIADDR = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/[0-9]{1,5}(?:/[^/\s]+)*\Z")
+_MULTIADDR = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/[0-9]{1,5}(?:/ws)?(?:/p2p/[^/\s]+)?\Z")
 
 
 class Format(NamedTuple):
@@ -33,7 +33,7 @@ def check_host(text: str) -> None:
 
 
 def check_multiaddr(text: str) -> None:
-    """The outline of a TCP multiaddr; the gossip process reads it in full. Raises ValueError."""
+    """The outline of a TCP or WebSocket multiaddr; the gossip process reads it in full. Raises ValueError."""
     if _MULTIADDR.match(text) is None:
         raise ValueError(text)
 
@@ -103,8 +103,13 @@ FORMATS: Final = {
     "account": Format("an account in CAIP-10 form, such as eip155:1:0x followed by 40 hex digits", parse_account),
     "topic": Format("a topic as <CAIP-10 account>/<name>, the name of [a-z0-9-]{1,64}", parse_topic),
     "host": Format("a lower-case host name or address, with :port where clients dial one", check_host),
-    "listen": Format("a TCP multiaddr, such as /ip4/0.0.0.0/tcp/4001", check_multiaddr),
-    "bootstrap": Format("a TCP multiaddr that ends in /p2p/ and a peer id", check_bootstrap),
+    "listen": Format(
+        "a TCP or WebSocket multiaddr, such as /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/tcp/4002/ws; QUIC is not spoken",
+        check_multiaddr,
+    ),
+    "bootstrap": Format(
+        "a TCP or WebSocket multiaddr that ends in /p2p/ and a peer id; QUIC is not spoken", check_bootstrap
+    ),
     "dns-list": Format("a lower-case DNS name, such as _dnsaddr.mesh.example.org", check_dns_list),
     "ip": Format("an IP address", check_ip),
     "name-server": Format("an IP address and a port, such as 1.1.1.1:53 or [::1]:53", check_name_server),

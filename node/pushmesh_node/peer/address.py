@@ -1,4 +1,7 @@
-"""Reads and writes multiaddrs of the one form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]. No I/O."""
+"""Reads and writes multiaddrs of the form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/ws][/p2p/ID]. No
+I/O."""
+
+from dataclasses import replace
 
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]  # multiaddr carries no types
@@ -12,24 +15,28 @@ _HOST_KINDS = ("ip4", "ip6", "dns", "dns4", "dns6")
 
 def parse_address(text: str) -> Address:
     """Raises AddressError with a sentence that names the address."""
-    parts = text.split("/")
+    if any(part.startswith("quic") for part in text.split("/")):
+        raise AddressError(f"{text!r} asks for QUIC, which this node does not speak; use TCP or WebSocket")
+    parts, websocket = text.split("/"), False
+    if len(parts) in (6, 8) and parts[5] == "ws":
+        parts, websocket = parts[:5] + parts[6:], True
     if len(parts) not in (5, 7) or parts[0] or parts[1] not in _HOST_KINDS or parts[3] != "tcp":
-        raise AddressError(f"{text!r} is not of the form /ip4/HOST/tcp/PORT[/p2p/ID]")
+        raise AddressError(f"{text!r} is not of the form /ip4/HOST/tcp/PORT[/ws][/p2p/ID]")
     kind, host, port = parts[1], parts[2], _port(parts[4], text)
     if kind.startswith("ip") and not is_ip(host, version=int(kind[2])):
         raise AddressError(f"{text!r} holds no {kind} address")
     if not host:
         raise AddressError(f"{text!r} names no host")
     if len(parts) == 5:
-        return Address(kind, host, port)
+        return Address(kind, host, port, None, websocket)
     if parts[5] != "p2p":
         raise AddressError(f"{text!r} must end in /p2p/ID")
-    return Address(kind, host, port, _node_id(parts[6], text))
+    return Address(kind, host, port, _node_id(parts[6], text), websocket)
 
 
 def to_wire(address: Address) -> bytes:
     """The binary multiaddr without the peer id, as identify carries it."""
-    return bytes(Multiaddr(f"/{address.kind}/{address.host}/tcp/{address.port}").to_bytes())
+    return bytes(Multiaddr(str(replace(address, node_id=None))).to_bytes())
 
 
 def from_wire(data: bytes) -> Address:

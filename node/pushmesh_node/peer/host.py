@@ -17,8 +17,9 @@ from .errors import AddressError, PeerError, UpgradeError
 from .hosts import Address, address_of
 from .identity import peer_id_of
 from .limits import Gate, keeps_old
-from .tcp import TcpConnection
+from .tcp import ByteStream, TcpConnection
 from .upgrade import Upgrades
+from .websocket import WebSocketStream
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 2.0
@@ -57,6 +58,9 @@ class Host:
         self.handlers: dict[str, Handler] = {}
         self.connections: dict[bytes, Connection] = {}
         self.listening: list[Address] = []
+        self.speaks_websocket = False
+        """Whether addresses with it are dialled."""
+
         self._node_id = node_id
         self._upgrader = upgrader
         self._gate = gate
@@ -69,7 +73,7 @@ class Host:
     async def listen(self, nursery: trio.Nursery, addresses: Iterable[Address]) -> None:
         """Raises AddressError in a sentence if one cannot be bound. Connections run in `nursery`."""
         self._nursery = nursery
-        opened: list[trio.SocketListener] = []
+        opened: dict[bool, list[trio.SocketListener]] = {False: [], True: []}  # by whether they speak WebSocket
         for address in addresses:
             if not address.kind.startswith("ip"):
                 raise AddressError(f"{address} is no IP address to listen on")
@@ -79,16 +83,21 @@ class Host:
                 raise AddressError(f"cannot listen on {address}: {error.strerror or error}") from error
             for listener in listeners:
                 name = listener.socket.getsockname()
-                self.listening.append(address_of(str(name[0]), int(name[1]), self._node_id))
-            opened += listeners
-        if opened:  # only now, so that nobody connects before this returns
-            nursery.start_soon(trio.serve_listeners, self._accept, opened)
+                self.listening.append(address_of(str(name[0]), int(name[1]), self._node_id, address.websocket))
+            opened[address.websocket] += listeners
+        # Only now, so that nobody connects before this returns.
+        if opened[False]:
+            nursery.start_soon(trio.serve_listeners, self._accept, opened[False])
+        if opened[True]:
+            nursery.start_soon(trio.serve_listeners, self._accept_websocket, opened[True])
 
     async def dial(self, address: Address, timeout_s: float) -> Connection:
         """A running connection to the peer that `address` names. Raises PeerError."""
         assert address.node_id is not None and self._nursery is not None
         if address.node_id == self._node_id:
             raise AddressError("the address is this node's own")
+        if address.websocket and not self.speaks_websocket:
+            raise AddressError(f"{address} speaks WebSocket, which is not switched on here")
         if (refusal := self._gate.enter(address.host, outbound=True, now_ms=self._now_ms())) is not None:
             raise PeerError(refusal)
         started = False
@@ -108,11 +117,16 @@ class Host:
     async def _connect(self, address: Address) -> TcpConnection:
         try:
             stream = await trio.open_tcp_stream(address.host, address.port)
-            return TcpConnection(stream, outbound=True)
+            where = f"[{address.host}]" if ":" in address.host else address.host
+            dialled = WebSocketStream(stream, f"{where}:{address.port}") if address.websocket else stream
+            return TcpConnection(dialled, outbound=True)
         except (OSError, UnicodeError) as error:  # UnicodeError: a name that is no host name
             raise PeerError(f"cannot connect: {error}") from error
 
-    async def _accept(self, stream: trio.SocketStream) -> None:
+    async def _accept_websocket(self, stream: trio.SocketStream) -> None:
+        await self._accept(WebSocketStream(stream))
+
+    async def _accept(self, stream: ByteStream) -> None:
         try:
             raw = TcpConnection(stream, outbound=False)
         except OSError:
@@ -143,7 +157,7 @@ class Host:
             error = UpgradeError("no handshake in time")
         except PeerError as raised:
             error = raised
-            if raw.received_bytes == 0:
+            if not raw.heard_something:
                 self._watcher.refused("probe")
                 return None
         finally:

@@ -11,22 +11,24 @@ from ..remote import literal
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a node listens. `host` is an IP address or a name, as `kind` says; `node_id` None if not stated."""
+    """Where a node listens. `host` is an IP address or a name, as `kind` says; `node_id` None if not stated;
+    `websocket` if that is spoken there on top of TCP."""
 
     kind: str
     host: str
     port: int
     node_id: bytes | None = None
+    websocket: bool = False
 
     def __str__(self) -> str:
         """The multiaddr."""
         suffix = f"/p2p/{base58_encode(to_peer_id(self.node_id))}" if self.node_id is not None else ""
-        return f"/{self.kind}/{self.host}/tcp/{self.port}{suffix}"
+        return f"/{self.kind}/{self.host}/tcp/{self.port}{'/ws' if self.websocket else ''}{suffix}"
 
 
-def address_of(host: str, port: int, node_id: bytes | None = None) -> Address:
+def address_of(host: str, port: int, node_id: bytes | None = None, websocket: bool = False) -> Address:
     """The address of a socket's end: `host` is an IP address."""
-    return Address("ip6" if ":" in host else "ip4", host.split("%")[0], port, node_id)
+    return Address("ip6" if ":" in host else "ip4", host.split("%")[0], port, node_id, websocket)
 
 
 def is_ip(host: str, version: int) -> bool:

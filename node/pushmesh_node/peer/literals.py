@@ -15,7 +15,9 @@ _IP6_BYTES: Final = 20
 
 
 def to_literal(address: Address) -> bytes | None:
-    """Without the peer id; None for an address with a name in it."""
+    """Without the peer id; None for an address with a name in it, or with more than TCP."""
+    if address.websocket:
+        return None
     match address.kind:
         case "ip4":
             host = _IP4 + socket.inet_pton(socket.AF_INET, address.host)

@@ -12,7 +12,7 @@ import trio
 
 from .address import parse_address
 from .errors import AddressError, SourceError
-from .hosts import Address, is_loopback
+from .hosts import Address, address_of, is_loopback
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -140,7 +140,7 @@ class Mdns:
             hosts = (self._interfaces or _own_hosts()) if address.host in ("0.0.0.0", "::") else [address.host]
             for host in hosts:
                 if not is_loopback(host) or host in self._interfaces:
-                    found.setdefault(Address("ip6" if ":" in host else "ip4", host, address.port, address.node_id))
+                    found.setdefault(address_of(host, address.port, address.node_id, address.websocket))
         return list(found)
 
 

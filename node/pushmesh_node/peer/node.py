@@ -146,7 +146,10 @@ class Node:
         handlers.update(self._discovery.handlers())
         for protocol in self._start.stream_protocols:
             handlers[protocol] = self._relay.accept
-        await self._host.listen(self._nursery, [parse_address(text) for text in self._start.listen])
+        listen = [parse_address(text) for text in self._start.listen]
+        named = [*listen, *(_with_node_id(text) for text in self._start.bootstrap)]
+        self._host.speaks_websocket = any(address.websocket for address in named)
+        await self._host.listen(self._nursery, listen)
         for task in (
             self._inspecting.run,
             self._known.introductions.run,

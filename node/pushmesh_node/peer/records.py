@@ -3,7 +3,7 @@
 Pure; any bytes give a record or PeerError. Whether the addresses are of any use is for others to say."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pushmesh_protocol.auth.ed25519 import public_key, sign, verify
@@ -104,5 +104,5 @@ def _dialable(wires: Iterable[bytes], node_id: bytes) -> list[Address]:
         except AddressError:
             continue  # other transports than ours
         if address.node_id in (None, node_id):
-            found.append(Address(address.kind, address.host, address.port, node_id))
+            found.append(replace(address, node_id=node_id))
     return found[:MAX_ADDRESSES]

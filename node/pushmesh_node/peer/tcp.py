@@ -1,13 +1,33 @@
 """A TCP connection as libp2p wants it, read in large pieces. It knows nothing of what it carries."""
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 from libp2p.abc import IRawConnection
 from libp2p.connection_types import ConnectionType
 from libp2p.io.exceptions import ConnectionClosedError
 
+from .websocket import WebSocketStream
+
 _READ_BYTES: Final = 65_536
+
+
+class ByteStream(Protocol):
+    """A socket's stream, or one on top of it. Raises trio's resource errors only."""
+
+    socket: trio.socket.SocketType
+
+    async def receive_some(self, max_bytes: int) -> bytes | bytearray:
+        """b"" at the end."""
+        ...
+
+    async def send_all(self, data: bytes) -> None:
+        """All of it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Idempotent."""
+        ...
 
 
 class TcpConnection(IRawConnection):
@@ -16,7 +36,7 @@ class TcpConnection(IRawConnection):
     Without n it gives what is there, and waits only for the first byte.
     """
 
-    def __init__(self, stream: trio.SocketStream, outbound: bool) -> None:
+    def __init__(self, stream: ByteStream, outbound: bool) -> None:
         self.is_initiator = outbound
         self.received_bytes = 0
         self._stream = stream
@@ -25,6 +45,12 @@ class TcpConnection(IRawConnection):
         self.remote: tuple[str, int] = (str(peer[0]), int(peer[1]))
         local = stream.socket.getsockname()
         self.local: tuple[str, int] = (str(local[0]), int(local[1]))
+
+    @property
+    def heard_something(self) -> bool:
+        """Whether the other end ever sent a byte, be it one that led nowhere."""
+        heard = isinstance(self._stream, WebSocketStream) and self._stream.received_bytes > 0
+        return heard or self.received_bytes > 0
 
     async def read(self, n: int | None = None) -> bytes:
         """Raises ConnectionClosedError if the connection broke; one task at a time."""

@@ -14,6 +14,8 @@ PEER = str(peer_id_of(NODE))
     [
         ("/ip4/127.0.0.1/tcp/4001", Address("ip4", "127.0.0.1", 4001)),
         ("/ip6/::1/tcp/0", Address("ip6", "::1", 0)),
+        ("/ip4/127.0.0.1/tcp/4001/ws", Address("ip4", "127.0.0.1", 4001, None, True)),
+        (f"/ip6/::1/tcp/1/ws/p2p/{PEER}", Address("ip6", "::1", 1, NODE, True)),
         (f"/dns4/node.example/tcp/65535/p2p/{PEER}", Address("dns4", "node.example", 65535, NODE)),
     ],
 )
@@ -27,6 +29,8 @@ def test_an_address_is_read_and_written_alike(text: str, address: Address) -> No
         "",
         "127.0.0.1:4001",
         "/ip4/127.0.0.1/udp/4001",
+        "/ip4/127.0.0.1/tcp/1/wss",
+        "/ip4/127.0.0.1/tcp/1/tls/ws",
         "/ip4/127.0.0.1/tcp/65536",
         "/ip4/127.0.0.1/tcp/-1",
         "/ip4/127.0.0.1/tcp/٣",
@@ -45,8 +49,14 @@ def test_any_other_address_is_refused_by_name(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["/ip4/127.0.0.1/udp/4001/quic-v1", f"/ip4/1.2.3.4/udp/1/quic/p2p/{PEER}"])
+def test_quic_is_refused_with_what_to_use(text: str) -> None:
+    with pytest.raises(AddressError, match="QUIC, which this node does not speak; use TCP or WebSocket"):
+        parse_address(text)
+
+
 def test_addresses_survive_their_binary_form_without_the_peer() -> None:
-    for text in ("/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/2", "/dns4/a.example/tcp/3"):
+    for text in ("/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/2", "/dns4/a.example/tcp/3", "/ip4/1.2.3.4/tcp/4/ws"):
         assert str(from_wire(to_wire(parse_address(text)))) == text
     assert from_wire(to_wire(parse_address(f"/ip4/10.0.0.1/tcp/1/p2p/{PEER}"))).node_id is None
 

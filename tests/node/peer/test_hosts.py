@@ -12,6 +12,7 @@ NODE = bytes(range(32))
 def test_an_address_is_shown_with_the_peer_id_that_libp2p_gives() -> None:
     assert str(Address("ip4", "10.0.0.1", 1, NODE)) == f"/ip4/10.0.0.1/tcp/1/p2p/{peer_id_of(NODE)}"
     assert str(Address("dns4", "node.example", 2)) == "/dns4/node.example/tcp/2"
+    assert str(Address("ip4", "10.0.0.1", 1, NODE, True)) == f"/ip4/10.0.0.1/tcp/1/ws/p2p/{peer_id_of(NODE)}"
 
 
 def test_sockets_ends_become_addresses() -> None:

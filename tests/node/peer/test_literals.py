@@ -29,8 +29,9 @@ def test_the_peer_it_belongs_to_is_kept() -> None:
     assert data is not None and from_literal(data, b"n" * 32) == Address("ip4", "192.0.2.1", 4001, b"n" * 32)
 
 
-def test_names_have_no_literal_form() -> None:
+def test_names_and_websocket_have_no_literal_form() -> None:
     assert to_literal(Address("dns4", "node.example", 4001)) is None
+    assert to_literal(Address("ip4", "192.0.2.1", 4001, websocket=True)) is None
 
 
 @pytest.mark.parametrize(

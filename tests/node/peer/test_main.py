@@ -156,6 +156,15 @@ async def test_what_a_peer_publishes_after_its_restart_is_never_taken_for_what_i
         assert len({each.data for each in a.frames}) == len(a.frames)
 
 
+async def test_nodes_mesh_over_websocket_where_it_is_named() -> None:
+    listen = msgspec.structs.replace(a_start(1), listen=["/ip4/127.0.0.1/tcp/0/ws"])
+    async with GossipNode(listen) as a, GossipNode(a_start(2, bootstrap=[a.address])) as b:
+        await b.until(lambda: a.node_id in b.peers)
+        assert "/ws/p2p/" in a.address and b.peers[a.node_id].addresses[0] == a.address
+        await heard_of(a, b, b"there")
+        await heard_of(b, a, b"and back")
+
+
 async def test_a_goodbye_is_heard_at_once() -> None:
     async with GossipNode(a_start(1)) as a, GossipNode(a_start(2)) as b:
         await b.connect(a)
