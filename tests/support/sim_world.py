@@ -42,7 +42,7 @@ class Ear:
     def shaken(self, host: str) -> None:
         """Counts nothing."""
 
-    def leave(self, host: str) -> None:
+    def leave(self, host: str, *, outbound: bool = False) -> None:
         """Counts nothing."""
 
     def accepts(self, link: Link) -> str | None:
