@@ -135,6 +135,8 @@ async def test_idontwant_keeps_a_frame_from_whoever_has_it(js: list[str], dialec
         await ours.publish(b"after the judgement")
         await holder.until(lambda: b"after the judgement".hex() in from_ours(holder, ours), "what we sent last")
         assert (large.hex() in from_ours(holder, ours)) == (dialect == "1.1")
+        told_not_to_send = holder.rpcs("idontwant", **{"from": ours.node_id})
+        assert told_not_to_send == ([message_id(TOPIC, large).hex()] if dialect == "1.2" else [])
 
 
 def from_ours(stranger: ForeignNode, ours: GossipNode) -> list[str]:

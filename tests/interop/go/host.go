@@ -19,9 +19,9 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// newHost listens on a free port of loopback. Put together by hand: the ready-made one brings QUIC and WebRTC along, which take
-// minutes to compile and are not spoken here. The caller starts the identify service once every protocol has its handler:
-// it tells of those that it finds then, and misses one that comes while it starts.
+// newHost listens on a free port of loopback. It is put together by hand: the ready-made one brings QUIC and WebRTC
+// along, which take minutes to compile and are not spoken here. The caller starts the identify service once every
+// protocol has its handler: it tells of those that it finds then, and misses one that comes while it starts.
 func newHost(key crypto.PrivKey) (host.Host, identify.IDService, error) {
 	id, err := peer.IDFromPrivateKey(key)
 	if err != nil {

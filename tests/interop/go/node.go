@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
@@ -22,21 +24,23 @@ import (
 
 // gossipsubOption is what a test may change, in the names of js-libp2p.
 type gossipsubOption struct {
-	D                 *int  `json:"D"`
-	Dlo               *int  `json:"Dlo"`
-	Dhi               *int  `json:"Dhi"`
-	Dout              *int  `json:"Dout"`
-	Dscore            *int  `json:"Dscore"`
-	DoPX              bool  `json:"doPX"`
-	FloodPublish      *bool `json:"floodPublish"`
-	HeartbeatInterval int   `json:"heartbeatInterval"`
+	D                 *int `json:"D"`
+	Dlo               *int `json:"Dlo"`
+	Dhi               *int `json:"Dhi"`
+	Dout              *int `json:"Dout"`
+	Dscore            *int `json:"Dscore"`
+	DoPX              bool `json:"doPX"`
+	HeartbeatInterval int  `json:"heartbeatInterval"`
 }
 
 func (o gossipsubOption) params() pubsub.GossipSubParams {
 	params := pubsub.DefaultGossipSubParams()
-	for from, to := range map[*int]*int{o.D: &params.D, o.Dlo: &params.Dlo, o.Dhi: &params.Dhi, o.Dout: &params.Dout, o.Dscore: &params.Dscore} {
-		if from != nil {
-			*to = *from
+	for _, each := range []struct {
+		from *int
+		to   *int
+	}{{o.D, &params.D}, {o.Dlo, &params.Dlo}, {o.Dhi, &params.Dhi}, {o.Dout, &params.Dout}, {o.Dscore, &params.Dscore}} {
+		if each.from != nil {
+			*each.to = *each.from
 		}
 	}
 	if o.HeartbeatInterval > 0 {
@@ -74,7 +78,6 @@ func startNode(ctx context.Context, seed []byte, asked *request) (*meshNode, err
 	for i, name := range protocols {
 		spoken[i] = protocol.ID(name)
 	}
-	flood := option.FloodPublish == nil || *option.FloodPublish
 	node.pubsub, err = pubsub.NewGossipSub(ctx, host,
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
@@ -82,7 +85,7 @@ func startNode(ctx context.Context, seed []byte, asked *request) (*meshNode, err
 		pubsub.WithMaxMessageSize(1<<20),
 		pubsub.WithGossipSubProtocols(spoken, pubsub.GossipSubDefaultFeatures),
 		pubsub.WithGossipSubParams(option.params()),
-		pubsub.WithFloodPublish(flood),
+		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerExchange(option.DoPX),
 		pubsub.WithRawTracer(node.tracer),
 		pubsub.WithAppSpecificRpcInspector(node.tracer.received),
@@ -242,7 +245,7 @@ func (n *meshNode) peers() []object {
 func (n *meshNode) acceptedBy(id peer.ID) any {
 	for _, connection := range n.host.Network().ConnsToPeer(id) {
 		for _, stream := range connection.GetStreams() {
-			if stream.Stat().Direction == 1 && len(stream.Protocol()) > 9 && stream.Protocol()[:9] == "/meshsub/" {
+			if stream.Stat().Direction == network.DirInbound && strings.HasPrefix(string(stream.Protocol()), "/meshsub/") {
 				return stream.Protocol()
 			}
 		}

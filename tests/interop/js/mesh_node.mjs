@@ -1,5 +1,5 @@
-// A js-libp2p node that joins the mesh as docs/interop.md says: TCP, Noise, Yamux, gossipsub StrictNoSign with our message id, and
-// our frame validator on every topic unless it is told to go without.
+// A js-libp2p node that joins the mesh as docs/interop.md says: TCP, Noise, Yamux, gossipsub StrictNoSign with our
+// message id, and our frame validator on every topic unless it is told to go without.
 import './shim.mjs';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { TopicValidatorResult, gossipsub } from '@libp2p/gossipsub';
@@ -103,7 +103,9 @@ export class MeshNode {
   // Throws where the own validator would not forward the frame: a member publishes nothing that others must refuse.
   async publish(topic, data) {
     const outcome = this.#validator?.validate(topic, data, Date.now());
-    if (outcome && outcome.verdict !== 'ACCEPT') throw new Error(`an own frame is ${outcome.verdict} ${outcome.reason}`);
+    if (outcome && outcome.verdict !== 'ACCEPT') {
+      throw new Error(`an own frame is ${outcome.verdict} ${outcome.reason}`);
+    }
     const { recipients } = await this.#pubsub.publish(topic, data);
     return recipients.map(nodeIdOf);
   }

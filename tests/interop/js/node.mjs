@@ -1,5 +1,6 @@
-// One js-libp2p node, driven over JSON lines: a request `{"do": NAME, "no": NUMBER, ...}` gives an answer `{"no": NUMBER, ...}` or
-// `{"no": NUMBER, "error": TEXT}`; between them come events, `{"event": NAME, ...}`. Ends with its input.
+// One js-libp2p node, driven over JSON lines: a request `{"do": NAME, "no": NUMBER, ...}` gives an answer
+// `{"no": NUMBER, ...}` or `{"no": NUMBER, "error": TEXT}`; between them come events, `{"event": NAME, ...}`. Ends with
+// its input.
 import { MeshNode, plainRpc } from './mesh_node.mjs';
 import { createInterface } from 'node:readline';
 import { RPC } from '@libp2p/gossipsub/message';
