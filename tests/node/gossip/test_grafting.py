@@ -149,6 +149,7 @@ def test_nothing_more_is_read_of_an_rpc_whose_graft_sent_its_sender_away() -> No
         A, graft=(Graft(T), Graft(U)), ihave=(IHave(T, (b"x" * 20,)),), iwant=(ID,), prune=(Prune(T, (), 99),)
     )
     assert Disconnect(A, "graylisted") in effects and sent(effects) == []
+    assert {name for name, _ in counts(effects)} == {"grafts_refused"}
     assert world.router.mesh_of(U) == frozenset()
 
 

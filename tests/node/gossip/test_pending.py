@@ -53,6 +53,16 @@ def test_an_even_share_is_of_messages_and_bytes_alike() -> None:
     pending.add(b"1", message(bytes(3)), b"a", 0)
     pending.add(b"2", message(bytes(5)), b"b", 0)
     assert pending.has_room(b"a", 1, peers=4) and not pending.has_room(b"a", 2, peers=4)
+    assert pending.has_room(b"c", 8, peers=4)  # one of each may wait, however large
+
+
+def test_what_ended_takes_nothing_of_a_share() -> None:
+    pending = PendingMessages(RouterLimits(max_pending_bytes=16))
+    for at, size in enumerate((1, 3)):
+        pending.add(b"%d" % at, message(bytes(size)), b"a", 0)
+    pending.pop(b"1")
+    pending.add(b"2", message(bytes(8)), b"b", 0)
+    assert pending.has_room(b"a", 3, peers=4) and not pending.has_room(b"a", 4, peers=4)
 
 
 def test_what_is_popped_frees_its_room() -> None:
