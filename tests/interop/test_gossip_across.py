@@ -81,8 +81,13 @@ async def test_what_the_mesh_missed_is_announced_and_asked_for_in_both_direction
         # Whoever leaves a topic may not graft again for ten seconds, nor be grafted.
         await middle.ask("unsubscribe", topics=[MESH])
         await middle.ask("subscribe", topics=[MESH])
-        await knows_topic(far, middle.node_id)
-        await knows_topic(middle, our_id)
+        back = [[False, MESH], [True, MESH]]
+        await far.until(lambda: subscriptions(far, middle)[-2:] == back, "the return of middle at far")
+
+        async def near_alone() -> bool:
+            return await ours.metric("pushmesh_gossip_mesh_peers") == 1
+
+        await eventually(near_alone, "a mesh of near alone at ours")
         from_near, from_far = a_note(1), a_note(2)
         await near.publish(from_near)
         await far.publish(from_far)
@@ -178,11 +183,8 @@ async def in_mesh(stranger: ForeignNode, peer: bytes, topic: str = MESH) -> None
     await eventually(grafted, "a graft")
 
 
-async def knows_topic(stranger: ForeignNode, peer: bytes) -> None:
-    async def known() -> bool:
-        return MESH in (await stranger.peers())[peer]["topics"]
-
-    await eventually(known, "a peer's subscription")
+def subscriptions(stranger: ForeignNode, of: ForeignNode) -> list[list[Any]]:
+    return stranger.rpcs("subscriptions", **{"from": of.node_id})
 
 
 def pruned_topics(stranger: ForeignNode, by: bytes) -> set[str]:
