@@ -276,7 +276,8 @@ class StreamData(_Message, frozen=True, tag=22):
 
 
 class StreamClose(_Message, frozen=True, tag=23):
-    """Error nil: no more data from this side. Else both directions are dead, and undelivered data is lost."""
+    """Error nil: no more data from this side. Else both directions are dead, and undelivered data is lost. Down, the
+    errors `malformed` and `oversize` blame the peer."""
 
     stream_no: Natural
     error: Reason | None

@@ -35,6 +35,7 @@ class Watching:
     came: list[Connection] = field(default_factory=list)
     went: list[Connection] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    offences: list[str] = field(default_factory=list)
     changed: trio.Event = field(default_factory=trio.Event)
     on_connected: Callable[[Connection], None] = lambda connection: None
     on_disconnected: Callable[[Connection], None] = lambda connection: None
@@ -48,6 +49,10 @@ class Watching:
     def disconnected(self, connection: Connection) -> None:
         self.went.append(connection)
         self.on_disconnected(connection)
+        self._stir()
+
+    def offended(self, connection: Connection, what: str) -> None:
+        self.offences.append(what)
         self._stir()
 
     def refused(self, reason: str) -> None:

@@ -147,7 +147,9 @@ class CatchUp:
                 sync.complete = True
                 await asyncio.sleep(AGAIN_S)
         except (StreamLost, TimeoutError, Refusal, StoreBusy, StoreFailed) as error:
-            return reason_of(error)
+            why = reason_of(error)
+            stream.reset(why)  # `malformed` blames the peer
+            return why
         finally:
             stream.reset("catch-up ended")
 

@@ -6,8 +6,6 @@ from typing import Any
 from ..ipc import Peers, PeerState, Up
 from .catch_up import CatchUp
 
-DIALECT_PREFIX = "/meshsub/"
-
 
 class PeerList:
     """Holds the latest of what the gossip process shows, which is a few seconds old."""
@@ -51,7 +49,7 @@ class PeerList:
             "connected_since": state.since_ms,
             "outbound": state.outbound,
             "host": state.host,
-            "dialect": state.protocol.removeprefix(DIALECT_PREFIX),
+            "protocol": state.protocol,
             "agent": state.agent,
             "mesh_topics": list(state.topics),
             "score": parts.pop("total", 0.0),

@@ -35,7 +35,7 @@ def _manner(peer: dict[str, Any]) -> str:
     way = "dialled" if peer["outbound"] else "came"
     agent = f", {plain(peer['agent'])}" if peer["agent"] else ""
     caught_up = "" if peer["caught_up"] else ", not caught up"
-    dialect = f"gossip {plain(peer['dialect'])}" if peer["dialect"] else "no gossip yet"
+    dialect = plain(peer["protocol"]) or "no gossip yet"
     meshes = f"in {len(peer['mesh_topics'])} meshes"
     return f"{way} {clock_text(peer['connected_since'])}, {dialect}, {meshes}{agent}{caught_up}"
 

@@ -77,6 +77,12 @@ class Acquaintances:
         elif connection.reason in FAULTS and self.bans.fault(connection.remote[0], node_id, now_ms):
             self._banned(node_id)
 
+    def offended(self, connection: Connection) -> None:
+        """It did on a stream what no honest peer does; one time too many ends the connection."""
+        if self.bans.fault(connection.remote[0], connection.node_id, self._now_ms()):
+            self._banned(connection.node_id)
+            connection.close("banned")
+
     def _banned(self, node_id: bytes) -> None:
         log.warning("peer banned", peer=node_id.hex())
         self._counters.add("peers_banned")

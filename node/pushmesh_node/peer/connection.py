@@ -8,7 +8,7 @@ import structlog
 import trio
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
-from .errors import PeerError, StreamBroken
+from .errors import Misconduct, NegotiationError, PeerError, StreamBroken
 from .hosts import Address
 from .identity import node_id_of
 from .muxer import Muxer, Stream
@@ -50,6 +50,9 @@ class Connection:
         self.dialled: Address | None = None
         self.identity: Identity | None = None
         self.reason = ""  # why it ended; empty while it stands
+        self.offended: Callable[[str], None] = lambda what: None
+        """Told what a peer did wrong on one of its streams; the connection stands."""
+
         self._raw = raw
         self._muxer = muxer
         self._closing = trio.Event()
@@ -147,6 +150,9 @@ class Connection:
                 protocol = await answer(stream, handlers)
             if not scope.cancelled_caught:
                 await handlers[protocol](self, protocol, stream)
+        except (Misconduct, NegotiationError) as error:
+            log.info("peer misbehaved on a stream", peer=self.node_id.hex(), error=str(error))
+            self.offended("negotiation" if isinstance(error, NegotiationError) else "malformed")
         except PeerError as error:
             log.debug("stream ended", peer=self.node_id.hex(), error=str(error))
         except Exception as error:  # our own fault; it must cost this stream, not the process and every other peer

@@ -1,6 +1,7 @@
 """What can go wrong with a peer. Nothing of libp2p's own exceptions gets past this room's edges.
 
 PeerError
+ +-- Misconduct        bytes on a stream that no honest peer sends
  +-- AddressError      a multiaddr that this host cannot dial or listen on
  +-- NegotiationError  no common protocol, or bytes that are no negotiation
  +-- UpgradeError      no Noise session, or one with an identity that is not wanted
@@ -10,6 +11,10 @@ PeerError
 
 class PeerError(Exception):
     """A peer's or an address's fault; ends one stream or one connection, never the process."""
+
+
+class Misconduct(PeerError):
+    """The peer sent what its protocol does not know; it costs the stream, and counts as a fault."""
 
 
 class AddressError(PeerError):

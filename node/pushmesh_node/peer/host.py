@@ -38,6 +38,10 @@ class Watcher(Protocol):
         """Once for each `connected`; `connection.reason` says why."""
         ...
 
+    def offended(self, connection: Connection, what: str) -> None:
+        """The peer did on one of its streams what no honest peer does."""
+        ...
+
     def refused(self, reason: str) -> None:
         """A connection was not admitted."""
         ...
@@ -190,6 +194,7 @@ class Host:
             connection.abort(refusal)
             return
         try:
+            connection.offended = lambda what: self._watcher.offended(connection, what)
             await connection.run(self.handlers, self._watcher.connected(connection))
         except Exception as error:  # our own fault in a task of this connection; the other peers must not pay for it
             log.error("connection failed", peer=connection.node_id.hex(), error=repr(error), exc_info=True)

@@ -13,7 +13,7 @@ from ..gossip.kad_wire import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Asked, KadMes
 from ..gossip.protobuf import decode_varint
 from ..gossip.rpc import RpcError
 from .connection import Connection
-from .errors import PeerError, StreamBroken
+from .errors import Misconduct, PeerError, StreamBroken
 from .muxer import Stream
 
 ASK_TIMEOUT_S: Final = 5.0
@@ -101,8 +101,9 @@ class Answers:
                 with trio.fail_after(IDLE_TIMEOUT_S):
                     body = await read_message(stream, MAX_REQUEST_BYTES)
                 await self._answer(connection, stream, body)
-        except RpcError:
+        except RpcError as error:
             self._count("dht_requests", "malformed")
+            raise Misconduct(f"no question to the DHT: {error}") from error
         except trio.TooSlowError:
             return  # idle; whoever wants to know more opens another
         except PeerError:

@@ -131,6 +131,7 @@ class Node:
             settings.max_streams_per_peer,
             self._host.connections.get,
             link.send,
+            self._blame,
             self._counters,
         )
 
@@ -253,6 +254,16 @@ class Node:
         self._known.went(connection)  # while the router still knows what it did
         self._mesh.disconnected(connection)
         self._link.send(Peer(connection.node_id, self._addresses(connection.node_id), False, connection.reason))
+
+    def offended(self, connection: Connection, what: str) -> None:
+        """See `Watcher`."""
+        self._counters.add("stream_faults", what)
+        self._known.offended(connection)
+
+    def _blame(self, node_id: bytes, what: str) -> None:
+        """Main found it on a stream that passed through here."""
+        if (connection := self._host.connections.get(node_id)) is not None:
+            self.offended(connection, what)
 
     def refused(self, reason: str) -> None:
         """See `Watcher`."""

@@ -10,6 +10,8 @@ from typing import Final
 import structlog
 import trio
 
+from pushmesh_protocol.reasons import Reason
+
 from ..ipc import StreamClose, StreamCredit, StreamData, StreamOpen, Up
 from .connection import Connection
 from .errors import PeerError, StreamBroken
@@ -17,6 +19,9 @@ from .muxer import Stream
 from .stats import Counters
 
 WRITE_TIMEOUT_S: Final = 60.0
+FAULTS: Final = frozenset({Reason.MALFORMED, Reason.OVERSIZE})
+"""Reasons of main to end a stream for which its peer is to blame."""
+
 READ_BYTES: Final = 65_536
 
 log = structlog.get_logger()
@@ -41,7 +46,8 @@ class _Relayed:
 
 
 class Relay:
-    """`find` gives the connection to a peer, `send` passes messages to main and never waits."""
+    """`find` gives the connection to a peer, `send` passes messages to main and never waits, `blame` is told of peers
+    that main ended a stream for."""
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class Relay:
         max_per_peer: int,
         find: Callable[[bytes], Connection | None],
         send: Callable[[Up], None],
+        blame: Callable[[bytes, str], None],
         counters: Counters,
     ) -> None:
         self._nursery = nursery
@@ -57,6 +64,7 @@ class Relay:
         self._max_per_peer = max_per_peer
         self._find = find
         self._send = send
+        self._blame = blame
         self._counters = counters
         self._streams: dict[int, _Relayed] = {}
         self._by_peer: Counter[bytes] = Counter()
@@ -98,6 +106,8 @@ class Relay:
             return
         if message.error is not None:
             self._forget(relayed)
+            if message.error in FAULTS:
+                self._blame(relayed.node_id, message.error)
             return
         relayed.main_ended = True
         relayed.stir()

@@ -28,7 +28,7 @@ def test_peers_are_listed_by_the_time_they_came_and_the_newest_without_details()
         "connected_since": 9,
         "outbound": True,
         "host": "9.9.9.9",
-        "dialect": "1.2.0",
+        "protocol": "/meshsub/1.2.0",
         "agent": "agent/1",
         "mesh_topics": ["/t"],
         "score": -1.5,

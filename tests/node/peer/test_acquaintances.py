@@ -32,6 +32,10 @@ class End:
         self.reason = reason
         self.opened_ms = 0
         self.dialled = dialled
+        self.closed: list[str] = []
+
+    def close(self, reason: str) -> None:
+        self.closed.append(reason)
 
 
 def an_end(
@@ -117,6 +121,14 @@ def test_a_peer_that_breaks_the_protocol_again_and_again_is_banned() -> None:
         assert not life.known.has_news
         life.known.went(an_end(reason=reason))
         assert life.known.has_news and life.known.bans.peers.is_banned(NODE, 0)
+
+
+def test_one_offence_too_many_on_streams_ends_the_connection() -> None:
+    life, end = Life(), End()
+    for _ in range(PEER_FAULTS):
+        assert end.closed == []
+        life.known.offended(cast(Connection, end))
+    assert end.closed == ["banned"] and life.known.bans.peers.is_banned(NODE, 0) and life.known.has_news
 
 
 def test_a_lost_connection_is_nobodys_fault() -> None:

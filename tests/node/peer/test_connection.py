@@ -2,7 +2,7 @@ import pytest
 import trio
 
 from pushmesh_node.peer.connection import MAX_INBOUND_STREAMS, Connection
-from pushmesh_node.peer.errors import NegotiationError, StreamBroken
+from pushmesh_node.peer.errors import Misconduct, NegotiationError, StreamBroken
 from pushmesh_node.peer.muxer import Stream
 from support.trio_hosts import Running, attacker, connect, echo, hosts, open_stream
 
@@ -51,6 +51,22 @@ def test_a_token_that_is_not_utf8_costs_its_stream_only() -> None:
                     while await stream.read():
                         pass
             await still_works(b, a)
+            assert a.watching.offences == ["negotiation"]
+
+    trio.run(main)
+
+
+def test_misconduct_on_a_stream_is_told_and_costs_the_stream_only() -> None:
+    async def refuse(connection: Connection, protocol: str, stream: Stream) -> None:
+        raise Misconduct("nonsense")
+
+    async def main() -> None:
+        async with hosts({"/echo": echo, "/refuse": refuse}, {}) as (a, b):
+            stream = await (await connect(b, a)).open("/refuse")
+            with pytest.raises(StreamBroken):
+                await stream.read()
+            await still_works(b, a)
+            assert a.watching.offences == ["malformed"] and b.watching.offences == []
 
     trio.run(main)
 

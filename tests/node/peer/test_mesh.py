@@ -33,7 +33,7 @@ from pushmesh_protocol.reasons import Verdict
 from support.trio_hosts import Running, attacker, hosts, now_ms, open_stream, run_host
 
 T = "/t"
-V1_2, V1_1 = PROTOCOL_IDS
+V1_2, V1_1 = "/meshsub/1.2.0", "/meshsub/1.1.0"
 
 
 class PassAll:

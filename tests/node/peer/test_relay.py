@@ -20,8 +20,12 @@ class Relayed:
     def __init__(self, running: Running, nursery: trio.Nursery) -> None:
         self.running = running
         self.up: list[Up] = []
-        self.relay = Relay(nursery, WINDOW, 2, running.host.connections.get, self._send, Counters())
+        self.blamed: list[tuple[bytes, str]] = []
+        self.relay = Relay(nursery, WINDOW, 2, running.host.connections.get, self._send, self._blame, Counters())
         running.host.handlers[P] = self.relay.accept
+
+    def _blame(self, node_id: bytes, what: str) -> None:
+        self.blamed.append((node_id, what))
 
     def _send(self, message: Up) -> None:
         self.up.append(message)
@@ -158,5 +162,21 @@ def test_a_stream_that_main_resets_is_reset_at_the_peer() -> None:
             a.relay.close(StreamClose(1, "enough"))
             with pytest.raises(StreamBroken):
                 await stream.read()
+            assert a.blamed == []
+
+    trio.run(main)
+
+
+def test_a_peer_whose_bytes_main_cannot_read_is_blamed() -> None:
+    async def main() -> None:
+        async with a_relay() as (a, b):
+            stream = await b.watching.came[0].open(P)
+            await stream.write(b"nonsense")
+            await a.running.watching.until(lambda: bool(a.up))
+            a.relay.close(StreamClose(1, "malformed"))
+            a.relay.close(StreamClose(1, "malformed"))  # there is no such stream any more
+            with pytest.raises(StreamBroken):
+                await stream.read()
+            assert a.blamed == [(b.node_id, "malformed")]
 
     trio.run(main)
