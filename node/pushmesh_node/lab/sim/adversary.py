@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from ...app.catch_up import Ask, Page, Sorry
+from ...app.catch_up_wire import Ask, AskDigests, Digests, Page, Sorry, Want
 from ...gossip.effects import Lane
 from ...gossip.framing import frame
 from ...gossip.rpc import Message, Rpc, RpcError, Subscription
@@ -192,9 +192,10 @@ class Adversary:
     def on_rpc(self, sybil: Sybil, victim: SimNode, rpc: Rpc) -> None:
         """A victim sent an RPC."""
 
-    def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask) -> None:
+    def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask | AskDigests | Want) -> None:
         """A victim asks what this sybil has: by default nothing at all."""
-        sybil.say(victim, Page(sybil.node_id[:16], 0, False, []), 64)
+        empty = Digests if isinstance(ask, AskDigests) else Page
+        sybil.say(victim, empty(sybil.node_id[:16], 0, False, []), 64)
 
     def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:
         """A victim answered an `Ask` of this sybil."""
@@ -261,7 +262,7 @@ class Adversary:
                 if len(self.seen) > SEEN_KEPT:
                     del self.seen[next(iter(self.seen))]
             self.on_rpc(sybil, victim, payload)
-        elif isinstance(payload, Ask):
+        elif isinstance(payload, Ask | AskDigests | Want):
             self.on_ask(sybil, victim, payload)
         elif isinstance(payload, Page):
             self.on_page(sybil, victim, payload)

@@ -1,4 +1,5 @@
-"""Catch-up between simulated nodes: the rounds of `app.catch_up` as messages on the simulated network."""
+"""Catch-up between simulated nodes: the rounds of `app.catch_up` and the answers of `app.catch_up_answers`, as messages
+on the simulated network."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,36 +8,43 @@ from dataclasses import dataclass, field
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.limits import CATCH_UP_PAGE_BYTES
 from pushmesh_protocol.network import Network
 
-from ...app.catch_up import AGAIN_S, ANSWER_S, Ask, Page, Sorry
+from ...app.catch_up import AGAIN_S, FIRST_REST_S, LONGEST_REST_S
+from ...app.catch_up_answers import PAGE_BYTES
+from ...app.catch_up_wire import ANSWER_S, MAX_DIGESTS, Answer, Ask, AskDigests, Digests, Page, Question, Sorry, Want
+from ...app.frame_digests import digest_of
 from ...app.offers import Finding, entry_of, parts_of
 from ...engine.events import CaughtUp
+from ...engine.records import StoredItem
 from .clock import Clock
 from .main_half import MainHalf
 from .sense import SharedSense
 
-Word = Ask | Page | Sorry
+Word = Question | Answer
 
-MAX_PAGES_AHEAD = 4
-"""What a stream's window holds; a peer that sends more is not read."""
+MAX_AHEAD = 4
+"""Answers that a stream's window holds; a peer that sends more is not read."""
 
 
 @dataclass(slots=True)
 class _Peer:
+    """A peer's cursor, which stays as in a store, and where the round with it stands."""
+
     incarnation: bytes | None = None
     commit_no: int = 0
-    asked_no: int = 0
-    waiting: bool = False  # for a page
-    busy: bool = False  # with one
-    pages: deque[Page] = field(default_factory=deque)
+    round_no: int = 0  # of a connection; 0 while there is none
+    expects: type[Page] | type[Digests] | None = None
+    since_us: int = 0
+    told: Digests | None = None  # the digests of which some are being fetched
+    is_busy: bool = False  # with a page
+    answers: deque[Page | Digests] = field(default_factory=deque)
+    rest_s: float = FIRST_REST_S
 
 
 class CatchUpRounds:
-    """Asks each connected peer at once and again and again, and answers their questions. `say(peer, word, size)` sends.
-
-    Cursors of peers stay as long as the node, as in its store."""
+    """Asks each connected peer at once, and again and again, and answers their questions. `say(peer, word, size)`
+    sends."""
 
     def __init__(
         self,
@@ -48,78 +56,128 @@ class CatchUpRounds:
     ) -> None:
         self.caught_up = 0
         """Envelopes that pages brought, new or not."""
+
         self._network = network
         self._main = main
         self._sense = sense
         self._clock = clock
         self._say = say
         self._peers: dict[bytes, _Peer] = {}
-        self._connected: dict[bytes, int] = {}
         self._rounds = 0
 
     def peer_came(self, node_id: bytes) -> None:
         """Start to ask a peer."""
         self._rounds += 1
-        self._connected[node_id] = self._rounds
-        self._ask(node_id, self._rounds)
+        peer = self._peers.setdefault(node_id, _Peer())
+        peer.round_no, peer.rest_s = self._rounds, FIRST_REST_S
+        self._ask(node_id, peer, self._rounds)
 
     def peer_left(self, node_id: bytes) -> None:
         """Ask no more."""
-        self._connected.pop(node_id, None)
+        if (peer := self._peers.get(node_id)) is not None:
+            peer.round_no, peer.expects = 0, None
 
     def take(self, node_id: bytes, word: Word) -> None:
         """A word of a peer."""
-        round_no = self._connected.get(node_id)
-        if round_no is None:
+        peer = self._peers.get(node_id)
+        if peer is None or not peer.round_no:
             return
-        if isinstance(word, Ask):
+        if isinstance(word, Ask | AskDigests | Want):
             self._answer(node_id, word)
-        elif isinstance(word, Page) and self._peers[node_id].waiting:
-            peer = self._peers[node_id]
-            peer.waiting = word.more
-            if len(peer.pages) < MAX_PAGES_AHEAD:
-                peer.pages.append(word)
-            self._next_page(node_id, round_no)
+        elif peer.expects is not None:
+            if not isinstance(word, peer.expects):  # Sorry, or no answer to what was asked
+                self._fail(node_id, peer)
+            elif len(peer.answers) < MAX_AHEAD:
+                peer.since_us = self._clock.now_us
+                peer.answers.append(word)
+                self._go_on(node_id, peer)
 
     # Asking
 
-    def _ask(self, node_id: bytes, round_no: int) -> None:
-        if self._connected.get(node_id) != round_no:
+    def _ask(self, node_id: bytes, peer: _Peer, round_no: int) -> None:
+        if peer.round_no != round_no:
             return
-        peer = self._peers.setdefault(node_id, _Peer())
-        peer.waiting, peer.busy = True, False
-        peer.pages.clear()
-        peer.asked_no += 1
-        self._send(node_id, Ask(self._network.id, peer.incarnation, peer.commit_no))
-        self._clock.after(int(ANSWER_S * 1e6), self._give_up, node_id, round_no, peer.asked_no)
+        peer.answers.clear()
+        peer.is_busy, peer.told = False, None
+        if peer.incarnation is None:
+            self._expect(node_id, peer, Page, Ask(self._network.id, None, 0))
+        else:
+            self._expect(node_id, peer, Digests, AskDigests(self._network.id, peer.incarnation, peer.commit_no))
 
-    def _give_up(self, node_id: bytes, round_no: int, asked_no: int) -> None:
-        peer = self._peers[node_id]
-        if self._connected.get(node_id) == round_no and peer.waiting and peer.asked_no == asked_no:
-            self._ask(node_id, round_no)
+    def _expect(self, node_id: bytes, peer: _Peer, kind: type[Page] | type[Digests], question: Question) -> None:
+        if peer.expects is None:
+            self._clock.after(int(ANSWER_S * 1e6), self._watch, node_id, peer, peer.round_no)
+        peer.expects, peer.since_us = kind, self._clock.now_us
+        self._send(node_id, question)
 
-    def _next_page(self, node_id: bytes, round_no: int) -> None:
-        """One page is under way at a time, and the cursor follows what is durable."""
-        peer = self._peers[node_id]
-        if peer.busy or not peer.pages:
+    def _watch(self, node_id: bytes, peer: _Peer, round_no: int) -> None:
+        """The wait for each next answer ends after so long."""
+        if peer.round_no != round_no or peer.expects is None:
             return
-        page = peer.pages.popleft()
-        moved = page.incarnation != peer.incarnation or page.next_commit > peer.commit_no
-        if page.more and not moved:
-            self._rest(node_id, round_no)
+        end_us = peer.since_us + int(ANSWER_S * 1e6)
+        if end_us > self._clock.now_us or peer.is_busy:
+            self._clock.at(max(end_us, self._clock.now_us + 1_000_000), self._watch, node_id, peer, round_no)
+        else:
+            self._fail(node_id, peer)
+
+    def _fail(self, node_id: bytes, peer: _Peer) -> None:
+        """A round that failed is tried again, after a longer rest each time."""
+        peer.expects = None
+        self._clock.after(int(peer.rest_s * 1e6), self._ask, node_id, peer, peer.round_no)
+        peer.rest_s = min(2 * peer.rest_s, LONGEST_REST_S)
+
+    def _complete(self, node_id: bytes, peer: _Peer) -> None:
+        peer.expects, peer.rest_s = None, FIRST_REST_S
+        self._clock.after(int(AGAIN_S * 1e6), self._ask, node_id, peer, peer.round_no)
+
+    def _go_on(self, node_id: bytes, peer: _Peer) -> None:
+        """One answer is under way at a time."""
+        if peer.is_busy or not peer.answers or peer.expects is None:
             return
-        peer.busy = True
-        asked_no = peer.asked_no
+        answer = peer.answers.popleft()
+        moved = answer.incarnation != peer.incarnation or answer.next_commit > peer.commit_no
+        if answer.more and not moved:
+            self._fail(node_id, peer)
+        elif isinstance(answer, Page):
+            self._take_page(node_id, peer, answer)
+        else:
+            self._take_digests(node_id, peer, answer)
+
+    def _take_digests(self, node_id: bytes, peer: _Peer, told: Digests) -> None:
+        missing = [digest for digest in told.digests if digest not in self._main.digests]
+        if not missing:
+            self._told(node_id, peer, told)
+            return
+        after = peer.commit_no if told.incarnation == peer.incarnation else 0
+        peer.told = told
+        self._expect(node_id, peer, Page, Want(told.incarnation, after, told.next_commit, missing))
+
+    def _told(self, node_id: bytes, peer: _Peer, told: Digests) -> None:
+        """All that these digests name is here."""
+        peer.incarnation, peer.commit_no = told.incarnation, told.next_commit
+        if told.more:
+            self._ask(node_id, peer, peer.round_no)
+        else:
+            self._complete(node_id, peer)
+
+    def _take_page(self, node_id: bytes, peer: _Peer, page: Page) -> None:
+        """The cursor follows what is durable."""
+        peer.is_busy = True
+        round_no = peer.round_no
 
         def durable() -> None:
-            if peer.asked_no != asked_no:
+            if peer.round_no != round_no or not peer.is_busy:
                 return
-            peer.busy = False
+            peer.is_busy = False
+            peer.since_us = self._clock.now_us
             peer.incarnation, peer.commit_no = page.incarnation, page.next_commit
             if page.more:
-                self._next_page(node_id, round_no)
+                self._go_on(node_id, peer)
+            elif peer.told is not None:
+                told, peer.told = peer.told, None
+                self._told(node_id, peer, told)
             else:
-                self._rest(node_id, round_no)
+                self._complete(node_id, peer)
 
         parts = self._open(page)
         if not parts:
@@ -127,7 +185,8 @@ class CatchUpRounds:
             return
         self.caught_up += sum([len(part.envelopes) for part in parts])
         findings = [Finding(data=self._sense.frame_alone(part)) for part in parts]
-        self._main.take(entry_of(CaughtUp(node_id), parts, findings), lambda: self._main.when_durable(durable))
+        entry = entry_of(CaughtUp(node_id), parts, findings)
+        self._main.take(entry, lambda: self._main.when_durable(durable))
 
     def _open(self, page: Page) -> list[Part]:
         parts: list[Part] = []
@@ -138,24 +197,44 @@ class CatchUpRounds:
                 continue
         return parts
 
-    def _rest(self, node_id: bytes, round_no: int) -> None:
-        self._clock.after(int(AGAIN_S * 1e6), self._ask, node_id, round_no)
-
     # Serving
 
-    def _answer(self, node_id: bytes, ask: Ask) -> None:
+    def _answer(self, node_id: bytes, asked: Question) -> None:
         store = self._main.store
-        after = ask.commit_no if ask.incarnation == store.incarnation else 0
-        while True:
-            end = store.last_commit
-            items = store.log(after, CATCH_UP_PAGE_BYTES - 4_096)
-            next_commit = items[-1].first_commit + items[-1].count - 1 if items else max(after, end)
-            more = bool(items) and next_commit < store.last_commit
-            self._send(node_id, Page(store.incarnation, next_commit, more, [item.data for item in items]))
-            after = next_commit
-            if not more:
-                return
+        if isinstance(asked, Want):
+            if asked.incarnation != store.incarnation:
+                self._send(node_id, Sorry("other-incarnation"))
+            else:
+                self._give(node_id, asked)
+            return
+        after = asked.commit_no if asked.incarnation == store.incarnation else 0
+        if asked.network_id != self._network.id:
+            self._send(node_id, Sorry("other-network"))
+        elif isinstance(asked, Ask):
+            more = True
+            while more:
+                items, after, more = self._read(after)
+                self._send(node_id, Page(store.incarnation, after, more, [item.data for item in items]))
+        else:
+            found = self._main.digests.after(after, MAX_DIGESTS)
+            assert found is not None, "a world is shorter than what digests remember"
+            digests, after, more = found
+            self._send(node_id, Digests(store.incarnation, after, more, digests))
+
+    def _give(self, node_id: bytes, want: Want) -> None:
+        wanted, after, more = set(want.digests), want.after, True
+        while more:
+            items, after, more = self._read(after)
+            more = more and after < want.until
+            frames = [item.data for item in items if digest_of(item.data) in wanted]
+            if frames or not more:
+                self._send(node_id, Page(want.incarnation, after, more, frames))
+
+    def _read(self, after: int) -> tuple[list[StoredItem], int, bool]:
+        store = self._main.store
+        items = store.log(after, PAGE_BYTES)
+        next_commit = items[-1].first_commit + items[-1].count - 1 if items else max(after, store.last_commit)
+        return items, next_commit, bool(items) and next_commit < store.last_commit
 
     def _send(self, node_id: bytes, word: Word) -> None:
-        size = sum([len(data) + 5 for data in word.frames]) + 64 if isinstance(word, Page) else len(pack(word))
-        self._say(node_id, word, size + 4)
+        self._say(node_id, word, len(pack(word)) + 4)

@@ -9,6 +9,7 @@ from pushmesh_protocol.frames import Part
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import UnixMs
 
+from ...app.frame_digests import FrameDigests
 from ...app.offers import Entry, all_held, claims_of, entry_of, failures_of, offered_of, slots_of
 from ...config.schema import VerifyConfig
 from ...curation import NO_POLICY
@@ -42,6 +43,7 @@ class MainHalf:
         tally: Callable[[Tally], None],
     ) -> None:
         self.store = SimStore(incarnation)
+        self.digests = FrameDigests(0)
         self.engine = Engine(network, next_commit=1, policy=NO_POLICY)
         self.relays = True
         """Whether there is anybody to send to; without, the next peer asks for everything by catch-up."""
@@ -132,9 +134,10 @@ class MainHalf:
 
     def _commit(self, store: Store, rest: Sequence[Effect]) -> None:
         self.store.commit(store.writes)
-        for write in store.writes:
-            if isinstance(write, Record):
-                self._committed(write)
+        records = [write for write in store.writes if isinstance(write, Record)]
+        self.digests.add(records)
+        for record in records:
+            self._committed(record)
         for effect in rest:
             self._do(effect)
 

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason, Verdict
 
-from ...app.catch_up import Ask, Page, Sorry
 from ...app.offers import entry_of, findings_of, hashes_to_remember, parts_of
 from ...engine.effects import Judge
 from ...engine.events import CaughtUp, Gossiped
@@ -24,7 +23,7 @@ from ...gossip.rpc import Rpc
 from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of
-from .catch_up import CatchUpRounds
+from .catch_up import CatchUpRounds, Word
 from .gossip_half import FrameUp, GossipHalf
 from .inlet import Inlet
 from .main_half import MainHalf
@@ -210,7 +209,7 @@ class SimNode:
                 self._count(payload, size)
                 if (inlet := self._inlets.get(peer)) is not None:
                     inlet.add(payload, size)
-            elif isinstance(payload, Ask | Page | Sorry):
+            elif isinstance(payload, Word):
                 self.bytes.catch_up += size
                 if self._world.conditions.catch_up:
                     self.catch_up.take(peer, payload)
@@ -295,7 +294,7 @@ class SimNode:
 
     # Peers
 
-    def _say(self, peer: bytes, word: Ask | Page | Sorry, size: int) -> None:
+    def _say(self, peer: bytes, word: Word, size: int) -> None:
         way = self.gossip.ways.get(peer)
         if way is not None:
             way.push(word, size, Lane.DATA)

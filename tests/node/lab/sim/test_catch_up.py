@@ -1,5 +1,8 @@
-from pushmesh_node.app.catch_up import Ask, Page
-from pushmesh_node.lab.sim.adversary import Adversary
+from itertools import pairwise
+
+from pushmesh_node.app.catch_up_wire import Ask, AskDigests, Digests, Page, Want
+from pushmesh_node.lab.sim.adversary import Adversary, Sybil
+from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_protocol.limits import CATCH_UP_PAGE_BYTES
 from support.sim_world import a_publisher, a_world, delivered, publish
 
@@ -37,10 +40,10 @@ def test_what_gossip_did_not_bring_comes_with_the_next_round() -> None:
 
 def test_a_peer_that_answers_nothing_is_asked_again_and_one_that_answers_unasked_is_not_read() -> None:
     world = a_world(1)
-    asked: list[Ask] = []
+    asked: list[Ask | AskDigests | Want] = []
 
     class Mute(Adversary):
-        def on_ask(self, sybil: object, victim: object, ask: Ask) -> None:
+        def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask | AskDigests | Want) -> None:
             asked.append(ask)
 
     adversary = Mute(world, 1)
@@ -56,3 +59,40 @@ def test_a_peer_that_answers_nothing_is_asked_again_and_one_that_answers_unasked
         sybil.say(victim, page, 100)
     world.run_until(40)
     assert victim.catch_up.caught_up == 0
+
+
+def test_what_gossip_brought_is_named_and_not_sent_again() -> None:
+    world = a_world(3)
+    publisher, _ = a_publisher(world)
+    world.run_until(20)
+    for node in world.nodes:
+        node.bytes.catch_up = 0
+    for _ in range(3):
+        publish(world, publisher, world.nodes[0], 16_384)
+        world.run_until(world.clock.now_us / 1e6 + 1)
+    assert delivered(world) == 1.0
+    world.run_until(60)
+    payload = sum(sample.size_bytes for sample in world.measures.samples)
+    assert 0 < max(node.bytes.catch_up for node in world.nodes) < payload / 8
+
+
+def test_a_peer_that_tells_of_frames_and_never_gives_them_is_asked_again_ever_later() -> None:
+    world = a_world(1)
+    wanted: list[int] = []
+
+    class Tease(Adversary):
+        def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask | AskDigests | Want) -> None:
+            if isinstance(ask, Want):
+                wanted.append(self.world.clock.now_ms)
+            elif isinstance(ask, AskDigests):
+                sybil.say(victim, Digests(bytes(16), ask.commit_no + 1, False, [self.random.randbytes(16)]), 64)
+            else:
+                super().on_ask(sybil, victim, ask)
+
+    adversary = Tease(world, 1)
+    adversary.prepare()
+    world.connect(adversary.sybils[0], world.nodes[0])
+    world.run_until(300)
+    gaps = [later - earlier for earlier, later in pairwise(wanted)]
+    assert len(gaps) >= 4
+    assert gaps == sorted(gaps) and gaps[0] > 30_000

@@ -1,6 +1,6 @@
 """Abuse of lazy gossip: announcements that are lies, and requests without end."""
 
-from ....app.catch_up import Ask, Page
+from ....app.catch_up_wire import Ask, Page
 from ....gossip.message_id import MESSAGE_ID_BYTES, message_id
 from ....gossip.rpc import IHave, Message, Rpc
 from ..adversary import Sybil, attack
