@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     max_streams_per_peer: Natural = 16
     inspect_queue_frames: Natural = 2_048  # read from peers, not yet inspected
     inspect_queue_bytes: Natural = 32 * 1024 * 1024
-    checks_per_peer_per_s: Natural = 2_000  # signatures; frames above it are IGNOREd as `throttled`
+    checks_per_peer_per_s: Natural = 10_000  # signatures; frames above it are IGNOREd as `throttled`
     outbound_queue_rpcs: Natural = 1_024  # for each peer
     outbound_queue_bytes: Natural = 8 * 1024 * 1024
 

@@ -194,8 +194,9 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
     exempt_loopback: bool = True
     """Whether peers on this machine may exceed both, and whether their faults count for their own names only."""
 
-    signature_checks_per_peer_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
-    """Signatures that one peer may have this node check; frames above it wait, then are ignored as throttled."""
+    signature_checks_per_peer_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    """Signatures that one peer may have this node check, about half of what a core can; frames above it are ignored as
+    throttled, and asked of other peers."""
 
     pack_delay_ms: Annotated[int, Meta(ge=0, le=1_000)] = 20
     """How long a frame stays open for more envelopes; the first one of an idle topic leaves at once."""

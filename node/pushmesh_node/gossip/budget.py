@@ -4,10 +4,10 @@ MILLI = 1_000
 
 
 class Budget:
-    """Each peer may spend `per_s` checks a second and save up ten seconds of them, but always `least`, so that one
+    """Each peer may spend `per_s` checks a second and save up two seconds of them, but always `least`, so that one
     full frame can pass; peers that are idle are forgotten."""
 
-    SAVED_S = 10
+    SAVED_S = 2
     REMEMBERED_PEERS = 4_096
 
     def __init__(self, per_s: int, *, least: int = 1) -> None:
