@@ -129,10 +129,10 @@ async def open_raw(address: Address) -> TcpConnection:
 
 
 @asynccontextmanager
-async def attacker(address: Address, seed: int = 99) -> AsyncIterator[BoundedYamux]:
-    """A peer that did the handshake and then says what it likes."""
+async def attacker(address: Address, seed: int = 99, source: str = "127.0.0.1") -> AsyncIterator[BoundedYamux]:
+    """A peer that did the handshake and then says what it likes. `source` is an address of loopback."""
     assert address.node_id is not None
-    raw = await open_raw(address)
+    raw = TcpConnection(await trio.open_tcp_stream(address.host, address.port, local_address=source), outbound=True)
     try:
         muxer = await Upgrader(key_pair_from(keys_of(seed))).upgrade(raw, peer_id_of(address.node_id))
         assert isinstance(muxer, BoundedYamux)  # what it sends below its streams is up to a test

@@ -10,13 +10,14 @@ import structlog
 import trio
 from libp2p.peer.id import ID
 
-from ..remote import place_of
+from ..remote import place_of, subnet_of
 from .bans import Bans
 from .connection import Connection, Handler
 from .errors import AddressError, PeerError, UpgradeError
 from .hosts import Address, address_of
 from .identity import peer_id_of
 from .limits import Gate, keeps_old
+from .seats import Seat, yields
 from .tcp import ByteStream, TcpConnection
 from .upgrade import Upgrades
 from .websocket import WebSocketStream
@@ -58,6 +59,7 @@ class Host:
         bans: Bans,
         watcher: Watcher,
         now_ms: Callable[[], int],
+        score_of: Callable[[bytes], float] = lambda node_id: 0.0,
     ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.connections: dict[bytes, Connection] = {}
@@ -71,6 +73,7 @@ class Host:
         self._bans = bans
         self._watcher = watcher
         self._now_ms = now_ms
+        self._score_of = score_of
         self._nursery: trio.Nursery | None = None
         self._one_less = trio.Event()
 
@@ -115,7 +118,7 @@ class Host:
                 return connection
         finally:
             if not started:
-                self._gate.leave(address.host)
+                self._gate.leave(address.host, outbound=True)
         raise PeerError("the peer did not answer in time")
 
     async def _connect(self, address: Address) -> TcpConnection:
@@ -146,7 +149,7 @@ class Host:
                 await self._run(connection)
         finally:
             raw.abort()
-            self._gate.leave(host)
+            self._gate.leave(host, outbound=False)
 
     def _refusal(self, host: str) -> str | None:
         now_ms = self._now_ms()
@@ -185,7 +188,7 @@ class Host:
         try:
             await self._run(connection)
         finally:
-            self._gate.leave(host)
+            self._gate.leave(host, outbound=True)
 
     async def _run(self, connection: Connection) -> None:
         """Admits the connection and runs it to its end; whatever a peer makes happen ends here."""
@@ -215,8 +218,23 @@ class Host:
                 return "duplicate"
             old.close("replaced")
             self._forget(old)
+        elif not connection.outbound and self._gate.is_overfull() and not self._free_a_seat(connection):
+            return "too-many-peers"
         self.connections[node_id] = connection
         return None
+
+    def _free_a_seat(self, newcomer: Connection) -> bool:
+        """Whether somebody of a more crowded subnet gives way."""
+        inbound = [each for each in self.connections.values() if not each.outbound and not each.is_closing]
+        seats = [
+            Seat(each.node_id, subnet_of(each.remote[0]), self._score_of(each.node_id), each.opened_ms)
+            for each in inbound
+        ]
+        seat = yields(subnet_of(newcomer.remote[0]), seats)
+        if seat is None:
+            return False
+        self.connections[seat.node_id].close("crowded-out")
+        return True
 
     def _forget(self, connection: Connection) -> None:
         if self.connections.get(connection.node_id) is connection:

@@ -1,3 +1,5 @@
+from contextlib import AsyncExitStack
+
 import pytest
 import trio
 
@@ -150,6 +152,25 @@ def test_one_peer_too_many_is_refused_before_its_handshake() -> None:
                 assert a.watching.refusals == ["too-many-peers"]
                 raw.abort()
             await a.watching.until(lambda: bool(a.watching.went))
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_a_newcomer_of_another_subnet_gets_the_place_of_one_of_a_crowd() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+            limits = GateLimits(max_peers=4, exempt_loopback=False)  # three of them for those who come
+            a = await run_host(nursery, 1, limits=limits)
+            for seed in (7, 8, 9):
+                await stack.enter_async_context(attacker(a.address, seed))
+                await a.watching.until(lambda seed=seed: len(a.watching.came) == seed - 6)  # type: ignore[misc]  # binds
+            await stack.enter_async_context(attacker(a.address, 10, source="127.0.9.9"))
+            await a.watching.until(lambda: bool(a.watching.went))
+            assert (a.watching.went[0].reason, len(a.watching.came)) == ("crowded-out", 4)
+            raw = await open_raw(a.address)  # one more of the crowd
+            assert await raw.read(1) == b"" and a.watching.refusals == ["too-many-peers"]
+            raw.abort()
             nursery.cancel_scope.cancel()
 
     trio.run(main)

@@ -1,6 +1,6 @@
 from hypothesis import given, strategies as st
 
-from pushmesh_node.peer.limits import CROSSING_MS, MAX_RATED_HOSTS, Gate, GateLimits, keeps_old
+from pushmesh_node.peer.limits import CROSSING_MS, FOYER, MAX_RATED_HOSTS, Gate, GateLimits, keeps_old
 
 LOW, HIGH = b"a" * 32, b"b" * 32
 
@@ -22,10 +22,48 @@ def test_inbound_peers_leave_a_quarter_of_the_room_to_outbound_ones() -> None:
     assert [gate.enter("10.1.1.1", True, 0), gate.enter("10.1.2.1", True, 0)] == [None, "too-many-peers"]
 
 
+def test_few_seats_are_kept_for_outbound_peers_where_there_are_many() -> None:
+    gate = Gate(GateLimits(max_peers=100, kept_outbound=3))
+    answers = [gate.enter(f"10.0.{n}.1", False, 0) for n in range(100)]
+    assert answers == [None] * 97 + ["too-many-peers"] * 3
+    assert [gate.enter(f"10.1.{n}.1", True, 0) for n in range(4)] == [None] * 3 + ["too-many-peers"]
+
+
+def crowded(subnet_peers: int) -> Gate:
+    """Nine of nine inbound peers, so many of them from one subnet and the others each from their own."""
+    gate = a_gate(max_peers=12)
+    for n in range(subnet_peers):
+        assert gate.enter(f"10.0.0.{n}", False, 0) is None
+    for n in range(9 - subnet_peers):
+        assert gate.enter(f"10.0.{n + 1}.1", False, 0) is None
+    return gate
+
+
+def test_who_comes_from_an_emptier_subnet_is_let_in_for_a_seat_that_is_to_be_freed() -> None:
+    gate = crowded(2)
+    assert not gate.is_overfull()
+    assert gate.enter("10.9.0.1", False, 0) is None and gate.is_overfull()
+    gate.leave("10.0.0.0", outbound=False)
+    assert not gate.is_overfull()
+
+
+def test_who_comes_from_a_subnet_as_full_as_any_is_not() -> None:
+    assert crowded(1).enter("10.9.0.1", False, 0) == "too-many-peers"
+    gate = crowded(2)
+    assert gate.enter("10.0.0.9", False, 0) == gate.enter("10.0.1.9", False, 0) == "too-many-peers"
+
+
+def test_only_so_many_wait_for_a_seat_and_they_take_none_from_who_is_dialled() -> None:
+    gate = crowded(9)
+    answers = [gate.enter(f"10.{n + 1}.0.1", False, 0) for n in range(FOYER + 1)]
+    assert answers == [None] * FOYER + ["too-many-peers"]
+    assert [gate.enter(f"10.200.{n}.1", True, 0) for n in range(4)] == [None] * 3 + ["too-many-peers"]
+
+
 def test_one_host_takes_only_so_many_places_until_one_leaves() -> None:
     gate = a_gate(per_host=2)
     assert [gate.enter("10.0.0.1", False, 0) for _ in range(3)] == [None, None, "too-many-of-one-host"]
-    gate.leave("10.0.0.1")
+    gate.leave("10.0.0.1", outbound=False)
     assert gate.enter("10.0.0.1", False, 0) is None
 
 
@@ -40,7 +78,7 @@ def test_one_subnet_takes_only_so_many_places_whoever_dials() -> None:
     gate = a_gate(per_subnet=2)
     assert [gate.enter(f"10.0.0.{n}", n == 0, 0) for n in range(3)] == [None, None, "too-many-of-one-subnet"]
     assert gate.enter("10.0.0.9", True, 0) == "too-many-of-one-subnet" and gate.enter("10.0.1.1", True, 0) is None
-    gate.leave("10.0.0.0")
+    gate.leave("10.0.0.0", outbound=True)
     assert gate.enter("10.0.0.9", True, 0) is None
 
 
@@ -67,7 +105,7 @@ def test_one_host_arrives_only_so_often() -> None:
         answers.append(gate.enter("10.0.0.1", False, now_ms))
         if answers[-1] is None:
             gate.shaken("10.0.0.1")
-            gate.leave("10.0.0.1")
+            gate.leave("10.0.0.1", outbound=False)
     late = "too-many-arrivals"
     assert answers == [None, None, late, late, None, late, None, None, late]
 
@@ -77,7 +115,7 @@ def test_the_memory_of_arrivals_is_bounded() -> None:
     for n in range(MAX_RATED_HOSTS + 1):
         host = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
         assert gate.enter(host, False, 0) is None
-        gate.leave(host)
+        gate.leave(host, outbound=False)
     assert gate.enter("10.0.0.1", False, 0) == "too-many-arrivals"
     assert gate.enter("10.0.0.0", False, 0) is None  # the one that was forgotten
 
@@ -92,7 +130,7 @@ def test_whoever_left_takes_no_room(visits: list[tuple[int, bool]]) -> None:
     for host, outbound in inside:
         if not outbound:
             gate.shaken(host)
-        gate.leave(host)
+        gate.leave(host, outbound)
     assert [gate.enter("10.0.0.1", True, 0) for _ in range(3)] == [None, None, "too-many-of-one-host"]
 
 

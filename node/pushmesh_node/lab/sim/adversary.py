@@ -94,7 +94,7 @@ class Sybil:
     def shaken(self, host: str) -> None:
         """See `Endpoint`."""
 
-    def leave(self, host: str) -> None:
+    def leave(self, host: str, *, outbound: bool) -> None:
         """See `Endpoint`."""
 
     def accepts(self, link: Link) -> str | None:

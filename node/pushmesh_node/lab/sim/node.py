@@ -179,13 +179,13 @@ class SimNode:
         """See `Endpoint`."""
         self.peering.gate.shaken(host)
 
-    def leave(self, host: str) -> None:
+    def leave(self, host: str, *, outbound: bool) -> None:
         """See `Endpoint`."""
-        self.peering.gate.leave(host)
+        self.peering.gate.leave(host, outbound)
 
     def accepts(self, link: Link) -> str | None:
         """See `Endpoint`."""
-        return self.peering.accepts(self, link) if self.is_running else "not-listening"
+        return self.peering.accepts(self, link, self.gossip.router.score_of) if self.is_running else "not-listening"
 
     def opened(self, link: Link) -> None:
         """See `Endpoint`."""
@@ -226,7 +226,7 @@ class SimNode:
     def closed(self, link: Link, reason: str) -> None:
         """See `Endpoint`."""
         peer = link.other(self).node_id
-        self.leave(link.other(self).host)
+        self.leave(link.other(self).host, outbound=link.dialler is self)
         self.peering.closed(self, link, reason, self.gossip.router.score_of(peer))
         del self._inlets[peer]
         self.gossip.disconnected(peer)

@@ -9,7 +9,9 @@ from ...peer.bans import Bans
 from ...peer.book import PeerBook
 from ...peer.hosts import Address, may_name
 from ...peer.limits import Gate, GateLimits, keeps_old
+from ...peer.seats import Seat, yields
 from ...peer.sources import Hearsay, Source
+from ...remote import subnet_of
 from .clock import Clock
 from .records import address_of
 from .wire import Endpoint, Link
@@ -79,18 +81,34 @@ class Peering:
             return "banned-host"
         return self.gate.enter(host, outbound, now_ms)
 
-    def accepts(self, own: Endpoint, link: Link) -> str | None:
+    def accepts(self, own: Endpoint, link: Link, score_of: Callable[[bytes], float]) -> str | None:
         """After the handshake, as `Host` admits: why not, or None; a connection that it replaces is closed."""
         peer, now_ms = link.other(own), self._clock.now_ms
         if self.bans.peers.is_banned(peer.node_id, now_ms):
             return "banned"
         old = self.links.get(peer.node_id)
         if old is None:
-            return None
+            return None if link.dialler is own else self._seat(own, peer.host, score_of)
         age_ms = now_ms - old.opened_ms
         if keeps_old(self._node_id, peer.node_id, old.dialler is own, link.dialler is own, age_ms):
             return "duplicate"
         old.close(own, "replaced")
+        return None
+
+    def _seat(self, own: Endpoint, host: str, score_of: Callable[[bytes], float]) -> str | None:
+        if not self.gate.is_overfull():
+            return None
+        inbound = [(link.other(own), link) for link in self.links.values() if link.acceptor is own]
+        seat = yields(
+            subnet_of(host),
+            [
+                Seat(peer.node_id, subnet_of(peer.host), score_of(peer.node_id), link.opened_ms)
+                for peer, link in inbound
+            ],
+        )
+        if seat is None:
+            return "too-many-peers"
+        self.links[seat.node_id].close(own, "crowded-out")
         return None
 
     def opened(self, own: Endpoint, link: Link) -> None:

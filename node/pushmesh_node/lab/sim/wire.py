@@ -66,7 +66,7 @@ class Endpoint(Protocol):
         """An inbound handshake is over, however it went."""
         ...
 
-    def leave(self, host: str) -> None:
+    def leave(self, host: str, *, outbound: bool) -> None:
         """A connection that was admitted is gone, or never came to be."""
         ...
 

@@ -102,7 +102,7 @@ class World:
             return
 
         def failed(_: None = None) -> None:
-            source.leave(address.host)
+            source.leave(address.host, outbound=True)
             answered(None)
 
         network = self.conditions.network
@@ -122,7 +122,7 @@ class World:
             target.shaken(source.host)
             link = self._link(source, target)
             if target.accepts(link) is not None or source.accepts(link) is not None:
-                target.leave(source.host)
+                target.leave(source.host, outbound=False)
                 failed()
                 return
             self._open(link)
