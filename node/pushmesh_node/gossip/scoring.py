@@ -59,7 +59,7 @@ class PeerScores:
         self._apps: dict[bytes, float] = {}
         self._hosts: dict[str, set[bytes]] = {}  # connected peers
         self._steps = DecaySteps(parameters.decay_interval_ms)
-        self._now_ms = 0
+        self._now_ms = 0  # when it was last told the time, for bad deeds of peers that left
 
     @property
     def retained(self) -> int:
@@ -115,7 +115,6 @@ class PeerScores:
 
     def disconnected(self, peer: bytes, now_ms: int) -> None:
         """What was good is gone; what was bad stays for `retain_ms` and does not decay meanwhile."""
-        self._now_ms = now_ms
         held = self._connected.pop(peer, None)
         if held is None:
             return
@@ -123,7 +122,7 @@ class PeerScores:
         held.connected = False
         held.topics = {name: _Topic(invalid=topic.invalid) for name, topic in held.topics.items() if topic.invalid}
         if held.topics or held.behaviour:
-            self._retain(peer, held)
+            self._retain(peer, held, now_ms)
 
     def _move(self, peer: bytes, held: _Peer, *, joins: bool) -> None:
         held.score = None
@@ -136,8 +135,8 @@ class PeerScores:
         if not neighbours:
             del self._hosts[held.host]
 
-    def _retain(self, peer: bytes, held: _Peer) -> None:
-        held.left_ms = self._now_ms
+    def _retain(self, peer: bytes, held: _Peer, now_ms: int) -> None:
+        held.left_ms = now_ms
         self._retained[peer] = held
         if len(self._retained) > self._parameters.max_retained:
             del self._retained[self._least_needed()]
@@ -156,14 +155,13 @@ class PeerScores:
 
     def restore(self, peer: bytes, score_milli: int, now_ms: int) -> None:
         """What an earlier run thought of it, in thousandths; only what is below 0 counts, as behaviour (P7)."""
-        self._now_ms = now_ms
         p = self._parameters
         if score_milli >= 0 or p.behaviour_weight >= 0:
             return
         behaviour = p.behaviour_threshold + sqrt(score_milli / 1_000 / p.behaviour_weight)
         held = self._find(peer) or _Peer()
         held.behaviour = max(held.behaviour, behaviour)
-        self._note(peer, held)
+        self._note(peer, held, now_ms)
 
     # Deeds
 
@@ -187,7 +185,7 @@ class PeerScores:
 
         Whoever came within `sharing_ms` behind the first has an equal share: the bytes are given away once, whoever
         is connected still, and rounding gives nothing."""
-        if not senders or new_bytes <= 0:
+        if not senders:
             return
         first_ms = min(senders.values())
         sharing = [peer for peer, at_ms in senders.items() if at_ms - first_ms <= self._parameters.sharing_ms]
@@ -204,13 +202,13 @@ class PeerScores:
         for peer in set(senders):
             held = self._find(peer) or _Peer()
             self._at(held, topic).invalid += 1
-            self._note(peer, held)
+            self._note(peer, held, self._now_ms)
 
     def misbehaved(self, peer: bytes, count: float = 1.0) -> None:
         """It broke a promise, grafted in backoff, or sent what is no RPC (P7)."""
         held = self._find(peer) or _Peer()
         held.behaviour += count
-        self._note(peer, held)
+        self._note(peer, held, self._now_ms)
 
     def set_app(self, peer: bytes, score_milli: int) -> None:
         """The node's own opinion (P5), in thousandths; it stays until the next one, connected or not."""
@@ -260,11 +258,11 @@ class PeerScores:
     def _find(self, peer: bytes) -> _Peer | None:
         return self._connected.get(peer) or self._retained.get(peer)
 
-    def _note(self, peer: bytes, held: _Peer) -> None:
+    def _note(self, peer: bytes, held: _Peer, now_ms: int) -> None:
         """A bad deed was counted; it is remembered of a peer that left too."""
         held.score = None
         if peer not in self._connected and peer not in self._retained:
-            self._retain(peer, held)
+            self._retain(peer, held, now_ms)
 
     def _at(self, held: _Peer, topic: str) -> _Topic:
         known = held.topics.get(topic)

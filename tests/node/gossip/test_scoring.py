@@ -6,10 +6,10 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from pushmesh_node.gossip.parameters import ScoreParameters, TopicScoreParameters
+from pushmesh_node.gossip.parameters import MeshParameters, ScoreParameters, TopicScoreParameters
 from pushmesh_node.gossip.scoring import PeerScores, ScoreParts
 
-P = ScoreParameters(behaviour_threshold=0.0)
+P = ScoreParameters(topic=TopicScoreParameters(time_in_mesh_cap=1_000.0), behaviour_threshold=0.0)
 ANN, BOB, CID = b"ann", b"bob", b"cid"
 TOPIC, CONTROL = "/shard/1", "/control/grant"
 NOW: Final = 1_700_000_000_000
@@ -59,6 +59,13 @@ def test_time_in_the_mesh_is_capped() -> None:
     assert scores.of(ANN) == 10.0
 
 
+def test_by_default_time_alone_earns_less_than_what_a_full_mesh_asks_of_a_better_peer() -> None:
+    scores = scores_of(ANN, parameters=ScoreParameters())
+    scores.grafted(ANN, TOPIC, NOW)
+    scores.refresh(NOW + 1_000_000 * SECOND)
+    assert 0 < scores.of(ANN) < min(MeshParameters().displacing_points, P.opportunistic_graft_threshold)
+
+
 def test_time_outside_the_mesh_earns_nothing() -> None:
     scores = scores_of(ANN)
     scores.refresh(NOW + 250 * SECOND)
@@ -101,6 +108,8 @@ def test_new_bytes_earn_a_point_for_each_kib() -> None:
     scores = scores_of(ANN)
     scores.accepted({ANN: NOW}, TOPIC, 3 * KIB + KIB // 2, NOW)
     assert scores.parts(ANN) == ScoreParts(first_deliveries=3.5, total=3.5)
+    scores.accepted({ANN: NOW}, CONTROL, 1, NOW)
+    assert scores.of(ANN) == 3.5 + 1 / KIB
 
 
 def test_new_bytes_earn_no_more_than_the_cap() -> None:
@@ -267,6 +276,13 @@ def test_opinions_on_absent_peers_are_bounded_and_those_on_present_ones_stay() -
     assert [scores.of(peer) for peer in (ANN, b"x", b"y", b"z")] == [1.0, 0.0, 0.0, 1.0]
 
 
+def test_the_nodes_own_opinion_has_its_weight_on_strangers_too() -> None:
+    scores = scores_of(ANN, parameters=replace(P, app_weight=2.0))
+    for peer in (ANN, BOB):
+        scores.set_app(peer, 1_500)
+    assert (scores.of(ANN), scores.of(BOB)) == (3.0, 3.0)
+
+
 # P6: peers of one address
 
 
@@ -297,6 +313,9 @@ def test_the_surplus_follows_the_connections() -> None:
 def test_peers_whose_host_is_unknown_count_alone() -> None:
     scores, peers = crowd(20, host="")
     assert [scores.of(peer) for peer in peers] == [0.0] * 20
+    strict = scores_of(ANN, parameters=replace(P, colocation_threshold=0))
+    strict.connected(BOB, "192.0.2.1", NOW)
+    assert (strict.of(ANN), strict.of(BOB)) == (0.0, -50.0)
 
 
 def test_other_hosts_do_not_pay_for_a_crowd() -> None:
@@ -368,7 +387,7 @@ def test_what_is_remembered_does_not_decay_and_ends_at_its_time() -> None:
     scores.disconnected(ANN, NOW)
     scores.refresh(NOW + P.retain_ms - 1)
     assert scores.of(ANN) == -100.0
-    scores.refresh(NOW + P.retain_ms + P.decay_interval_ms)
+    scores.refresh(NOW + P.retain_ms)
     assert (scores.of(ANN), scores.retained) == (0.0, 0)
 
 
@@ -380,6 +399,43 @@ def test_leaving_again_begins_the_time_of_memory_again() -> None:
     scores.disconnected(ANN, NOW + P.retain_ms - 1)
     scores.refresh(NOW + 2 * P.retain_ms - 13 * SECOND)
     assert scores.of(ANN) == -100.0
+
+
+def test_what_a_connected_peer_does_is_not_kept_twice() -> None:
+    scores = scores_of(ANN)
+    scores.misbehaved(ANN)
+    assert scores.retained == 0
+
+
+def test_nothing_is_left_of_good_peers_that_left() -> None:
+    scores, peers = crowd(6)
+    for peer in peers:
+        scores.grafted(peer, TOPIC, NOW)
+        scores.accepted({peer: NOW}, TOPIC, KIB, NOW)
+        scores.disconnected(peer, NOW)
+    assert [held for held in vars(scores).values() if isinstance(held, dict)] == [{}, {}, {}, {}]
+
+
+def test_what_decayed_makes_room_for_other_topics() -> None:
+    scores = scores_of(ANN, parameters=replace(P, max_topics=1))
+    scores.rejected([ANN], TOPIC)
+    scores.refresh(NOW + 8 * 12 * SECOND)
+    scores.rejected([ANN], CONTROL)
+    scores.rejected([ANN], TOPIC)
+    assert scores.of(ANN) == -200.0  # apart; in one place they were -400
+
+
+def test_bad_deeds_of_who_left_are_remembered_from_the_time_that_was_told_last() -> None:
+    scores = PeerScores(P)
+    scores.connected(ANN, "", NOW)
+    scores.disconnected(ANN, NOW)
+    scores.rejected([ANN], TOPIC)
+    scores.refresh(NOW + 100 * SECOND)
+    scores.misbehaved(BOB)
+    scores.refresh(NOW + P.retain_ms - SECOND)
+    assert (scores.of(ANN), scores.of(BOB)) == (-100.0, -10.0)
+    scores.refresh(NOW + P.retain_ms + 99 * SECOND)
+    assert (scores.of(ANN), scores.of(BOB)) == (0.0, -10.0)
 
 
 def test_a_verdict_that_comes_after_the_sender_left_still_counts() -> None:
