@@ -61,7 +61,7 @@ class IpcError(Exception):
 class Settings(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Bounds of the gossip process. The sizes of the credit windows bind both ends."""
 
-    max_peers: Natural = 64
+    max_peers: Natural = 256
     target_peers: Natural = 12  # below it known peers are dialled
     max_connections_per_ip: Natural = 8  # loopback addresses are exempt while `exempt_loopback` is true
     max_connections_per_subnet: Natural = 16  # /24 or /48; likewise

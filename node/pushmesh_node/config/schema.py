@@ -179,8 +179,10 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
     """The shards of topics whose gossip this node takes part in: needed are those of the topics that its wallets
     subscribe to and its publishers use. What lies in other shards comes by catch-up, some seconds later."""
 
-    max_peers: Annotated[int, Meta(ge=1, le=4_096)] = 64
-    """Peers at a time; a quarter of the room is kept for those that this node dials."""
+    max_peers: Annotated[int, Meta(ge=1, le=4_096)] = 256
+    """Peers at a time; 16 places, or a quarter of fewer than 64, are kept for those that this node dials. When all are
+    taken, a newcomer from a subnet that has fewer gets one of the subnet that has most: so there should be more places
+    than an attacker has networks."""
 
     target_peers: Annotated[int, Meta(ge=0, le=4_096)] = 12
     """Below so many peers, known ones are dialled; not above max_peers."""

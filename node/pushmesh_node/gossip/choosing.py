@@ -16,5 +16,10 @@ def shuffled(randomness: Randomness, values: Iterable[T]) -> list[T]:
 
 
 def sample(randomness: Randomness, values: Iterable[T], n: int) -> list[T]:
-    """At most `n` of them, in random order."""
-    return shuffled(randomness, values)[: max(0, n)]
+    """At most `n` of them, in random order; draws no more often than that."""
+    mixed = list(values)
+    n = max(0, min(n, len(mixed)))
+    for place in range(n):
+        chosen = place + randomness.randrange(len(mixed) - place)
+        mixed[place], mixed[chosen] = mixed[chosen], mixed[place]
+    return mixed[:n]

@@ -19,6 +19,7 @@ class Exchange:
         self, parameters: RouterParameters, peers: Peers, scores: PeerScores, randomness: Randomness, orders: Orders
     ) -> None:
         self._most = parameters.mesh.exchanged_peers
+        self._again_ms = parameters.mesh.exchange_again_ms
         self._threshold = parameters.score.accept_px_threshold
         self._peers = peers
         self._scores = scores
@@ -26,8 +27,13 @@ class Exchange:
         self._orders = orders
         self._dials_left = self._most
 
-    def offer(self, topic: str, pruned: bytes) -> tuple[ExchangedPeer, ...]:
-        """Random peers of the topic in good standing, whose signed records are known."""
+    def offer(self, topic: str, pruned: bytes, now_ms: int) -> tuple[ExchangedPeer, ...]:
+        """Random peers of the topic in good standing, whose signed records are known. Nothing where this peer was
+        offered some lately: a GRAFT of a few bytes must not draw kilobytes each time."""
+        asker = self._peers.get(pruned)
+        if asker is None or now_ms < asker.offered_until_ms:
+            return ()
+        asker.offered_until_ms = now_ms + self._again_ms
         known = [
             peer
             for name, peer in self._peers.of_topic(topic).items()

@@ -65,17 +65,30 @@ class Grafting:
             self._scores.misbehaved(name, 2.0 if is_flood else 1.0)
             self._refuse(peer, topic, now_ms, IN_BACKOFF)
             self._standing.look((name,), now_ms)
-        elif len(self._meshes.of(topic)) >= self._parameters.d_high and not peer.outbound:
-            self._refuse(peer, topic, now_ms, MESH_FULL)
         elif not self._peers.subscribe(peer, topic):
             self._refuse(peer, topic, now_ms, TOO_MANY_TOPICS)
-        else:
+        elif len(self._meshes.of(topic)) < self._parameters.d_high or peer.outbound:
             self._meshes.admit(topic, peer, now_ms, GRAFTED_BY_PEER)
+        else:
+            self._take_into_full(peer, topic, now_ms)
+
+    def _take_into_full(self, peer: Peer, topic: str, now_ms: int) -> None:
+        """In place of the worst member, if that is much worse: else whoever comes first and brings nothing could keep
+        all others out for as long as it likes."""
+        worst = min(self._meshes.of(topic), key=self._scores.of)
+        if self._scores.of(peer.node_id) < self._scores.of(worst) + self._parameters.displacing_points:
+            self._refuse(peer, topic, now_ms, MESH_FULL)
+            return
+        self._meshes.prune(topic, worst, now_ms, MESH_FULL, exchange=self._exchange.offer(topic, worst, now_ms))
+        self._meshes.admit(topic, peer, now_ms, GRAFTED_BY_PEER)
 
     def _refuse(self, peer: Peer, topic: str, now_ms: int, why: str) -> None:
-        exchange = self._exchange.offer(topic, peer.node_id) if why is MESH_FULL else ()
         self._orders.count("grafts_refused", why)
-        self._meshes.refuse(topic, peer.node_id, now_ms, exchange=exchange)
+        if why is MESH_FULL:  # not for long: it may prove better than a member
+            exchange, backoff_ms = self._exchange.offer(topic, peer.node_id, now_ms), self._parameters.full_backoff_ms
+            self._meshes.refuse(topic, peer.node_id, now_ms, exchange=exchange, backoff_ms=backoff_ms)
+        else:
+            self._meshes.refuse(topic, peer.node_id, now_ms)
 
     def take_prunes(self, peer: Peer, prunes: Iterable[Prune], now_ms: int) -> None:
         """The peer need not be in the mesh: it may refuse a GRAFT, or both pruned at once."""

@@ -67,7 +67,7 @@ class Maintenance:
         by_quota = [peer for peer in others if peer.outbound][: max(0, missing)]
         chosen = by_quota + [peer for peer in others if peer not in by_quota]
         for peer in chosen[p.d - len(best) :]:
-            offered = self._exchange.offer(topic, peer.node_id)
+            offered = self._exchange.offer(topic, peer.node_id, now_ms)
             self._meshes.prune(topic, peer.node_id, now_ms, MESH_FULL, exchange=offered)
 
     def _keep_dialled(self, topic: str, now_ms: int) -> None:
@@ -86,5 +86,6 @@ class Maintenance:
         middle = median([self._scores.of(name) for name in mesh])
         if middle >= self._median_threshold:
             return
-        better = [peer for peer in self._meshes.candidates(topic, now_ms) if self._scores.of(peer.node_id) > middle]
+        least = middle + self._parameters.displacing_points  # else the other end, if it is full, would refuse as well
+        better = [peer for peer in self._meshes.candidates(topic, now_ms) if self._scores.of(peer.node_id) >= least]
         self._graft(topic, better, self._parameters.opportunistic_graft_peers, now_ms)

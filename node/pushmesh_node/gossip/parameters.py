@@ -24,12 +24,15 @@ class MeshParameters:
     flood_publish: bool = True
     prune_backoff_ms: int = 60_000
     unsubscribe_backoff_ms: int = 10_000
+    full_backoff_ms: int = 15_000  # of whoever a full mesh refuses
+    displacing_points: float = 1.0  # by which a peer must be better than the worst member of a full mesh
     max_backoff_ms: int = 3_600_000
     backoff_slack_ms: int = 1_000
     graft_flood_ms: int = 10_000
-    opportunistic_graft_heartbeats: int = 60
+    opportunistic_graft_heartbeats: int = 10  # not 60: sybils that took all places at once hold them no longer
     opportunistic_graft_peers: int = 2
     exchanged_peers: int = 16
+    exchange_again_ms: int = 60_000  # one peer is offered others no more often
     ihaves_per_heartbeat: int = 10
     ihave_ids_per_heartbeat: int = 5_000
     iwant_followup_ms: int = 3_000
@@ -65,7 +68,7 @@ class TopicScoreParameters:
 
     weight: float = 1.0
     time_in_mesh_weight: float = 0.01  # P1, for each second
-    time_in_mesh_cap: float = 1_000.0  # seconds: at most 10 points
+    time_in_mesh_cap: float = 50.0  # seconds: at most half a point, as who is silent long enough is no better for it
     first_deliveries_weight: float = 1.0  # P2, for each KiB of new accepted items
     first_deliveries_cap: float = 10.0  # KiB: at most 10 points
     first_deliveries_decay: float = 0.5
@@ -94,7 +97,7 @@ class ScoreParameters:
     gossip_threshold: float = -100.0
     publish_threshold: float = -1_000.0
     graylist_threshold: float = -10_000.0
-    accept_px_threshold: float = 10.0
+    accept_px_threshold: float = 5.0  # half of what deliveries of one topic can earn
     opportunistic_graft_threshold: float = 1.0
 
 
@@ -118,7 +121,7 @@ class GaterParameters:
 class RouterLimits:
     """Bounds on everything that the router keeps."""
 
-    max_peers: int = 64
+    max_peers: int = 256
     max_topics_per_peer: int = 64
     max_data_bytes: int = 512 * 1024
     seen_ttl_ms: int = 600_000
@@ -130,7 +133,7 @@ class RouterLimits:
     max_recent_messages: int = 4_096
     max_recent_bytes: int = 16 * 1024 * 1024
     max_backoffs: int = 65_536
-    max_promises: int = 65_536  # and words of peers about ids, shared evenly
+    max_promises: int = 131_072  # and words of peers about ids, shared evenly
     max_rejected_ids: int = 4_096
     max_owed_per_peer: int = 64  # ids of IWANT that wait for the next heartbeat
     max_record_bytes: int = 4_096

@@ -27,6 +27,7 @@ class Peer:
     origin: str
     record: bytes = b""
     is_gone: bool = False
+    offered_until_ms: int = -1  # until when it is offered no peers again
     doubted_until_ms: int = 0  # it broke a promise lately
     is_fickle: bool = False  # it left a topic before
     topics: dict[str, None] = field(default_factory=dict)  # in a dict, as nothing here may depend on a set's order

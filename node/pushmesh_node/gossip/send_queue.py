@@ -26,16 +26,17 @@ class SendQueue(Generic[T]):
         self._lanes: tuple[OrderedDict[int, _Waiting[T]], ...] = tuple(OrderedDict() for _ in Lane)
         self._places: dict[bytes, tuple[Lane, int]] = {}  # of messages, for `cancel`
         self._next_place = 0
+        self._count = 0
         self._bytes = 0
 
     def __len__(self) -> int:
         """Payloads that wait."""
-        return sum([len(lane) for lane in self._lanes])
+        return self._count
 
     @property
     def is_half_full(self) -> bool:
         """Time to stop adding more than what must go."""
-        return len(self) * 2 >= self._max_payloads or self._bytes * 2 >= self._max_bytes
+        return self._count * 2 >= self._max_payloads or self._bytes * 2 >= self._max_bytes
 
     def push(self, payload: T, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> bool:
         """False if it was dropped. It pushes out what waits in later lanes, latest first, never its own lane."""
@@ -47,6 +48,7 @@ class SendQueue(Generic[T]):
             return False
         place, self._next_place = self._next_place, self._next_place + 1
         self._lanes[lane][place] = _Waiting(payload, size_bytes, message_id)
+        self._count += 1
         self._bytes += size_bytes
         if message_id is not None:
             self._places[message_id] = (lane, place)
@@ -80,9 +82,10 @@ class SendQueue(Generic[T]):
         return next((later for later in reversed(Lane) if later > lane and self._lanes[later]), None)
 
     def _let_go(self, waiting: _Waiting[T]) -> None:
+        self._count -= 1
         self._bytes -= waiting.size_bytes
         if waiting.message_id is not None:
             self._places.pop(waiting.message_id, None)
 
     def _has_room(self, size_bytes: int) -> bool:
-        return len(self) < self._max_payloads and self._bytes + size_bytes <= self._max_bytes
+        return self._count < self._max_payloads and self._bytes + size_bytes <= self._max_bytes

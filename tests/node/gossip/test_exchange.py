@@ -7,7 +7,7 @@ from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits
 from pushmesh_node.gossip.rpc import ExchangedPeer
 from support.router_world import MESH, A, B, C, RouterWorld, counts, crowd, sent_to
 
-TRUSTED = 10_000  # thousandths
+TRUSTED = 5_000  # thousandths
 
 
 def full_mesh(mesh: MeshParameters | None = None, limits: RouterLimits | None = None) -> RouterWorld:
@@ -75,6 +75,17 @@ def test_who_asks_again_in_its_backoff_is_told_of_nobody() -> None:
     world.connect(A, B)
     world.do(RecordShown(B, b"record"))
     assert offered(world) != [] and offered(world) == []
+
+
+def test_who_was_told_of_others_is_told_of_nobody_for_a_while() -> None:
+    world = full_mesh()
+    world.connect(A, B)
+    world.do(RecordShown(B, b"record"))
+    told = []
+    for later_ms in (0, 15_000, 15_000, 29_999, 15_000):
+        world.later(later_ms)
+        told.append(bool(offered(world)))
+    assert told == [True, False, False, False, True]
 
 
 def recommending(*names: bytes, record: bytes = b"record") -> tuple[ExchangedPeer, ...]:

@@ -9,6 +9,7 @@ from pushmesh_node.gossip.rpc import Graft, IHave, Prune, Rpc
 from support.router_world import ID, MESH, A, B, RouterWorld, T, U, counts, crowd, sent, sent_to
 
 REFUSED = Rpc(prune=(Prune(T, (), 60),))
+FULL = Rpc(prune=(Prune(T, (), 15),))
 STRICT = ScoreParameters(behaviour_threshold=0.0)
 
 
@@ -77,7 +78,40 @@ def test_a_full_mesh_takes_only_who_was_dialled(members: int, outbound: bool, ac
     world.connect(A, outbound=outbound)
     effects = world.graft(A)
     assert (A in world.router.mesh_of(T)) is accepted
-    assert sent_to(effects, A) == (Rpc() if accepted else REFUSED)
+    assert sent_to(effects, A) == (Rpc() if accepted else FULL)
+
+
+@pytest.mark.parametrize(("score_milli", "accepted"), [(-1_001, False), (999, False), (1_000, True)])
+def test_a_much_better_peer_takes_the_place_of_the_worst_in_a_full_mesh(score_milli: int, accepted: bool) -> None:
+    world = RouterWorld()
+    world.meshed(*(members := crowd(10)))
+    for member in members[1:]:
+        world.do(Scored(member, 500))
+    world.connect(A)
+    world.do(Scored(A, score_milli))
+    effects = world.graft(A)
+    assert (A in world.router.mesh_of(T)) is accepted
+    assert (members[0] in world.router.mesh_of(T)) is not accepted
+    assert len(world.router.mesh_of(T)) == 10
+    assert sent_to(effects, members[0]) == (REFUSED if accepted else Rpc())
+
+
+def test_whoever_lost_its_place_to_a_better_peer_is_in_backoff() -> None:
+    world = RouterWorld()
+    world.meshed(*(members := crowd(10)))
+    world.connect(A)
+    world.do(Scored(A, 1_000))
+    world.graft(A)
+    assert counts(world.graft(members[0])) == {("grafts_refused", "in-backoff"): 1}
+
+
+def test_whoever_a_full_mesh_refused_may_soon_ask_again() -> None:
+    world = RouterWorld()
+    world.meshed(*crowd(10))
+    world.connect(A)
+    world.graft(A)
+    world.later(15_000)
+    assert counts(world.graft(A)) == {("grafts_refused", "mesh-full"): 1}
 
 
 def test_a_graft_in_backoff_is_refused_and_charged() -> None:

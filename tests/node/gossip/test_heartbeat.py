@@ -168,6 +168,17 @@ def test_nobody_comes_in_who_is_not_better_than_the_median() -> None:
     assert grafted(world.beat(60)) == []
 
 
+def test_nobody_comes_in_who_is_only_a_little_better_than_the_median() -> None:
+    grafts = []
+    for score_milli in (1_019, 1_021):  # the members earned 20 by their time
+        world = RouterWorld(mesh=replace(MESH, opportunistic_graft_heartbeats=2))
+        world.meshed(*crowd(5))
+        world.connect(A)
+        world.do(Scored(A, score_milli))
+        grafts.append(grafted(world.beat(2)))
+    assert grafts == [[], [A]]
+
+
 def test_what_a_peer_is_told_at_a_heartbeat_is_one_rpc() -> None:
     world = RouterWorld(topics=(T, U))
     world.connect(A, topics=(T, U))
