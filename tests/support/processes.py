@@ -37,6 +37,7 @@ def a_plan(folder: Path, name: str, peers: Sequence[NodePlan] = (), **changes: A
         "gossip.enabled": bool(peers) or changes.pop("mesh", False),
         "gossip.listen": [f"/ip4/127.0.0.1/tcp/{gossip}"],
         "gossip.bootstrap": [str(peer.settings["address"]) for peer in peers],
+        "gossip.dht": False,
     }
     settings |= {key.replace("__", "."): value for key, value in changes.items()}
     return NodePlan(name, home, api, settings | {"address": loopback_multiaddr(gossip, seed)})

@@ -109,6 +109,26 @@ def gossip(
     out.print(f"  everything for one  {report['node_cpu_us_per_envelope']:.0f} µs of CPU")
 
 
+@app.command("join")
+@guarded
+def join(
+    nodes: Annotated[int, typer.Option(min=4, max=31, help="Node processes that know one of them alone.")] = 5,
+    folder: Annotated[Path | None, typer.Option(help="Keep the nodes' folders; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How long a new node with one bootstrap address takes from its start into the mesh of every topic."""
+    from ..lab.bench_join import MESH_PEERS, measure_join
+
+    report = _measured(lambda place: measure_join(place, nodes), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    out.print(f"[bold]{report['joined_s']:.1f} s[/] from start to {MESH_PEERS} mesh peers in every topic")
+    out.print(f"  ready for clients   after {report['ready_s']:.1f} s")
+    out.print(f"  then                {report['mesh_peers']:.0f} mesh peers in the topic that has fewest")
+
+
 def _measured(measure: Callable[[Path], Awaitable[dict[str, float]]], folder: Path | None) -> dict[str, float]:
     """What `measure` says, in a folder that is kept or in a temporary one."""
     reports: list[dict[str, float]] = []

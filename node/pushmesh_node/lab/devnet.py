@@ -31,18 +31,22 @@ class Devnet:
         settings: Mapping[str, object] | None = None,
         first_port: int | None = None,
         module: str = "pushmesh_node",
+        star: bool = False,
+        late: int = 0,
     ) -> None:
-        """`first_port` gives node i the ports first_port + 3 (i - 1) and the next two; else they are free ones."""
-        plans = _plans(folder, count, network, settings or {}, first_port)
+        """`first_port` gives node i the ports first_port + 3 (i - 1) and the next two; else they are free ones. With
+        `star` each node is told of the first one alone. The last `late` nodes wait for their `restart`."""
+        plans = _plans(folder, count, network, settings or {}, first_port, star)
         self.nodes = [NodeProcess(replace(plan, module=module)) for plan in plans]
+        self._early = self.nodes[: count - late]
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Starts all nodes and waits until each is ready. Raises LabError; whatever was started has ended then."""
+        """Starts the nodes and waits until each is ready. Raises LabError; whatever was started has ended then."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
         try:
-            await asyncio.gather(*(node.start() for node in self.nodes))
-            await asyncio.gather(*(self._wait_ready(node) for node in self.nodes))
+            await asyncio.gather(*(node.start() for node in self._early))
+            await asyncio.gather(*(self._wait_ready(node) for node in self._early))
         except BaseException:
             await self.close()
             raise
@@ -80,20 +84,27 @@ class Devnet:
         await self._wait_ready(self.nodes[index])
 
     async def wait_meshed(self, timeout_s: float = 30.0) -> None:
-        """Until every node has a peer for each other one, as far as its limits let it. Raises LabError."""
-        wanted = len(self.nodes) - 1
+        """Until each node that was started at first has a peer for each other one. Raises LabError."""
+        count = len(self._early)
         deadline = time.monotonic() + timeout_s
-        while min([peers_in(await self.status(index)) for index in range(len(self.nodes))]) < wanted:
+        while min([peers_in(await self.status(index)) for index in range(count)]) < count - 1:
             if time.monotonic() > deadline:
-                raise LabError(f"the {len(self.nodes)} nodes had not found each other after {timeout_s:g} s")
+                raise LabError(f"the {count} nodes had not found each other after {timeout_s:g} s")
             await asyncio.sleep(0.1)
 
     async def status(self, index: int) -> dict[str, Any]:
         """What a node says of itself; empty where it does not answer."""
+        return await self._ask(index, "/v1/status")
+
+    async def peers(self, index: int) -> list[dict[str, Any]]:
+        """Its peers with all that it knows of each; empty where it does not answer."""
+        return list((await self._ask(index, "/v1/peers")).get("peers", ()))
+
+    async def _ask(self, index: int, path: str) -> dict[str, Any]:
         if self._http is None:
             return {}
         try:
-            async with self._http.get(f"{self.url(index)}/v1/status") as response:
+            async with self._http.get(f"{self.url(index)}{path}") as response:
                 answer = await response.json()
                 return answer if isinstance(answer, dict) else {}
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
@@ -111,7 +122,7 @@ def peers_in(status: Mapping[str, Any]) -> int:
 
 
 def _plans(
-    folder: Path, count: int, network: str, settings: Mapping[str, object], first_port: int | None
+    folder: Path, count: int, network: str, settings: Mapping[str, object], first_port: int | None, star: bool
 ) -> list[NodePlan]:
     if not 1 <= count <= 32:
         raise LabError(f"a devnet has 1 to 32 nodes, not {count}")
@@ -129,7 +140,7 @@ def _plans(
             "api.port": api,
             "mqtt.port": mqtt,
             "gossip.listen": [f"/ip4/127.0.0.1/tcp/{gossip}"],
-            "gossip.bootstrap": addresses[:index] + addresses[index + 1 :],
+            "gossip.bootstrap": addresses[: min(index, 1)] if star else addresses[:index] + addresses[index + 1 :],
         }
         plans.append(NodePlan(f"node {index + 1}", each, api, keys | dict(settings)))
     return plans

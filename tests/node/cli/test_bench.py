@@ -35,3 +35,9 @@ async def test_a_mesh_has_two_nodes_at_least(tmp_path: Path) -> None:
     ran = await pushmesh("bench", "gossip", "--nodes", "1", cwd=tmp_path)
     assert ran.code == 2
     assert "'--nodes': Input should be greater than or equal to 2" in ran.err
+
+
+async def test_joining_is_measured_and_written_for_people(tmp_path: Path) -> None:
+    ran = await pushmesh("bench", "join", "--nodes", "4", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "mesh peers in every topic" in ran.out
