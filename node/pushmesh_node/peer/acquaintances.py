@@ -17,7 +17,7 @@ from .bans import Ban, Bans
 from .book import PeerBook, Remembered
 from .connection import Connection, Identity
 from .errors import AddressError, PeerError
-from .hosts import Address, may_name
+from .hosts import Address, may_tell
 from .introductions import Introductions
 from .records import open_record
 from .stats import Counters
@@ -110,7 +110,7 @@ class Acquaintances:
             return b""
         if record.node_id != node_id or not self.introductions.is_news(record):
             return b""
-        self.book.hear(address for address in record.addresses if may_name(host, address.host))
+        self.book.hear(address for address in record.addresses if may_tell(host, address))
         return identity.record
 
     # What lasts

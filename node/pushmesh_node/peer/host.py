@@ -14,7 +14,7 @@ from ..remote import place_of, subnet_of
 from .bans import Bans
 from .connection import Connection, Handler
 from .errors import AddressError, PeerError, UpgradeError
-from .hosts import Address, address_of
+from .hosts import Address, address_of, is_public
 from .identity import peer_id_of
 from .limits import Gate, keeps_old
 from .seats import Seat, yields
@@ -24,6 +24,7 @@ from .websocket import WebSocketStream
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 2.0
+_FAMILIES: Final = {"dns4": trio.socket.AF_INET, "dns6": trio.socket.AF_INET6}
 
 log = structlog.get_logger()
 
@@ -64,6 +65,7 @@ class Host:
         self.handlers: dict[str, Handler] = {}
         self.connections: dict[bytes, Connection] = {}
         self.listening: list[Address] = []
+        self.trusted_names: set[str] = set()  # of the operator
         self.speaks_websocket = False
         """Whether addresses with it are dialled."""
 
@@ -82,7 +84,7 @@ class Host:
         self._nursery = nursery
         opened: dict[bool, list[trio.SocketListener]] = {False: [], True: []}  # by whether they speak WebSocket
         for address in addresses:
-            if not address.kind.startswith("ip"):
+            if address.is_name:
                 raise AddressError(f"{address} is no IP address to listen on")
             try:
                 listeners = await trio.open_tcp_listeners(address.port, host=address.host)
@@ -123,12 +125,23 @@ class Host:
 
     async def _connect(self, address: Address) -> TcpConnection:
         try:
-            stream = await trio.open_tcp_stream(address.host, address.port)
+            stream = await trio.open_tcp_stream(await self._literal(address), address.port)
             where = f"[{address.host}]" if ":" in address.host else address.host
             dialled = WebSocketStream(stream, f"{where}:{address.port}") if address.websocket else stream
             return TcpConnection(dialled, outbound=True)
         except (OSError, UnicodeError) as error:  # UnicodeError: a name that is no host name
             raise PeerError(f"cannot connect: {error}") from error
+
+    async def _literal(self, address: Address) -> str:
+        """What to connect to. A name that a peer told leads to public addresses only: names can say anything."""
+        if not address.is_name or address.host in self.trusted_names:
+            return address.host
+        family = _FAMILIES.get(address.kind, trio.socket.AF_UNSPEC)
+        found = await trio.socket.getaddrinfo(address.host, address.port, family, trio.socket.SOCK_STREAM)
+        public = [host for *_, (host, *_) in found if isinstance(host, str) and is_public(host)]
+        if not public:
+            raise AddressError(f"{address} leads to no public address")
+        return public[0]
 
     async def _accept_websocket(self, stream: trio.SocketStream) -> None:
         await self._accept(WebSocketStream(stream))

@@ -20,6 +20,11 @@ class Address:
     node_id: bytes | None = None
     websocket: bool = False
 
+    @property
+    def is_name(self) -> bool:
+        """Whether somebody must be asked for the IP address."""
+        return not self.kind.startswith("ip")
+
     def __str__(self) -> str:
         """The multiaddr."""
         suffix = f"/p2p/{base58_encode(to_peer_id(self.node_id))}" if self.node_id is not None else ""
@@ -49,6 +54,11 @@ def is_public(host: str) -> bool:
     """True for literal addresses that anybody on the Internet can reach; names are not looked up."""
     ip = literal(host)
     return ip is not None and ip.is_global and not ip.is_multicast
+
+
+def may_tell(speaker: str, address: Address) -> bool:
+    """`may_name` for addresses. A name may be told by anybody: it is looked at when it is dialled."""
+    return address.is_name or may_name(speaker, address.host)
 
 
 def may_name(speaker: str, host: str) -> bool:

@@ -11,7 +11,7 @@ import trio
 from ..gossip.effects import Dial
 from .connection import Connection
 from .errors import PeerError
-from .hosts import Address, may_name
+from .hosts import Address, may_tell
 from .records import PeerRecord, open_record
 from .stats import Counters
 
@@ -54,7 +54,7 @@ class Introductions:
             return "other-peer"
         if not self.is_news(record):
             return "old"
-        addresses = [address for address in record.addresses if may_name(speaker, address.host)]
+        addresses = [address for address in record.addresses if may_tell(speaker, address)]
         if not addresses:
             return "no-address"
         self._hear(addresses)

@@ -149,6 +149,7 @@ class Node:
             handlers[protocol] = self._relay.accept
         listen = [parse_address(text) for text in self._start.listen]
         named = [*listen, *(_with_node_id(text) for text in self._start.bootstrap)]
+        self._host.trusted_names.update(address.host for address in named)
         self._host.speaks_websocket = any(address.websocket for address in named)
         await self._host.listen(self._nursery, listen)
         for task in (
@@ -210,7 +211,9 @@ class Node:
 
     def _add_to_book(self, text: str) -> None:
         try:
-            self._known.book.add(_with_node_id(text))
+            address = _with_node_id(text)
+            self._host.trusted_names.add(address.host)
+            self._known.book.add(address)
         except AddressError as error:
             log.warning("address not usable", error=str(error))
 

@@ -207,6 +207,18 @@ def test_a_dial_that_cannot_succeed_is_a_peers_error() -> None:
     trio.run(main)
 
 
+def test_a_name_that_a_peer_told_leads_to_no_private_place() -> None:
+    async def main() -> None:
+        async with hosts({}, {}) as (a, b):
+            told = Address("dns4", "localhost", b.address.port, b.node_id)
+            with pytest.raises(AddressError, match="no public address"):
+                await a.host.dial(told, 5)
+            a.host.trusted_names.add("localhost")  # the operator's
+            assert (await a.host.dial(told, 5)).node_id == b.node_id
+
+    trio.run(main)
+
+
 def test_an_address_that_cannot_be_bound_is_named() -> None:
     async def main() -> None:
         async with hosts({}) as (a,), trio.open_nursery() as nursery:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from pushmesh_node.peer.hosts import Address, address_of, is_ip, is_loopback, is_public, may_name
+from pushmesh_node.peer.hosts import Address, address_of, is_ip, is_loopback, is_public, may_name, may_tell
 from pushmesh_node.peer.identity import peer_id_of
 
 NODE = bytes(range(32))
@@ -58,6 +58,11 @@ def test_no_other_is_public(host: str) -> None:
 )
 def test_a_peer_sends_this_node_only_where_it_could_be_itself(speaker: str, named: str, allowed: bool) -> None:
     assert may_name(speaker, named) is allowed
+
+
+def test_a_name_may_be_told_by_anybody() -> None:
+    assert may_tell("8.8.8.8", Address("dns4", "localhost", 1))
+    assert not may_tell("8.8.8.8", Address("ip4", "10.0.0.1", 1))
 
 
 def test_the_policy_of_peers_needs_no_libp2p() -> None:

@@ -52,8 +52,8 @@ def record(*addresses: Address, seq: int = 1) -> bytes:
     return seal_record(SEED, seq, addresses)
 
 
-def test_public_addresses_of_a_record_that_holds_are_hearsay() -> None:
-    assert heard(("8.8.8.8", Dial(NODE, record(PUBLIC, PRIVATE, NAME)))) == ([PUBLIC], {"ok": 1})
+def test_public_addresses_and_names_of_a_record_that_holds_are_hearsay() -> None:
+    assert heard(("8.8.8.8", Dial(NODE, record(PUBLIC, PRIVATE, NAME)))) == ([PUBLIC, NAME], {"ok": 1})
 
 
 def test_private_addresses_are_taken_from_a_private_peer_only() -> None:
