@@ -34,6 +34,7 @@ from ...gossip.rpc import Message, Rpc, RpcError, Subscription
 from ...gossip.rpc_wire import decode, encode
 from .node import SimNode
 from .records import address_of
+from .terrain import Terrain
 from .wire import Line, Link, Payload, Sent
 from .world import World
 
@@ -320,6 +321,7 @@ class Attack:
     bootstraps: int = 3
     publishers: int | None = None
     begin_s: float = BEGIN_S
+    terrain: Terrain = Terrain()
 
 
 ATTACKS: dict[str, Attack] = {}
@@ -334,11 +336,12 @@ def attack(
     bootstraps: int = 3,
     publishers: int | None = None,
     begin_s: float = BEGIN_S,
+    terrain: Terrain = Terrain(),
 ) -> Callable[[Make], Make]:
     """Register an adversary under a name."""
 
     def register(make: Make) -> Make:
-        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s)
+        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s, terrain)
         return make
 
     return register

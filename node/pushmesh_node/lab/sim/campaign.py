@@ -36,23 +36,19 @@ def run_campaign(
 ) -> Campaign:
     """`progress(done, all, siege)` is told as runs end."""
     quiet = list(dict.fromkeys([_in_peace(attack) for attack in attacks]))
-    orders: list[tuple[object, ...]] = [(None, *_facts(each), honest, sybils, seed) for each in quiet]
-    orders += [(attack.name, *_facts(attack), honest, sybils, seed) for attack in attacks]
+    orders: list[tuple[object, ...]] = [(None, each, honest, sybils, seed) for each in quiet]
+    orders += [(attack.name, _in_peace(attack), honest, sybils, seed) for attack in attacks]
     results = run_all(_run, orders, lambda done, siege: progress(done, len(orders), siege), processes)
     peace = dict(zip(quiet, results, strict=False))
     return Campaign(results[len(quiet) :], [peace[_in_peace(attack)] for attack in attacks])
 
 
-def _run(name: str | None, bootstraps: int, publishers: int | None, honest: int, sybils: int, seed: int) -> Siege:
+def _run(name: str | None, peace: Attack, honest: int, sybils: int, seed: int) -> Siege:
     if name is not None:
         return besiege(load_attacks()[name], honest, sybils, seed)
-    return besiege(Attack("peace", "", Adversary, False, bootstraps, publishers), honest, 0, seed)
-
-
-def _facts(attack: Attack) -> tuple[int, int | None]:
-    return attack.bootstraps, attack.publishers
+    return besiege(peace, honest, 0, seed)
 
 
 def _in_peace(attack: Attack) -> Attack:
     """The same honest side, with nobody who attacks it; equal for attacks on equal honest sides."""
-    return Attack("peace", "", Adversary, False, attack.bootstraps, attack.publishers)
+    return Attack("peace", "", Adversary, False, attack.bootstraps, attack.publishers, terrain=attack.terrain)

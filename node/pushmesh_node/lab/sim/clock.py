@@ -48,6 +48,28 @@ class Clock:
         return done
 
 
+class SkewedClock(Clock):
+    """A node's view of a clock: its wall clock is off by so much, all else is the same."""
+
+    def __init__(self, clock: Clock, skew_ms: int) -> None:
+        self._clock = clock
+        self._skew_ms = skew_ms
+
+    @property
+    def now_us(self) -> int:  # type: ignore[override]  # only `run_until` of the clock behind sets it
+        """See `Clock`."""
+        return self._clock.now_us
+
+    @property
+    def unix_ms(self) -> int:
+        """See `Clock`."""
+        return self._clock.unix_ms + self._skew_ms
+
+    def at(self, time_us: int, action: Callable[..., None], *arguments: Any) -> None:
+        """See `Clock`."""
+        self._clock.at(time_us, action, *arguments)
+
+
 @contextmanager
 def _collector_off() -> Iterator[None]:
     """The collector walks over millions of objects that live as long as the world, again and again; reference counts

@@ -61,5 +61,8 @@ class Conditions:
     dialect: Dialect = Dialect.PUSHMESH
     """The latest that all nodes speak."""
 
+    skew_ms: int = 0
+    """How far the wall clock of a node may be off, either way."""
+
     catch_up: bool = True
     """Whether nodes ask their peers for what gossip did not bring."""

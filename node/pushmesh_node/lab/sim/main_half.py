@@ -1,7 +1,7 @@
 """The main process of a simulated node: the way in, the engine, the store, the packer. The synchronous twin of
 `app.ingest` and `app.driver`, on their own steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
@@ -87,6 +87,10 @@ class MainHalf:
         except Refusal:
             return False
         return True
+
+    def read(self, data: bytes) -> Iterable[Envelope]:
+        """The envelopes of a stored frame."""
+        return self._sense.open(data, None).envelopes()
 
     def tick(self) -> None:
         """About once a second."""

@@ -24,6 +24,7 @@ from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of
 from .catch_up import CatchUpRounds, Word
+from .clock import Clock, SkewedClock
 from .gossip_half import FrameUp, GossipHalf
 from .inlet import Inlet
 from .main_half import MainHalf
@@ -49,6 +50,8 @@ class Bytes:
     control: int = 0
     catch_up: int = 0
     sent: int = 0
+    carried: int = 0
+    """Received from honest nodes, on whatever way."""
 
     @property
     def gossip(self) -> int:
@@ -62,7 +65,8 @@ class SimNode:
     def __init__(
         self, world: "World", number: int, node_id: bytes, host: str, settings: Settings, topics: frozenset[str]
     ) -> None:
-        network, clock, conditions = world.network, world.clock, world.conditions
+        network, conditions = world.network, world.conditions
+        clock = _clock_of(world, number)
         self.number = number
         self.node_id = node_id
         self.host = host
@@ -202,7 +206,10 @@ class SimNode:
 
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         """See `Endpoint`."""
-        peer = link.other(self).node_id
+        sender = link.other(self)
+        peer = sender.node_id
+        if isinstance(sender, SimNode):
+            self.bytes.carried += overhead_bytes + sum([size for _, size in batch])
         self.bytes.control += overhead_bytes
         for payload, size in batch:
             if isinstance(payload, Rpc):
@@ -317,6 +324,13 @@ class SimNode:
         address = read_record(record)
         if link is not None and address is not None and address.node_id == peer:
             self.peering.recommended(link.other(self).host, address)
+
+
+def _clock_of(world: "World", number: int) -> Clock:
+    skew_ms = world.conditions.skew_ms
+    if not skew_ms:
+        return world.clock
+    return SkewedClock(world.clock, Random(f"{world.seed}/skew/{number}").randint(-skew_ms, skew_ms))
 
 
 __all__ = ["Bytes", "SimNode"]

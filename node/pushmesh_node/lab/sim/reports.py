@@ -62,14 +62,17 @@ def attacks_report(sieges: Sequence[Siege], peace: Sequence[Siege], wall_s: floa
 
 
 def siege_report(siege: Siege, peace: Siege) -> dict[str, Any]:
-    """One line of it."""
+    """One line of it. `bytes_ratio` is of what honest nodes made each other carry, `received_ratio` of all that they were
+    sent: what sybils pour into their own connections is theirs to pay, as long as nobody passes it on."""
     return {
         "name": siege.name,
         "delivered_fraction": round(siege.delivered_fraction, 6),
         "p99_ms": round(siege.p99_ms, 3),
         "recovered_s": siege.recovered_s,
         "honest_penalties": siege.honest_penalties,
-        "bytes_ratio": round(siege.bytes_per_item / peace.bytes_per_item, 4),
+        "bytes_ratio": round(siege.carried_per_item / peace.carried_per_item, 4),
+        "received_ratio": round(siege.bytes_per_item / peace.bytes_per_item, 4),
+        "disagreements": siege.disagreements,
     }
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pkgutil import iter_modules
 from random import Random
@@ -13,12 +13,13 @@ from pushmesh_protocol.kinds.registry import KIND_NAMES
 from ...gossip.parameters import RouterParameters
 from ...ipc import Settings
 from ...lab.statistics import percentile
-from ..networks import shipped_network
 from . import attacks
 from .adversary import ATTACKS, BEGIN_S, END_S, Adversary, Attack
+from .agreement import disagreements, held_anywhere
 from .conditions import Conditions
 from .measures import NEVER
 from .plan import Traffic, start_traffic, topics_of
+from .terrain import Terrain, network_of
 from .world import World
 
 SECONDS = 300.0
@@ -29,7 +30,8 @@ IN_TIME_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Siege:
-    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all."""
+    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all; `carried_per_item` are
+    bytes that honest nodes sent each other; `disagreements` are kinds of state in which they differ in the end."""
 
     name: str
     delivered_fraction: float
@@ -37,8 +39,10 @@ class Siege:
     recovered_s: float | None
     honest_penalties: int
     bytes_per_item: float
+    carried_per_item: float
     p99_all_ms: float
     late: int
+    disagreements: int
     sybil_links: int
     wall_s: float
 
@@ -65,7 +69,7 @@ def besiege(
     """Run one attack to its end; None is the same world in peace, with so many `bootstraps`."""
     began_s = time.perf_counter()
     attack = attack or Attack("peace", "", Adversary, bootstraps=bootstraps)
-    world, topics = honest_world(honest, seed, attack.bootstraps, defences or Defences())
+    world, topics = honest_world(honest, seed, attack.bootstraps, defences or Defences(), attack.terrain)
     publishers = world.nodes[: attack.publishers]
     adversary = attack.make(world, sybils)
     adversary.topics, adversary.publishers = topics, publishers
@@ -85,10 +89,13 @@ def besiege(
     return _report(world, attack, recovered_s, held, time.perf_counter() - began_s)
 
 
-def honest_world(honest: int, seed: int, bootstraps: int, defences: Defences) -> tuple[World, list[str]]:
+def honest_world(
+    honest: int, seed: int, bootstraps: int, defences: Defences, terrain: Terrain = Terrain()
+) -> tuple[World, list[str]]:
     """Honest nodes that start within five seconds, each knowing so many others, and the topics that they join: one
     shard, which carries the traffic, and the control topics."""
-    world = World(shipped_network("devnet"), seed, honest, defences.conditions, defences.router)
+    conditions = replace(defences.conditions, skew_ms=terrain.skew_ms)
+    world = World(network_of(terrain, seed), seed, honest, conditions, defences.router)
     prefix = f"/pushmesh/1/{world.network.id.hex()}/control"
     topics = topics_of(world, shard=TRAFFIC.shard) + [f"{prefix}/{KIND_NAMES[kind]}" for kind in CONTROL_KINDS]
     random = Random(f"{seed}/bootstrap")
@@ -162,6 +169,8 @@ def _report(world: World, attack: Attack, recovered_s: float | None, held: int, 
         late=late,
         sybil_links=held,
         wall_s=wall_s,
+        carried_per_item=sum([node.bytes.carried for node in world.nodes]) / max(1, items),
+        disagreements=len(disagreements(world.nodes, held_anywhere(world.nodes), world.clock.unix_ms)),
     )
 
 

@@ -44,6 +44,14 @@ class SimStore:
             found.append(StoredItem(record.first_commit, record.count, record.kind, record.data))
         return found
 
+    def frames(self) -> list[bytes]:
+        """Every record's own frame, in commit order."""
+        return [record.data for record in self._records]
+
+    def void_slots(self) -> frozenset[tuple[bytes, int, int]]:
+        """(author, epoch, seq) of the slots that two ids share (SPEC 6.5)."""
+        return frozenset([key for key, holders in self._holders.items() if len({each.id for each in holders}) > 1])
+
     def _add(self, record: Record) -> None:
         self._firsts.append(record.first_commit)
         self._records.append(record)

@@ -23,8 +23,10 @@ def a_siege(name: str = "shout", **changes: object) -> Siege:
         "recovered_s": 3.0,
         "honest_penalties": 0,
         "bytes_per_item": 300.0,
+        "carried_per_item": 250.0,
         "p99_all_ms": 400.0,
         "late": 0,
+        "disagreements": 0,
         "sybil_links": 9,
         "wall_s": 8.0,
     }
@@ -46,7 +48,7 @@ def test_propagation_is_told_with_the_names_that_its_readers_know() -> None:
 
 
 def test_an_attack_is_compared_with_its_peace() -> None:
-    report = attacks_report([a_siege()], [a_siege("peace", bytes_per_item=200.0)], 1.0)
+    report = attacks_report([a_siege()], [a_siege("peace", bytes_per_item=200.0, carried_per_item=200.0)], 1.0)
     assert report["scenarios"] == [
         {
             "name": "shout",
@@ -54,7 +56,9 @@ def test_an_attack_is_compared_with_its_peace() -> None:
             "p99_ms": 500.123,
             "recovered_s": 3.0,
             "honest_penalties": 0,
-            "bytes_ratio": 1.5,
+            "bytes_ratio": 1.25,
+            "received_ratio": 1.5,
+            "disagreements": 0,
         }
     ]
 

@@ -1,0 +1,65 @@
+"""Do the engines of honest nodes hold the same state in the end? Asked of the nodes that run then."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind
+
+from .node import SimNode
+
+Answer = Callable[[SimNode, Envelope, int], object]
+
+
+def disagreements(nodes: Sequence[SimNode], envelopes: Iterable[Envelope], now_ms: int) -> list[str]:
+    """What running nodes answer differently about any of these envelopes: `grants` with their cuts, `topics`,
+    `subscriptions`, `retractions`, and `slots`, which of them are void."""
+    running = [node for node in nodes if node.is_running]
+    found = {"slots"} if len({node.main.store.void_slots() for node in running}) > 1 else set()
+    for envelope in envelopes:
+        question = _QUESTIONS.get(envelope.kind)
+        if question is not None and question[0] not in found:
+            answers = [question[1](node, envelope, now_ms) for node in running]
+            if any(answer != answers[0] for answer in answers):
+                found.add(question[0])
+    return sorted(found)
+
+
+def held_anywhere(nodes: Sequence[SimNode]) -> list[Envelope]:
+    """Every envelope that any node has stored, once each."""
+    found: dict[bytes, Envelope] = {}
+    for data in dict.fromkeys([data for node in nodes for data in node.main.store.frames()]):
+        for envelope in nodes[0].main.read(data):
+            found[envelope.id] = envelope
+    return list(found.values())
+
+
+def _grants(node: SimNode, envelope: Envelope, now_ms: int) -> object:
+    authority = node.main.engine.authority
+    return [(grant.id, authority.cut_of(grant)) for grant in authority.grants_of(envelope.author)]
+
+
+def _topic(node: SimNode, envelope: Envelope, now_ms: int) -> object:
+    topic = envelope.topic
+    return _id(None if topic is None else node.main.engine.topics.in_force(topic, now_ms))
+
+
+def _subscription(node: SimNode, envelope: Envelope, now_ms: int) -> object:
+    topic = envelope.topic
+    return _id(None if topic is None else node.main.engine.subscriptions.in_force(envelope.author, topic, now_ms))
+
+
+def _retraction(node: SimNode, envelope: Envelope, now_ms: int) -> object:
+    return _id(node.main.engine.retractions.of(envelope))
+
+
+def _id(envelope: Envelope | None) -> bytes | None:
+    return None if envelope is None else envelope.id
+
+
+_QUESTIONS: dict[int, tuple[str, Answer]] = {
+    Kind.GRANT: ("grants", _grants),
+    Kind.REVOCATION: ("grants", _grants),
+    Kind.TOPIC: ("topics", _topic),
+    Kind.SUBSCRIPTION: ("subscriptions", _subscription),
+    Kind.NOTIFICATION: ("retractions", _retraction),
+}
