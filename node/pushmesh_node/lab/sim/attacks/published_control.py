@@ -37,9 +37,9 @@ class IDontWantFlood(Insiders):
             for sybil in ring.around:
                 sybil.send(ring.victim, refusal)
 
-    def tick(self) -> None:
-        """See `Adversary`."""
-        super().tick()
+    def each_second(self) -> None:
+        """See `Crowd`."""
+        super().each_second()
         flood = Rpc(idontwant=tuple([self.random.randbytes(MESSAGE_ID_BYTES) for _ in range(self.ids_per_rpc)]))
         for ring in self.rings.values():
             for sybil in ring.around:
@@ -51,7 +51,7 @@ class SubscriptionFlood(Crowd):
     """Leaving a topic ends a place in its mesh without a backoff, so they try to make the victim graft them back."""
 
     names = 256
-    flaps_per_tick = 4
+    flaps_per_second = 4
 
     def prepare(self) -> None:
         """See `Adversary`."""
@@ -69,12 +69,12 @@ class SubscriptionFlood(Crowd):
         super().enter(sybil, ring)
         sybil.send(ring.victim, self._made_up)
 
-    def tick(self) -> None:
-        """See `Adversary`."""
-        super().tick()
+    def each_second(self) -> None:
+        """See `Crowd`."""
+        super().each_second()
         for ring in self.rings.values():
             for sybil in ring.around:
-                for _ in range(self.flaps_per_tick):
+                for _ in range(self.flaps_per_second):
                     sybil.send(ring.victim, self._leave)
                     sybil.send(ring.victim, self._join)
                 ring.mesh.pop(sybil, None)

@@ -54,7 +54,7 @@ class Crowd(Adversary):
     One that is shed makes room for the next."""
 
     per_host = 5
-    seats = 64
+    seats = 256
     """Connections to a victim, beyond which nobody dials it."""
 
     most_lures = 40
@@ -63,10 +63,11 @@ class Crowd(Adversary):
     free_for_lures = 20
 
     eager, knocks = 16, 2
-    """Dials of a victim at each tick, while most seats are free and afterwards."""
+    """Dials of a victim, at each tick while most seats are free, and each second afterwards."""
 
     def __init__(self, world: World, count: int) -> None:
         super().__init__(world, count)
+        self._ticks = 0
         self.rings: dict[bytes, Ring] = {}
         """By the victim's id; empty until the first dial."""
 
@@ -82,11 +83,18 @@ class Crowd(Adversary):
 
     def begin(self) -> None:
         """See `Adversary`."""
-        self.storm()
+        self.storm(self.knocks)
 
     def tick(self) -> None:
-        """See `Adversary`."""
-        self.storm()
+        """See `Adversary`: rushes for seats at each tick, all else about once a second."""
+        self._ticks += 1
+        is_second = self._ticks % max(1, 1_000 // self.tick_ms) == 0
+        self.storm(knocks=self.knocks if is_second else 0)
+        if is_second:
+            self.each_second()
+
+    def each_second(self) -> None:
+        """What else the crowd does."""
         self.graft_again()
 
     def on_connected(self, sybil: Sybil, victim: SimNode) -> None:
@@ -154,11 +162,11 @@ class Crowd(Adversary):
             ring.mesh[sybil] = None
         sybil.send(ring.victim, Rpc(subscriptions=joined, graft=graft))
 
-    def storm(self) -> None:
-        """Dial whoever may have a seat free."""
+    def storm(self, knocks: int) -> None:
+        """Dial whoever has seats free, and so often whoever may have."""
         for victim in self.targets():
             ring = self.ring(victim)
-            dials = self.eager if len(ring.around) < self.seats * 2 // 3 else self.knocks
+            dials = self.eager if len(ring.around) < self.seats * 2 // 3 else knocks
             lures = min(self.most_lures - len(ring.lures), dials // 2)
             for sybil in ring.take(lures):
                 ring.lures[sybil] = None

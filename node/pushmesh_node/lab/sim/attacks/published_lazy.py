@@ -31,9 +31,9 @@ class IHaveLies(Insiders):
             for sybil in ring.around:
                 sybil.send(ring.victim, lie)
 
-    def tick(self) -> None:
-        """See `Adversary`."""
-        super().tick()
+    def each_second(self) -> None:
+        """See `Crowd`."""
+        super().each_second()
         ids = tuple([self.random.randbytes(MESSAGE_ID_BYTES) for _ in range(self.made_up)])
         lie = Rpc(ihave=(IHave(self.topics[0], ids),))
         for ring in self.rings.values():
@@ -68,8 +68,8 @@ class IWantDrain(Crowd):
         self._came_ms[sybil, ring.victim.node_id] = self.world.clock.now_ms
         self._drain(sybil, ring.victim)
 
-    def tick(self) -> None:
-        """See `Adversary`."""
+    def each_second(self) -> None:
+        """See `Crowd`."""
         late_ms = self.world.clock.now_ms - self.stays_ms
         for ring in self.rings.values():
             for sybil in list(ring.around):
@@ -77,7 +77,7 @@ class IWantDrain(Crowd):
                     sybil.hang_up(ring.victim)
                 else:
                     self._drain(sybil, ring.victim)
-        super().tick()
+        super().each_second()
 
     def _drain(self, sybil: Sybil, victim: SimNode) -> None:
         latest = list(self.seen.items())[-REMEMBERED:]
