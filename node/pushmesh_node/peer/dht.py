@@ -185,7 +185,7 @@ def contact_of(connection: Connection) -> Contact | None:
     """Where a connected peer can be dialled: where this node did, or where it says at the host that it speaks from."""
     host, port = connection.remote
     if connection.outbound:
-        addresses = [address_of(host, port)]
+        addresses = [address_of(host, port, websocket=connection.dialled is not None and connection.dialled.websocket)]
     else:
         said = connection.identity.addresses if connection.identity is not None else ()
         addresses = [address for address in said if address.host == host]

@@ -210,6 +210,7 @@ class FakeRemote(Connection):
         self.node_id = b"n" * 32
         self.remote = (host, 4001)
         self.outbound = outbound
+        self.dialled = Address("ip4", host, 4001) if outbound else None
         self.identity = Identity("", frozenset(), said)
 
 
@@ -220,6 +221,13 @@ def test_a_contact_is_where_this_node_dialled_or_what_the_peer_says_of_its_own_h
     came = contact_of(FakeRemote("8.8.8.8", outbound=False, said=said))
     assert came == Contact(b"n" * 32, (wire(Address("ip4", "8.8.8.8", 5)),), "8.8.8.0/24")
     assert contact_of(FakeRemote("8.8.8.8", outbound=False, said=said[1:])) is None
+
+
+def test_a_contact_that_was_dialled_over_websocket_is_told_so() -> None:
+    remote = FakeRemote("8.8.8.8", outbound=True)
+    remote.dialled = Address("dns4", "node.example", 4001, websocket=True)
+    contact = contact_of(remote)
+    assert contact is not None and contact.addresses == (wire(Address("ip4", "8.8.8.8", 4001, websocket=True)),)
 
 
 def test_addresses_of_private_networks_are_no_group() -> None:
