@@ -39,11 +39,12 @@ from ..ipc import (
     StreamOpen,
     Subscribe,
 )
-from .acquaintances import Acquaintances, jitter
+from .acquaintances import Acquaintances
 from .address import parse_address
 from .bans import Bans
 from .book import PeerBook
 from .connection import Connection
+from .dialling import Dialling
 from .discovery import Discovery, Surroundings
 from .errors import AddressError, PeerError
 from .host import Host
@@ -64,7 +65,6 @@ from .stats import Counters
 from .upgrade import Upgrader, Upgrades
 
 MESH: Final = MeshParameters()
-DIAL_TICK_S: Final = 0.2
 BOOK_INTERVAL_S: Final = 30.0
 BOOK_TICK_S: Final = 1.0
 
@@ -125,6 +125,16 @@ class Node:
                 now_ms=now_ms,
             ),
         )
+        self._dialling = Dialling(
+            self.node_id,
+            self._host,
+            self._known,
+            lambda: self._discovery.wanted_peers,
+            self._discovery.not_reached,
+            self._counters,
+            settings.dial_timeout_ms / 1000,
+            now_ms,
+        )
         self._relay = Relay(
             nursery,
             settings.stream_window_bytes,
@@ -156,7 +166,7 @@ class Node:
             self._inspecting.run,
             self._known.introductions.run,
             self._discovery.run,
-            self._dial_peers,
+            self._dialling.run,
             self._beat,
             self._report,
             self._show_peers,
@@ -300,28 +310,6 @@ class Node:
         await answer_identify(stream, self._public_key, self._start.agent, addresses, protocols, observed, record)
 
     # Tasks
-
-    async def _dial_peers(self) -> None:
-        while True:
-            barred = {self.node_id, *self._known.bans.peers.banned(now_ms())}
-            connections = self._host.connections
-            dialled = sum(connection.outbound for connection in connections.values())
-            for address in self._known.book.due(now_ms(), connections, barred, self._discovery.wanted_peers, dialled):
-                self._nursery.start_soon(self._dial, address)
-            await trio.sleep(DIAL_TICK_S)
-
-    async def _dial(self, address: Address) -> None:
-        assert address.node_id is not None
-        try:
-            await self._host.dial(address, self._settings.dial_timeout_ms / 1000)
-        except PeerError as error:
-            log.info("dial failed", address=str(address), error=str(error))
-            self._counters.add("dials", "failed")
-            self._known.book.failed(address.node_id, now_ms(), jitter())
-            self._discovery.not_reached(address.node_id)
-        else:
-            self._counters.add("dials", "ok")
-            self._known.book.succeeded(address)
 
     async def _beat(self) -> None:
         while True:
