@@ -40,6 +40,9 @@ class Costs:
     rpc_read_us: int = 100
     rpc_write_us: int = 200
     byte_ns: int = 20
+    id_us: int = 3
+    """Each message id that an RPC announces, asks for or does not want."""
+
     frame_us: int = 100
     item_us: int = 15
     signature_us: int = 60

@@ -109,7 +109,8 @@ class GossipHalf:
         """An RPC is in; it has its turn on the core."""
         costs, now_us = self._costs, self._clock.now_us
         began_us = self._loop_free_us
-        cost_us = costs.rpc_read_us + size_bytes * costs.byte_ns // 1_000
+        ids = len(rpc.iwant) + len(rpc.idontwant) + sum([len(each.message_ids) for each in rpc.ihave])
+        cost_us = costs.rpc_read_us + size_bytes * costs.byte_ns // 1_000 + ids * costs.id_us
         if began_us <= now_us:
             self._loop_free_us = now_us + cost_us
             self._take(peer, rpc)
