@@ -19,7 +19,7 @@ from .agreement import disagreements, held_anywhere
 from .conditions import Conditions
 from .measures import NEVER
 from .plan import Traffic, start_traffic, topics_of
-from .terrain import Terrain, network_of
+from .terrain import PLAIN, Terrain, network_of
 from .world import World
 
 SECONDS = 300.0
@@ -30,8 +30,9 @@ IN_TIME_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Siege:
-    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all; `carried_per_item` are
-    bytes that honest nodes sent each other; `disagreements` are kinds of state in which they differ in the end."""
+    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all;
+    `carried_per_item` are bytes that honest nodes sent each other; `disagreements` are kinds of state in which they
+    differ in the end."""
 
     name: str
     delivered_fraction: float
@@ -90,7 +91,7 @@ def besiege(
 
 
 def honest_world(
-    honest: int, seed: int, bootstraps: int, defences: Defences, terrain: Terrain = Terrain()
+    honest: int, seed: int, bootstraps: int, defences: Defences, terrain: Terrain = PLAIN
 ) -> tuple[World, list[str]]:
     """Honest nodes that start within five seconds, each knowing so many others, and the topics that they join: one
     shard, which carries the traffic, and the control topics."""
@@ -101,20 +102,20 @@ def honest_world(
     random = Random(f"{seed}/bootstrap")
     for _ in range(honest):
         world.add_node(topics, defences.settings, start=False)
-    for node, known in zip(world.nodes, draw_bootstraps(honest, bootstraps, random), strict=True):
+    for node, known in zip(world.nodes, draw_bootstraps(honest, bootstraps, random, terrain.well_known), strict=True):
         world.introduce(node, [world.nodes[number] for number in known])
         world.clock.at(int(random.random() * 5e6), node.start)
     return world, topics
 
 
-def draw_bootstraps(nodes: int, each: int, random: Random) -> list[list[int]]:
-    """For each node the numbers of those that it knows, drawn anew until all are one network: parts of which neither
-    knows anybody of the other cannot meet, whoever attacks."""
+def draw_bootstraps(nodes: int, each: int, random: Random, well_known: int | None = None) -> list[list[int]]:
+    """For each node the numbers of those that it knows, of the first `well_known` where it is set; drawn anew until all
+    are one network: parts of which neither knows anybody of the other cannot meet, whoever attacks."""
     while True:
-        known = [
-            random.sample([other for other in range(nodes) if other != node], min(each, nodes - 1))
-            for node in range(nodes)
-        ]
+        known = []
+        for node in range(nodes):
+            others = [other for other in range(nodes)[:well_known] if other != node]
+            known.append(random.sample(others, min(each, len(others))))
         if nodes <= 1 or _is_connected(known):
             return known
 

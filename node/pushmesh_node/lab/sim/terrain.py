@@ -24,6 +24,12 @@ class Terrain:
     """Where set, whoever is no honest author has no allowance at all, and pays so many bits of work for each envelope
     (a public network asks 20; fewer here only spare the simulator the search)."""
 
+    well_known: int | None = None
+    """Where set, everybody's bootstrap addresses are of the first so many nodes; else of any."""
+
+
+PLAIN = Terrain()
+
 
 def network_of(terrain: Terrain, seed: int) -> Network:
     """The network file of a scenario."""

@@ -46,12 +46,14 @@ def test_every_attack_is_registered_under_its_own_name() -> None:
     assert all(name == attack.name and attack.about for name, attack in load_attacks().items())
 
 
+@pytest.mark.parametrize("well_known", [None, 4])
 @pytest.mark.parametrize("seed", range(20))
-def test_whoever_knows_one_other_node_each_is_still_one_network(seed: int) -> None:
-    known = draw_bootstraps(12, 1, Random(seed))
+def test_whoever_knows_one_other_node_each_is_still_one_network(seed: int, well_known: int | None) -> None:
+    known = draw_bootstraps(12, 1, Random(seed), well_known)
     groups = [{node, *others} for node, others in enumerate(known)]
     reached = {0}
     for _ in known:
         reached |= set().union(*[group for group in groups if group & reached])
     assert reached == set(range(12))
     assert all(len(others) == 1 and node not in others for node, others in enumerate(known))
+    assert max([other for others in known for other in others]) < (well_known or 12)

@@ -2,12 +2,19 @@
 
 from ....gossip.rpc import Message
 from ..adversary import Sybil, attack
+from ..terrain import Terrain
 from .published_crowd import Crowd, Insiders, Ring
 
 INFILTRATE_S = 10.0
 
 
-@attack("cold-boot", "sybils and honest nodes, who know one other each, start together", bootstraps=1, begin_s=0.0)
+@attack(
+    "cold-boot",
+    "sybils and honest nodes, each of which knows one of five bootstrap nodes, start together",
+    bootstraps=1,
+    begin_s=0.0,
+    terrain=Terrain(well_known=5),
+)
 class ColdBoot(Crowd):
     """A node's seats are taken from the moment at which it listens."""
 
