@@ -9,16 +9,21 @@ from .node_ids import from_peer_id, to_peer_id
 from .protobuf import bytes_field, fields, number_field
 from .rpc import RpcError
 
-MAX_REQUEST_BYTES: Final = 4_096
+MAX_REQUEST_BYTES: Final = 64 * 1_024
 MAX_ANSWER_BYTES: Final = 128 * 1_024
 MAX_KEY_BYTES: Final = 128
 MAX_ADDRESS_BYTES: Final = 512
 _CAN_CONNECT: Final = 2
+_KINDS: Final = frozenset(range(6))
 
 
 class Asked(IntEnum):
-    """The kinds of message that this DHT knows; a peer that sends another one speaks of values or providers."""
+    """libp2p's kinds of message. The first four are about values and providers, which this DHT does not keep."""
 
+    PUT_VALUE = 0
+    GET_VALUE = 1
+    ADD_PROVIDER = 2
+    GET_PROVIDERS = 3
     FIND_NODE = 4
     PING = 5
 
@@ -66,8 +71,8 @@ def decode_kad(data: bytes) -> KadMessage:
         elif number == 8 and len(closer) < K:
             peer = _decode_peer(_bytes(value, MAX_ANSWER_BYTES))
             closer += [peer] if peer is not None else []
-    if kind not in (Asked.FIND_NODE, Asked.PING):
-        raise RpcError("neither FIND_NODE nor PING")
+    if kind not in _KINDS:
+        raise RpcError(f"{kind} is no kind of message")
     return KadMessage(Asked(kind), key, tuple(closer))
 
 

@@ -64,6 +64,8 @@ class Questions:
         try:
             await stream.write(frame(encode_kad(KadMessage(Asked.FIND_NODE, key))))
             answer = decode_kad(await read_message(stream, MAX_ANSWER_BYTES))
+            if answer.kind is not Asked.FIND_NODE:
+                raise RpcError("it is of another kind")
         except RpcError as error:
             await stream.reset()
             raise StreamBroken(f"the peer's answer is none: {error}") from error
@@ -99,8 +101,11 @@ class Answers:
         try:
             while True:
                 with trio.fail_after(IDLE_TIMEOUT_S):
-                    body = await read_message(stream, MAX_REQUEST_BYTES)
-                await self._answer(connection, stream, body)
+                    request = decode_kad(await read_message(stream, MAX_REQUEST_BYTES))
+                if request.kind not in (Asked.FIND_NODE, Asked.PING):
+                    self._count("dht_requests", "unsupported")
+                    return  # a node of another implementation may try
+                await self._answer(connection, stream, request)
         except RpcError as error:
             self._count("dht_requests", "malformed")
             raise Misconduct(f"no question to the DHT: {error}") from error
@@ -113,8 +118,7 @@ class Answers:
             if not self._streams[connection.node_id]:
                 del self._streams[connection.node_id]
 
-    async def _answer(self, connection: Connection, stream: Stream, body: bytes) -> None:
-        request = decode_kad(body)
+    async def _answer(self, connection: Connection, stream: Stream, request: KadMessage) -> None:
         while not self._budget.take(connection.node_id, 1, self._now_ms()):
             self._count("dht_requests", "slowed")
             await trio.sleep(1.0)

@@ -1,6 +1,6 @@
 import pytest
 from hypothesis import given, strategies as st
-from libp2p.kad_dht.pb.kademlia_pb2 import Message
+from libp2p.kad_dht.pb.kademlia_pb2 import Message, Record
 
 from pushmesh_node.gossip.kad import MAX_ADDRESSES, K
 from pushmesh_node.gossip.kad_wire import (
@@ -67,18 +67,22 @@ def test_of_too_many_peers_and_addresses_the_first_count() -> None:
 @pytest.mark.parametrize(
     "theirs",
     [
-        Message(type=Message.PUT_VALUE, key=b"k"),
-        Message(type=Message.GET_PROVIDERS, key=b"k"),
         Message(type=Message.FIND_NODE, key=bytes(MAX_KEY_BYTES + 1)),
         Message(type=Message.FIND_NODE, closerPeers=[Message.Peer(id=b"i", addrs=[bytes(MAX_ADDRESS_BYTES + 1)])]),
     ],
 )
-def test_other_kinds_and_oversize_are_refused(theirs: Message) -> None:
+def test_oversize_is_refused(theirs: Message) -> None:
     with pytest.raises(RpcError):
         decode_kad(theirs.SerializeToString())
 
 
-@pytest.mark.parametrize("data", [b"", b"\x0a\x01\x04", b"\x10\x04", b"\x08\x04\x40\x01", b"\x08\x04\x42\x09x"])
+@pytest.mark.parametrize("kind", Message.MessageType.values())
+def test_every_kind_of_libp2p_is_known(kind: Message.MessageType) -> None:
+    theirs = Message(type=kind, key=b"k", record=Record(key=b"k", value=b"v"))
+    assert decode_kad(theirs.SerializeToString()) == KadMessage(Asked(kind), b"k")
+
+
+@pytest.mark.parametrize("data", [b"\x08\x06", b"\x0a\x01\x04", b"\x10\x04", b"\x08\x04\x40\x01", b"\x08\x04\x42\x09x"])
 def test_fields_of_the_wrong_type_are_refused(data: bytes) -> None:
     with pytest.raises(RpcError):
         decode_kad(data)

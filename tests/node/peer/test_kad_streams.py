@@ -89,7 +89,7 @@ def test_libp2ps_own_messages_are_understood_on_the_wire() -> None:
 @pytest.mark.parametrize(
     "request_bytes",
     [
-        frame(b"\x08\x00"),  # a value
+        frame(b"\x08\x06"),  # no kind of message
         frame(encode_kad(KadMessage(Asked.FIND_NODE))),  # looks for nothing
         frame(b"\xff\xff"),
         b"\xff\xff\xff\xff\xff",
@@ -106,7 +106,23 @@ def test_a_request_that_is_none_ends_its_stream_and_nothing_else(request_bytes: 
             with pytest.raises(StreamBroken), trio.fail_after(20):
                 await read_message(stream, 10_000)
             assert served.counts == {("dht_requests", "malformed"): 1}
+            assert far.watching.offences == ["malformed"]
             assert await Questions(KAD).ask(connection, KEY) == TOLD
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("kind", [Message.PUT_VALUE, Message.GET_VALUE, Message.ADD_PROVIDER, Message.GET_PROVIDERS])
+def test_a_request_for_values_ends_its_stream_and_is_no_fault(kind: Message.MessageType) -> None:
+    async def main() -> None:
+        served = Served()
+        async with hosts({}, {KAD: served.answers.serve}) as (near, far):
+            stream = await (await connect(near, far)).open(KAD)
+            await stream.write(frame(Message(type=kind, key=KEY).SerializeToString()))
+            with pytest.raises(StreamBroken), trio.fail_after(20):
+                await read_message(stream, 10_000)
+            assert served.counts == {("dht_requests", "unsupported"): 1}
+            assert far.watching.offences == []
 
     trio.run(main)
 
@@ -143,7 +159,7 @@ def test_a_peer_that_asks_too_fast_is_slowed() -> None:
     trio.run(main)
 
 
-@pytest.mark.parametrize("answer", [frame(b"\xff"), b"\xff\xff\xff\xff\xff", frame(b"\x08\x00"), b""])
+@pytest.mark.parametrize("answer", [frame(b"\xff"), b"\xff\xff\xff\xff\xff", frame(b"\x08\x05"), b""])
 def test_an_answer_that_is_none_is_an_error_of_the_peer_and_the_next_question_a_new_stream(answer: bytes) -> None:
     async def main() -> None:
         answers = [answer, frame(encode_kad(KadMessage(Asked.FIND_NODE, KEY, TOLD)))]
