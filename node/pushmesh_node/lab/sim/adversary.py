@@ -34,7 +34,7 @@ from ...gossip.rpc import Message, Rpc, RpcError, Subscription
 from ...gossip.rpc_wire import decode, encode
 from .node import SimNode
 from .records import address_of
-from .terrain import Terrain
+from .terrain import PLAIN, Terrain
 from .wire import Line, Link, Payload, Sent
 from .world import World
 
@@ -321,7 +321,7 @@ class Attack:
     bootstraps: int = 3
     publishers: int | None = None
     begin_s: float = BEGIN_S
-    terrain: Terrain = Terrain()
+    terrain: Terrain = PLAIN
 
 
 ATTACKS: dict[str, Attack] = {}
@@ -336,7 +336,7 @@ def attack(
     bootstraps: int = 3,
     publishers: int | None = None,
     begin_s: float = BEGIN_S,
-    terrain: Terrain = Terrain(),
+    terrain: Terrain = PLAIN,
 ) -> Callable[[Make], Make]:
     """Register an adversary under a name."""
 

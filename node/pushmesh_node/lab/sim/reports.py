@@ -62,8 +62,8 @@ def attacks_report(sieges: Sequence[Siege], peace: Sequence[Siege], wall_s: floa
 
 
 def siege_report(siege: Siege, peace: Siege) -> dict[str, Any]:
-    """One line of it. `bytes_ratio` is of what honest nodes made each other carry, `received_ratio` of all that they were
-    sent: what sybils pour into their own connections is theirs to pay, as long as nobody passes it on."""
+    """One line of it. `bytes_ratio` is of what honest nodes made each other carry, `received_ratio` of all that they
+    were sent: what sybils pour into their own connections is theirs to pay, as long as nobody passes it on."""
     return {
         "name": siege.name,
         "delivered_fraction": round(siege.delivered_fraction, 6),

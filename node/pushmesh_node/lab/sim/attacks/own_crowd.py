@@ -4,11 +4,13 @@ frames of its own making. Registers no attack."""
 from collections.abc import Sequence
 from itertools import cycle
 
+from msgspec.structs import replace
+
 from pushmesh_protocol.auth.signing import SessionKey, SolanaKey, WalletKey, account_of
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.forms import FrameForm, ItemForm
-from pushmesh_protocol.frames import OpenFrame, Part, encode_frame, gossip_topic_of
+from pushmesh_protocol.frames import OpenFrame, Part, gossip_topic_of
 from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.kinds import Grant, Kind, Revocation, Scope
 from pushmesh_protocol.kinds.revocation import LIFE_MS as REVOCATION_LIFE_MS
@@ -22,13 +24,14 @@ from .published_crowd import Insiders, Ring
 
 UNKNOWN_KIND = 99
 UNKNOWN_SCHEME = 9
+ACCOMPLICES = 4
 
 
 class Forgers(Insiders):
     """Each frame that the crowd hears of is raced by what `forge` makes of it: every victim that has not got it yet is
     sent those frames, each by another sybil of its mesh, and the frame itself by none.
 
-    They have wallets of their own, and sign with those whatever they like."""
+    They have wallets of their own, whose grants are known of old, and sign with those whatever they like."""
 
     seats = 48
     most_lures = 8
@@ -46,20 +49,10 @@ class Forgers(Insiders):
         """See `Adversary`."""
         super().prepare()
         world, shard = self.world, int(self.topics[0].rpartition("/")[2])
-        self.own = [
-            new_author(world.network, f"{world.seed}/accomplice/{n}", world.clock.unix_ms, shard=shard)
-            for n in range(4)
-        ]
+        names = [f"{world.seed}/accomplice/{n}" for n in range(ACCOMPLICES)]
+        self.own = [new_author(world.network, name, world.clock.unix_ms, shard=shard) for name in names]
+        world.preload(self.own)
         self.publisher = Publisher(world.network, self.own, self.random)
-
-    def begin(self) -> None:
-        """See `Adversary`: their own grants are known soon."""
-        super().begin()
-        self.world.clock.after(3_000_000, self._introduce)
-
-    def _introduce(self) -> None:
-        for author in self.own:
-            self.tell_all(self.topic_of(author.grant), encode_frame([Part((author.grant,))]))
 
     def forge(self, topic: str, frame: OpenFrame) -> Sequence[bytes]:
         """What to race a frame with, the likeliest to harm first. Each call may give other frames."""
@@ -166,9 +159,7 @@ def form_of(envelope: Envelope, auth: object = None) -> ItemForm:
 
 def with_auth(envelope: Envelope, auth: object) -> Envelope:
     """The same envelope, said to be signed otherwise."""
-    return Envelope(
-        envelope.id, envelope.kind, envelope.author, envelope.body, envelope.body_bytes, auth, envelope.cost
-    )  # type: ignore[arg-type]  # lies are no Auth
+    return replace(envelope, auth=auth)
 
 
 def singles(frame: OpenFrame) -> list[Envelope]:

@@ -19,8 +19,8 @@ from .own_race import minted
 
 @attack("auth-mint", "a key's owner makes valid auths without end for the same envelopes", own_protocol=True)
 class AuthMint(Forgers):
-    """Typed data may name any chain, so that each envelope has 2^53 auths. Each victim meets it under another one first,
-    then under fresh ones every second, among honest items too."""
+    """Typed data may name any chain, so that each envelope has 2^53 auths. Each victim meets it under another one
+    first, then under fresh ones every second, among honest items too."""
 
     per_tick = 4
 
