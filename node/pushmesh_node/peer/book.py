@@ -14,6 +14,9 @@ MAX_UNPROVEN: Final = 512
 """Peers that this node never reached by a dial of its own: whoever makes up peers, or connects under many names, pushes
 out others of that kind, never a proven one."""
 MAX_DIALLING: Final = 16
+HEARSAY_PATIENCE: Final = 10
+"""So many times longer is the longest pause between two dials of a peer that others made up, perhaps."""
+LOST_FAILURES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class _Entry:
     score_milli: int = 0
 
     proven: bool = False
+    patience: int = HEARSAY_PATIENCE  # times the longest back-off
 
     def rank(self) -> tuple[bool, bool, int, bool, int, int]:
         """Lower is dialled earlier: bootstrap, no bad score, not often failed, proven, seen lately, good score."""
@@ -102,6 +106,12 @@ class PeerBook:
         """True for a peer that this node never reached, and that is no bootstrap peer."""
         return node_id in self._unproven
 
+    def wants_addresses(self, node_id: bytes) -> bool:
+        """Whether hearsay about a peer in the book is of use: it was never reached, or not for some tries in a row.
+
+        Else made-up addresses would take turns with the one where it is."""
+        return node_id in self._unproven or self._entries[node_id].failures >= LOST_FAILURES
+
     def drop_failed(self, among: Collection[bytes]) -> bytes | None:
         """Forgets the one that failed most, of these unproven ones; None if none of them failed yet."""
         failed = [each for each in among if each in self._unproven and self._entries[each].failures]
@@ -133,6 +143,7 @@ class PeerBook:
             entry = self._entries.get(node_id) or self._new(node_id, bootstrap)
             if entry is None:
                 return False
+            entry.patience = 1 if first else entry.patience
             if bootstrap:
                 entry.bootstrap = True
                 self._unproven.discard(node_id)
@@ -212,7 +223,8 @@ class PeerBook:
     def failed(self, node_id: bytes, now_ms: int, jitter: float) -> None:
         """The dial failed, or the connection did not last. `jitter` from 0 to 1 spreads the next try."""
         if entry := self._end_dial(node_id):
-            backoff_ms = min(self._backoff_max_ms, self._backoff_min_ms << min(entry.failures, 20))
+            longest_ms = self._backoff_max_ms * (1 if entry.proven else entry.patience)
+            backoff_ms = min(longest_ms, self._backoff_min_ms << min(entry.failures, 20))
             entry.failures += 1
             entry.not_before_ms = now_ms + int(backoff_ms * (0.5 + jitter / 2))
 

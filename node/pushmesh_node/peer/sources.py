@@ -53,8 +53,9 @@ class Hearsay:
         return len(news)
 
     def _hear_of(self, source: Source, node_id: bytes, addresses: list[Address]) -> bool:
-        if node_id in self._book:  # other addresses of it come last there, and push out none
-            self._book.hear(addresses)
+        if node_id in self._book:
+            if self._book.wants_addresses(node_id):
+                self._book.hear(addresses)  # they come last there, and push out none
             return False
         subnet = "" if is_loopback(addresses[0].host) else subnet_of(addresses[0].host)
         if not self._has_room(source, subnet) or not self._book.hear(addresses):

@@ -1,4 +1,5 @@
 from pushmesh_node.peer.book import (
+    HEARSAY_PATIENCE,
     MAX_ADDRESSES_PER_PEER,
     MAX_DIALLING,
     MAX_PEERS,
@@ -215,3 +216,25 @@ def test_hearsay_that_failed_most_makes_room_and_what_was_not_tried_stays() -> N
     assert [book.is_unproven(node_id) for node_id in ids] == [True, True, False, True]
     assert [book.drop_failed(ids) for _ in range(3)] == [ids[3], ids[1], None]
     assert [bool(book.addresses(node_id)) for node_id in ids] == [True, False, True, False]
+
+
+def test_who_is_known_by_hearsay_alone_is_dialled_ever_less() -> None:
+    book = a_book()
+    book.hear([an_address(1)])
+    book.add(an_address(2))
+    for node_id in (an_address(1).node_id or b"", an_address(2).node_id or b""):
+        for _ in range(12):
+            book.failed(node_id, 0, jitter=1.0)
+    assert book.due(1_000, set(), set(), target=9) == [an_address(2)]
+    book.failed(an_address(2).node_id or b"", 1_000, jitter=1.0)
+    assert book.due(1_000 * HEARSAY_PATIENCE - 1, set(), set(), target=1) == [an_address(2)]
+    assert book.due(1_000 * HEARSAY_PATIENCE, set(), set(), target=9) == [an_address(1)]
+
+
+def test_a_word_of_the_peer_itself_makes_hearsay_a_peer_like_others() -> None:
+    book = a_book()
+    book.hear([an_address(1)])
+    book.add(an_address(1, 2))
+    for _ in range(12):
+        book.failed(an_address(1).node_id or b"", 0, jitter=1.0)
+    assert len(book.due(1_000, set(), set(), target=9)) == 1

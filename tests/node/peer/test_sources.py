@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pushmesh_node.peer.book import MAX_UNPROVEN, PeerBook
+from pushmesh_node.peer.book import LOST_FAILURES, MAX_UNPROVEN, PeerBook
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.sources import PEERS_OF_ONE_SUBNET, QUOTAS, Hearsay, Source
 from pushmesh_node.remote import subnet_of
@@ -94,13 +94,27 @@ def test_loopback_is_no_subnet() -> None:
     assert world.hear(Source.DHT, *range(2 * PEERS_OF_ONE_SUBNET), host="127.0.0.1") == 2 * PEERS_OF_ONE_SUBNET
 
 
-def test_hearsay_of_a_known_peer_pushes_out_none_of_its_addresses() -> None:
+def test_hearsay_about_a_peer_that_is_where_it_was_changes_nothing() -> None:
     world = World()
     world.book.add(an_address(1, "7.7.7.7"), bootstrap=True)
+    world.hear(Source.DNS, 2, host="7.7.7.8")
+    world.book.succeeded(an_address(2, "7.7.7.8"))
     for last in range(1, 100):
-        world.hear(Source.DHT, 1, host=f"6.6.6.{last}")
-    assert world.book.addresses(id_of(1))[0] == an_address(1, "7.7.7.7")
+        world.hear(Source.DHT, 1, 2, host=f"6.6.6.{last}")
+    assert world.book.addresses(id_of(1)) == [an_address(1, "7.7.7.7")]
+    assert world.book.addresses(id_of(2)) == [an_address(2, "7.7.7.8")]
     assert len(world.hearsay) == 0
+
+
+def test_hearsay_about_a_peer_that_is_lost_comes_behind_where_it_was() -> None:
+    world = World()
+    world.book.add(an_address(1, "7.7.7.7"), bootstrap=True)
+    for _ in range(LOST_FAILURES):
+        assert world.hear(Source.DHT, 1, host="6.6.6.6") == 0
+        assert len(world.book.addresses(id_of(1))) == 1
+        world.book.failed(id_of(1), 0, jitter=1.0)
+    world.hear(Source.DHT, 1, host="6.6.6.6")
+    assert world.book.addresses(id_of(1)) == [an_address(1, "7.7.7.7"), an_address(1, "6.6.6.6")]
 
 
 steps = st.one_of(
