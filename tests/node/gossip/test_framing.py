@@ -29,6 +29,17 @@ def test_an_announced_oversize_rpc_is_refused_before_it_arrives() -> None:
     assert MAX_RPC_BYTES == 0x100000
 
 
+def test_the_largest_rpc_arrives_and_one_byte_more_does_not() -> None:
+    assert RpcSplitter().feed(frame(bytes(MAX_RPC_BYTES))) == [bytes(MAX_RPC_BYTES)]
+    with pytest.raises(RpcError, match="over the limit"):
+        RpcSplitter().feed(frame(bytes(MAX_RPC_BYTES + 1)))
+
+
+def test_an_rpc_is_told_with_its_last_byte_even_when_that_is_of_its_length() -> None:
+    splitter = RpcSplitter()
+    assert [splitter.feed(b"\x01a\x80"), splitter.feed(b"\x00"), splitter.feed(b"\x01b")] == [[b"a"], [b""], [b"b"]]
+
+
 def test_a_length_that_never_ends_is_refused() -> None:
     with pytest.raises(RpcError):
         RpcSplitter().feed(b"\xff" * 12)

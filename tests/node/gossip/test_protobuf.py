@@ -19,9 +19,10 @@ def test_varints_survive(value: int) -> None:
     assert decode_varint(data, 0) == (value, len(data))
 
 
-def test_a_varint_over_64_bits_is_refused() -> None:
+@pytest.mark.parametrize("data", [b"\xff" * 9 + b"\x02", b"\x80" * 9 + b"\x02"])
+def test_a_varint_over_64_bits_is_refused(data: bytes) -> None:
     with pytest.raises(RpcError, match="64 bits"):
-        decode_varint(b"\xff" * 9 + b"\x02", 0)
+        decode_varint(data, 0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 15), st.one_of(st.integers(0, 2**64 - 1), st.binary(max_size=300)))))
@@ -46,6 +47,18 @@ def test_any_bytes_give_fields_or_an_rpc_error(data: bytes) -> None:
         assert all(number > 0 for number, _ in fields(data))
     except RpcError:
         pass
+
+
+@pytest.mark.parametrize(("length", "head"), [(0, "0a00"), (127, "0a7f"), (128, "0a8001"), (300, "0aac02")])
+def test_a_length_has_as_many_bytes_as_it_needs(length: int, head: str) -> None:
+    assert bytes_head(1, length).hex() == head
+
+
+def test_field_numbers_end_where_protobuf_ends_them() -> None:
+    assert list(fields(encode_varint((2**29 - 1) << 3) + b"\x07")) == [(2**29 - 1, 7)]
+    for number in (0, 2**29):
+        with pytest.raises(RpcError, match="no field number"):
+            list(fields(encode_varint(number << 3) + b"\x07"))
 
 
 @given(st.integers(1, 15), st.binary(max_size=300))

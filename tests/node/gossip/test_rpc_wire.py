@@ -4,8 +4,11 @@ from libp2p.pubsub.pb import rpc_pb2
 
 from pushmesh_node.gossip.protobuf import bytes_field
 from pushmesh_node.gossip.rpc import (
+    MAX_CONTROL_ENTRIES,
+    MAX_EXCHANGED_PEERS,
     MAX_FIELDS,
     MAX_MESSAGE_IDS,
+    MAX_MESSAGES,
     MAX_RPC_BYTES,
     MAX_SUBSCRIPTIONS,
     ExchangedPeer,
@@ -109,10 +112,50 @@ def test_malformed_bytes_are_an_rpc_error(data: bytes) -> None:
         decode(data)
 
 
+TEN_PEERS = (ExchangedPeer(b"p", b""),) * 10
+
+
+@pytest.mark.parametrize(
+    "rpc",
+    [
+        Rpc(subscriptions=(Subscription(True, "/a"),) * MAX_SUBSCRIPTIONS),
+        Rpc(messages=(Message("", b""),) * MAX_MESSAGES),
+        Rpc(iwant=(b"1",) * MAX_MESSAGE_IDS),
+        Rpc(ihave=(IHave("/a", ()),) * MAX_CONTROL_ENTRIES),
+        Rpc(graft=(Graft("/a"),) * MAX_CONTROL_ENTRIES),
+        Rpc(prune=(Prune("/a", TEN_PEERS),) * MAX_CONTROL_ENTRIES),
+        Rpc(prune=(Prune("/a", (ExchangedPeer(bytes(128), b""),) * MAX_EXCHANGED_PEERS),)),
+        Rpc(messages=(Message("x" * 256, b""),)),
+        Rpc(idontwant=(bytes(128),)),
+        Rpc(messages=(Message("", bytes(MAX_RPC_BYTES - 10)),)),
+    ],
+)
+def test_what_is_at_a_limit_is_read(rpc: Rpc) -> None:
+    assert decode(encode(rpc)) == rpc
+
+
+def test_an_rpc_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
+    full = encode(Rpc(messages=(Message("", bytes(MAX_RPC_BYTES - 10)),)))
+    assert len(full) == MAX_RPC_BYTES
+    with pytest.raises(RpcError, match="over the limit"):
+        decode(full + b"\x1a")
+
+
+def test_ids_of_several_entries_come_together() -> None:
+    entries = b"".join(bytes_field(kind, bytes_field(1, one)) for one in (b"1", b"2") for kind in (2, 5))
+    assert decode(bytes_field(3, entries)) == Rpc(iwant=(b"1", b"2"), idontwant=(b"1", b"2"))
+
+
 @pytest.mark.parametrize(
     "rpc",
     [
         Rpc(subscriptions=(Subscription(True, "/a"),) * (MAX_SUBSCRIPTIONS + 1)),
+        Rpc(messages=(Message("", b""),) * (MAX_MESSAGES + 1)),
+        Rpc(ihave=(IHave("/a", ()),) * (MAX_CONTROL_ENTRIES + 1)),
+        Rpc(prune=(Prune("/a"),) * (MAX_CONTROL_ENTRIES + 1)),
+        Rpc(prune=(Prune("/a", (ExchangedPeer(b"p", b""),) * (MAX_EXCHANGED_PEERS + 1)),)),
+        Rpc(prune=(Prune("/a", (ExchangedPeer(bytes(129), b""),)),)),
+        Rpc(idontwant=(bytes(129),)),
         Rpc(iwant=(b"1",) * (MAX_MESSAGE_IDS + 1)),
         Rpc(ihave=(IHave("/a", (b"1",) * (MAX_MESSAGE_IDS // 2 + 1)),) * 2),
         Rpc(graft=(Graft("/a"),) * 513),
