@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_ADDRESSES: Final = 8
 MAX_TEXT_BYTES: Final = 255
 MAX_WAITING: Final = 256
+TELL_AGAIN_S: Final = 60.0
 _ASK_TIMEOUT_MS: Final = 1_000
 _TEXT: Final = b"dnsaddr="
 
@@ -70,6 +71,7 @@ class Mdns:
         self._addresses = addresses
         self._hear = hear
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)  # records; the oldest gives way
+        self._told: dict[bytes, None] = {}  # the latest, the last one last
         self._came = trio.Event()
 
     async def serve(self) -> float:
@@ -78,13 +80,23 @@ class Mdns:
         zeroconf = await trio.to_thread.run_sync(self._open, token)
         try:
             while True:
-                await self._came.wait()
+                with trio.move_on_after(TELL_AGAIN_S) as pause:
+                    await self._came.wait()
                 self._came = trio.Event()
+                if pause.cancelled_caught:  # who was not listened to when it came may be wanted now
+                    self._waiting.extend(self._told)
                 while self._waiting:
-                    self._hear(read_texts(self._waiting.popleft()))
+                    self._take(self._waiting.popleft())
         finally:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(zeroconf.close)  # it says good-bye, and waits for nobody
+
+    def _take(self, record: bytes) -> None:
+        self._told.pop(record, None)
+        self._told[record] = None
+        if len(self._told) > MAX_WAITING:
+            del self._told[next(iter(self._told))]
+        self._hear(read_texts(record))
 
     # In threads of the library, which is imported where it is needed: without mDNS it costs neither time nor memory.
 

@@ -4,6 +4,7 @@ import pytest
 import trio
 from hypothesis import given, strategies as st
 
+from pushmesh_node.peer import mdns as mdns_room
 from pushmesh_node.peer.errors import SourceError
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.mdns import MAX_ADDRESSES, Mdns, read_texts, service_of, write_texts
@@ -91,6 +92,22 @@ def test_a_wildcard_is_announced_as_the_interfaces_and_loopback_only_where_it_is
             nursery.start_soon(one.mdns.serve)
             nursery.start_soon(two.mdns.serve)
             await two.until_heard(an_address(1, "127.0.0.1"))
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_what_was_heard_is_told_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mdns_room, "TELL_AGAIN_S", 0.05)
+
+    async def main() -> None:
+        one, two = Neighbour(1), Neighbour(2)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.mdns.serve)
+            nursery.start_soon(two.mdns.serve)
+            await one.until_heard(two.address)
+            one.heard.clear()
+            await one.until_heard(two.address)
             nursery.cancel_scope.cancel()
 
     trio.run(main)
