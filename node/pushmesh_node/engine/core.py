@@ -68,7 +68,7 @@ class Engine:
         self.authority = Authority()
         self.subscriptions = Subscriptions(self.authority)
         self.topics: Versions[Topic] = Versions(self.authority)
-        self.retractions = Retractions()
+        self.retractions = Retractions(self.authority)
         self.listeners = Listeners()
         self.parking = Parking()
         self.curator = Curator(self.subscriptions, self.retractions, policy)

@@ -1,6 +1,8 @@
 """Which notifications were taken back, cancelled or replaced (SPEC 4.17)."""
 
+from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.kinds import Retraction
 from pushmesh_protocol.types import EnvelopeId
 
@@ -10,7 +12,8 @@ from .expiries import Expiries
 class Retractions:
     """The live retractions by target; a target may be unknown here or come later."""
 
-    def __init__(self) -> None:
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
         self._by_target: dict[bytes, dict[EnvelopeId, Envelope]] = {}
         self._target_of: dict[EnvelopeId, bytes] = {}
         self._expiries = Expiries()
@@ -40,12 +43,20 @@ class Retractions:
 
     def of(self, target: Envelope) -> Envelope | None:
         """The first retraction of a notification that counts, or None. One that expires before its target has no
-        effect."""
+        effect, nor one whose signer may not sign it by what is known now, so that the order in which a retraction and
+        the end of its key became known decides nothing (SPEC 4.11)."""
         held = self._by_target.get(target.id)
         if held is None:
             return None
-        counting = [envelope for envelope in held.values() if _counts(envelope, target)]
+        counting = [envelope for envelope in held.values() if _counts(envelope, target) and self._may_sign(envelope)]
         return min(counting, key=lambda envelope: envelope.order, default=None)
+
+    def _may_sign(self, envelope: Envelope) -> bool:
+        try:
+            self._authority.check(envelope)
+        except Refusal:
+            return False
+        return True
 
     def sweep(self, now_ms: int) -> None:
         """Forget what has expired; costs what it removes."""

@@ -101,3 +101,21 @@ def test_a_revocation_ends_access_and_the_keys_subscriptions() -> None:
     effects = offer(engine, Part((revocation,)))
     assert only(effects, EndAccess) == EndAccess([grant.id])
     assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+
+
+def test_a_retraction_after_the_cut_of_its_key_has_no_effect_in_whatever_order_it_came() -> None:
+    grant = grant_for(scopes=[int(Kind.RETRACTION)], topics=None).envelopes[0]
+    target = a_note(NETWORK, 1).envelopes[0]
+    values = {"target": target.id, "expires_at": target.body.expires_at, "topic": TOPIC}
+    late = an_envelope(
+        NETWORK, Kind.RETRACTION, seq=WALLET_RANGE, issued_at=ISSUED_AT + 2, auth=a_session(grant), **values
+    )
+    cut = an_envelope(
+        NETWORK, Kind.REVOCATION, seq=22, grant_id=grant.id, before=None, cut_time=ISSUED_AT + 1, cut_seq=0
+    )
+    before, after = an_engine(), an_engine()
+    for engine, words in ((before, (grant, cut, late)), (after, (grant, late, cut))):
+        for word in words:
+            offer(engine, Part((word,)))
+    assert before.retractions.of(target) is None
+    assert after.retractions.of(target) is None

@@ -21,7 +21,7 @@ NETWORK = a_network()
 
 
 def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: Envelope | None = None) -> Curator:
-    subscriptions, retractions = Subscriptions(Authority()), Retractions()
+    subscriptions, retractions = Subscriptions(Authority()), Retractions(Authority())
     subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, subscriber, topic=TOPIC))
     if retraction is not None:
         retractions.add(retraction)

@@ -130,3 +130,32 @@ def test_counts_agree_with_a_list_of_what_waits(rng: Random) -> None:
     for grant_id in {one[1] for one in naive}:
         parking.release(grant_id)
     assert (len(parking), parking._bytes, dict(parking._per_peer), dict(parking._bytes_per_peer)) == (0, 0, {}, {})
+
+
+def test_who_brings_little_finds_room_where_another_filled_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "IN_ALL", 8)
+    parking = Parking()
+    assert all(parked(parking, waiting(seq)) for seq in range(8))
+    assert parked(parking, waiting(20), OTHER)
+    assert not parked(parking, waiting(21), PEER)
+    assert len(parking) == 8
+    assert (OTHER, waiting(20)) in parking.release(GRANT_ID)
+
+
+def test_those_who_filled_it_in_even_shares_do_not_drive_each_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "IN_ALL", 8)
+    parking = Parking()
+    assert all(parked(parking, waiting(seq), bytes([seq % 2]) * 32) for seq in range(8))
+    assert not parked(parking, waiting(9), b"\x00" * 32)
+    assert parked(parking, waiting(10), OTHER)
+    assert len(parking) == 8
+
+
+def test_what_two_bring_counts_for_the_one_who_brought_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "IN_ALL", 8)
+    parking = Parking()
+    assert all(parked(parking, waiting(seq)) for seq in range(8))
+    assert parked(parking, waiting(0), OTHER)  # a copy of the oldest, which would be the first to go
+    assert all(parked(parking, waiting(20 + seq), bytes([seq + 1]) * 32) for seq in range(3))
+    assert (OTHER, waiting(0)) in parking.release(GRANT_ID)
+    assert len(parking) == 0

@@ -2,6 +2,7 @@ from typing import Any
 
 from pushmesh_node.engine.retractions import Retractions
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind
 from support.bodies import a_network
@@ -18,7 +19,7 @@ def taken_back(author: Any = ALICE, seq: int = 2, **changes: Any) -> Envelope:
 
 
 def after(*envelopes: Envelope) -> Retractions:
-    found = Retractions()
+    found = Retractions(Authority())
     for envelope in envelopes:
         found.add(envelope)
     return found
