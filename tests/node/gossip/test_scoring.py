@@ -391,6 +391,18 @@ def test_what_is_remembered_does_not_decay_and_ends_at_its_time() -> None:
     assert (scores.of(ANN), scores.retained) == (0.0, 0)
 
 
+def test_the_time_of_memory_begins_with_the_disconnect_or_the_restart() -> None:
+    scores = scores_of(ANN)
+    scores.rejected([ANN], TOPIC)
+    scores.disconnected(ANN, NOW + 50 * SECOND)
+    scores.restore(BOB, -10_000, NOW + 60 * SECOND)
+    scores.refresh(NOW + P.retain_ms + 48 * SECOND)
+    assert (scores.of(ANN), scores.of(BOB)) == (-100.0, -10.0)
+    scores.refresh(NOW + P.retain_ms + 59 * SECOND)
+    scores.refresh(NOW + P.retain_ms + 60 * SECOND)
+    assert scores.retained == 0
+
+
 def test_leaving_again_begins_the_time_of_memory_again() -> None:
     scores = scores_of(ANN)
     scores.rejected([ANN], TOPIC)
@@ -421,7 +433,7 @@ def test_what_decayed_makes_room_for_other_topics() -> None:
     scores.rejected([ANN], TOPIC)
     scores.refresh(NOW + 8 * 12 * SECOND)
     scores.rejected([ANN], CONTROL)
-    scores.rejected([ANN], TOPIC)
+    scores.rejected([ANN], "/control/topic")
     assert scores.of(ANN) == -200.0  # apart; in one place they were -400
 
 
