@@ -1,6 +1,6 @@
 """Do the engines of honest nodes hold the same state in the end? Asked of the nodes that run then."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind
@@ -12,10 +12,11 @@ Answer = Callable[[SimNode, Envelope, int], object]
 
 def disagreements(nodes: Sequence[SimNode], envelopes: Iterable[Envelope], now_ms: int) -> list[str]:
     """What running nodes answer differently about any of these envelopes: `grants` with their cuts, `topics`,
-    `subscriptions`, `retractions`, and `slots`, which of them are void."""
+    `subscriptions`, `retractions`, and `slots`: those that two ids share which are authorised by what is known now."""
     running = [node for node in nodes if node.is_running]
-    found = {"slots"} if len({node.main.store.void_slots() for node in running}) > 1 else set()
-    for envelope in envelopes:
+    by_id = {envelope.id: envelope for envelope in envelopes}
+    found = {"slots"} if len({_void_slots(node, by_id) for node in running}) > 1 else set()
+    for envelope in by_id.values():
         question = _QUESTIONS.get(envelope.kind)
         if question is not None and question[0] not in found:
             answers = [question[1](node, envelope, now_ms) for node in running]
@@ -31,6 +32,11 @@ def held_anywhere(nodes: Sequence[SimNode]) -> list[Envelope]:
         for envelope in nodes[0].main.read(data):
             found[envelope.id] = envelope
     return list(found.values())
+
+
+def _void_slots(node: SimNode, by_id: Mapping[bytes, Envelope]) -> frozenset[object]:
+    shared = node.main.store.shared_slots().items()
+    return frozenset([key for key, ids in shared if sum([node.main.is_authorised(by_id[each]) for each in ids]) > 1])
 
 
 def _grants(node: SimNode, envelope: Envelope, now_ms: int) -> object:

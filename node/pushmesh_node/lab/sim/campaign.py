@@ -35,12 +35,12 @@ def run_campaign(
     processes: int | None = None,
 ) -> Campaign:
     """`progress(done, all, siege)` is told as runs end."""
-    quiet = list(dict.fromkeys([_in_peace(attack) for attack in attacks]))
+    quiet = list(dict.fromkeys([in_peace(attack) for attack in attacks]))
     orders: list[tuple[object, ...]] = [(None, each, honest, sybils, seed) for each in quiet]
-    orders += [(attack.name, _in_peace(attack), honest, sybils, seed) for attack in attacks]
+    orders += [(attack.name, in_peace(attack), honest, sybils, seed) for attack in attacks]
     results = run_all(_run, orders, lambda done, siege: progress(done, len(orders), siege), processes)
     peace = dict(zip(quiet, results, strict=False))
-    return Campaign(results[len(quiet) :], [peace[_in_peace(attack)] for attack in attacks])
+    return Campaign(results[len(quiet) :], [peace[in_peace(attack)] for attack in attacks])
 
 
 def _run(name: str | None, peace: Attack, honest: int, sybils: int, seed: int) -> Siege:
@@ -49,6 +49,6 @@ def _run(name: str | None, peace: Attack, honest: int, sybils: int, seed: int) -
     return besiege(peace, honest, 0, seed)
 
 
-def _in_peace(attack: Attack) -> Attack:
+def in_peace(attack: Attack) -> Attack:
     """The same honest side, with nobody who attacks it; equal for attacks on equal honest sides."""
     return Attack("peace", "", Adversary, False, attack.bootstraps, attack.publishers, terrain=attack.terrain)

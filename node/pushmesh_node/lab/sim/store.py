@@ -48,9 +48,10 @@ class SimStore:
         """Every record's own frame, in commit order."""
         return [record.data for record in self._records]
 
-    def void_slots(self) -> frozenset[tuple[bytes, int, int]]:
-        """(author, epoch, seq) of the slots that two ids share (SPEC 6.5)."""
-        return frozenset([key for key, holders in self._holders.items() if len({each.id for each in holders}) > 1])
+    def shared_slots(self) -> dict[tuple[bytes, int, int], frozenset[bytes]]:
+        """The ids in each slot, (author, epoch, seq), that more than one id holds."""
+        ids = {key: frozenset([each.id for each in holders]) for key, holders in self._holders.items()}
+        return {key: found for key, found in ids.items() if len(found) > 1}
 
     def _add(self, record: Record) -> None:
         self._firsts.append(record.first_commit)

@@ -26,6 +26,9 @@ UNKNOWN_KIND = 99
 UNKNOWN_SCHEME = 9
 ACCOMPLICES = 4
 
+MADE_KEPT = 8_192
+"""Frames of their own that they know again where honest nodes pass them on."""
+
 
 class Forgers(Insiders):
     """Each frame that the crowd hears of is raced by what `forge` makes of it: every victim that has not got it yet is
@@ -43,6 +46,7 @@ class Forgers(Insiders):
     def __init__(self, world: World, count: int) -> None:
         super().__init__(world, count)
         self.own: list[Author] = []
+        self._made: dict[bytes, None] = {}
         self._turns: dict[bytes, cycle[int]] = {}
 
     def prepare(self) -> None:
@@ -60,7 +64,7 @@ class Forgers(Insiders):
 
     def spread(self, message: Message) -> None:
         """See `Insiders`: forgeries in place of the frame."""
-        if not self.active:
+        if not self.active or self.made(message.data):
             return
         frame = self.world.sense.open(message.data, message.topic)
         holders = self.holders.get(message.data, set())
@@ -69,8 +73,15 @@ class Forgers(Insiders):
                 for data in list(self.forge(message.topic, frame))[: self.forgeries]:
                     self.tell(ring, message.topic, data)
 
+    def made(self, data: bytes) -> bool:
+        """Whether a frame is of their own making."""
+        return data in self._made
+
     def tell(self, ring: Ring, topic: str, data: bytes) -> bool:
         """One sybil around a victim sends it a frame, another each time; those in its mesh first."""
+        self._made[data] = None
+        if len(self._made) > MADE_KEPT:
+            del self._made[next(iter(self._made))]
         crowd = list(ring.mesh or ring.around)
         if not crowd:
             return False

@@ -84,7 +84,7 @@ class GrantRace(GrantGivers):
 
     def spread(self, message: Message) -> None:
         """See `Forgers`: without the grants, to whoever has it not."""
-        if not self.active:
+        if not self.active or self.made(message.data):
             return
         frame = self.world.sense.open(message.data, message.topic)
         parts = [part for part in frame.parts if isinstance(part, Part)]

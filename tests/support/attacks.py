@@ -1,0 +1,53 @@
+"""Small sieges: few nodes, a short window, the whole attack."""
+
+from functools import cache
+
+import pytest
+
+from pushmesh_node.lab.sim import siege as room
+from pushmesh_node.lab.sim.adversary import Attack
+from pushmesh_node.lab.sim.campaign import in_peace
+from pushmesh_node.lab.sim.plan import Traffic
+from pushmesh_node.lab.sim.siege import Defences, Siege, besiege, load_attacks
+
+HONEST, SYBILS = 6, 40
+TRAFFIC = Traffic(first_s=12.0, end_s=45.0, sizes=room.TRAFFIC.sizes)
+BEGIN_S, END_S, SECONDS = 15.0, 40.0, 60.0
+
+
+def small_siege(name: str, defences: Defences | None = None) -> tuple[Siege, Siege]:
+    """An attack on six nodes for 25 of 60 virtual seconds, and the same network in peace."""
+    attack = load_attacks()[name]
+    with pytest.MonkeyPatch.context() as patch:
+        for word, value in (("TRAFFIC", TRAFFIC), ("BEGIN_S", BEGIN_S), ("END_S", END_S), ("SECONDS", SECONDS)):
+            patch.setattr(room, word, value)
+        siege = besiege(_early(attack), HONEST, SYBILS, 1, defences=defences)
+        return siege, _peace(in_peace(_early(attack)))
+
+
+def is_repelled(siege: Siege, peace: Siege) -> bool:
+    """Whether all arrived, nobody honest was blamed, all agree, and honest nodes carried less than twice as much."""
+    return (
+        siege.delivered_fraction == 1.0
+        and siege.honest_penalties == 0
+        and siege.disagreements == 0
+        and siege.carried_per_item < 2 * peace.carried_per_item
+    )
+
+
+def _early(attack: Attack) -> Attack:
+    return Attack(
+        attack.name,
+        attack.about,
+        attack.make,
+        attack.own_protocol,
+        attack.bootstraps,
+        attack.publishers,
+        BEGIN_S,
+        attack.terrain,
+    )
+
+
+@cache
+def _peace(attack: Attack) -> Siege:
+    return besiege(attack, HONEST, 0, 1)
