@@ -9,7 +9,31 @@ from hypothesis import given, strategies as st
 from pushmesh_node.gossip.parameters import MeshParameters, ScoreParameters, TopicScoreParameters
 from pushmesh_node.gossip.scoring import PeerScores, ScoreParts
 
-P = ScoreParameters(topic=TopicScoreParameters(time_in_mesh_cap=1_000.0), behaviour_threshold=0.0)
+# Waku's numbers: what is tuned for the mesh is no matter of how a score is made.
+P = ScoreParameters(
+    topic=TopicScoreParameters(
+        weight=1.0,
+        time_in_mesh_weight=0.01,
+        time_in_mesh_cap=1_000.0,
+        first_deliveries_weight=1.0,
+        first_deliveries_cap=10.0,
+        first_deliveries_decay=0.5,
+        invalid_weight=-100.0,
+        invalid_decay=0.5,
+    ),
+    topic_score_cap=100.0,
+    app_weight=1.0,
+    colocation_weight=-50.0,
+    colocation_threshold=5,
+    behaviour_weight=-10.0,
+    behaviour_threshold=0.0,
+    behaviour_decay=0.986,
+    decay_interval_ms=12_000,
+    decay_to_zero=0.01,
+    retain_ms=600_000,
+    sharing_ms=50,
+    graylist_threshold=-10_000.0,
+)
 ANN, BOB, CID = b"ann", b"bob", b"cid"
 TOPIC, CONTROL = "/shard/1", "/control/grant"
 NOW: Final = 1_700_000_000_000
@@ -26,7 +50,7 @@ def scores_of(*peers: bytes, parameters: ScoreParameters = P) -> PeerScores:
 
 
 def parameters(**topic: float) -> ScoreParameters:
-    return replace(P, topic=TopicScoreParameters(**topic))
+    return replace(P, topic=replace(P.topic, **topic))
 
 
 # Nothing done
