@@ -14,7 +14,7 @@ def disagreements(nodes: Sequence[SimNode], envelopes: Iterable[Envelope], now_m
     """What running nodes answer differently about any of these envelopes: `grants` with their cuts, `topics`,
     `subscriptions`, `retractions`, and `slots`: those that two ids share which are authorised by what is known now."""
     running = [node for node in nodes if node.is_running]
-    by_id = {envelope.id: envelope for envelope in envelopes}
+    by_id: dict[bytes, Envelope] = {envelope.id: envelope for envelope in envelopes}
     found = {"slots"} if len({_void_slots(node, by_id) for node in running}) > 1 else set()
     for envelope in by_id.values():
         question = _QUESTIONS.get(envelope.kind)

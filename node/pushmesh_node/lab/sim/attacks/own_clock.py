@@ -76,18 +76,23 @@ class ReplayWindow(Forgers):
     terrain=Terrain(skew_ms=SKEW_MS),
 )
 class EdgeExpiryPoison(Forgers):
-    """A forwarder finds all well, the next node finds an item expired, or too far ahead of its time."""
+    """A forwarder finds all well, the next node finds an item expired, or too far ahead of its time. Two such items a
+    second: what is valid somewhere is traffic like any other, and would else be most of it."""
+
+    def __init__(self, world: World, count: int) -> None:
+        super().__init__(world, count)
+        self._latest: list[Envelope] = []
 
     def forge(self, topic: str, frame: OpenFrame) -> Sequence[bytes]:
         """See `Forgers`."""
         parts = readable(frame)
-        return [encode_frame([*parts, Part((self._edge_item(ahead),))]) for ahead in (False, False, True)]
+        return [encode_frame([*parts, Part((item,))]) for item in self._latest]
 
     def tick(self) -> None:
         """See `Adversary`: alone too."""
         super().tick()
-        for ahead in (False, True):
-            item = self._edge_item(ahead)
+        self._latest = [self._edge_item(ahead) for ahead in (False, True)]
+        for item in self._latest:
             self.tell_all(self.topic_of(item), encode_frame([Part((item,))]), self.halves()[0])
 
     def _edge_item(self, ahead: bool) -> Envelope:

@@ -46,6 +46,7 @@ class Forgers(Insiders):
     def __init__(self, world: World, count: int) -> None:
         super().__init__(world, count)
         self.own: list[Author] = []
+        self._met: dict[bytes, None] = {}
         self._made: dict[bytes, None] = {}
         self._turns: dict[bytes, cycle[int]] = {}
 
@@ -67,11 +68,21 @@ class Forgers(Insiders):
         if not self.active or self.made(message.data):
             return
         frame = self.world.sense.open(message.data, message.topic)
+        if not self.is_new(frame):
+            return
         holders = self.holders.get(message.data, set())
         for ring in self.rings.values():
             if ring.victim.node_id not in holders:
                 for data in list(self.forge(message.topic, frame))[: self.forgeries]:
                     self.tell(ring, message.topic, data)
+
+    def is_new(self, frame: OpenFrame) -> bool:
+        """Whether a frame brings an honest item that was in none before: else each of their own words that honest nodes
+        pack anew would beget others without end."""
+        own = {author.account for author in self.own}
+        fresh = [each.id for each in frame.envelopes() if each.author not in own and each.id not in self._met]
+        self._met.update(dict.fromkeys(fresh))
+        return bool(fresh)
 
     def made(self, data: bytes) -> bool:
         """Whether a frame is of their own making."""

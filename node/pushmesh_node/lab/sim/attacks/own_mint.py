@@ -11,7 +11,7 @@ from pushmesh_protocol.kinds import Grant, Kind, Scope
 from pushmesh_protocol.limits import DAY_MS
 
 from ..adversary import attack
-from ..traffic import Author, signed_item
+from ..traffic import Author, new_author, signed_item
 from ..world import World
 from .own_crowd import Forgers, readable
 from .own_race import minted
@@ -64,9 +64,17 @@ class SmallSessionItem(Forgers):
         self._large: list[tuple[Author, Envelope, SessionKey]] = []
         self._known: list[Part] = []
 
+    def prepare(self) -> None:
+        """See `Adversary`: wallets without a grant of old, which would own all slots."""
+        super().prepare()
+        world, shard = self.world, int(self.topics[0].rpartition("/")[2])
+        names = [f"{world.seed}/minter/{n}" for n in range(len(self.own))]
+        self.own = [new_author(world.network, name, world.clock.unix_ms, shard=shard) for name in names]
+
     def forge(self, topic: str, frame: OpenFrame) -> Sequence[bytes]:
         """See `Forgers`: nothing, but what is known is good company."""
-        self._known = [*readable(frame), *self._known][:24]
+        known = {part.envelopes[0].id: part for part in [*readable(frame), *self._known]}
+        self._known = list(known.values())[:24]
         return ()
 
     def tick(self) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pushmesh_node.engine import core, frame_rule
+from pushmesh_node.engine import frame_rule
 from pushmesh_node.engine.answers import Outcome
 from pushmesh_node.engine.effects import Judge
 from pushmesh_node.engine.events import Gossiped, Offer
@@ -31,7 +31,7 @@ def test_junk_rides_through_the_mesh_where_frames_are_forwarded_as_they_come(mon
 
 def test_honest_nodes_are_blamed_where_a_refused_frame_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pushmesh_node.gossip.inspect.FrameInspector._check_signatures", lambda *_: None)
-    monkeypatch.setattr(core.frame_rule, "first_reject", lambda offer: None)
+    monkeypatch.setattr(frame_rule, "first_reject", lambda offer: None)
     weak, peace = small_siege("bad-pack-race")
     assert not is_repelled(weak, peace)
 
