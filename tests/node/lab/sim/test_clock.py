@@ -1,6 +1,6 @@
 import gc
 
-from pushmesh_node.lab.sim.clock import Clock
+from pushmesh_node.lab.sim.clock import Clock, SkewedClock
 
 BEGAN = 1_790_000_000_000
 
@@ -51,3 +51,12 @@ def test_the_collector_rests_only_while_time_passes() -> None:
     clock.run_until(1)
     assert seen == [False]
     assert gc.isenabled()
+
+
+def test_a_skewed_clock_differs_in_wall_time_alone() -> None:
+    clock = Clock(1_000_000)
+    skewed, seen = SkewedClock(clock, -7_000), list[int]()
+    skewed.after(2_000, lambda: seen.append(skewed.now_us))
+    clock.run_until(5_000)
+    assert seen == [2_000]
+    assert (skewed.now_ms, skewed.unix_ms, clock.unix_ms) == (5, 993_005, 1_000_005)
