@@ -2,10 +2,10 @@
 connection, and more frames a second than an honest peer needs are read slowly. It never looks at data."""
 
 import struct
-from typing import Any, Final, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NoReturn, Protocol
 
 import trio
-from libp2p.abc import ISecureConn
 from libp2p.io.exceptions import IOException
 from libp2p.network.connection.exceptions import RawConnError
 
@@ -27,12 +27,26 @@ class Violation(Exception):
     """The peer sent what no Yamux sends, or more of something than any needs; the connection ends."""
 
 
+class Secured(Protocol):
+    """A connection whose bytes are decrypted."""
+
+    def take(self, n: int) -> bytes:
+        """Exactly n bytes, if so many are there without waiting; else b""."""
+        ...
+
+    async def read(self, n: int) -> bytes:
+        """At least one byte and at most n; b"" at the end."""
+        ...
+
+
 class HeaderGuard:
     """Stands before a secured connection, whose other methods it passes on. `violation` says what ended it, if that
-    was the peer's doing."""
+    was the peer's doing. `take_data(stream, length)` is asked for each frame of plain data, by far the most: what it
+    takes Yamux never sees."""
 
-    def __init__(self, conn: ISecureConn) -> None:
+    def __init__(self, conn: Secured, take_data: Callable[[int, int], Awaitable[bool]]) -> None:
         self.violation = ""
+        self._take_data = take_data
         self._conn = conn
         now_s = trio.current_time()
         self._frames = Rate(FRAMES_PER_S, now_s)
@@ -44,15 +58,26 @@ class HeaderGuard:
 
     async def read(self, n: int | None = None) -> bytes:
         """The next header, whole or cut off by the end of the connection: Yamux reads nothing else here."""
-        header = await self.read_some(HEADER.size)
-        while 0 < len(header) < HEADER.size:
-            more = await self.read_some(HEADER.size - len(header))
-            if not more:
-                return header
-            header += more
-        if header:
-            await self._check(*HEADER.unpack(header))
+        while len(header := await self.read_exactly(HEADER.size)) == HEADER.size:
+            version, kind, flags, stream_id, length = HEADER.unpack(header)
+            await self._check(version, kind, flags, length)
+            if kind != DATA or flags or not await self._take_data(stream_id, length):
+                break
         return header
+
+    async def read_exactly(self, n: int) -> bytes:
+        """n bytes of anything, fewer where the connection ends. Bytes that do not decrypt are a violation."""
+        data = self.take(n)
+        while len(data) < n and (more := await self.read_some(n - len(data))):
+            data += more
+        return data
+
+    def take(self, n: int) -> bytes:
+        """n bytes of anything without waiting, b"" where they are not there yet."""
+        try:
+            return self._conn.take(n)
+        except Exception as error:  # as in `read_some`
+            self._refuse(f"not decrypted: {type(error).__name__}", error)
 
     async def read_some(self, n: int) -> bytes:
         """Up to n bytes of anything; b"" at the end. Bytes that do not decrypt are a violation."""
@@ -63,7 +88,7 @@ class HeaderGuard:
         except Exception as error:  # what the cipher raises is of no common kind
             self._refuse(f"not decrypted: {type(error).__name__}", error)
 
-    async def _check(self, version: int, kind: int, flags: int, stream_id: int, length: int) -> None:
+    async def _check(self, version: int, kind: int, flags: int, length: int) -> None:
         now_s = trio.current_time()
         if version or kind > GO_AWAY or flags & ~ALL_FLAGS:
             self._refuse("no yamux header")

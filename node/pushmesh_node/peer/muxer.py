@@ -3,12 +3,9 @@
 Uses libp2p's Yamux, whose reader believes any announced length and whose streams give credit at every small read.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, Protocol, cast
 
 import trio
-from libp2p.abc import ISecureConn
 from libp2p.io.exceptions import ConnectionClosedError, IncompleteReadError, IOException
 from libp2p.network.connection.exceptions import RawConnError
 from libp2p.peer.id import ID
@@ -16,12 +13,14 @@ from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamEOF,
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
 from .errors import StreamBroken
-from .guard import MAX_FRAME_BYTES, HeaderGuard
+from .guard import DATA, HEADER, MAX_FRAME_BYTES, HeaderGuard
+from .noise import NoiseConnection
 
 MAX_BUFFERED_BYTES: Final = 8 * 1024 * 1024  # of one connection, all streams
 CREDIT_STEP_BYTES: Final = 128 * 1024  # half of a stream's window
 FRAME_TIMEOUT_S: Final = 20.0  # to write one
 BODY_TIMEOUT_S: Final = 20.0  # to read one
+READ_BYTES: Final = 65_536
 CHUNK_BYTES: Final = 60_000  # fits a Yamux frame and a Noise message
 _WINDOW_POLL_S: Final = 0.005
 
@@ -69,8 +68,8 @@ class BoundedYamux(Yamux):
     """Ends a connection whose peer sends more than its windows allow or what is no Yamux, or takes a frame in no
     reasonable time."""
 
-    def __init__(self, secured: ISecureConn, peer_id: ID, outbound: bool) -> None:
-        self._guard = HeaderGuard(secured)
+    def __init__(self, secured: NoiseConnection, peer_id: ID, outbound: bool) -> None:
+        self._guard = HeaderGuard(secured, self._take_data)
         super().__init__(self._guard, peer_id, is_initiator=outbound)  # type: ignore[arg-type]  # it passes the rest on
 
     @property
@@ -91,14 +90,47 @@ class BoundedYamux(Yamux):
         if length > MAX_FRAME_BYTES or held + length > MAX_BUFFERED_BYTES:
             self._guard.violation = "more than its windows"
             raise trio.TooSlowError  # the one error on which the base class ends the connection
+        if body := self._guard.take(length):
+            return body
         with trio.fail_after(BODY_TIMEOUT_S):
-            body = bytearray()
-            while len(body) < length:
-                piece = await self._guard.read_some(length - len(body))
-                if not piece:
-                    raise IncompleteReadError("the connection ended within a frame", length, len(body))
-                body += piece
-            return bytes(body)
+            body = await self._guard.read_exactly(length)
+        if len(body) < length:
+            raise IncompleteReadError("the connection ended within a frame", length, len(body))
+        return body
+
+    async def _take_data(self, stream_id: int, length: int) -> bool:
+        """Data of a stream that stands, put where its reader looks for it: as the base class does, in far less time.
+        False leaves the frame, of which only the header was read, to the base class."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return False
+        data = await self._read_data_body(length)
+        if self.streams.get(stream_id) is stream:  # else it was reset meanwhile, and nobody will read this
+            self.stream_buffers[stream_id] += data
+            stream.recv_window = max(0, stream.recv_window - length)
+            self.stream_events[stream_id].set()
+        return True
+
+    async def read_data(self, stream: YamuxStream) -> bytes:
+        """What is there, after waiting once if that is nothing; b"" where something else has come, which the base class
+        then tells."""
+        stream_id = stream.stream_id
+        buffer = self.stream_buffers.get(stream_id)
+        if not buffer and stream_id in self.streams and not stream.closed and not stream.recv_closed:
+            await self.stream_events[stream_id].wait()
+            if stream_id in self.streams:
+                self.stream_events[stream_id] = trio.Event()
+            buffer = self.stream_buffers.get(stream_id)
+        if not buffer or stream.closed or stream.reset_received or self.event_shutting_down.is_set():
+            return b""
+        data = bytes(buffer[:READ_BYTES])
+        del buffer[:READ_BYTES]
+        return data
+
+    async def write_data(self, stream: YamuxStream, data: bytes) -> None:
+        """The caller has looked that the peer's window has room for it."""
+        stream.send_window -= len(data)
+        await self._write_frame(HEADER.pack(0, DATA, 0, stream.stream_id, len(data)) + data)
 
     async def _write_frame(self, data: bytes) -> None:
         # Shielded: a frame that is cut off by a cancellation would make garbage of all that follows it.
@@ -110,11 +142,25 @@ class BoundedYamux(Yamux):
                 raise ConnectionClosedError("the peer took no frame in time", transport="tcp")
 
 
+class _Breaks:
+    """Makes whatever libp2p raises for a stream or connection that is gone a StreamBroken."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _BREAKS):
+            raise StreamBroken(str(error) or type(error).__name__) from error
+
+
+_breaks = _Breaks()
+
+
 class Stream:
     """One stream of a connection. One reader and one writer at a time; every method raises StreamBroken only."""
 
     def __init__(self, muxed: YamuxStream) -> None:
         self._muxed = muxed
+        self._conn = cast(BoundedYamux, muxed.conn)
         self._left = b""
         self._uncredited_bytes = 0
 
@@ -136,10 +182,10 @@ class Stream:
         return data
 
     async def _receive(self) -> bytes:
-        conn, stream_id = self._muxed.conn, self._muxed.stream_id
-        with _breaks():
+        conn, stream_id = self._conn, self._muxed.stream_id
+        with _breaks:
             try:
-                data = await conn.read_stream(stream_id, 65_536)
+                data = await conn.read_data(self._muxed) or await conn.read_stream(stream_id, READ_BYTES)
             except MuxedStreamReset:
                 raise StreamBroken("the peer reset the stream") from None
             except MuxedStreamEOF:
@@ -161,10 +207,8 @@ class Stream:
             piece = data[at : at + CHUNK_BYTES]
             while piece:
                 room = await self._wait_for_window(timeout_s)
-                with _breaks(), trio.move_on_after(timeout_s) as scope:
-                    await self._muxed.write(piece[:room])
-                if scope.cancelled_caught:
-                    raise StreamBroken("the peer does not read")
+                with _breaks:
+                    await self._conn.write_data(self._muxed, piece[:room])
                 piece = piece[room:]
 
     async def _wait_for_window(self, timeout_s: float) -> int:
@@ -181,7 +225,7 @@ class Stream:
 
     async def close_write(self) -> None:
         """Ends this direction; reading goes on."""
-        with _breaks():
+        with _breaks:
             await self._muxed.close()
 
     async def reset(self) -> None:
@@ -191,11 +235,3 @@ class Stream:
                 await self._muxed.reset()
             except _BREAKS:
                 return  # gone already
-
-
-@contextmanager
-def _breaks() -> Iterator[None]:
-    try:
-        yield
-    except _BREAKS as error:
-        raise StreamBroken(str(error) or type(error).__name__) from error

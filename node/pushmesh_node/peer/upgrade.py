@@ -11,6 +11,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from .errors import UpgradeError
 from .muxer import BoundedYamux, Muxer
 from .negotiate import answer, propose
+from .noise import NoiseConnection
 from .tcp import TcpConnection
 
 NOISE: Final = "/noise"
@@ -34,12 +35,12 @@ class Upgrader:
     async def upgrade(self, raw: TcpConnection, expected: ID | None) -> Muxer:
         """`expected` None means inbound. Raises UpgradeError; the caller sets the deadline and closes `raw`."""
         try:
-            secured = await self._secure(raw, expected)
-            conn = _Secured(secured)
+            session = await self._secure(raw, expected)
+            conn = NoiseConnection(raw, session)
             await (propose(conn, [YAMUX]) if expected is not None else answer(conn, (YAMUX,)))
         except Exception as error:  # a handshake is a peer's bytes in three libraries, whose errors have no common base
             raise UpgradeError(f"{type(error).__name__}: {error}") from error
-        return BoundedYamux(secured, secured.get_remote_peer(), outbound=expected is not None)
+        return BoundedYamux(conn, session.get_remote_peer(), outbound=expected is not None)
 
     async def _secure(self, raw: TcpConnection, expected: ID | None) -> ISecureConn:
         if expected is None:
@@ -47,19 +48,3 @@ class Upgrader:
             return await self._noise.secure_inbound(raw)
         await propose(raw, [NOISE])
         return await self._noise.secure_outbound(raw, expected)
-
-
-class _Secured:
-    """The part of a secured connection that negotiation uses."""
-
-    def __init__(self, conn: ISecureConn) -> None:
-        self._conn = conn
-
-    async def read_exactly(self, n: int) -> bytes:
-        data = await self._conn.read(n)
-        if len(data) < n:
-            raise UpgradeError("the connection ended")
-        return data
-
-    async def write(self, data: bytes) -> None:
-        await self._conn.write(data)

@@ -30,6 +30,9 @@ class Bytes:
         self.piece = piece
         self.broken = broken
 
+    def take(self, n: int) -> bytes:
+        return b""
+
     async def read(self, n: int) -> bytes:
         await trio.lowlevel.checkpoint()
         if self.broken is not None:
@@ -41,8 +44,12 @@ class Bytes:
         return "here"
 
 
+async def leave_to_yamux(stream_id: int, length: int) -> bool:
+    return False
+
+
 def a_guard(data: bytes, broken: Exception | None = None) -> HeaderGuard:
-    return HeaderGuard(Bytes(data, broken=broken))  # type: ignore[arg-type]  # it uses `read` only
+    return HeaderGuard(Bytes(data, broken=broken), leave_to_yamux)
 
 
 def test_headers_pass_whole_whatever_the_pieces() -> None:
@@ -52,6 +59,26 @@ def test_headers_pass_whole_whatever_the_pieces() -> None:
         assert guard.violation == "" and guard.get_remote_address() == "here"
 
     trio.run(main)
+
+
+def test_plain_data_that_is_taken_is_never_shown_to_yamux() -> None:
+    taken: list[tuple[int, bytes]] = []
+
+    async def main() -> None:
+        async def take(stream_id: int, length: int) -> bool:
+            if stream_id == 3:
+                return False
+            taken.append((stream_id, await guard.read_exactly(length)))
+            return True
+
+        plain, fin, other = (HEADER.pack(0, DATA, flags, stream, 4) for flags, stream in ((0, 1), (4, 1), (0, 3)))
+        guard = HeaderGuard(Bytes(plain + b"data" + plain + b"more" + fin + b"last" + other + b"rest" + UPDATE), take)
+        assert [await guard.read(12), await guard.read_exactly(4)] == [fin, b"last"]
+        assert [await guard.read(12), await guard.read_exactly(4)] == [other, b"rest"]
+        assert [await guard.read(12), await guard.read(12)] == [UPDATE, b""]
+
+    trio.run(main)
+    assert taken == [(1, b"data"), (1, b"more")]
 
 
 @pytest.mark.parametrize(

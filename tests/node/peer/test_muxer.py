@@ -44,6 +44,49 @@ def test_exact_reads_take_what_is_left_over_first() -> None:
     trio.run(main)
 
 
+def test_pieces_that_came_while_nobody_read_are_all_there_and_then_the_end() -> None:
+    async def main() -> None:
+        read, done = trio.Event(), trio.Event()
+        got: list[bytes] = []
+
+        async def late(connection: Connection, protocol: str, stream: Stream) -> None:
+            await read.wait()
+            while data := await stream.read(50_000):
+                got.append(data)
+            done.set()
+
+        async with hosts({"/late": late, "/echo": echo}, {}) as (a, b):
+            connection = await connect(b, a)
+            stream, other = await connection.open("/late"), await connection.open("/echo")
+            for number in range(9):
+                await stream.write(bytes([number]) * 20_000)
+            await stream.close_write()
+            await other.write(b"x")
+            assert await other.read() == b"x"  # all of it is at the other end by now
+            read.set()
+            with trio.fail_after(10):
+                await done.wait()
+            assert b"".join(got) == b"".join(bytes([number]) * 20_000 for number in range(9))
+            assert max(map(len, got)) == 50_000
+
+    trio.run(main)
+
+
+def test_data_for_a_stream_that_is_none_or_no_more_disturbs_nobody() -> None:
+    async def main() -> None:
+        async with hosts({"/echo": echo}) as (a,), attacker(a.address) as muxer:
+            stream, gone = await open_stream(muxer), await open_stream(muxer)
+            await propose(stream, ["/echo"])
+            await gone.reset()
+            for stream_id in (gone._muxed.stream_id, 77):
+                await muxer._write_frame(struct.pack("!BBHII", 0, 0, 0, stream_id, 5) + b"stray")
+            await stream.write(b"x")
+            assert await stream.read() == b"x"
+            assert not a.watching.went
+
+    trio.run(main)
+
+
 def test_a_reset_breaks_both_ends() -> None:
     seen: list[str] = []
 

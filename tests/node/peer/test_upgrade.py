@@ -4,7 +4,8 @@ import trio
 from pushmesh_node.peer.errors import NegotiationError, UpgradeError
 from pushmesh_node.peer.identity import key_pair_from, peer_id_of
 from pushmesh_node.peer.negotiate import propose
-from pushmesh_node.peer.upgrade import Upgrader, _Secured
+from pushmesh_node.peer.noise import NoiseConnection
+from pushmesh_node.peer.upgrade import Upgrader
 from support.trio_hosts import attacker, hosts, keys_of, open_raw
 
 
@@ -50,9 +51,9 @@ def test_nothing_but_yamux_multiplexes_it() -> None:
         async with hosts({}) as (a,):
             raw = await open_raw(a.address)
             upgrader = Upgrader(key_pair_from(keys_of(9)))
-            secured = await upgrader._secure(raw, peer_id_of(a.node_id))
+            conn = NoiseConnection(raw, await upgrader._secure(raw, peer_id_of(a.node_id)))
             with pytest.raises(NegotiationError, match="none of the protocols"):
-                await propose(_Secured(secured), ["/mplex/6.7.0"])
+                await propose(conn, ["/mplex/6.7.0"])
             raw.abort()
 
     trio.run(main)
