@@ -57,6 +57,17 @@ def test_the_second_waits_for_company_and_leaves_with_it() -> None:
     assert packer.next_due_ms() is None
 
 
+def test_what_has_waited_more_than_half_leaves_with_what_has_waited_enough() -> None:
+    for later_ms, together in ((10, 2), (11, 1)):
+        packer = a_packer()
+        assert packer.add([a_note(NETWORK, 1)], [], NOW) == []
+        assert packer.add([a_note(NETWORK, 2, auth=WORKED)], [], NOW + later_ms) == []
+        assert packer.due(NOW + 19) == []
+        frames = packer.due(NOW + 20)
+        assert len(envelopes_in(frames)) == len(frames) == together
+        assert packer.next_due_ms() == (None if together == 2 else NOW + 20 + later_ms)
+
+
 def test_under_load_frames_wait_longer_up_to_a_bound_and_then_less_again() -> None:
     packer, now, waits = a_packer(), int(NOW), []
     for seq in range(6):
