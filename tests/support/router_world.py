@@ -24,7 +24,7 @@ from pushmesh_protocol.reasons import Verdict
 T, U = "/t", "/u"
 A, B, C, D = (name * 32 for name in (b"a", b"b", b"c", b"d"))
 DATA = b"data"
-MESH = MeshParameters(d=6, d_low=4, d_high=10, d_score=4, d_out=2, d_lazy=6)
+MESH = MeshParameters(d=6, d_low=4, d_high=10, d_score=4, d_out=2, d_lazy=6, gossip_factor=0.34, gossip_heartbeats=3)
 """So that tests need not follow the defaults."""
 ID = message_id(T, DATA)
 

@@ -3,7 +3,8 @@
 IHAVE reaches peers in prune backoff too: they are outside the mesh, and it is all that feeds them.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterable
 from math import ceil
 
 from .choosing import shuffled
@@ -22,7 +23,7 @@ from .topics import is_priority, lane_of
 
 
 class Announcing:
-    """To those outside the mesh; the mesh gets messages unasked."""
+    """To those outside the mesh, and to who has just come in; the mesh gets messages unasked."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Announcing:
         self._randomness = randomness
         self._orders = orders
         self._beat = 0
+        self._meshes_before: deque[dict[str, frozenset[bytes]]] = deque(maxlen=parameters.mesh.gossip_heartbeats)
 
     def announce(self) -> None:
         """Each heartbeat, control topics first, as ids for one peer are bounded over all topics."""
@@ -55,6 +57,7 @@ class Announcing:
             ids = self._history.announced(topic)
             if ids:
                 self._announce_topic(topic, shuffled(self._randomness, ids), room)
+        self._meshes_before.append({topic: frozenset(self._meshes.of(topic)) for topic in self._meshes.topics()})
 
     def _announce_topic(self, topic: str, ids: list[bytes], room: dict[bytes, int]) -> None:
         whole = IHave(topic, tuple(ids))
@@ -70,11 +73,11 @@ class Announcing:
             self._orders.ihave(peer.node_id, have)
 
     def _hearers(self, topic: str) -> list[Peer]:
-        """Those outside the mesh who heard nothing for longest, in random order among equals.
+        """Those who were not sent it all; if they are too many, who heard nothing for longest, in random order.
 
         Chance alone would leave some of a hub's many peers unheard while a message is announced at all."""
         p = self._parameters
-        eager = self._meshes.of(topic) if topic in self._meshes else dict.fromkeys(self._fanout.members(topic))
+        eager = self._sent_to(topic)
         others = [
             peer
             for name, peer in self._peers.of_topic(topic).items()
@@ -85,6 +88,15 @@ class Announcing:
         if n < len(mixed):
             mixed.sort(key=lambda peer: peer.announced.get(topic, 0))
         return mixed[:n]
+
+    def _sent_to(self, topic: str) -> Collection[bytes]:
+        """Who was in the mesh all the time: whoever came in since a message was accepted has not got it by that."""
+        if topic not in self._meshes:
+            return frozenset(self._fanout.members(topic))
+        settled = frozenset(self._meshes.of(topic))
+        for before in self._meshes_before:
+            settled &= before.get(topic, frozenset())
+        return settled if len(self._meshes_before) == self._meshes_before.maxlen else frozenset()
 
     def answer(self, peer: Peer, ids: Iterable[bytes]) -> None:
         """IWANT. What is over the bytes of this heartbeat is answered after the next, as far as it is remembered."""

@@ -79,7 +79,8 @@ class Grafting:
         if self._scores.of(peer.node_id) < self._scores.of(worst) + self._parameters.displacing_points:
             self._refuse(peer, topic, now_ms, MESH_FULL)
             return
-        self._meshes.prune(topic, worst, now_ms, MESH_FULL, exchange=self._exchange.offer(topic, worst, now_ms))
+        exchange, backoff_ms = self._exchange.offer(topic, worst, now_ms), self._parameters.full_backoff_ms
+        self._meshes.prune(topic, worst, now_ms, MESH_FULL, exchange=exchange, backoff_ms=backoff_ms)
         self._meshes.admit(topic, peer, now_ms, GRAFTED_BY_PEER)
 
     def _refuse(self, peer: Peer, topic: str, now_ms: int, why: str) -> None:

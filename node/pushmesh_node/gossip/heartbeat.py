@@ -68,7 +68,8 @@ class Maintenance:
         chosen = by_quota + [peer for peer in others if peer not in by_quota]
         for peer in chosen[p.d - len(best) :]:
             offered = self._exchange.offer(topic, peer.node_id, now_ms)
-            self._meshes.prune(topic, peer.node_id, now_ms, MESH_FULL, exchange=offered)
+            backoff_ms = p.full_backoff_ms
+            self._meshes.prune(topic, peer.node_id, now_ms, MESH_FULL, exchange=offered, backoff_ms=backoff_ms)
 
     def _keep_dialled(self, topic: str, now_ms: int) -> None:
         """Some members were dialled by this node: whoever dials it may be sent by one attacker."""

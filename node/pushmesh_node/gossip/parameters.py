@@ -16,10 +16,10 @@ class MeshParameters:
     d_score: int = 4
     d_out: int = 2
     d_lazy: int = 6
-    gossip_factor: float = 0.34  # not 0.25: in turns, all hear of a message within the three gossip heartbeats
+    gossip_factor: float = 1.0  # not 0.25: where sybils hold a mesh, each step by IWANT takes 1 s less (cold boot)
     heartbeat_ms: int = 1_000
     history_heartbeats: int = 12  # not 5: whoever is asked last, after two broken promises, must still have it
-    gossip_heartbeats: int = 3
+    gossip_heartbeats: int = 1  # not 3: all hear of a message at the next heartbeat, once
     fanout_ttl_ms: int = 60_000
     flood_publish: bool = True
     prune_backoff_ms: int = 60_000
@@ -71,7 +71,7 @@ class TopicScoreParameters:
     time_in_mesh_cap: float = 50.0  # seconds: at most half a point, as who is silent long enough is no better for it
     first_deliveries_weight: float = 1.0  # P2, for each KiB of new accepted items
     first_deliveries_cap: float = 10.0  # KiB: at most 10 points
-    first_deliveries_decay: float = 0.5
+    first_deliveries_decay: float = 0.8  # to a half in 37 s, so that who publishes now and then is known for it
     invalid_weight: float = -100.0  # P4, of the squared count
     invalid_decay: float = 0.5
 

@@ -85,7 +85,8 @@ class PeerScores:
         p, per_topic = self._parameters, self._parameters.topic
         time_in_mesh = first_deliveries = invalid = 0.0
         for topic in held.topics.values():
-            time_in_mesh += min(topic.mesh_ms / 1_000, per_topic.time_in_mesh_cap)
+            # The longest of all: else whoever takes part in many topics would earn in each by being silent.
+            time_in_mesh = max(time_in_mesh, min(topic.mesh_ms / 1_000, per_topic.time_in_mesh_cap))
             first_deliveries += topic.delivered_kib
             invalid += _squared(per_topic.invalid_weight, topic.invalid)
         time_in_mesh *= per_topic.time_in_mesh_weight * per_topic.weight

@@ -30,6 +30,7 @@ def beside_a_mesh(n: int, mesh: MeshParameters | None = None) -> RouterWorld:
     world = RouterWorld(mesh=mesh)
     world.meshed(*crowd(100)[-4:])
     world.connect(*crowd(n))
+    world.beat(3)  # since when these members are members
     return world
 
 
@@ -75,6 +76,22 @@ def test_within_three_heartbeats_everybody_is_told_however_many_they_are() -> No
     world.publish()
     heard = Counter(name for _ in range(3) for name in told(world.beat()))
     assert set(heard) == set(crowd(60)) and heard.total() == 3 * 21
+
+
+def test_by_default_everybody_is_told_once_at_the_next_heartbeat() -> None:
+    world = beside_a_mesh(60, mesh=MeshParameters())
+    world.publish()
+    found = [told(world.beat()) for _ in range(3)]
+    assert set(found[0]) >= set(crowd(60)) - world.router.mesh_of(T) and found[1:] == [{}, {}]
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_who_came_into_the_mesh_after_a_message_was_accepted_is_told_of_it(windows: int) -> None:
+    world = beside_a_mesh(1, mesh=replace(MESH, gossip_heartbeats=windows))
+    newcomer = crowd(1)[0]
+    world.accepted(crowd(100)[-1])
+    world.graft(newcomer)
+    assert [newcomer in told(world.beat()) for _ in range(windows + 1)] == [True] * windows + [False]
 
 
 def test_a_heartbeat_tells_a_share_of_many_and_at_least_d_lazy() -> None:

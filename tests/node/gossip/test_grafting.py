@@ -93,7 +93,7 @@ def test_a_much_better_peer_takes_the_place_of_the_worst_in_a_full_mesh(score_mi
     assert (A in world.router.mesh_of(T)) is accepted
     assert (members[0] in world.router.mesh_of(T)) is not accepted
     assert len(world.router.mesh_of(T)) == 10
-    assert sent_to(effects, members[0]) == (REFUSED if accepted else Rpc())
+    assert sent_to(effects, members[0]) == (FULL if accepted else Rpc())
 
 
 def test_whoever_lost_its_place_to_a_better_peer_is_in_backoff() -> None:

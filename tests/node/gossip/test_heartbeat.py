@@ -100,7 +100,7 @@ def test_who_is_cut_is_told_of_others() -> None:
     effects = world.beat()
     for name in pruned(effects):
         (prune,) = sent_to(effects, name).prune
-        assert prune.backoff_s == 60 and len(prune.peers) == 10
+        assert prune.backoff_s == 15 and len(prune.peers) == 10
         assert to_peer_id(name) not in [peer.peer_id for peer in prune.peers]
 
 

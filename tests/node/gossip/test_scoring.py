@@ -115,14 +115,14 @@ def test_a_second_graft_does_not_start_the_time_again() -> None:
     assert scores.of(ANN) == 1.0
 
 
-def test_each_topic_earns_by_itself() -> None:
+def test_time_in_many_meshes_earns_what_the_longest_does() -> None:
     scores = scores_of(ANN)
     scores.grafted(ANN, TOPIC, NOW)
     scores.grafted(ANN, CONTROL, NOW + 50 * SECOND)
     scores.refresh(NOW + 100 * SECOND)
-    assert scores.of(ANN) == 1.5
-    scores.pruned(ANN, CONTROL, NOW + 100 * SECOND)
     assert scores.of(ANN) == 1.0
+    scores.pruned(ANN, TOPIC, NOW + 100 * SECOND)
+    assert scores.of(ANN) == 0.5
 
 
 # P2: first deliveries
@@ -573,7 +573,7 @@ class NaiveScores:
         self.now_ms = 0
 
     def of(self, peer: bytes) -> float:
-        earned = bad = 0.0
+        earned = bad = longest_ms = 0.0
         for topic in {topic for _, topic, _ in self.deeds.get(peer, [])}:
             mesh_ms, kib, invalid = 0.0, 0.0, 0.0
             since: float | None = None
@@ -592,8 +592,10 @@ class NaiveScores:
                     since, mesh_ms = None, 0.0
                 kib = min(10.0, kib + amount) if deed == "deliver" else kib
                 invalid += 1 if deed == "reject" else 0
-            earned += min(1_000.0, mesh_ms / 1_000) * 0.01 + kib
+            longest_ms = max(longest_ms, mesh_ms)
+            earned += kib
             bad += -100 * invalid * invalid
+        earned += min(1_000.0, longest_ms / 1_000) * 0.01
         behaviour = app = 0.0
         for deed, _, amount in self.deeds.get(peer, []):
             behaviour += amount if deed == "misbehave" else 0.0
