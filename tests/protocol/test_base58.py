@@ -10,7 +10,7 @@ from pushmesh_protocol.base58 import MAX_TEXT, base58_decode, base58_encode
         (b"", ""),
         (b"\0\0\0", "111"),
         (b"hello world", "StV1DL6CwTryKyV"),
-        (bytes.fromhex("00f8917303bfa8ef24f292e8fa1419b20460ba064d"), "1PfJpZsjreyVrqeoAfabrRwwjQyoSQMmHH"),
+        (bytes.fromhex("00f8917303bfa8ef24f292e8fa1419b20460ba064d18596890"), "1PfJpZsjreyVrqeoAfabrRwwjQyoSQMmHH"),
     ],
 )
 def test_bytes_have_the_text_that_others_give_them(data: bytes, text: str) -> None:

@@ -35,6 +35,16 @@ def is_repelled(siege: Siege, peace: Siege) -> bool:
     )
 
 
+def is_held_off(siege: Siege) -> bool:
+    """Whether all arrived in time, nobody honest was blamed, and the meshes were in honest hands again soon."""
+    return (
+        siege.delivered_fraction == 1.0
+        and siege.p99_ms <= 6_000
+        and siege.honest_penalties == 0
+        and siege.recovered_s is not None
+    )
+
+
 def _early(attack: Attack) -> Attack:
     return Attack(
         attack.name,
