@@ -51,6 +51,9 @@ class Ear:
     def opened(self, link: Link) -> None:
         self.links.append(link)
 
+    def ignores(self, payload: object) -> bool:
+        return False
+
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         self.heard += [(self._clock.now_us, sent.payload) for sent in batch]
 
