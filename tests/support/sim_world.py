@@ -30,6 +30,8 @@ class Ear:
         self.ends: list[tuple[int, str]] = []
         self.links: list[Link] = []
         self.refuses: str | None = None
+        self.deaf_to: set[object] = set()
+        self.wrote_bytes = 0
         self._clock = clock
 
     @property
@@ -54,11 +56,14 @@ class Ear:
     def ignores(self, payload: object) -> bool:
         return False
 
+    def ignores(self, payload: object) -> bool:
+        return payload in self.deaf_to
+
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         self.heard += [(self._clock.now_us, sent.payload) for sent in batch]
 
     def wrote(self, size_bytes: int) -> None:
-        """Costs nothing."""
+        self.wrote_bytes += size_bytes
 
     def closed(self, link: Link, reason: str) -> None:
         self.ends.append((self._clock.now_us, reason))

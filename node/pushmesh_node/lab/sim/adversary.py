@@ -116,6 +116,10 @@ class Sybil:
         elif isinstance(victim, SimNode):
             self._adversary.on_connected(self, victim)
 
+    def ignores(self, payload: Payload) -> bool:
+        """See `Endpoint`."""
+        return self._adversary.ignores(payload)
+
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         """See `Endpoint`."""
         victim = link.other(self)
@@ -192,6 +196,10 @@ class Adversary:
 
     def on_rpc(self, sybil: Sybil, victim: SimNode, rpc: Rpc) -> None:
         """A victim sent an RPC."""
+
+    def ignores(self, payload: Payload) -> bool:
+        """Whether no hook needs to hear of it: what nobody waits for costs the simulator much, and nothing else."""
+        return False
 
     def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask | AskDigests | Want) -> None:
         """A victim asks what this sybil has: by default nothing at all."""

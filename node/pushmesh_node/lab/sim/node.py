@@ -32,7 +32,7 @@ from .peering import Peering
 from .records import read_record, record_of
 from .routers import mesh_of, new_router
 from .sense import NodeSense
-from .wire import Line, Link, Sent, Way
+from .wire import Line, Link, Payload, Sent, Way
 
 if TYPE_CHECKING:
     from .world import World
@@ -203,6 +203,10 @@ class SimNode:
         self.main.relays = True
         if self._world.conditions.catch_up:
             self.catch_up.peer_came(peer.node_id)
+
+    def ignores(self, payload: Payload) -> bool:
+        """See `Endpoint`."""
+        return False
 
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         """See `Endpoint`."""

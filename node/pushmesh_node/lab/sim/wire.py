@@ -78,6 +78,10 @@ class Endpoint(Protocol):
         """The connection stands; both ends are told at the same instant."""
         ...
 
+    def ignores(self, payload: Payload) -> bool:
+        """Whether it makes no difference to this end, so that its way need not be simulated. It costs the sender."""
+        ...
+
     def received(self, link: "Link", batch: Sequence[Sent], overhead_bytes: int) -> None:
         """What one write of the other end carried."""
         ...
@@ -170,9 +174,16 @@ class Way:
         self._shut = False
 
     def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
-        """Queue a payload; a full queue drops, and says so."""
-        if self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id):
+        """Queue a payload; a full queue drops, and says so. What the other end ignores is written and not delivered."""
+        if not self._woken and not self._shut and self._target.ignores(payload):
+            self._spend(size_bytes)
+        elif self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id):
             self._wake()
+
+    def _spend(self, size_bytes: int) -> None:
+        size = self._paths.conditions.write_overhead_bytes + size_bytes
+        self._source.wrote(size)
+        self._busy_until_us = self._source.up.send(self._clock.now_us, size)
 
     def shut(self) -> None:
         """The receiver does not read: nothing more is written until it opens again."""

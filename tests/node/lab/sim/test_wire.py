@@ -73,6 +73,15 @@ def test_a_second_write_waits_until_the_first_has_left() -> None:
     assert b.heard == [(4_000 + link.latency_us, "one"), (8_000 + link.latency_us, "two")]
 
 
+def test_what_the_other_end_ignores_costs_its_sender_as_much_and_is_not_delivered() -> None:
+    clock, paths, (a, b, c) = lines(3)
+    b.deaf_to = {"noise"}
+    for end, word in ((b, "noise"), (c, "word")):
+        say(a_link(clock, paths, a, end), a, word, 12_500 - OVERHEAD)
+    clock.run_until(10**7)
+    assert (b.words, c.words, a.wrote_bytes, a.up.free_us) == ([], ["word"], 25_000, 2_000)
+
+
 def test_the_latency_of_a_pair_is_the_same_both_ways_and_in_every_run() -> None:
     one, other = b"\x01" * 32, b"\x02" * 32
     paths = Paths(LOSSLESS, 7)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from ....app.catch_up_wire import Ask, AskDigests, Want
 from ....gossip.rpc import Graft, Message, Prune, Rpc, Subscription
 from ..adversary import Adversary, Sybil
 from ..node import SimNode
+from ..wire import Payload
 from ..world import World
 
 UNSAID_BACKOFF_S = 60
@@ -125,6 +127,12 @@ class Crowd(Adversary):
         ring.mesh.pop(sybil, None)
         if sybil not in ring.lures:
             ring.waiting[sybil] = None
+
+    def ignores(self, payload: Payload) -> bool:
+        """See `Adversary`: announcements, subscriptions and questions. Nobody in the crowd answers these."""
+        if not isinstance(payload, Rpc):
+            return isinstance(payload, Ask | AskDigests | Want)
+        return not (payload.messages or payload.graft or payload.prune or payload.iwant)
 
     def on_rpc(self, sybil: Sybil, victim: SimNode, rpc: Rpc) -> None:
         """See `Adversary`."""
