@@ -54,9 +54,6 @@ class Ear:
         self.links.append(link)
 
     def ignores(self, payload: object) -> bool:
-        return False
-
-    def ignores(self, payload: object) -> bool:
         return payload in self.deaf_to
 
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
