@@ -45,6 +45,8 @@ async def test_attacks_are_a_list_of_scenarios(tmp_path: Path) -> None:
         "recovered_s",
         "honest_penalties",
         "bytes_ratio",
+        "received_ratio",
+        "disagreements",
     }
     assert scenario["name"] == "degrade-50"
     assert "peace" in ran.err
