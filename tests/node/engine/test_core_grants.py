@@ -1,3 +1,5 @@
+from typing import Any
+
 """What the engine makes of grants and revocations."""
 
 from pushmesh_node.engine.effects import EndAccess, Judge, Relay, Reoffer
@@ -106,7 +108,7 @@ def test_a_revocation_ends_access_and_the_keys_subscriptions() -> None:
 def test_a_retraction_after_the_cut_of_its_key_has_no_effect_in_whatever_order_it_came() -> None:
     grant = grant_for(scopes=[int(Kind.RETRACTION)], topics=None).envelopes[0]
     target = a_note(NETWORK, 1).envelopes[0]
-    values = {"target": target.id, "expires_at": target.body.expires_at, "topic": TOPIC}
+    values: dict[str, Any] = {"target": target.id, "expires_at": target.body.expires_at, "topic": TOPIC}
     late = an_envelope(
         NETWORK, Kind.RETRACTION, seq=WALLET_RANGE, issued_at=ISSUED_AT + 2, auth=a_session(grant), **values
     )
