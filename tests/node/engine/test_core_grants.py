@@ -1,6 +1,6 @@
-from typing import Any
-
 """What the engine makes of grants and revocations."""
+
+from typing import Any
 
 from pushmesh_node.engine.effects import EndAccess, Judge, Relay, Reoffer
 from pushmesh_node.engine.events import Restored
