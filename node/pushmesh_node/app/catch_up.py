@@ -4,7 +4,8 @@ section 9). Only what this node does not hold is sent: peers first tell digests.
 The asker trusts nothing: every frame goes the common way in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,7 +39,11 @@ from .ingest import Ingest
 from .offers import entry_of, parts_of
 
 AGAIN_S = 15.0
-"""How long an asker rests when it has everything; frames that gossip dropped come with the next round."""
+"""How long an asker rests when it has everything, on average, so that not all ask at the same time; frames that gossip
+dropped come with the next round."""
+
+SETTLE_S = 1.0
+"""What a peer has committed just now, gossip may still bring before it is asked for."""
 
 FIRST_REST_S, LONGEST_REST_S = 1.0, 300.0
 """After a round that failed an asker rests, twice as long each time in a row."""
@@ -82,7 +87,7 @@ class CatchUp:
         self._crashed = crashed
         self._clock = clock
         self._digests = digests
-        self._answering = Answering(network, store, digests, AGAIN_S + ANSWER_S)
+        self._answering = Answering(network, store, digests, 2 * AGAIN_S + ANSWER_S)
         self._asking: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: dict[bytes, PeerSync] = {}
@@ -145,7 +150,7 @@ class CatchUp:
             while True:
                 await self._ask_until_complete(node_id, messages, sync)
                 sync.complete = True
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(AGAIN_S * (0.5 + random.random()))
         except (StreamLost, TimeoutError, Refusal, StoreBusy, StoreFailed) as error:
             why = reason_of(error)
             stream.reset(why)  # `malformed` blames the peer
@@ -164,13 +169,19 @@ class CatchUp:
             await messages.write(AskDigests(self._network.id, cursor.incarnation, cursor.commit_no))
             told = await self._next(messages, Digests)
             more = told.more
-            missing = [digest for digest in told.digests if digest not in self._digests]
+            missing = self._missing(told.digests)
+            if missing and not more:
+                await asyncio.sleep(SETTLE_S)
+                missing = self._missing(missing)
             if missing:
                 after = cursor.commit_no if told.incarnation == cursor.incarnation else 0
                 await messages.write(Want(told.incarnation, after, told.next_commit, missing))
                 await self._take_pages(messages, cursor, sync)
             cursor = await self._move(cursor, told)
             sync.commit_no = cursor.commit_no
+
+    def _missing(self, digests: Sequence[bytes]) -> list[bytes]:
+        return [digest for digest in digests if digest not in self._digests]
 
     async def _take_pages(self, messages: Messages, cursor: PeerCursor, sync: PeerSync) -> None:
         """All pages that answer one question; the cursor follows what is durable."""

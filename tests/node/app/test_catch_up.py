@@ -39,6 +39,7 @@ ME = b"\x0b" * 32
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catch_up_room, "AGAIN_S", 0.05)
+    monkeypatch.setattr(catch_up_room, "SETTLE_S", 0.02)
     monkeypatch.setattr(catch_up_room, "FIRST_REST_S", 0.05)
 
 
@@ -183,6 +184,19 @@ async def test_only_frames_that_are_not_held_are_asked_for(asker: Node) -> None:
     ]
     assert [item.data for item in await asker.store.log(0, 10**6)] == frames
     assert count(asker, "pushmesh_catch_up_envelopes_total") == 1
+
+
+async def test_what_comes_by_gossip_in_a_moment_is_not_asked_for(asker: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up_room, "SETTLE_S", 2.0)
+    store, late = b"\x01" * 16, a_note_now(DAPP, 1)
+    digest = digest_of(encode_frame([Part((late,))]))
+    peer, asked, tasks = script([2, store, 1, False, []], [5, store, 2, False, [digest]], [5, store, 2, False, []])
+    async with asking(asker, peer):
+        await until(lambda: len(asked) == 2)
+        await publish(asker, late)
+        await until(lambda: len(asked) == 3)
+    await end(tasks)
+    assert asked[2] == pack([4, NETWORK.id, store, 2])
 
 
 async def test_what_came_otherwise_meanwhile_is_not_sent_again(asker: Node, server: Node) -> None:
