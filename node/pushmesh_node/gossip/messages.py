@@ -15,6 +15,7 @@ from .fanout import Fanout
 from .fetching import Fetching
 from .gater import PeerGater
 from .history import History
+from .inspection_queue import Merit
 from .mesh import Meshes
 from .orders import Orders
 from .parameters import RouterParameters
@@ -107,6 +108,10 @@ class Messages:
         pending = self.pending.get(one)
         if pending is not None:
             pending.senders.setdefault(peer.node_id, now_ms)
+            if self.merit_of(peer.node_id) > self.merit_of(pending.account):
+                # Else whoever is looked at last could hold a message up by sending it first.
+                self.pending.hand_over(pending, peer.node_id)
+                self._orders.do(Inspect(peer.node_id, one, topic, pending.message.data))
         elif len(self._rejected) and self._rejected.has(one, now_ms):
             self._blame((peer.node_id,), topic, REJECTED_BEFORE, now_ms)
             return
@@ -114,6 +119,14 @@ class Messages:
             self._credits.copy(one, peer.node_id, now_ms)
         self._gater.duplicate(peer.origin)
         self._orders.do(_DUPLICATE)
+
+    def merit_of(self, name: bytes) -> Merit:
+        """By its score as it is now."""
+        score = self._scores.of(name)
+        if score < 0:
+            return Merit.FAULTY
+        earned = score >= self._parameters.score.opportunistic_graft_threshold
+        return Merit.EARNED if earned else Merit.STRANGE
 
     def _take_first(self, peer: Peer, message: Message, one: bytes, now_ms: int) -> None:
         name, size = peer.node_id, len(message.data)

@@ -76,10 +76,14 @@ class PendingMessages:
         self._charge(peer, len(message.data))
 
     def move(self, pending: Pending, account: bytes) -> None:
+        """Its inspection goes on another sender's account, as the last one's does not suffice."""
+        pending.tried[pending.account] = None
+        self.hand_over(pending, account)
+
+    def hand_over(self, pending: Pending, account: bytes) -> None:
         """Its inspection goes on another sender's account."""
         size_bytes = len(pending.message.data)
         self._release(pending.account, size_bytes)
-        pending.tried[pending.account] = None
         pending.account = account
         self._charge(account, size_bytes)
 

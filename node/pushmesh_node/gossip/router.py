@@ -33,6 +33,7 @@ from .grafting import Grafting
 from .heartbeat import Maintenance
 from .history import History
 from .idontwant import IDontWants
+from .inspection_queue import Merit
 from .mesh import Meshes
 from .message_id import message_id
 from .messages import NO_ROOM, Messages
@@ -144,6 +145,10 @@ class Router:
     def score_of(self, peer: bytes) -> float:
         """Also of a peer that left and is remembered."""
         return self._scores.of(peer)
+
+    def merit_of(self, peer: bytes) -> Merit:
+        """How soon to look at what it sends."""
+        return self._messages.merit_of(peer)
 
     def parts_of(self, peer: bytes) -> ScoreParts:
         """What its score is made of; nothing for a peer that is not known."""

@@ -1,11 +1,10 @@
-"""Runs the inspector in a worker thread, with all frames that wait in one call, control topics first.
+"""Runs the inspector in a worker thread, many frames in one call, one call at a time; the queue says in which order.
 
-Frames and tables reach the inspector in the order they came in their lane; one call at a time.
+Tables reach the inspector in the order they came, before any frame that still waits.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -14,43 +13,43 @@ import trio
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..gossip.inspection import Inspection, Inspector
+from ..gossip.inspection_queue import InspectionQueue, Job, Merit
 from ..ipc import Allowances, Known
 
 log = structlog.get_logger()
 
 MAX_FRAMES: Final = 128  # in one call of the thread
-CONTROL_MARK: Final = "/control/"
+MAX_BYTES: Final = 256 * 1024  # or one frame: who comes next must not wait long behind what costs much
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A frame that waits for its inspection."""
-
-    peer: bytes
-    message_id: bytes
-    topic: str
-    data: bytes
+__all__ = ["Inspecting", "Job"]
 
 
 class Inspecting:
     """The router bounds what waits here: a frame enters only as a pending message."""
 
     def __init__(
-        self, inspector: Inspector, on_result: Callable[[Job, Inspection], None], wall_ms: Callable[[], int]
+        self,
+        inspector: Inspector,
+        on_result: Callable[[Job, Inspection], None],
+        wall_ms: Callable[[], int],
+        merit: Callable[[bytes], Merit] = lambda peer: Merit.STRANGE,
     ) -> None:
         self._inspector = inspector
         self._on_result = on_result
         self._wall_ms = wall_ms
         self._tables: deque[Known | Allowances] = deque()
-        self._control: deque[Job] = deque()
-        self._data: deque[Job] = deque()
+        self._queue = InspectionQueue(merit)
         self._wake = trio.Event()
         self._one_thread = trio.CapacityLimiter(1)
 
     def add(self, job: Job) -> None:
         """Never waits."""
-        (self._control if CONTROL_MARK in job.topic else self._data).append(job)
+        self._queue.add(job)
         self._wake.set()
+
+    def done(self, message_id: bytes) -> None:
+        """Main judged what inspection left open, or could not be asked. Called before the router hears of it."""
+        self._queue.done(message_id)
 
     def update(self, table: Known | Allowances) -> None:
         """Takes effect before any frame that is still waiting."""
@@ -62,7 +61,7 @@ class Inspecting:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            while self._tables or self._control or self._data:
+            while self._tables or len(self._queue):
                 tables, jobs = self._take()
                 results = await trio.to_thread.run_sync(  # type: ignore[call-arg]  # trio-stubs are older than trio
                     _inspect_all,
@@ -74,14 +73,18 @@ class Inspecting:
                     limiter=self._one_thread,
                 )
                 for job, result in zip(jobs, results, strict=True):
+                    if result.verdict is not None:
+                        self._queue.done(job.message_id)
                     self._on_result(job, result)
 
     def _take(self) -> tuple[list[Known | Allowances], list[Job]]:
         tables = list(self._tables)
         self._tables.clear()
         jobs: list[Job] = []
-        while len(jobs) < MAX_FRAMES and (lane := self._control or self._data):
-            jobs.append(lane.popleft())
+        size_bytes = 0
+        while len(jobs) < MAX_FRAMES and size_bytes < MAX_BYTES and (job := self._queue.take()) is not None:
+            jobs.append(job)
+            size_bytes += len(job.data)
         return tables, jobs
 
 

@@ -207,6 +207,8 @@ class Mesh:
         if message_id is None:
             self._counters.add("judgements_dropped", "unknown-frame")
             return
+        if self.inspecting is not None:
+            self.inspecting.done(message_id)
         self.handle(Judged(message_id, Verdict(message.verdict), message.reason, message.new_bytes))
 
     def credit(self, message: Credit) -> None:
@@ -295,6 +297,8 @@ class Mesh:
             return
         size = len(job.data)
         if self._frames_left < 1 or self._bytes_left < size:
+            if self.inspecting is not None:
+                self.inspecting.done(job.message_id)
             self.handle(Judged(job.message_id, Verdict.IGNORE, Reason.NO_CREDIT))
             return
         self._frames_left -= 1

@@ -108,7 +108,7 @@ class Node:
         hearsay = self._hearsay = Hearsay(self.node_id, book, self._counters.add)
         self._known = Acquaintances(book, bans, router, self._hear_of, self._counters, now_ms, wall_ms)
         self._mesh = Mesh(router, settings, self._counters, link.send, self._known.introductions.introduce, now_ms)
-        self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms)
+        self._mesh.inspecting = Inspecting(inspector, self._mesh.inspected, wall_ms, router.merit_of)
         self._inspecting = self._mesh.inspecting
         self._topics: frozenset[str] = frozenset()
         self._discovery = Discovery(

@@ -4,6 +4,7 @@ import pytest
 
 from pushmesh_node.gossip.effects import Count, Inspect, Lane, SendRpc
 from pushmesh_node.gossip.events import PeerDisconnected, Scored, Subscribed
+from pushmesh_node.gossip.inspection_queue import Merit
 from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.messages import NO_ROOM
 from pushmesh_node.gossip.parameters import RouterLimits
@@ -30,6 +31,32 @@ def meshed(*names: bytes) -> RouterWorld:
 
 def test_a_message_is_inspected_before_anything_is_sent() -> None:
     assert meshed(A, B).message(A) == INSPECTED
+
+
+@pytest.mark.parametrize(
+    ("first_milli", "second_milli", "goes_over"),
+    [(0, 999, False), (0, 1_000, True), (1_000, 9_000, False), (-1, 0, True), (1_000, -1, False)],
+)
+def test_a_copy_of_a_better_peer_has_the_message_inspected_in_that_peers_turn(
+    first_milli: int, second_milli: int, goes_over: bool
+) -> None:
+    world = meshed(A, B)
+    world.do(Scored(A, first_milli))
+    world.do(Scored(B, second_milli))
+    world.message(A)
+    assert world.message(B) == ([Inspect(B, ID, T, DATA)] if goes_over else []) + DUPLICATE
+    assert (world.router.pending_of(A), world.router.pending_of(B)) == ((0, 1) if goes_over else (1, 0))
+    assert world.message(B) == DUPLICATE
+
+
+def test_merit_follows_the_score() -> None:
+    world = meshed(A)
+    merits = []
+    for score_milli in (-1, 0, 999, 1_000):
+        world.do(Scored(A, score_milli))
+        merits.append(world.router.merit_of(A))
+    assert merits == [Merit.FAULTY, Merit.STRANGE, Merit.STRANGE, Merit.EARNED]
+    assert world.router.merit_of(C) is Merit.STRANGE
 
 
 def test_a_peer_outside_the_mesh_may_send_too() -> None:

@@ -1,11 +1,13 @@
 import threading
 from collections.abc import Sequence
+from itertools import count
 
 import trio
 
 from pushmesh_node.gossip.inspection import Inspection
+from pushmesh_node.gossip.inspection_queue import Merit
 from pushmesh_node.ipc import Allowances, Known
-from pushmesh_node.peer.inspecting import Inspecting, Job
+from pushmesh_node.peer.inspecting import MAX_BYTES, Inspecting, Job
 from pushmesh_protocol.reasons import Verdict
 
 
@@ -69,6 +71,56 @@ def test_frames_are_inspected_in_order_in_another_thread() -> None:
     assert [job for job, _ in results] == jobs
     assert recorder.calls == [("/n/shard/0", job.data, 7) for job in jobs]
     assert threading.get_ident() not in recorder.threads
+
+
+def test_one_call_takes_no_more_bytes_than_are_soon_inspected() -> None:
+    async def main() -> None:
+        send, receive = trio.open_memory_channel[bytes](9)
+        recorder, calls = Recorder(), count()
+        inspecting = Inspecting(recorder, lambda job, inspection: send.send_nowait(job.data), lambda: next(calls))
+        for n in range(5):
+            inspecting.add(a_job(b"%d" % n * (MAX_BYTES // 2)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(inspecting.run)
+            with trio.fail_after(10):
+                for _ in range(5):
+                    await receive.receive()
+            nursery.cancel_scope.cancel()
+        assert [call[2] for call in recorder.calls if isinstance(call, tuple)] == [0, 0, 1, 1, 2]
+
+    trio.run(main)
+
+
+class Undecided(Recorder):
+    """Leaves every frame to main."""
+
+    def inspect(self, node_id: bytes, topic: str, data: bytes, now_ms: int) -> Inspection:
+        return Inspection(None, "ok", [])
+
+
+def test_who_earned_it_comes_first_and_what_main_judges_is_looked_at_again_only_after_that() -> None:
+    strange, earned = Job(b"s" * 32, b"1", "/n/shard/0", b"1"), Job(b"e" * 32, b"2", "/n/shard/0", b"2")
+
+    def merit(peer: bytes) -> Merit:
+        return Merit.EARNED if peer == earned.peer else Merit.STRANGE
+
+    async def main() -> None:
+        send, receive = trio.open_memory_channel[bytes](9)
+        inspecting = Inspecting(Undecided(), lambda job, inspection: send.send_nowait(job.data), lambda: 0, merit)
+        inspecting.add(strange)
+        inspecting.add(earned)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(inspecting.run)
+            with trio.fail_after(10):
+                seen = [await receive.receive(), await receive.receive()]
+                inspecting.add(strange)  # main has it still
+                inspecting.done(earned.message_id)
+                inspecting.add(earned)
+                seen.append(await receive.receive())
+            nursery.cancel_scope.cancel()
+        assert seen == [b"2", b"1", b"2"]
+
+    trio.run(main)
 
 
 def test_control_topics_come_first() -> None:

@@ -1,7 +1,7 @@
 """The gossip process of a simulated node: router, inspector and queues to peers. The synchronous twin of `peer.mesh`
 and `peer.inspecting`."""
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ...gossip.effects import Count, Dial, Disconnect, Effect, Inspect, SendRpc,
 from ...gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
 from ...gossip.inspect import FrameInspector
 from ...gossip.inspection import Inspection
+from ...gossip.inspection_queue import InspectionQueue, Job
 from ...gossip.protobuf import encode_varint
 from ...gossip.router import Router
 from ...gossip.rpc import MAX_RPC_BYTES, Rpc
@@ -26,15 +27,6 @@ PAUSE_AT_PENDING = 256
 
 COPIES_KEPT = 4_096
 """Frames of which it is remembered who sent them, to find out whom a REJECT blames."""
-
-
-class Job(NamedTuple):
-    """A frame that waits for its inspection."""
-
-    peer: bytes
-    message_id: bytes
-    topic: str
-    data: bytes
 
 
 class FrameUp(NamedTuple):
@@ -77,8 +69,7 @@ class GossipHalf:
         self._disconnect = disconnect
         self._recommended = recommended
         self._blamed = blamed
-        self._control: deque[Job] = deque()
-        self._data: deque[Job] = deque()
+        self._waiting = InspectionQueue(router.merit_of)
         self._inspecting = False
         self._loop_free_us = 0
         self._judging: dict[int, Job] = {}
@@ -187,7 +178,7 @@ class GossipHalf:
             case SendRpc():
                 self._queue(effect)
             case Inspect(peer, message_id, topic, data):
-                (self._control if "/control/" in topic else self._data).append(Job(peer, message_id, topic, data))
+                self._waiting.add(Job(peer, message_id, topic, data))
                 if not self._inspecting:
                     self._inspecting = True
                     self._clock.at(self._clock.now_us, self._inspect)
@@ -218,11 +209,10 @@ class GossipHalf:
     # Inspection: one frame at a time, in what the loop leaves of the core
 
     def _inspect(self) -> None:
-        lane = self._control or self._data
-        if not lane:
+        job = self._waiting.take()
+        if job is None:
             self._inspecting = False
             return
-        job = lane.popleft()
         before = self._sense.checks
         inspection = self.inspector.inspect(job.peer, job.topic, job.data, self._clock.unix_ms)
         costs = self._costs
@@ -248,6 +238,7 @@ class GossipHalf:
         self._inspect()
 
     def _judged(self, job: Job, verdict: Verdict, reason: str, new_bytes: int) -> None:
+        self._waiting.done(job.message_id)
         if verdict is Verdict.REJECT:
             self._rejected[job.data] = reason
             for peer in self._copies.get(job.data, ()):
