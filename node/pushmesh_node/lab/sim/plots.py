@@ -142,6 +142,7 @@ def _draw_bytes(axes: "Axes", figures: Figures) -> None:
     )
     axes.set_xlabel("received by gossip (MiB)")
     axes.set_ylabel("nodes")
+    axes.locator_params(axis="y", integer=True)
 
 
 def _panels(count: int, title: str, subtitle: str, *, height: float = 4.6) -> "tuple[Figure, Any]":
