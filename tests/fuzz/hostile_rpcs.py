@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.protobuf import encode_varint
-from pushmesh_node.gossip.rpc import MAX_MESSAGE_IDS, MAX_RPC_BYTES
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.protobuf import encode_varint
+from pushmesh_node.gossip.wire.rpc import MAX_MESSAGE_IDS, MAX_RPC_BYTES
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 ODD_NUMBERS: Final = (0, 1, 2, 60, 127, 128, 3_600, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1)

@@ -17,7 +17,6 @@ from typing import Final
 
 from fuzz.hostile_rpcs import HostileRpcs
 from fuzz.memory import MemoryWatch
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Disconnect, Effect, Inspect, SendRpc
 from pushmesh_node.gossip.events import (
     Event,
@@ -29,13 +28,14 @@ from pushmesh_node.gossip.events import (
     RpcReceived,
     Subscribed,
 )
-from pushmesh_node.gossip.framing import RpcSplitter, frame
-from pushmesh_node.gossip.inspect import FrameInspector
-from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.frames.inspect import FrameInspector
 from pushmesh_node.gossip.parameters import GaterParameters, RouterLimits, RouterParameters, ScoreParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import MAX_RPC_BYTES, Graft, Message, Rpc, RpcError, Subscription
-from pushmesh_node.gossip.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.dialects import Dialect
+from pushmesh_node.gossip.wire.framing import RpcSplitter, frame
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.rpc import MAX_RPC_BYTES, Graft, Message, Rpc, RpcError, Subscription
+from pushmesh_node.gossip.wire.rpc_wire import decode, encode
 from pushmesh_protocol.frames import encode_frame, gossip_topic_of
 from pushmesh_protocol.network import Network, Parameters
 from pushmesh_protocol.reasons import Verdict

@@ -1,9 +1,9 @@
 from random import Random
 
 from fuzz.hostile_rpcs import HostileRpcs
-from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.rpc import Message, Rpc, RpcError
-from pushmesh_node.gossip.rpc_wire import decode
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.rpc import Message, Rpc, RpcError
+from pushmesh_node.gossip.wire.rpc_wire import decode
 
 TOPIC, DATA = "/shard/1", b"a good frame"
 

@@ -11,9 +11,9 @@ import trio.lowlevel
 from fuzz.hostile_rpcs import HostileRpcs
 from fuzz.memory import resident_bytes
 from fuzz.wire_attack import GOSSIP, WireAttack, visitor
-from pushmesh_node.gossip.framing import frame
-from pushmesh_node.gossip.rpc import Message, Rpc
-from pushmesh_node.gossip.rpc_wire import encode
+from pushmesh_node.gossip.wire.framing import frame
+from pushmesh_node.gossip.wire.rpc import Message, Rpc
+from pushmesh_node.gossip.wire.rpc_wire import encode
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.negotiate import propose

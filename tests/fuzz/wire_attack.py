@@ -15,7 +15,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
 from fuzz.hostile_rpcs import HostileRpcs
-from pushmesh_node.gossip.framing import frame
+from pushmesh_node.gossip.wire.framing import frame
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identity import key_pair_from, peer_id_of

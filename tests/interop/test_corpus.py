@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from pushmesh_node.gossip.framing import RpcSplitter, frame
-from pushmesh_node.gossip.node_ids import from_peer_id
-from pushmesh_node.gossip.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.framing import RpcSplitter, frame
+from pushmesh_node.gossip.wire.node_ids import from_peer_id
+from pushmesh_node.gossip.wire.rpc_wire import decode, encode
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_node.peer.records import open_record
 from support.foreign import ForeignNode, Json

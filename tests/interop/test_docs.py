@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS, Dialect
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS, Dialect
 from support.tree import ROOT
 
 INTEROP = ROOT / "tests" / "interop"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pushmesh_node import ipc
-from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.wire.message_id import message_id
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import gossip_topic_of

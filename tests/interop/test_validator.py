@@ -11,7 +11,7 @@ from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.effects import Judge
 from pushmesh_node.engine.events import Candidate, Gossiped, Offer, Offered
-from pushmesh_node.gossip.inspect import FrameInspector
+from pushmesh_node.gossip.frames.inspect import FrameInspector
 from pushmesh_node.ipc import ItemVerdict
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal

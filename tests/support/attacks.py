@@ -53,7 +53,7 @@ def _early(attack: Attack) -> Attack:
         attack.own_protocol,
         attack.bootstraps,
         attack.publishers,
-        BEGIN_S,
+        min(attack.begin_s, BEGIN_S),
         attack.terrain,
     )
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from hashlib import sha256
 
-from pushmesh_node.gossip.inspection import Inspection
+from pushmesh_node.gossip.frames.inspection import Inspection
 from pushmesh_node.ipc import ACCEPT, IGNORE, REJECT, Allowances, ItemVerdict, Start
 from pushmesh_node.peer.main import main
 

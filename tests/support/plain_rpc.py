@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pushmesh_node.gossip.rpc import ExchangedPeer, Graft, IHave, Message, Prune, Rpc, Subscription
+from pushmesh_node.gossip.wire.rpc import ExchangedPeer, Graft, IHave, Message, Prune, Rpc, Subscription
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from pushmesh_node.gossip.framing import RpcSplitter
+from pushmesh_node.gossip.wire.framing import RpcSplitter
 from pushmesh_node.peer.main import main
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))

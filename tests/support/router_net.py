@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Count, Dial, Disconnect, Effect, Inspect, SendRpc, Unsend
 from pushmesh_node.gossip.events import (
     Event,
@@ -19,11 +18,12 @@ from pushmesh_node.gossip.events import (
     RpcReceived,
     Subscribed,
 )
-from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.parameters import RouterParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import Rpc
-from pushmesh_node.gossip.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.dialects import Dialect
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.rpc import Rpc
+from pushmesh_node.gossip.wire.rpc_wire import decode, encode
 from pushmesh_protocol.reasons import Verdict
 
 LATENCY_MS = 20

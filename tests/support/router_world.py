@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Count, Effect, SendRpc
 from pushmesh_node.gossip.events import (
     Event,
@@ -15,10 +14,11 @@ from pushmesh_node.gossip.events import (
     RpcReceived,
     Subscribed,
 )
-from pushmesh_node.gossip.message_id import message_id
 from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits, RouterParameters, ScoreParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import ExchangedPeer, Graft, IHave, Message, Prune, Rpc, Subscription
+from pushmesh_node.gossip.wire.dialects import Dialect
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.rpc import ExchangedPeer, Graft, IHave, Message, Prune, Rpc, Subscription
 from pushmesh_protocol.reasons import Verdict
 
 T, U = "/t", "/u"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.bans import Bans
 from pushmesh_node.peer.connection import Connection, Handler

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.wire.message_id import message_id
 from pushmesh_protocol.accounts import Topic, check_topic, display_account, parse_account
 from pushmesh_protocol.auth import eip191, eip712, secp256k1
 from pushmesh_protocol.auth.schemes import Session

@@ -26,7 +26,7 @@ from ..engine.answers import Outcome, Principal
 from ..engine.effects import Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
 from ..engine.records import Record
-from ..gossip.packer import Packer
+from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
 from ..storage.errors import StoreFailed

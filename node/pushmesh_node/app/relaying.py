@@ -8,7 +8,7 @@ from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import UnixMs
 
-from ..gossip.packer import Packed, Packer
+from ..gossip.frames.packer import Packed, Packer
 from ..ipc import Publish
 from ..metrics import Metrics
 

@@ -46,7 +46,7 @@ def propagation(
             plots.draw_sweep(plot, "Delay against bytes, by mesh degree", about, runs)
         _show(reports.sweep_report(runs), as_json)
         return
-    from ..gossip.dialects import Dialect
+    from ..gossip.wire.dialects import Dialect
     from ..lab.sim.propagation import run_propagation
 
     run = run_propagation(nodes, seed, d=degree, dialect=Dialect.V1_2 if plain else Dialect.PUSHMESH)

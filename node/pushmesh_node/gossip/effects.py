@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .rpc import Rpc
+from .wire.rpc import Rpc
 
 
 class Lane(IntEnum):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pushmesh_protocol.reasons import Verdict
 
-from .dialects import Dialect
-from .rpc import Rpc
+from .wire.dialects import Dialect
+from .wire.rpc import Rpc
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .effects import Count, Effect, Lane, SendRpc
-from .rpc import Graft, IHave, Prune, Rpc, Subscription
+from .wire.rpc import Graft, IHave, Prune, Rpc, Subscription
 
 
 @dataclass(slots=True)

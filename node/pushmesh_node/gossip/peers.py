@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .dialects import Dialect
+from .wire.dialects import Dialect
 
 
 @dataclass(slots=True)

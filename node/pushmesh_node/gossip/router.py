@@ -5,12 +5,8 @@ gossipsub v1.1 and v1.2, as PROTOCOL section 8 bends them. This file makes the p
 
 from collections.abc import Callable
 
-from .announcing import Announcing
-from .backoff import Backoffs
 from .caches import SeenCache
-from .choking import Choking
 from .counts import GRAYLISTED, TOO_MANY, TOO_MANY_PEERS, TOO_MANY_TOPICS, UNKNOWN_PEER, UNSUBSCRIBED
-from .dialects import Dialect
 from .effects import Disconnect, Effect, Unsend
 from .events import (
     Event,
@@ -25,25 +21,29 @@ from .events import (
     Scored,
     Subscribed,
 )
-from .exchange import Exchange
-from .fanout import Fanout
-from .fetching import Fetching
-from .gater import PeerGater
-from .grafting import Grafting
-from .heartbeat import Maintenance
-from .history import History
-from .idontwant import IDontWants
-from .inspection_queue import Merit
-from .mesh import Meshes
-from .message_id import message_id
-from .messages import NO_ROOM, Messages
+from .frames.inspection_queue import Merit
+from .mesh.backoff import Backoffs
+from .mesh.choking import Choking
+from .mesh.exchange import Exchange
+from .mesh.grafting import Grafting
+from .mesh.heartbeat import Maintenance
+from .mesh.meshes import Meshes
+from .mesh.standing import Standing
+from .messages.announcing import Announcing
+from .messages.fanout import Fanout
+from .messages.fetching import Fetching
+from .messages.history import History
+from .messages.idontwant import IDontWants
+from .messages.messages import NO_ROOM, Messages
 from .orders import Orders
 from .parameters import RouterParameters
 from .peers import Peer, Peers, Spent
 from .randomness import Randomness
-from .rpc import Rpc, Subscription
-from .scoring import PeerScores, ScoreParts
-from .standing import Standing
+from .scores.gater import PeerGater
+from .scores.scoring import PeerScores, ScoreParts
+from .wire.dialects import Dialect
+from .wire.message_id import message_id
+from .wire.rpc import Rpc, Subscription
 
 __all__ = ["NO_ROOM", "Router"]
 

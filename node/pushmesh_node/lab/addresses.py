@@ -5,7 +5,7 @@ import socket
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.base58 import base58_encode
 
-from ..gossip.node_ids import to_peer_id
+from ..gossip.wire.node_ids import to_peer_id
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,7 +5,7 @@ import sys
 
 from pushmesh_protocol.network import load_network
 
-from ..gossip.inspect import FrameInspector
+from ..gossip.frames.inspect import FrameInspector
 from ..ipc import Start
 from .main import main
 

@@ -10,10 +10,10 @@ from typing import Final
 
 import trio
 
-from ..gossip.kad import MAX_ADDRESSES, Contact, K, position_of, protocol_of
-from ..gossip.kad_lookup import ALPHA, Answered, Ask, Began, Event, Failed, Finished, Lookup
-from ..gossip.kad_table import Check, Reached, RoutingTable, Ticked, Unreachable
-from ..gossip.kad_wire import Told
+from ..gossip.kad.contacts import MAX_ADDRESSES, Contact, K, position_of, protocol_of
+from ..gossip.kad.lookup import ALPHA, Answered, Ask, Began, Event, Failed, Finished, Lookup
+from ..gossip.kad.table import Check, Reached, RoutingTable, Ticked, Unreachable
+from ..gossip.kad.wire import Told
 from ..remote import subnet_of
 from .connection import Connection
 from .errors import PeerError

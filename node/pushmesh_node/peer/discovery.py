@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from ..gossip.node_ids import to_peer_id
+from ..gossip.wire.node_ids import to_peer_id
 from ..ipc import Discovery as Settings
 from .connection import Connection, Handler
 from .dht import Dht, DhtPorts

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from pushmesh_protocol.base58 import base58_encode
 
-from ..gossip.node_ids import to_peer_id
+from ..gossip.wire.node_ids import to_peer_id
 from ..remote import literal
 
 

@@ -8,9 +8,9 @@ from google.protobuf.message import DecodeError
 from libp2p.crypto.keys import PublicKey
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 
-from ..gossip.framing import frame
-from ..gossip.protobuf import decode_varint
-from ..gossip.rpc import RpcError
+from ..gossip.wire.framing import frame
+from ..gossip.wire.protobuf import decode_varint
+from ..gossip.wire.rpc import RpcError
 from .address import from_wire, to_wire
 from .connection import Connection, Identity
 from .errors import AddressError, PeerError

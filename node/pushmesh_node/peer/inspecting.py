@@ -12,8 +12,8 @@ import trio
 
 from pushmesh_protocol.reasons import Reason, Verdict
 
-from ..gossip.inspection import Inspection, Inspector
-from ..gossip.inspection_queue import InspectionQueue, Job, Merit
+from ..gossip.frames.inspection import Inspection, Inspector
+from ..gossip.frames.inspection_queue import InspectionQueue, Job, Merit
 from ..ipc import Allowances, Known
 
 log = structlog.get_logger()

@@ -7,11 +7,11 @@ from typing import Final
 
 import trio
 
-from ..gossip.budget import Budget
-from ..gossip.framing import frame
-from ..gossip.kad_wire import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Asked, KadMessage, Told, decode_kad, encode_kad
-from ..gossip.protobuf import decode_varint
-from ..gossip.rpc import RpcError
+from ..gossip.frames.budget import Budget
+from ..gossip.kad.wire import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Asked, KadMessage, Told, decode_kad, encode_kad
+from ..gossip.wire.framing import frame
+from ..gossip.wire.protobuf import decode_varint
+from ..gossip.wire.rpc import RpcError
 from .connection import Connection
 from .errors import Misconduct, PeerError, StreamBroken
 from .muxer import Stream

@@ -11,7 +11,7 @@ import structlog
 import trio
 from libp2p.crypto.keys import KeyPair
 
-from ..gossip.inspection import Inspector
+from ..gossip.frames.inspection import Inspector
 from ..ipc import IPC_VERSION, IpcError, Start
 from ..log_lines import write_log_lines
 from .errors import AddressError

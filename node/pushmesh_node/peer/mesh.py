@@ -11,7 +11,6 @@ import trio
 
 from pushmesh_protocol.reasons import Reason, Verdict
 
-from ..gossip.dialects import PROTOCOL_IDS, Dialect
 from ..gossip.effects import Count, Dial, Disconnect, Effect, Inspect, Lane, SendRpc, Unsend
 from ..gossip.events import (
     Event,
@@ -23,11 +22,12 @@ from ..gossip.events import (
     RecordShown,
     RpcReceived,
 )
-from ..gossip.framing import RpcSplitter, frame
-from ..gossip.inspection import Inspection
+from ..gossip.frames.inspection import Inspection
 from ..gossip.router import Router
-from ..gossip.rpc import MAX_RPC_BYTES, Rpc, RpcError
-from ..gossip.rpc_wire import decode, encode
+from ..gossip.wire.dialects import PROTOCOL_IDS, Dialect
+from ..gossip.wire.framing import RpcSplitter, frame
+from ..gossip.wire.rpc import MAX_RPC_BYTES, Rpc, RpcError
+from ..gossip.wire.rpc_wire import decode, encode
 from ..ipc import Credit, Frame, Judge, Publish, Settings, Up
 from .connection import Connection
 from .errors import NegotiationError, StreamBroken

@@ -9,11 +9,11 @@ import structlog
 import trio
 from libp2p.crypto.keys import KeyPair
 
-from ..gossip.dialects import PROTOCOL_IDS
 from ..gossip.events import Scored, Subscribed
-from ..gossip.inspection import Inspector
+from ..gossip.frames.inspection import Inspector
 from ..gossip.parameters import MeshParameters, RouterLimits, RouterParameters
 from ..gossip.router import Router
+from ..gossip.wire.dialects import PROTOCOL_IDS
 from ..ipc import (
     IPC_VERSION,
     Allowances,

@@ -8,9 +8,9 @@ from typing import Final
 
 from pushmesh_protocol.auth.ed25519 import public_key, sign, verify
 
-from ..gossip.node_ids import from_peer_id, to_peer_id
-from ..gossip.protobuf import FieldLimit, bytes_field, encode_varint, fields, number_field
-from ..gossip.rpc import RpcError
+from ..gossip.wire.node_ids import from_peer_id, to_peer_id
+from ..gossip.wire.protobuf import FieldLimit, bytes_field, encode_varint, fields, number_field
+from ..gossip.wire.rpc import RpcError
 from .address import from_wire, to_wire
 from .errors import AddressError, PeerError
 from .hosts import Address

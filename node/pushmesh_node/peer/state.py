@@ -5,8 +5,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Final
 
-from ..gossip.dialects import PROTOCOL_IDS, Dialect
 from ..gossip.router import Router
+from ..gossip.wire.dialects import PROTOCOL_IDS, Dialect
 from ..ipc import MAX_PEER_STATES, PeerState
 from .connection import Connection
 

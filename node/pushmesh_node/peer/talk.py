@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from ..gossip.dialects import Dialect
+from ..gossip.wire.dialects import Dialect
 from .connection import Connection
 from .outbox import Outbox
 from .rate import RPCS_PER_S, Rate

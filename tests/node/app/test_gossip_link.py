@@ -10,7 +10,7 @@ from pushmesh_node import ipc
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.gossip_link import GossipLink
 from pushmesh_node.app.node import Node
-from pushmesh_node.gossip.inspect import FrameInspector
+from pushmesh_node.gossip.frames.inspect import FrameInspector
 from pushmesh_protocol.auth.signing import WalletKey
 from pushmesh_protocol.envelope import item_hash
 from pushmesh_protocol.frames import Part, encode_frame, gossip_topic_of, open_frame

@@ -7,7 +7,7 @@ from pushmesh_client.compose import signed_envelope
 from pushmesh_node.app import relaying as relaying_room
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.relaying import Relaying
-from pushmesh_node.gossip.packer import Packer
+from pushmesh_node.gossip.frames.packer import Packer
 from pushmesh_node.ipc import Publish
 from pushmesh_node.metrics import Metrics
 from pushmesh_protocol.frames import Part, gossip_topic_of, open_frame

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
 from support.commands import check_one_sentence, pushmesh
 from support.processes import a_plan, eventually, running
 

@@ -1,6 +1,6 @@
 from pushmesh_node.gossip.effects import Count, Disconnect, Lane, SendRpc
 from pushmesh_node.gossip.orders import Orders
-from pushmesh_node.gossip.rpc import Graft, IHave, Message, Prune, Rpc, Subscription
+from pushmesh_node.gossip.wire.rpc import Graft, IHave, Message, Prune, Rpc, Subscription
 
 
 def test_all_control_for_a_peer_is_one_rpc() -> None:

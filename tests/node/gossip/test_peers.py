@@ -1,5 +1,5 @@
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.peers import Peer, Peers
+from pushmesh_node.gossip.wire.dialects import Dialect
 
 
 def peer(name: bytes) -> Peer:

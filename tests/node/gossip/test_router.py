@@ -2,13 +2,13 @@ from random import Random
 
 import pytest
 
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Count, Disconnect, Inspect, Lane, SendRpc
 from pushmesh_node.gossip.events import PeerConnected, PeerDisconnected, RecordShown, Remembered, Scored, Subscribed
-from pushmesh_node.gossip.message_id import MessageIds, message_id
 from pushmesh_node.gossip.parameters import RouterLimits, RouterParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import Graft, Message, Prune, Rpc, Subscription
+from pushmesh_node.gossip.wire.dialects import Dialect
+from pushmesh_node.gossip.wire.message_id import MessageIds, message_id
+from pushmesh_node.gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
 from pushmesh_protocol.reasons import Verdict
 from support.router_net import RouterNet, random_net
 from support.router_world import DATA, ID, A, B, C, RouterWorld, T, U, counts, crowd, hearers, sent, sent_to

@@ -6,7 +6,6 @@ from random import Random
 from hypothesis import given, settings, strategies as st
 
 from pushmesh_node.gossip.counts import COUNTS
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.effects import Count, Dial, Disconnect, Effect, Inspect, SendRpc, Unsend
 from pushmesh_node.gossip.events import (
     Event,
@@ -20,11 +19,12 @@ from pushmesh_node.gossip.events import (
     Scored,
     Subscribed,
 )
-from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.node_ids import to_peer_id
 from pushmesh_node.gossip.parameters import MeshParameters, RouterLimits, RouterParameters, ScoreParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import (
+from pushmesh_node.gossip.wire.dialects import Dialect
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.node_ids import to_peer_id
+from pushmesh_node.gossip.wire.rpc import (
     MAX_CONTROL_ENTRIES,
     MAX_MESSAGE_IDS,
     MAX_SUBSCRIPTIONS,
@@ -36,7 +36,7 @@ from pushmesh_node.gossip.rpc import (
     Rpc,
     Subscription,
 )
-from pushmesh_node.gossip.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.rpc_wire import decode, encode
 from pushmesh_protocol.reasons import Reason, Verdict
 from support.router_world import crowd
 

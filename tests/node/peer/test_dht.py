@@ -4,10 +4,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from pushmesh_node.gossip.framing import frame
-from pushmesh_node.gossip.kad import Contact
-from pushmesh_node.gossip.kad_wire import Asked, KadMessage, Told, encode_kad
-from pushmesh_node.gossip.node_ids import to_peer_id
+from pushmesh_node.gossip.kad.contacts import Contact
+from pushmesh_node.gossip.kad.wire import Asked, KadMessage, Told, encode_kad
+from pushmesh_node.gossip.wire.framing import frame
+from pushmesh_node.gossip.wire.node_ids import to_peer_id
 from pushmesh_node.peer.connection import Connection, Identity
 from pushmesh_node.peer.dht import Dht, DhtPorts, contact_of
 from pushmesh_node.peer.hosts import Address

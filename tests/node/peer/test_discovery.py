@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import trio
 
-from pushmesh_node.gossip.inspection import Inspection
+from pushmesh_node.gossip.frames.inspection import Inspection
 from pushmesh_node.ipc import Allowances, Discovery, Peer, Ready, Start, Stats, Subscribe, up_decoder
 from pushmesh_node.peer.main_link import MainLink
 from pushmesh_node.peer.node import Node

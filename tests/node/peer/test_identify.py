@@ -3,7 +3,7 @@ import trio
 from hypothesis import given, strategies as st
 from libp2p.identity.identify.identify import parse_identify_response
 
-from pushmesh_node.gossip.framing import frame
+from pushmesh_node.gossip.wire.framing import frame
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.connection import Connection, Identity
 from pushmesh_node.peer.errors import PeerError

@@ -4,8 +4,8 @@ from itertools import count
 
 import trio
 
-from pushmesh_node.gossip.inspection import Inspection
-from pushmesh_node.gossip.inspection_queue import Merit
+from pushmesh_node.gossip.frames.inspection import Inspection
+from pushmesh_node.gossip.frames.inspection_queue import Merit
 from pushmesh_node.ipc import Allowances, Known
 from pushmesh_node.peer.inspecting import MAX_BYTES, Inspecting, Job
 from pushmesh_protocol.reasons import Verdict

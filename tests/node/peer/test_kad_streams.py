@@ -5,10 +5,10 @@ import pytest
 import trio
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
 
-from pushmesh_node.gossip.framing import frame
-from pushmesh_node.gossip.kad_wire import MAX_REQUEST_BYTES, Asked, KadMessage, Told, encode_kad
-from pushmesh_node.gossip.node_ids import to_peer_id
-from pushmesh_node.gossip.rpc import RpcError
+from pushmesh_node.gossip.kad.wire import MAX_REQUEST_BYTES, Asked, KadMessage, Told, encode_kad
+from pushmesh_node.gossip.wire.framing import frame
+from pushmesh_node.gossip.wire.node_ids import to_peer_id
+from pushmesh_node.gossip.wire.rpc import RpcError
 from pushmesh_node.peer.connection import Connection
 from pushmesh_node.peer.errors import NegotiationError, PeerError, StreamBroken
 from pushmesh_node.peer.kad_streams import STREAMS_PER_PEER, Answers, Questions, read_message

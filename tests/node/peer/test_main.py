@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from pushmesh_node import ipc
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS
-from pushmesh_node.gossip.framing import frame
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.wire.framing import frame
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address

@@ -8,17 +8,17 @@ import trio
 import trio.testing
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS
 from pushmesh_node.gossip.effects import Dial
 from pushmesh_node.gossip.events import Subscribed
-from pushmesh_node.gossip.framing import RpcSplitter, frame
-from pushmesh_node.gossip.inspection import Inspection
-from pushmesh_node.gossip.message_id import message_id
-from pushmesh_node.gossip.node_ids import to_peer_id
+from pushmesh_node.gossip.frames.inspection import Inspection
 from pushmesh_node.gossip.parameters import MeshParameters, RouterParameters, ScoreParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.gossip.rpc import ExchangedPeer, Graft, Message, Prune, Rpc, Subscription
-from pushmesh_node.gossip.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.wire.framing import RpcSplitter, frame
+from pushmesh_node.gossip.wire.message_id import message_id
+from pushmesh_node.gossip.wire.node_ids import to_peer_id
+from pushmesh_node.gossip.wire.rpc import ExchangedPeer, Graft, Message, Prune, Rpc, Subscription
+from pushmesh_node.gossip.wire.rpc_wire import decode, encode
 from pushmesh_node.ipc import ACCEPT, Allowances, Credit, Frame, Judge, Publish, Settings, Up
 from pushmesh_node.peer import talk
 from pushmesh_node.peer.connection import Connection

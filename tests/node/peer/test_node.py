@@ -7,9 +7,9 @@ import pytest
 import trio
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
-from pushmesh_node.gossip.dialects import PROTOCOL_IDS
-from pushmesh_node.gossip.framing import frame
-from pushmesh_node.gossip.inspection import Inspection
+from pushmesh_node.gossip.frames.inspection import Inspection
+from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
+from pushmesh_node.gossip.wire.framing import frame
 from pushmesh_node.ipc import (
     Allowances,
     Ban,

@@ -3,7 +3,7 @@ import trio.testing
 from hypothesis import given, strategies as st
 
 from pushmesh_node.gossip.effects import Lane
-from pushmesh_node.gossip.framing import RpcSplitter, frame
+from pushmesh_node.gossip.wire.framing import RpcSplitter, frame
 from pushmesh_node.peer.outbox import BATCH_BYTES, Outbox
 
 

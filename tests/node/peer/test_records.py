@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from libp2p.peer.envelope import consume_envelope, seal_record as seal_by_library
 from libp2p.peer.peer_record import PeerRecord as LibraryRecord
 
-from pushmesh_node.gossip.protobuf import bytes_field, number_field
+from pushmesh_node.gossip.wire.protobuf import bytes_field, number_field
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address

@@ -3,7 +3,7 @@ from typing import cast
 import trio
 import trio.testing
 
-from pushmesh_node.gossip.dialects import Dialect
+from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.peer.connection import Connection
 from pushmesh_node.peer.outbox import Outbox
 from pushmesh_node.peer.rate import BURST_S, RPCS_PER_S

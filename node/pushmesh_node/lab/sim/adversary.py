@@ -29,9 +29,9 @@ from typing import NamedTuple, TypeVar
 
 from ...app.catch_up_wire import Ask, AskDigests, Digests, Page, Sorry, Want
 from ...gossip.effects import Lane
-from ...gossip.framing import frame
-from ...gossip.rpc import Message, Rpc, RpcError, Subscription
-from ...gossip.rpc_wire import decode, encode
+from ...gossip.wire.framing import frame
+from ...gossip.wire.rpc import Message, Rpc, RpcError, Subscription
+from ...gossip.wire.rpc_wire import decode, encode
 from .node import SimNode
 from .records import address_of
 from .terrain import PLAIN, Terrain

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ...gossip.dialects import Dialect
+from ...gossip.wire.dialects import Dialect
 
 
 @dataclass(frozen=True, slots=True)

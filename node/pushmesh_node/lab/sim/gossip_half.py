@@ -9,13 +9,13 @@ from pushmesh_protocol.reasons import Reason, Verdict
 
 from ...gossip.effects import Count, Dial, Disconnect, Effect, Inspect, SendRpc, Unsend
 from ...gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
-from ...gossip.inspect import FrameInspector
-from ...gossip.inspection import Inspection
-from ...gossip.inspection_queue import InspectionQueue, Job
-from ...gossip.protobuf import encode_varint
+from ...gossip.frames.inspect import FrameInspector
+from ...gossip.frames.inspection import Inspection
+from ...gossip.frames.inspection_queue import InspectionQueue, Job
 from ...gossip.router import Router
-from ...gossip.rpc import MAX_RPC_BYTES, Rpc
-from ...gossip.rpc_wire import encode
+from ...gossip.wire.protobuf import encode_varint
+from ...gossip.wire.rpc import MAX_RPC_BYTES, Rpc
+from ...gossip.wire.rpc_wire import encode
 from ...ipc import ItemVerdict, Settings
 from .clock import Clock
 from .conditions import Costs

@@ -4,7 +4,7 @@ other end may not write."""
 from collections import deque
 from collections.abc import Callable
 
-from ...gossip.rpc import Rpc
+from ...gossip.wire.rpc import Rpc
 from ...peer.rate import RPCS_PER_S, Rate
 from .clock import Clock
 from .wire import Way

@@ -17,7 +17,7 @@ from ...engine.core import Engine
 from ...engine.effects import Effect, Judge, Relay, Reoffer, Store, Tally
 from ...engine.events import CaughtUp, Offered, Published, Ticked
 from ...engine.records import Holder, Record
-from ...gossip.packer import Packed, Packer
+from ...gossip.frames.packer import Packed, Packer
 from .clock import Clock
 from .conditions import Costs
 from .sense import SharedSense

@@ -16,10 +16,10 @@ from ...engine.events import CaughtUp, Gossiped
 from ...engine.records import Record
 from ...gossip.effects import Lane
 from ...gossip.events import PeerConnected, RecordShown, Remembered, Subscribed
-from ...gossip.inspect import FrameInspector
-from ...gossip.packer import Packed
+from ...gossip.frames.inspect import FrameInspector
+from ...gossip.frames.packer import Packed
 from ...gossip.rotating import RotatingCounter
-from ...gossip.rpc import Rpc
+from ...gossip.wire.rpc import Rpc
 from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...gossip.dialects import Dialect
+from ...gossip.wire.dialects import Dialect
 from ..errors import LabError
 from .campaign import Campaign
 from .plan import Figures

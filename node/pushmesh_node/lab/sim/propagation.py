@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, replace
 from random import Random
 
-from ...gossip.dialects import Dialect
 from ...gossip.parameters import RouterParameters
+from ...gossip.wire.dialects import Dialect
 from ..networks import shipped_network
 from .conditions import Conditions
 from .plan import Figures, Traffic, figures_of, start_traffic, topics_of

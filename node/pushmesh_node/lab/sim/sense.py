@@ -10,8 +10,8 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import OpenFrame, Part, encode_frame, open_frame
 from pushmesh_protocol.network import Network
 
-from ...gossip.inspect import FrameSense
-from ...gossip.message_id import message_id
+from ...gossip.frames.inspect import FrameSense
+from ...gossip.wire.message_id import message_id
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,7 +46,7 @@ class SharedSense:
         return found
 
     def message_id(self, topic: str, data: bytes) -> bytes:
-        """See `gossip.message_id`."""
+        """See `gossip.wire.message_id`."""
         found = self._message_ids.get((topic, data))
         if found is None:
             found = _bounded(self._message_ids)[topic, data] = message_id(topic, data)

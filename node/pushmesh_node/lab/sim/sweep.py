@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ...gossip.dialects import Dialect
+from ...gossip.wire.dialects import Dialect
 from .pool import run_all
 from .propagation import Propagation, run_propagation
 

@@ -1,5 +1,5 @@
 from pushmesh_node.app.catch_up_wire import Ask, Page
-from pushmesh_node.gossip.rpc import IHave, Message, Rpc
+from pushmesh_node.gossip.wire.rpc import IHave, Message, Rpc
 from pushmesh_node.lab.sim.adversary import ATTACKS, Adversary, Garbage, Sybil, attack, sybil_host
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.peer.hosts import is_public

@@ -1,8 +1,8 @@
 import pytest
 
 from pushmesh_node.gossip.effects import Lane, SendRpc
-from pushmesh_node.gossip.inspection_queue import Job
-from pushmesh_node.gossip.rpc import Message, Rpc
+from pushmesh_node.gossip.frames.inspection_queue import Job
+from pushmesh_node.gossip.wire.rpc import Message, Rpc
 from pushmesh_protocol.frames import encode_frame
 from pushmesh_protocol.reasons import Reason, Verdict
 from support.sim_world import a_publisher, a_world, delivered, publish

@@ -1,5 +1,5 @@
 from pushmesh_node.gossip.effects import Lane
-from pushmesh_node.gossip.rpc import Rpc
+from pushmesh_node.gossip.wire.rpc import Rpc
 from pushmesh_node.lab.sim.clock import Clock
 from pushmesh_node.lab.sim.inlet import WINDOW_BYTES, Inlet
 from pushmesh_node.lab.sim.wire import Paths

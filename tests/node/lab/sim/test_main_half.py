@@ -4,7 +4,7 @@ from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.engine.effects import Judge
 from pushmesh_node.engine.events import CaughtUp, Gossiped
 from pushmesh_node.engine.records import Record
-from pushmesh_node.gossip.packer import SHORT_WAIT_MS, Packed
+from pushmesh_node.gossip.frames.packer import SHORT_WAIT_MS, Packed
 from pushmesh_node.lab.sim.clock import Clock
 from pushmesh_node.lab.sim.conditions import Costs
 from pushmesh_node.lab.sim.main_half import MAX_ENVELOPES, MainHalf

@@ -1,5 +1,5 @@
 from pushmesh_node.gossip.events import Subscribed
-from pushmesh_node.gossip.rpc import Message, Rpc
+from pushmesh_node.gossip.wire.rpc import Message, Rpc
 from pushmesh_node.lab.sim.adversary import Adversary
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.lab.sim.world import World

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.gossip.dialects import Dialect
+from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.lab.errors import LabError
 from pushmesh_node.lab.sim.campaign import Campaign
 from pushmesh_node.lab.sim.plan import Figures

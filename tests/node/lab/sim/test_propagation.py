@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from pushmesh_node.gossip.dialects import Dialect
 from pushmesh_node.gossip.parameters import RouterParameters
+from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.lab.sim.conditions import Conditions
 from pushmesh_node.lab.sim.propagation import connect_ring, run_propagation, with_degree
 from pushmesh_node.lab.sim.reports import propagation_report

@@ -1,4 +1,4 @@
-from pushmesh_node.gossip.dialects import Dialect
+from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.lab.sim.churn import Churn
 from pushmesh_node.lab.sim.partition import Partition
 from pushmesh_node.lab.sim.plan import Figures

@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
-from pushmesh_node.gossip.inspect import FrameSense
-from pushmesh_node.gossip.message_id import message_id
+from pushmesh_node.gossip.frames.inspect import FrameSense
+from pushmesh_node.gossip.wire.message_id import message_id
 from pushmesh_node.lab.sim.sense import NodeSense, SharedSense
 from pushmesh_node.lab.sim.traffic import Publisher, new_author
 from pushmesh_protocol.auth.verify import verify_one

@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
-from pushmesh_node.gossip.message_id import MESSAGE_ID_BYTES
-from pushmesh_node.gossip.rpc import IHave, Rpc
+from pushmesh_node.gossip.wire.message_id import MESSAGE_ID_BYTES
+from pushmesh_node.gossip.wire.rpc import IHave, Rpc
 from pushmesh_node.lab.sim.adversary import Adversary, Attack, Sybil
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.lab.sim.siege import besiege, draw_bootstraps, load_attacks

@@ -1,4 +1,4 @@
-from pushmesh_node.gossip.dialects import Dialect
+from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.lab.sim.sweep import DEGREES, run_sweep
 
 

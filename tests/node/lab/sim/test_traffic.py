@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from pushmesh_node.gossip.packer import Packer
+from pushmesh_node.gossip.frames.packer import Packer
 from pushmesh_node.lab.sim.traffic import Publisher, new_author
 from pushmesh_protocol.auth.schemes import Eip712, Session
 from pushmesh_protocol.auth.verify import verify_one

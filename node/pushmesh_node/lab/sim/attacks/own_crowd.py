@@ -16,7 +16,7 @@ from pushmesh_protocol.kinds import Grant, Kind, Revocation, Scope
 from pushmesh_protocol.kinds.revocation import LIFE_MS as REVOCATION_LIFE_MS
 from pushmesh_protocol.limits import DAY_MS
 
-from ....gossip.rpc import Message, Rpc
+from ....gossip.wire.rpc import Message, Rpc
 from ..node import SimNode
 from ..traffic import Author, Publisher, new_author, signed_item
 from ..world import World

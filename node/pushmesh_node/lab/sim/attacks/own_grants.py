@@ -11,7 +11,7 @@ from pushmesh_protocol.kinds import Grant, Kind, Retraction, Subscription
 from pushmesh_protocol.kinds.retraction import RETRACT
 from pushmesh_protocol.limits import DAY_MS, GRANT_RIDES_MS
 
-from ....gossip.rpc import Message
+from ....gossip.wire.rpc import Message
 from ..adversary import attack
 from ..node import SimNode
 from ..traffic import Author, new_author, signed_item

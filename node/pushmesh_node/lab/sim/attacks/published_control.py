@@ -1,7 +1,7 @@
 """Floods of control: GRAFT against the backoff, IDONTWANT, subscriptions, PRUNE with a backoff of ages."""
 
-from ....gossip.message_id import MESSAGE_ID_BYTES, message_id
-from ....gossip.rpc import Graft, Message, Prune, Rpc, Subscription
+from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
+from ....gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
 from ..adversary import Sybil, attack
 from .published_crowd import Crowd, Insiders, Ring
 

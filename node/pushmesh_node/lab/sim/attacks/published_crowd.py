@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ....app.catch_up_wire import Ask, AskDigests, Want
-from ....gossip.rpc import Graft, Message, Prune, Rpc, Subscription
+from ....gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
 from ..adversary import Adversary, Sybil
 from ..node import SimNode
 from ..wire import Payload

@@ -1,6 +1,6 @@
 """Sybils in all meshes that forward half of what they should, or nothing (network degradation)."""
 
-from ....gossip.rpc import Message
+from ....gossip.wire.rpc import Message
 from ..adversary import Sybil, attack
 from .published_crowd import Crowd, Insiders, Ring
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ....gossip.rpc import Message
+from ....gossip.wire.rpc import Message
 from ..adversary import Sybil, attack
 from ..node import SimNode
 from .published_crowd import Crowd, Insiders, Ring

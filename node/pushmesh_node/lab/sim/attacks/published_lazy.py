@@ -1,8 +1,8 @@
 """Abuse of lazy gossip: announcements that are lies, and requests without end."""
 
 from ....app.catch_up_wire import Ask, Page
-from ....gossip.message_id import MESSAGE_ID_BYTES, message_id
-from ....gossip.rpc import IHave, Message, Rpc
+from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
+from ....gossip.wire.rpc import IHave, Message, Rpc
 from ..adversary import Sybil, attack
 from ..node import SimNode
 from ..world import World

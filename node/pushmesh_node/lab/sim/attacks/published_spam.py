@@ -7,7 +7,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.network import Network
 
-from ....gossip.rpc import Message, Rpc
+from ....gossip.wire.rpc import Message, Rpc
 from ..adversary import attack
 from ..traffic import Publisher, new_author
 from .published_crowd import Crowd

@@ -1,6 +1,6 @@
 """Sybils whose hour is the attack: while nobody has a score yet, or when theirs is best."""
 
-from ....gossip.rpc import Message
+from ....gossip.wire.rpc import Message
 from ..adversary import Sybil, attack
 from ..terrain import Terrain
 from .published_crowd import Crowd, Insiders, Ring

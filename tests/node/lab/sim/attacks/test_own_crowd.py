@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from pushmesh_node.gossip.rpc import Message
+from pushmesh_node.gossip.wire.rpc import Message
 from pushmesh_node.lab.sim.attacks.own_crowd import Forgers
 from pushmesh_node.lab.sim.siege import Defences, honest_world
 from pushmesh_node.lab.sim.traffic import Publisher, new_author

@@ -1,0 +1,134 @@
+import pytest
+
+from pushmesh_node.gossip.messages.pending import Credit, OpenCredits, PendingMessages, Refusals
+from pushmesh_node.gossip.parameters import RouterLimits
+from pushmesh_node.gossip.wire.rpc import Message
+
+
+def message(data: bytes = b"1234") -> Message:
+    return Message("/t", data)
+
+
+@pytest.mark.parametrize(
+    ("limits", "peer", "fits"),
+    [
+        (RouterLimits(max_pending_messages=1), b"b", False),
+        (RouterLimits(max_pending_messages=2), b"b", True),
+        (RouterLimits(max_pending_bytes=7), b"b", False),
+        (RouterLimits(max_pending_bytes=8), b"b", True),
+        (RouterLimits(max_pending_per_peer=1), b"a", False),
+        (RouterLimits(max_pending_per_peer=1), b"b", True),
+    ],
+)
+def test_room_is_bounded(limits: RouterLimits, peer: bytes, fits: bool) -> None:
+    pending = PendingMessages(limits)
+    pending.add(b"1", message(), b"a", 0)
+    assert pending.has_room(peer, 4, peers=1) is fits
+
+
+@pytest.mark.parametrize(
+    ("limits", "size_bytes", "heavy_fits"),
+    [
+        (RouterLimits(max_pending_messages=9), 1, True),
+        (RouterLimits(max_pending_messages=8), 1, False),
+        (RouterLimits(max_pending_bytes=33), 4, True),
+        (RouterLimits(max_pending_bytes=32), 4, False),
+    ],
+)
+def test_beyond_half_a_peer_has_its_even_share(limits: RouterLimits, size_bytes: int, heavy_fits: bool) -> None:
+    pending = PendingMessages(limits)
+    for at in range(4):
+        pending.add(b"%d" % at, message(), b"heavy", 0)
+    assert pending.has_room(b"heavy", size_bytes, peers=4) is heavy_fits
+    assert pending.has_room(b"heavy", size_bytes, peers=1)
+    assert pending.has_room(b"light", size_bytes, peers=4)
+
+
+def test_an_even_share_is_of_messages_and_bytes_alike() -> None:
+    pending = PendingMessages(RouterLimits(max_pending_messages=8, max_pending_bytes=1_000))
+    for at in range(4):
+        pending.add(b"%d" % at, message(), b"%d" % (at % 2), 0)
+    assert not pending.has_room(b"0", 1, peers=4) and pending.has_room(b"0", 1, peers=3)
+    pending = PendingMessages(RouterLimits(max_pending_bytes=16))
+    pending.add(b"1", message(bytes(3)), b"a", 0)
+    pending.add(b"2", message(bytes(5)), b"b", 0)
+    assert pending.has_room(b"a", 1, peers=4) and not pending.has_room(b"a", 2, peers=4)
+    assert pending.has_room(b"c", 8, peers=4)  # one of each may wait, however large
+
+
+def test_what_ended_takes_nothing_of_a_share() -> None:
+    pending = PendingMessages(RouterLimits(max_pending_bytes=16))
+    for at, size in enumerate((1, 3)):
+        pending.add(b"%d" % at, message(bytes(size)), b"a", 0)
+    pending.pop(b"1")
+    pending.add(b"2", message(bytes(8)), b"b", 0)
+    assert pending.has_room(b"a", 3, peers=4) and not pending.has_room(b"a", 4, peers=4)
+
+
+def test_what_is_popped_frees_its_room() -> None:
+    pending = PendingMessages(RouterLimits())
+    pending.add(b"1", message(), b"a", 0)
+    popped = pending.pop(b"1")
+    assert popped is not None and popped.senders == {b"a": 0}
+    assert (len(pending), pending.size_bytes, pending.of(b"a"), pending.pop(b"1")) == (0, 0, 0, None)
+
+
+def test_a_message_that_moves_counts_for_its_new_account() -> None:
+    pending = PendingMessages(RouterLimits())
+    pending.add(b"1", message(), b"a", 0)
+    held = pending.get(b"1")
+    assert held is not None
+    pending.move(held, b"b")
+    assert (pending.of(b"a"), pending.of(b"b"), list(held.tried)) == (0, 1, [b"a"])
+    pending.pop(b"1")
+    assert pending.of(b"b") == 0
+
+
+def test_verdicts_are_overdue_at_their_time() -> None:
+    pending = PendingMessages(RouterLimits(judge_timeout_ms=10))
+    pending.add(b"1", message(), b"a", 0)
+    pending.add(b"2", message(), b"a", 5)
+    assert pending.late(9) == [] and pending.late(10) == [b"1"] and pending.late(15) == [b"1", b"2"]
+
+
+def test_a_refusal_is_remembered_for_one_to_two_heartbeats() -> None:
+    refusals = Refusals(max_messages=9)
+    refusals.add(b"1", b"a")
+    refusals.shift()
+    refusals.add(b"1", b"b")
+    assert refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
+    assert not refusals.has(b"1", b"c") and not refusals.has(b"2", b"a")
+    refusals.shift()
+    assert not refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
+    refusals.shift()
+    assert len(refusals) == 0
+
+
+def test_refusals_are_bounded_by_message() -> None:
+    refusals = Refusals(max_messages=1)
+    for one, peer in ((b"1", b"a"), (b"2", b"a"), (b"1", b"b")):
+        refusals.add(one, peer)
+    assert [refusals.has(b"1", b"a"), refusals.has(b"2", b"a"), refusals.has(b"1", b"b")] == [True, False, True]
+
+
+def credit(since_ms: int = 0) -> Credit:
+    return Credit("/t", 100, since_ms, {b"a": since_ms})
+
+
+def test_copies_share_until_the_time_is_up() -> None:
+    credits = OpenCredits(sharing_ms=50, max_credits=9)
+    credits.add(b"1", credit())
+    credits.copy(b"1", b"b", 50)
+    credits.copy(b"1", b"c", 51)
+    credits.copy(b"1", b"a", 20)
+    credits.copy(b"unknown", b"a", 20)
+    assert list(credits.due(50)) == []
+    assert list(credits.due(51)) == [Credit("/t", 100, 0, {b"a": 0, b"b": 50})]
+    assert len(credits) == 0
+
+
+def test_the_oldest_credit_is_given_early_while_there_are_too_many() -> None:
+    credits = OpenCredits(sharing_ms=50, max_credits=1)
+    credits.add(b"1", credit(0))
+    credits.add(b"2", credit(1))
+    assert list(credits.due(2)) == [credit(0)] and len(credits) == 1
