@@ -39,6 +39,7 @@ def run(
     from ..app.compose import run_node
     from ..app.logs import configure_logging
     from ..config import load_config
+    from ..garbage import settle_garbage
 
     environment = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
     chosen = load_config(path, environment, flags)
@@ -52,6 +53,7 @@ def run(
             notes().print(f"[bold green]node {status.node_id.hex()[:16]}…[/] on network {status.network_name}")
             notes().print(f"  API   {status.api_address}\n  MQTT  {status.mqtt_address or 'off'}\n  Ctrl-C ends it")
 
+    settle_garbage()
     uvloop.run(run_node(chosen, ready=ready))
 
 

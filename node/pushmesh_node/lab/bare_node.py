@@ -10,6 +10,7 @@ import uvloop
 from ..app.compose import run_node
 from ..app.logs import configure_logging
 from ..config import load_config
+from ..garbage import settle_garbage
 
 GOSSIP_COMMAND = (sys.executable, "-m", f"{__package__}.bare_peer")
 
@@ -18,6 +19,7 @@ def main() -> None:
     """Run it until SIGTERM."""
     config = load_config(Path(sys.argv[-1]), dict(os.environ), {})
     configure_logging(config)
+    settle_garbage()
     uvloop.run(run_node(config, gossip_command=GOSSIP_COMMAND))
 
 

@@ -5,6 +5,7 @@ import sys
 
 from pushmesh_protocol.network import load_network
 
+from ..garbage import settle_garbage
 from ..gossip.frames.inspect import FrameInspector
 from ..ipc import Start
 from .main import main
@@ -20,4 +21,5 @@ def build_inspector(start: Start) -> FrameInspector:
 
 
 if __name__ == "__main__":
+    settle_garbage()
     sys.exit(main(sys.argv[1:], build_inspector))
