@@ -31,6 +31,7 @@ class Ear:
         self.links: list[Link] = []
         self.refuses: str | None = None
         self.deaf_to: set[object] = set()
+        self.is_reading = True
         self.wrote_bytes = 0
         self._clock = clock
 
@@ -58,6 +59,8 @@ class Ear:
 
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         self.heard += [(self._clock.now_us, sent.payload) for sent in batch]
+        if self.is_reading:
+            link.way_from(link.other(self)).read(sum([sent.size_bytes for sent in batch]))
 
     def wrote(self, size_bytes: int) -> None:
         self.wrote_bytes += size_bytes

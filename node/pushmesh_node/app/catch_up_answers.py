@@ -1,6 +1,7 @@
 """Answers peers that catch up: what this node committed, or digests of it and then what they want of that (SPEC
 section 9). Never asks anything itself."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from ..storage.store import Store
 from .catch_up_wire import MAX_DIGESTS, Ask, AskDigests, Digests, Messages, Page, Sorry, Want, questions
 from .frame_digests import FrameDigests, digest_of
 from .gossip_streams import GossipStream, StreamLost
+from .serving_pace import ServingPace
 
 PAGE_BYTES = CATCH_UP_PAGE_BYTES - 4_096
 
@@ -26,10 +28,11 @@ class Answering:
         self._store = store
         self._digests = digests
         self._silence_s = silence_s
+        self._pace = ServingPace()
 
     async def serve(self, stream: GossipStream) -> None:
         """One peer's questions, until it ends the stream or does wrong."""
-        messages = Messages(stream)
+        messages = _Paced(stream, self._pace)
         try:
             while (data := await messages.read(self._silence_s)) is not None:
                 await self._answer(messages, questions.decode(data))
@@ -90,6 +93,25 @@ class Answering:
         items = await self._store.log(after, PAGE_BYTES)
         next_commit = items[-1].first_commit + items[-1].count - 1 if items else max(after, end)
         return items, next_commit, bool(items) and next_commit < self._store.last_commit
+
+
+class _Paced(Messages):
+    """Pages of frames wait for their turn at the node's pace; words without frames do not."""
+
+    def __init__(self, stream: GossipStream, pace: ServingPace) -> None:
+        super().__init__(stream)
+        self._pace = pace
+        self._given_bytes = 0
+
+    async def write(self, message: object) -> None:
+        """See `Messages`."""
+        if isinstance(message, Page):
+            size_bytes = sum([len(frame) for frame in message.frames])
+            wait_s = self._pace.wait_s(self._given_bytes, size_bytes, asyncio.get_running_loop().time())
+            self._given_bytes += size_bytes
+            if wait_s:
+                await asyncio.sleep(wait_s)
+        await super().write(message)
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Who is connected, and which topics they take part in. It judges nobody and sends nothing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .wire.dialects import Dialect
@@ -17,6 +18,30 @@ class Spent:
     idontwant_ids: int = 0
 
 
+class Unwanted:
+    """Message ids that a peer does not want, by the heartbeat in which it said so: a flood of them is forgotten in one
+    step."""
+
+    __slots__ = ("_ids",)
+
+    def __init__(self) -> None:
+        self._ids: list[set[bytes]] = [set()]  # the latest heartbeat is first
+
+    def __contains__(self, message_id: bytes) -> bool:
+        return any([message_id in ids for ids in self._ids])
+
+    def add(self, message_ids: Iterable[bytes]) -> None:
+        """Said just now."""
+        self._ids[0].update(message_ids)
+
+    def shift(self, heartbeats: int) -> None:
+        """A heartbeat passed; what was said so many ago is forgotten."""
+        if len(self._ids) > 1 or self._ids[0]:
+            self._ids = [set(), *self._ids[: heartbeats - 1]]
+            if not any(self._ids):
+                del self._ids[1:]
+
+
 @dataclass(slots=True, eq=False)
 class Peer:
     """A connected peer. `origin` is what the gater knows it by; `is_gone` once it left or must leave."""
@@ -32,7 +57,7 @@ class Peer:
     is_fickle: bool = False  # it left a topic before
     topics: dict[str, None] = field(default_factory=dict)  # in a dict, as nothing here may depend on a set's order
     announced: dict[str, int] = field(default_factory=dict)  # topic -> heartbeat of the last IHAVE to it
-    unwanted: dict[bytes, int] = field(default_factory=dict)  # message id -> heartbeat of its IDONTWANT
+    unwanted: Unwanted = field(default_factory=Unwanted)
     owed: dict[bytes, None] = field(default_factory=dict)  # ids it asked for, to be answered after the next heartbeat
     chokes: dict[str, None] = field(default_factory=dict)  # topics of which it wants announcements only
     spent: Spent = field(default_factory=Spent)

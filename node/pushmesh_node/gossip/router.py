@@ -275,9 +275,8 @@ class Router:
 
     def _take_idontwant(self, peer: Peer, ids: tuple[bytes, ...]) -> None:
         taken, dropped = self._idontwants.take(peer, ids)
-        for one in taken:
-            if self._history.size_of(one) is not None:  # else nothing of it can wait
-                self._orders.do(Unsend(peer.node_id, one))
+        for one in self._history.held_of(taken):  # nothing of others can wait
+            self._orders.do(Unsend(peer.node_id, one))
         if dropped:
             self._orders.count("idontwants_dropped", TOO_MANY, dropped)
 

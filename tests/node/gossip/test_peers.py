@@ -1,4 +1,4 @@
-from pushmesh_node.gossip.peers import Peer, Peers
+from pushmesh_node.gossip.peers import Peer, Peers, Unwanted
 from pushmesh_node.gossip.wire.dialects import Dialect
 
 
@@ -41,3 +41,15 @@ def test_leaving_a_topic_that_was_not_joined_changes_nothing() -> None:
     peers.add(one)
     peers.unsubscribe(one, "/t")
     assert one.topics == {}
+
+
+def test_what_a_peer_does_not_want_is_forgotten_heartbeat_by_heartbeat() -> None:
+    unwanted = Unwanted()
+    unwanted.add([b"1", b"2"])
+    unwanted.shift(2)
+    unwanted.add([b"2", b"3"])
+    assert [one in unwanted for one in (b"1", b"2", b"3", b"4")] == [True, True, True, False]
+    unwanted.shift(2)
+    assert [one in unwanted for one in (b"1", b"2", b"3")] == [False, True, True]
+    unwanted.shift(2)
+    assert [one in unwanted for one in (b"1", b"2", b"3")] == [False, False, False]

@@ -38,6 +38,7 @@ class Fetching:
         p, limits = parameters.mesh, parameters.limits
         self._parameters = p
         self._threshold = parameters.score.gossip_threshold
+        self._earned_points = parameters.score.opportunistic_graft_threshold
         self._peers = peers
         self._scores = scores
         self._meshes = meshes
@@ -79,21 +80,25 @@ class Fetching:
             room = p.ihave_ids_per_heartbeat - spent.ihave_ids
             if len(have.message_ids) > room:
                 self._orders.count("ihaves_dropped", TOO_MANY)
-            ids = have.message_ids[:room]
-            spent.ihave_ids += len(ids)
-            news = {one: None for one in ids if self._is_lacking(one, now_ms)}
+            told = have.message_ids[:room]
+            spent.ihave_ids += len(told)
+            news = {one: None for one in told if self._is_lacking(one, now_ms)}
             if self._choking.has_choked(have.topic, peer.node_id):
-                for one in ids:
+                for one in told:
                     self._choking.came(have.topic, peer.node_id, one)
                 coming.update(news)
             else:
                 lacking.update(news)
         at_once = score >= 0 and now_ms >= peer.doubted_until_ms
+        earned = at_once and score >= self._earned_points
+        name = peer.node_id
         if coming:
             c = self._choking_parameters
-            self._ask_all(self._wants.heard(peer.node_id, coming, now_ms, c.patience_ms, c.words_needed), now_ms)
-        ids_to_ask = shuffled(self._randomness, lacking)
-        self._ask(peer.node_id, self._wants.announced(peer.node_id, ids_to_ask, now_ms, at_once=at_once), now_ms)
+            asks = self._wants.heard(name, coming, now_ms, c.patience_ms, c.words_needed, earned=earned)
+            self._ask_all(asks, now_ms)
+        if lacking:
+            ids = shuffled(self._randomness, lacking)
+            self._ask(name, self._wants.announced(name, ids, now_ms, at_once=at_once, earned=earned), now_ms)
 
     def _is_lacking(self, one: bytes, now_ms: int) -> bool:
         return len(one) == MESSAGE_ID_BYTES and not self._seen.has(one, now_ms)

@@ -1,6 +1,7 @@
 """The message cache: the last accepted messages in windows of one heartbeat, for IHAVE and IWANT (gossipsub v1.0)."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..wire.rpc import Rpc
@@ -43,6 +44,13 @@ class History:
         self._windows[0].setdefault(message.topic, []).append(message_id)
         while len(self._messages) > self._max_messages or self._bytes > self._max_bytes:
             self._forget(next(iter(self._messages)))
+
+    def held_of(self, message_ids: Sequence[bytes]) -> list[bytes]:
+        """Those of them that are held."""
+        held = self._messages
+        if held.keys().isdisjoint(message_ids):  # nearly always, and far faster than to look at each
+            return []
+        return [one for one in message_ids if one in held]
 
     def size_of(self, message_id: bytes) -> int | None:
         """Bytes of its data; None if it is not held."""

@@ -4,7 +4,7 @@ A peer's word counts for itself alone: nobody can keep a message from another by
 taken back by asking for the message should it go unjudged (see `messages`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..parameters import MeshParameters
 from ..peers import Peer
@@ -15,30 +15,19 @@ class IDontWants:
 
     def __init__(self, parameters: MeshParameters) -> None:
         self._parameters = parameters
-        self._beat = 0
 
-    def take(self, peer: Peer, ids: Iterable[bytes]) -> tuple[list[bytes], int]:
+    def take(self, peer: Peer, ids: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
         """Ids that are remembered now, and how many were not."""
         p, spent = self._parameters, peer.spent
-        ids = list(ids)
         spent.idontwants += 1
         if spent.idontwants > p.idontwants_per_heartbeat:
-            return [], len(ids)
+            return (), len(ids)
         taken = ids[: max(0, p.idontwant_ids_per_heartbeat - spent.idontwant_ids)]
         spent.idontwant_ids += len(taken)
-        for one in taken:
-            peer.unwanted.pop(one, None)
-            peer.unwanted[one] = self._beat
+        peer.unwanted.add(taken)
         return taken, len(ids) - len(taken)
 
     def expire(self, peers: Iterable[Peer]) -> None:
         """A heartbeat passed."""
-        self._beat += 1
-        last = self._beat - self._parameters.idontwant_heartbeats
         for peer in peers:
-            unwanted = peer.unwanted
-            while unwanted:
-                one = next(iter(unwanted))
-                if unwanted[one] > last:
-                    break
-                del unwanted[one]
+            peer.unwanted.shift(self._parameters.idontwant_heartbeats)

@@ -2,14 +2,17 @@
 
 Few ids are asked of one peer at a time, as an honest one answers only so many bytes; whoever else announced an id is
 remembered and asked once the follow-up ends: first one peer, then two at once, then four, so that many liars delay a
-message by few follow-ups. What one peer announces takes room from no other.
+message by few follow-ups, and strangers none that somebody who earned trust announces: who did is asked beside them.
+What one peer announces takes room from no other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import Final
 
 _MOST_AT_ONCE: Final = 4
+_LAST: Final = (False, float("-inf"))
 
 Rank = Callable[[bytes], "tuple[bool, float] | None"]
 """How gladly a peer is asked: in good faith before in doubt, then by score; None for never."""
@@ -27,8 +30,10 @@ class Asking:
 class _Want:
     words: dict[bytes, bool] = field(default_factory=dict)  # who was not asked yet, and whether it promised
     asked: dict[bytes, None] = field(default_factory=dict)  # whose answer is awaited
+    trusted: dict[bytes, None] = field(default_factory=dict)  # those among the words that earned it
     until_ms: int = 0
     rounds: int = 0
+    is_trusted: bool = False  # somebody who earned it is asked in this round
 
 
 class Wants:
@@ -46,29 +51,47 @@ class Wants:
         """Ids that are wanted."""
         return len(self._wants)
 
-    def announced(self, peer: bytes, ids: Iterable[bytes], now_ms: int, *, at_once: bool) -> list[bytes]:
-        """A peer promised them. Which to ask of it now; where not `at_once`, `due` finds out whom to ask."""
+    def announced(
+        self, peer: bytes, ids: Iterable[bytes], now_ms: int, *, at_once: bool, earned: bool = False
+    ) -> list[bytes]:
+        """A peer promised them. Which to ask of it now; where not `at_once`, `due` finds out whom to ask. One that is
+        `earned` is asked beside strangers that were asked before."""
         ask: list[bytes] = []
         for one in ids:
             want = self._note(peer, one, now_ms, promised=True)
-            if want is not None and at_once and not want.rounds and not want.asked and self._has_window(peer):
-                self._ask(one, want, peer, now_ms)
+            if want is None or not self._has_window(peer):
+                continue
+            if (earned and not want.is_trusted) or (at_once and not want.rounds and not want.asked):
+                self._ask(one, want, peer, now_ms, earned=earned)
                 ask.append(one)
         return ask
 
     def heard(
-        self, peer: bytes, ids: Iterable[bytes], now_ms: int, patience_ms: int, enough: int
+        self,
+        peer: bytes,
+        ids: Iterable[bytes],
+        now_ms: int,
+        patience_ms: int,
+        enough: int,
+        *,
+        earned: bool = False,
     ) -> dict[bytes, Asking]:
-        """A peer promised what others will push. Asked for once `enough` peers have it, of the first of them; or by
-        `due`, after the patience."""
+        """A peer promised what others will push. Asked for once `enough` peers have it, of the first of them, rather of
+        one that is `earned`; or by `due`, after the patience."""
         asks: dict[bytes, Asking] = {}
         for one in ids:
             want = self._note(peer, one, now_ms + patience_ms, promised=True)
-            if want is None or want.rounds or want.asked or len(want.words) < enough:
+            if want is None:
                 continue
-            first = next((name for name in want.words if self._has_window(name)), None)
-            if first is not None:
-                _add(asks, first, one, self._ask(one, want, first, now_ms))
+            if earned:
+                want.trusted[peer] = None
+            if want.rounds or want.asked:
+                if earned and not want.is_trusted and self._has_window(peer):
+                    _add(asks, peer, one, self._ask(one, want, peer, now_ms, earned=True))
+            elif len(want.words) >= enough:
+                first = next((name for name in (*want.trusted, *want.words) if self._has_window(name)), None)
+                if first is not None:
+                    _add(asks, first, one, self._ask(one, want, first, now_ms, earned=first in want.trusted))
         return asks
 
     def hoped(self, peer: bytes, message_id: bytes, now_ms: int) -> None:
@@ -113,35 +136,39 @@ class Wants:
     def due(self, now_ms: int, rank: Rank) -> dict[bytes, Asking]:
         """Whom to ask at this heartbeat, best rank first. The word of a peer without a rank is forgotten."""
         asks: dict[bytes, Asking] = {}
+        ranks: dict[bytes, tuple[bool, float] | None] = {}  # of each peer once: liars have their words in many wants
         for one, want in list(self._wants.items()):
             if want.until_ms > now_ms:
                 continue
             for peer in want.asked:
                 self._release(peer, one)
             want.asked.clear()
-            for peer in self._best(one, want, rank):
+            want.is_trusted = False
+            for peer in want.words.keys() - ranks.keys():
+                ranks[peer] = rank(peer)
+            for peer in self._best(one, want, ranks):
                 _add(asks, peer, one, self._ask(one, want, peer, now_ms))
             if not want.asked and not want.words:
                 del self._wants[one]
         return asks
 
-    def _best(self, one: bytes, want: _Want, rank: Rank) -> list[bytes]:
-        ranked: list[tuple[tuple[bool, float], bytes]] = []
+    def _best(self, one: bytes, want: _Want, ranks: Mapping[bytes, "tuple[bool, float] | None"]) -> list[bytes]:
+        asked_of, most = self._asked_of, self._max_asked
+        willing: list[bytes] = []
         for peer in list(want.words):
-            faith = rank(peer)
-            if faith is None:
-                del want.words[peer]
-                self._drop_word(peer, one)
-            elif self._has_window(peer):
-                ranked.append((faith, peer))
-        ranked.sort(key=lambda entry: entry[0], reverse=True)
-        return [peer for _, peer in ranked[: min(1 << want.rounds, _MOST_AT_ONCE)]]
+            if ranks[peer] is None:
+                self._forget_word(one, want, peer)
+            elif asked_of.get(peer, 0) < most:
+                willing.append(peer)
+        # The first of equals, as with a stable sort, which takes longer.
+        return nlargest(min(1 << want.rounds, _MOST_AT_ONCE), willing, key=lambda peer: ranks[peer] or _LAST)
 
     def forget(self, peer: bytes) -> None:
         """It is gone: what was asked of it is due for another."""
         for one in self._words_of.pop(peer, ()):
             want = self._wants[one]
             want.words.pop(peer, None)
+            want.trusted.pop(peer, None)
             if peer in want.asked:
                 del want.asked[peer]
                 want.until_ms = want.until_ms if want.asked else 0
@@ -152,11 +179,13 @@ class Wants:
     def _has_window(self, peer: bytes) -> bool:
         return self._asked_of.get(peer, 0) < self._max_asked
 
-    def _ask(self, one: bytes, want: _Want, peer: bytes, now_ms: int) -> bool:
+    def _ask(self, one: bytes, want: _Want, peer: bytes, now_ms: int, *, earned: bool = False) -> bool:
         """Whether the peer promised it."""
         if not want.asked:
             want.rounds += 1
+        if not want.asked or earned:
             want.until_ms = now_ms + self._followup_ms
+        want.is_trusted = want.is_trusted or earned
         want.asked[peer] = None
         self._asked_of[peer] = self._asked_of.get(peer, 0) + 1
         return want.words.pop(peer)
@@ -166,6 +195,11 @@ class Wants:
         self._asked_of[peer] -= 1
         if not self._asked_of[peer]:
             del self._asked_of[peer]
+        self._drop_word(peer, one)
+
+    def _forget_word(self, one: bytes, want: _Want, peer: bytes) -> None:
+        del want.words[peer]
+        want.trusted.pop(peer, None)
         self._drop_word(peer, one)
 
     def _drop_word(self, peer: bytes, one: bytes) -> None:

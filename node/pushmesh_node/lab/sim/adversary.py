@@ -123,6 +123,7 @@ class Sybil:
     def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
         """See `Endpoint`."""
         victim = link.other(self)
+        link.way_from(victim).read(sum([sent.size_bytes for sent in batch]))
         if isinstance(victim, SimNode):
             for sent in batch:
                 self._adversary.heard(self, victim, sent.payload)

@@ -2,7 +2,7 @@
 on the simulated network."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from pushmesh_protocol.codec import pack
@@ -15,6 +15,7 @@ from ...app.catch_up_answers import PAGE_BYTES
 from ...app.catch_up_wire import ANSWER_S, MAX_DIGESTS, Answer, Ask, AskDigests, Digests, Page, Question, Sorry, Want
 from ...app.frame_digests import digest_of
 from ...app.offers import Finding, entry_of, parts_of
+from ...app.serving_pace import ServingPace
 from ...engine.events import CaughtUp
 from ...engine.records import StoredItem
 from .clock import Clock
@@ -40,6 +41,7 @@ class _Peer:
     is_busy: bool = False  # with a page
     answers: deque[Page | Digests] = field(default_factory=deque)
     rest_s: float = FIRST_REST_S
+    given_bytes: int = 0  # of frames, on this connection
 
 
 class CatchUpRounds:
@@ -64,12 +66,13 @@ class CatchUpRounds:
         self._say = say
         self._peers: dict[bytes, _Peer] = {}
         self._rounds = 0
+        self._pace = ServingPace()
 
     def peer_came(self, node_id: bytes) -> None:
         """Start to ask a peer."""
         self._rounds += 1
         peer = self._peers.setdefault(node_id, _Peer())
-        peer.round_no, peer.rest_s = self._rounds, FIRST_REST_S
+        peer.round_no, peer.rest_s, peer.given_bytes = self._rounds, FIRST_REST_S, 0
         self._ask(node_id, peer, self._rounds)
 
     def peer_left(self, node_id: bytes) -> None:
@@ -205,30 +208,51 @@ class CatchUpRounds:
             if asked.incarnation != store.incarnation:
                 self._send(node_id, Sorry("other-incarnation"))
             else:
-                self._give(node_id, asked)
+                self._give(node_id, self._peers[node_id].round_no, asked, set(asked.digests), asked.after)
             return
         after = asked.commit_no if asked.incarnation == store.incarnation else 0
         if asked.network_id != self._network.id:
             self._send(node_id, Sorry("other-network"))
         elif isinstance(asked, Ask):
-            more = True
-            while more:
-                items, after, more = self._read(after)
-                self._send(node_id, Page(store.incarnation, after, more, [item.data for item in items]))
+            self._tell(node_id, self._peers[node_id].round_no, after)
         else:
             found = self._main.digests.after(after, MAX_DIGESTS)
             assert found is not None, "a world is shorter than what digests remember"
             digests, after, more = found
             self._send(node_id, Digests(store.incarnation, after, more, digests))
 
-    def _give(self, node_id: bytes, want: Want) -> None:
-        wanted, after, more = set(want.digests), want.after, True
-        while more:
+    def _tell(self, node_id: bytes, round_no: int, after: int) -> None:
+        """A page, and after it the next; a peer that is gone, or came again, gets no more."""
+        if self._peers[node_id].round_no == round_no:
+            items, after, more = self._read(after)
+            page = Page(self._main.store.incarnation, after, more, [item.data for item in items])
+            self._send_page(node_id, page, lambda: self._tell(node_id, round_no, after))
+
+    def _give(self, node_id: bytes, round_no: int, want: Want, wanted: Collection[bytes], after: int) -> None:
+        more, frames = True, list[bytes]()
+        while more and not frames:
             items, after, more = self._read(after)
             more = more and after < want.until
             frames = [item.data for item in items if digest_of(item.data) in wanted]
-            if frames or not more:
-                self._send(node_id, Page(want.incarnation, after, more, frames))
+        if self._peers[node_id].round_no == round_no:
+            page = Page(want.incarnation, after, more, frames)
+            self._send_page(node_id, page, lambda: self._give(node_id, round_no, want, wanted, after))
+
+    def _send_page(self, node_id: bytes, page: Page, go_on: Callable[[], None]) -> None:
+        peer, size_bytes = self._peers[node_id], sum([len(frame) for frame in page.frames])
+        try:
+            wait_s = self._pace.wait_s(peer.given_bytes, size_bytes, self._clock.now_us / 1e6)
+        except TimeoutError:  # a node resets the stream
+            self._send(node_id, Sorry("timeout"))
+            return
+        peer.given_bytes += size_bytes
+        self._clock.after(int(wait_s * 1e6), self._page_due, node_id, peer.round_no, page, go_on)
+
+    def _page_due(self, node_id: bytes, round_no: int, page: Page, go_on: Callable[[], None]) -> None:
+        if self._peers[node_id].round_no == round_no:
+            self._send(node_id, page)
+            if page.more:
+                go_on()
 
     def _read(self, after: int) -> tuple[list[StoredItem], int, bool]:
         store = self._main.store

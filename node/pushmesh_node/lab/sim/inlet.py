@@ -9,9 +9,6 @@ from ...peer.rate import RPCS_PER_S, Rate
 from .clock import Clock
 from .wire import Way
 
-WINDOW_BYTES = 256 * 1024
-"""What Yamux lets the other end have on its way before it is read."""
-
 
 class Inlet:
     """`paused()` says whether so much of this peer is under way that it is not read; `take` reads an RPC."""
@@ -23,7 +20,6 @@ class Inlet:
         self._take = take
         self._rate = Rate(RPCS_PER_S, clock.now_us / 1e6)
         self._waiting: deque[tuple[Rpc, int]] = deque()
-        self._bytes = 0
         self._early_until_us = 0
 
     def __len__(self) -> int:
@@ -34,13 +30,10 @@ class Inlet:
         if not self._waiting and not self._early_until_us and not self._paused():
             early_s = self._rate.take(self._clock.now_us / 1e6)
             if not early_s:
-                self._take(rpc, size_bytes)
+                self._read(rpc, size_bytes)
                 return
             self._wait(early_s)
         self._waiting.append((rpc, size_bytes))
-        self._bytes += size_bytes
-        if self._bytes > WINDOW_BYTES:
-            self._way_in.shut()
 
     def look(self) -> None:
         """Something was judged, or time passed: read what may be read."""
@@ -53,11 +46,11 @@ class Inlet:
                     self._wait(early_s)
                     return
             self._early_until_us = 0
-            rpc, size_bytes = self._waiting.popleft()
-            self._bytes -= size_bytes
-            self._take(rpc, size_bytes)
-        if self._bytes <= WINDOW_BYTES // 2:
-            self._way_in.open()
+            self._read(*self._waiting.popleft())
+
+    def _read(self, rpc: Rpc, size_bytes: int) -> None:
+        self._way_in.read(size_bytes)
+        self._take(rpc, size_bytes)
 
     def _wait(self, seconds: float) -> None:
         delay_us = max(1, int(seconds * 1e6))

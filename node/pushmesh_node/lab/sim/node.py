@@ -220,7 +220,9 @@ class SimNode:
                 self._count(payload, size)
                 if (inlet := self._inlets.get(peer)) is not None:
                     inlet.add(payload, size)
-            elif isinstance(payload, Word):
+                continue
+            link.way_from(sender).read(size)
+            if isinstance(payload, Word):
                 self.bytes.catch_up += size
                 if self._world.conditions.catch_up:
                     self.catch_up.take(peer, payload)

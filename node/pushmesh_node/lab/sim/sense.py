@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pushmesh_protocol.auth.schemes import Auth
 from pushmesh_protocol.auth.verify import Claim, verify_one
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import OpenFrame, Part, encode_frame, open_frame
@@ -25,6 +26,7 @@ class SharedSense:
     """The memory of a world. Frames are told apart by their bytes, parts by being the very same object."""
 
     network: Network
+    _parts: dict[tuple[bytes, Auth], Part] = field(default_factory=dict)
     _opened: dict[tuple[bytes, str | None], OpenFrame | Refusal] = field(default_factory=dict)
     _message_ids: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     _digests: dict[int, tuple[Part, tuple[Sequence[bytes], Sequence[int]]]] = field(default_factory=dict)
@@ -37,13 +39,27 @@ class SharedSense:
         found = self._opened.get((data, topic))
         if found is None:
             try:
-                found = open_frame(self.network, data, gossip_topic=topic)
+                found = self._shared(open_frame(self.network, data, gossip_topic=topic))
             except Refusal as refusal:
                 found = refusal.alone()
             _bounded(self._opened)[data, topic] = found
         if isinstance(found, Refusal):
             raise found.alone()
         return found
+
+    def _shared(self, frame: OpenFrame) -> OpenFrame:
+        """The same frame, with the objects of other frames for equal items: many are packed again and again."""
+        parts = [self._one(part) if isinstance(part, Part) else part for part in frame.parts]
+        return OpenFrame(frame.grants, tuple(parts))
+
+    def _one(self, part: Part) -> Part:
+        if part.statement is not None:
+            return part
+        envelope = part.envelopes[0]
+        known = self._parts.get((envelope.id, envelope.auth))
+        if known is None:
+            known = _bounded(self._parts)[envelope.id, envelope.auth] = part
+        return known if known == part else part
 
     def message_id(self, topic: str, data: bytes) -> bytes:
         """See `gossip.wire.message_id`."""

@@ -1,6 +1,6 @@
 """A node's store as the engine sees it, in memory: what is durable, who holds which slot, and the log for catch-up."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from ...engine.records import Holder, Record, SentMark, SlotRange, StoredItem, Write
@@ -16,6 +16,8 @@ class SimStore:
         self.last_commit = 0
         self._firsts: list[int] = []
         self._records: list[Record] = []
+        self._items: list[StoredItem] = []  # as `log` gives them, for each record
+        self._ends_bytes: list[int] = []  # data up to the end of each record
         self._holders: dict[_Key, tuple[Holder, ...]] = {}
 
     def commit(self, writes: Iterable[Write]) -> None:
@@ -35,14 +37,9 @@ class SimStore:
         place = bisect_left(self._firsts, after + 1)
         if place and self._firsts[place - 1] + self._records[place - 1].count - 1 > after:
             place -= 1  # it points into a run, which is given whole
-        found: list[StoredItem] = []
-        size = 0
-        for record in self._records[place:]:
-            size += len(record.data)
-            if found and size > max_bytes:
-                break
-            found.append(StoredItem(record.first_commit, record.count, record.kind, record.data))
-        return found
+        before = self._ends_bytes[place - 1] if place else 0
+        end = bisect_right(self._ends_bytes, before + max_bytes, lo=place)
+        return self._items[place : max(end, place + 1)]
 
     def frames(self) -> list[bytes]:
         """Every record's own frame, in commit order."""
@@ -56,6 +53,8 @@ class SimStore:
     def _add(self, record: Record) -> None:
         self._firsts.append(record.first_commit)
         self._records.append(record)
+        self._items.append(StoredItem(record.first_commit, record.count, record.kind, record.data))
+        self._ends_bytes.append((self._ends_bytes[-1] if self._ends_bytes else 0) + len(record.data))
         self.last_commit = record.first_commit + record.count - 1
         if record.count == 1:
             self._hold(record, record.first_seq, record.end_seq, 0)

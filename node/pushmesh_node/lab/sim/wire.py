@@ -1,7 +1,7 @@
 """The network between nodes: lines with queues at both ends, paths with latency, and connections that keep order.
 
 TCP is modelled by what it shows: a lost segment delays itself and all behind it on its connection. There is no
-congestion control and no limit on what is on its way."""
+congestion control; what one end may have on its way before the other reads it is bounded, as Yamux has it."""
 
 from collections.abc import Callable, Sequence
 from math import ceil, log
@@ -15,6 +15,13 @@ from .conditions import NetworkConditions
 
 Payload = Any
 """An `Rpc`, a word of catch-up, or whatever else an adversary says: who receives it finds out what it is."""
+
+
+WINDOW_BYTES = 256 * 1024
+"""Of one direction. This and the next are what `peer.muxer` keeps to, and holds peers to by hanging up."""
+
+CREDIT_STEP_BYTES = 128 * 1024
+"""A reader gives room back in steps of at least so much."""
 
 
 class Sent(NamedTuple):
@@ -83,7 +90,7 @@ class Endpoint(Protocol):
         ...
 
     def received(self, link: "Link", batch: Sequence[Sent], overhead_bytes: int) -> None:
-        """What one write of the other end carried."""
+        """What one write of the other end carried. What is taken out of it is told to `Way.read`, now or later."""
         ...
 
     def wrote(self, size_bytes: int) -> None:
@@ -144,9 +151,10 @@ class Way:
         "_clock",
         "_link",
         "_paths",
-        "_shut",
+        "_room_bytes",
         "_source",
         "_target",
+        "_uncredited_bytes",
         "_woken",
         "in_order_us",
         "queue",
@@ -171,11 +179,12 @@ class Way:
         self._busy_until_us = 0
         self.in_order_us = 0
         self._woken = False
-        self._shut = False
+        self._room_bytes = WINDOW_BYTES
+        self._uncredited_bytes = 0
 
     def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
         """Queue a payload; a full queue drops, and says so. What the other end ignores is written and not delivered."""
-        if not self._woken and not self._shut and self._target.ignores(payload):
+        if not self._woken and self._room_bytes > 0 and self._target.ignores(payload):
             self._spend(size_bytes)
         elif self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id):
             self._wake()
@@ -185,30 +194,34 @@ class Way:
         self._source.wrote(size)
         self._busy_until_us = self._source.up.send(self._clock.now_us, size)
 
-    def shut(self) -> None:
-        """The receiver does not read: nothing more is written until it opens again."""
-        self._shut = True
+    def read(self, size_bytes: int) -> None:
+        """The receiver took so much of what came; the sender learns of it after the latency."""
+        self._uncredited_bytes += size_bytes
+        if self._uncredited_bytes >= CREDIT_STEP_BYTES:
+            self._clock.after(self._link.latency_us, self._credit, self._uncredited_bytes)
+            self._uncredited_bytes = 0
 
-    def open(self) -> None:
-        """See `shut`; what waits is written. No effect on a way that is open."""
-        if self._shut:
-            self._shut = False
+    def _credit(self, size_bytes: int) -> None:
+        self._room_bytes += size_bytes
+        if len(self.queue):
             self._wake()
 
     def _wake(self) -> None:
-        if not self._woken and not self._shut:
+        if not self._woken and self._room_bytes > 0:
             self._woken = True
             self._clock.at(self._busy_until_us, self._write)
 
     def _write(self) -> None:
         self._woken = False
-        if self._shut or not self._link.is_open_at(self._source):
+        if not self._link.is_open_at(self._source):
             return
         conditions = self._paths.conditions
-        batch = self.queue.take(conditions.write_bytes)
+        batch = self.queue.take(min(conditions.write_bytes, self._room_bytes))
         if not batch:
             return
-        size = conditions.write_overhead_bytes + sum([sent.size_bytes for sent in batch])
+        size = sum([sent.size_bytes for sent in batch])
+        self._room_bytes -= size
+        size += conditions.write_overhead_bytes
         self._source.wrote(size)
         line = self._source.up
         self._busy_until_us = line.send(self._clock.now_us, size)

@@ -207,12 +207,24 @@ def test_many_liars_delay_a_message_by_few_follow_ups() -> None:
     world = RouterWorld()
     liars = crowd(40)
     world.connect(*liars, C)
-    world.do(Scored(C, 1_000))  # it delivered something before
+    world.do(Scored(C, 500))  # it delivered a little before
     for name in liars:
         world.announce(name, ID)
     world.announce(C, ID)
     when = next(n for n in range(1, 20) if C in asked(world.beat()))
     assert when == 3
+
+
+def test_liars_do_not_delay_what_somebody_who_earned_trust_announces() -> None:
+    world = RouterWorld()
+    liars = crowd(40)
+    world.connect(*liars, B, C)
+    for name in (B, C):
+        world.do(Scored(name, 1_000))
+    for name in liars:
+        world.announce(name, ID)
+    assert asked(world.announce(B, ID)) == {B: (ID,)}
+    assert asked(world.announce(C, ID)) == {}
 
 
 def test_the_best_of_many_announcers_is_asked_next() -> None:

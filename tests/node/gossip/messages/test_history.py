@@ -70,3 +70,11 @@ def test_bytes_end_with_their_messages() -> None:
     held.put(b"1", rpc(b"1234"))
     held.shift()
     assert held.size_bytes == 0 and len(held) == 0
+
+
+def test_of_many_ids_those_that_are_held_are_found_in_their_order() -> None:
+    held = history()
+    for one in (b"1", b"2"):
+        held.put(one, rpc(one))
+    assert held.held_of([b"x", b"2", b"y", b"1"]) == [b"2", b"1"]
+    assert held.held_of([b"x", b"y"]) == []

@@ -214,3 +214,74 @@ def test_no_dialogue_asks_too_much_at_once_or_leaves_anything_behind(dialogue: l
     for peer in (A, B, C):
         held.forget(peer)
     assert len(held) == 0
+
+
+# Who earned trust
+
+
+def test_who_earned_it_is_asked_beside_a_stranger_that_was_asked_before() -> None:
+    held = wants()
+    assert held.announced(A, [b"1"], 0, at_once=True) == [b"1"]
+    assert held.announced(B, [b"1"], 1, at_once=True) == []
+    assert held.announced(C, [b"1"], 2, at_once=True, earned=True) == [b"1"]
+
+
+def test_one_who_earned_it_is_enough_until_the_follow_up_ends() -> None:
+    held = wants()
+    assert held.announced(A, [b"1"], 0, at_once=True, earned=True) == [b"1"]
+    assert held.announced(B, [b"1"], 1, at_once=True, earned=True) == []
+    assert held.due(FOLLOW_UP_MS, everybody) == {B: Asking([b"1"], [b"1"])}
+    assert held.announced(C, [b"1"], FOLLOW_UP_MS, at_once=True, earned=True) == [b"1"]
+
+
+def test_who_earned_it_has_the_whole_follow_up_to_answer() -> None:
+    held = wants()
+    held.announced(A, [b"1"], 0, at_once=True)
+    held.announced(B, [b"1"], 2_000, at_once=True, earned=True)
+    held.announced(C, [b"1"], 2_000, at_once=True)
+    assert held.due(FOLLOW_UP_MS, everybody) == {}
+    assert held.due(2_000 + FOLLOW_UP_MS, everybody) == {C: Asking([b"1"], [b"1"])}
+
+
+def test_who_earned_it_is_asked_no_more_than_its_window_at_once() -> None:
+    held = wants(asked=1)
+    held.announced(A, [b"1", b"2"], 0, at_once=True)
+    assert held.announced(B, [b"1", b"2"], 0, at_once=True, earned=True) == [b"1"]
+
+
+def test_of_those_who_announce_what_others_push_one_who_earned_it_is_asked() -> None:
+    held = wants()
+    assert held.heard(A, [b"1"], 0, 300, 2) == {}
+    assert ids_of(held.heard(B, [b"1"], 0, 300, 2, earned=True)) == {B: [b"1"]}
+    assert held.heard(C, [b"1"], 0, 300, 2, earned=True) == {}
+
+
+def test_a_stranger_that_was_asked_for_what_others_push_holds_nobody_up() -> None:
+    held = wants()
+    held.heard(A, [b"1"], 0, 300, 2)
+    assert ids_of(held.heard(B, [b"1"], 0, 300, 2)) == {A: [b"1"]}
+    assert ids_of(held.heard(C, [b"1"], 0, 300, 2, earned=True)) == {C: [b"1"]}
+
+
+def test_who_earned_it_and_left_is_not_asked() -> None:
+    held = wants()
+    held.heard(A, [b"1"], 0, 300, 3, earned=True)
+    held.heard(B, [b"1"], 0, 300, 3)
+    held.forget(A)
+    held.heard(C, [b"1"], 0, 300, 3)
+    assert ids_of(held.heard(D, [b"1"], 0, 300, 3)) == {B: [b"1"]}
+
+
+def test_each_peer_is_ranked_once_for_all_that_it_announced() -> None:
+    held = wants(asked=100)
+    ids = [b"%d" % n for n in range(50)]
+    for peer in (A, B, C):
+        held.announced(peer, ids, 0, at_once=False)
+    ranked_peers: list[bytes] = []
+
+    def rank(peer: bytes) -> tuple[bool, float]:
+        ranked_peers.append(peer)
+        return True, 0.0
+
+    held.due(1, rank)
+    assert sorted(ranked_peers) == [A, B, C]

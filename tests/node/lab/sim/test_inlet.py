@@ -1,8 +1,8 @@
 from pushmesh_node.gossip.effects import Lane
 from pushmesh_node.gossip.wire.rpc import Rpc
 from pushmesh_node.lab.sim.clock import Clock
-from pushmesh_node.lab.sim.inlet import WINDOW_BYTES, Inlet
-from pushmesh_node.lab.sim.wire import Paths
+from pushmesh_node.lab.sim.inlet import Inlet
+from pushmesh_node.lab.sim.wire import WINDOW_BYTES, Paths
 from pushmesh_node.peer.rate import BURST_S, RPCS_PER_S
 from support.sim_world import LOSSLESS, Ear, a_link
 
@@ -39,15 +39,17 @@ def test_while_much_of_a_peer_is_under_way_its_next_words_wait_in_order() -> Non
 
 def test_a_peer_that_is_not_read_may_not_write_and_then_may_again() -> None:
     reading = Reading()
-    reading.is_paused = True
-    reading.inlet.add(Rpc(), WINDOW_BYTES + 1)
-    reading.way.push("more", 100, Lane.DATA)
+    reading.is_paused, reading.near.is_reading = True, False
+    for word in ("first", "more"):
+        reading.way.push(word, WINDOW_BYTES, Lane.DATA)
     reading.clock.run_until(10**6)
-    assert reading.near.words == []
+    reading.inlet.add(Rpc(), WINDOW_BYTES)
+    reading.clock.run_until(2 * 10**6)
+    assert reading.near.words == ["first"]
     reading.is_paused = False
     reading.inlet.look()
-    reading.clock.run_until(2 * 10**6)
-    assert reading.near.words == ["more"]
+    reading.clock.run_until(3 * 10**6)
+    assert reading.near.words == ["first", "more"]
 
 
 def test_more_words_a_second_than_the_pace_are_read_at_the_pace() -> None:

@@ -5,7 +5,7 @@ import pytest
 from pushmesh_node.gossip.effects import Lane
 from pushmesh_node.lab.sim.clock import Clock
 from pushmesh_node.lab.sim.conditions import NetworkConditions
-from pushmesh_node.lab.sim.wire import Line, Link, Paths
+from pushmesh_node.lab.sim.wire import CREDIT_STEP_BYTES, WINDOW_BYTES, Line, Link, Paths
 from support.sim_world import BOUNDS, LOSSLESS, Ear, a_link
 
 OVERHEAD = LOSSLESS.write_overhead_bytes
@@ -155,16 +155,32 @@ def test_on_a_broken_path_nothing_arrives() -> None:
     assert b.words == []
 
 
-def test_a_way_that_is_shut_writes_again_when_it_opens() -> None:
+def test_whoever_is_not_read_has_no_more_than_a_window_on_its_way() -> None:
     clock, paths, (a, b) = lines(2)
-    way = a_link(clock, paths, a, b).way_from(a)
-    way.shut()
-    way.push("hello", 100, Lane.DATA)
-    clock.run_until(10**6)
-    assert b.words == []
-    way.open()
-    clock.run_until(2 * 10**6)
-    assert b.words == ["hello"]
+    link = a_link(clock, paths, a, b)
+    way, b.is_reading = link.way_from(a), False
+    words = list(range(WINDOW_BYTES // 32_768 + 2))
+    for word in words:
+        way.push(word, 32_768, Lane.DATA)
+    clock.run_until(10**7)
+    assert b.words == words[:-2]
+    way.read(CREDIT_STEP_BYTES - 1)  # too little to tell
+    clock.run_until(2 * 10**7)
+    assert b.words == words[:-2]
+    way.read(1)
+    clock.run_until(2 * 10**7 + link.latency_us)
+    assert b.words == words[:-2]
+    clock.run_until(3 * 10**7)
+    assert b.words == words
+
+
+def test_whoever_is_read_sends_as_much_as_it_likes() -> None:
+    clock, paths, (a, b) = lines(2)
+    link = a_link(clock, paths, a, b)
+    for word in range(40):
+        say(link, a, word, 32_768)
+    clock.run_until(10**7)
+    assert b.words == list(range(40))
 
 
 def test_what_is_cancelled_while_it_waits_is_never_sent() -> None:

@@ -1,5 +1,7 @@
 """Abuse of lazy gossip: announcements that are lies, and requests without end."""
 
+from itertools import islice
+
 from ....app.catch_up_wire import Ask, Page
 from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
 from ....gossip.wire.rpc import IHave, Message, Rpc
@@ -61,6 +63,8 @@ class IWantDrain(Crowd):
     def __init__(self, world: World, count: int) -> None:
         super().__init__(world, count)
         self._came_ms: dict[tuple[Sybil, bytes], int] = {}
+        self._latest: list[bytes] = []
+        self._wish = Rpc()
 
     def enter(self, sybil: Sybil, ring: Ring) -> None:
         """See `Crowd`."""
@@ -80,9 +84,11 @@ class IWantDrain(Crowd):
         super().each_second()
 
     def _drain(self, sybil: Sybil, victim: SimNode) -> None:
-        latest = list(self.seen.items())[-REMEMBERED:]
-        ids = tuple([message_id(topic, data) for data, topic in latest])
-        sybil.send(victim, Rpc(iwant=ids))
+        latest = list(islice(reversed(self.seen), REMEMBERED))
+        if latest != self._latest:
+            self._latest = latest
+            self._wish = Rpc(iwant=tuple([message_id(self.seen[data], data) for data in latest]))
+        sybil.send(victim, self._wish)
         sybil.say(victim, Ask(self.world.network.id, None, 0), 64)
 
     def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:

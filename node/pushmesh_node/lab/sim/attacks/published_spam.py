@@ -10,6 +10,7 @@ from pushmesh_protocol.network import Network
 from ....gossip.wire.rpc import Message, Rpc
 from ..adversary import attack
 from ..traffic import Publisher, new_author
+from ..wire import Payload
 from .published_crowd import Crowd
 
 GOOD_ITEMS, BAD_ITEMS = 400, 16
@@ -52,25 +53,27 @@ class InvalidSpam(Crowd):
         super().prepare()
         shard = int(self.topics[0].rpartition("/")[2])
         self._spam = Spam(self.world.network, f"{self.world.seed}/spam", self.world.clock.unix_ms, self.random, shard)
-        self._frames: list[Rpc] = []
+        self._frames: list[tuple[Payload, int]] = []
 
     def begin(self) -> None:
         """See `Adversary`."""
         super().begin()
-        self.world.clock.after(5_000_000, self._burst, 0)
+        self.world.clock.after(5_000_000, self._burst)
 
-    def _burst(self, first: int) -> None:
+    def _burst(self) -> None:
         if not self.active:
             return
+        self._frames.clear()
         for ring in self.rings.values():
-            place = first
+            place = 0
             for sybil in ring.around:
                 for _ in range(self.per_burst):
-                    sybil.send(ring.victim, self._frame(place))
+                    sybil.say(ring.victim, *self._frame(place))
                     place += 1
-        self.world.clock.after(self.burst_every_ms * 1_000, self._burst, len(self._frames))
+        self.world.clock.after(self.burst_every_ms * 1_000, self._burst)
 
-    def _frame(self, place: int) -> Rpc:
+    def _frame(self, place: int) -> tuple[Payload, int]:
+        """As it is read, with its size: one object for all victims."""
         while place >= len(self._frames):
-            self._frames.append(Rpc(messages=(Message(self.topics[0], self._spam.frame()),)))
+            self._frames.append(self.encoded(Rpc(messages=(Message(self.topics[0], self._spam.frame()),))))
         return self._frames[place]
