@@ -2,15 +2,33 @@
 
 from functools import cache
 
+import msgspec
 import pytest
 
+from pushmesh_node.gossip.parameters import MeshParameters, RouterParameters, ScoreParameters, TopicScoreParameters
+from pushmesh_node.ipc import Settings
 from pushmesh_node.lab.sim import siege as room
 from pushmesh_node.lab.sim.adversary import Attack
 from pushmesh_node.lab.sim.campaign import in_peace
+from pushmesh_node.lab.sim.conditions import Conditions
 from pushmesh_node.lab.sim.plan import Traffic
 from pushmesh_node.lab.sim.siege import Defences, Siege, besiege, load_attacks
 
 HONEST, SYBILS = 6, 40
+NO_SCORE = ScoreParameters(
+    topic=TopicScoreParameters(weight=0.0), app_weight=0.0, colocation_weight=0.0, behaviour_weight=0.0
+)
+UNSCORED = Defences(router=RouterParameters(score=NO_SCORE))
+PUSH_ALONE = Defences(
+    router=RouterParameters(
+        mesh=MeshParameters(d_lazy=0, gossip_factor=0.0, flood_publish=False, d_out=0), score=NO_SCORE
+    ),
+    settings=msgspec.structs.replace(Settings(), max_connections_per_ip=10_000, max_connections_per_subnet=10_000),
+    conditions=Conditions(catch_up=False),
+)
+"""A mesh and nothing around it: no lazy gossip, no flood publish, no outbound quota, no scores, no limits by address,
+no catch-up. Most attacks come down to places in the mesh, and each of these undoes some of that: none is missed alone."""
+
 TRAFFIC = Traffic(first_s=12.0, end_s=45.0, sizes=room.TRAFFIC.sizes)
 BEGIN_S, END_S, SECONDS = 15.0, 40.0, 60.0
 

@@ -129,6 +129,8 @@ class RouterLimits:
     max_pending_messages: int = 2_048
     max_pending_bytes: int = 32 * 1024 * 1024
     max_pending_per_peer: int = 512
+    unread_beyond_pending: int = 256  # of one peer; what one read brings fits on top of it
+    unread_beyond_pending_faulty: int = 1  # of a peer below zero: its bytes stay on its side of the line
     judge_timeout_ms: int = 30_000
     max_recent_messages: int = 4_096
     max_recent_bytes: int = 16 * 1024 * 1024

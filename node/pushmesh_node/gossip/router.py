@@ -159,8 +159,16 @@ class Router:
         return sorted(topic for topic in self._meshes.topics() if peer in self._meshes.of(topic))
 
     def pending_of(self, peer: bytes) -> int:
-        """Messages of this peer that wait for their judgement; the driver stops reading from it when they are many."""
+        """Messages of this peer that wait for their judgement."""
         return self._messages.pending.of(peer)
+
+    def is_full_of(self, peer: bytes) -> bool:
+        """Whether so much of this peer waits that the driver does not read it: then it waits in the peer's own queue.
+        Whoever has a bad name is read frame by frame."""
+        limits, waiting = self._parameters.limits, self._messages.pending.of(peer)
+        if waiting < limits.unread_beyond_pending_faulty:
+            return False
+        return waiting >= limits.unread_beyond_pending or self.merit_of(peer) is Merit.FAULTY
 
     def gauges(self) -> list[tuple[str, str, int]]:
         """(name, label, value) of what is held now."""

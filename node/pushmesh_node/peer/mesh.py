@@ -37,7 +37,6 @@ from .outbox import Outbox
 from .stats import Counters
 from .talk import Talk
 
-PAUSE_AT_PENDING: Final = 256  # messages of one peer; what one read brings fits on top of it
 _OPEN_ATTEMPTS: Final = 2
 _PAUSE_S: Final = 1.0  # judgements time out without a word to anybody, so a pause looks again
 _LANES: Final = {lane: lane.name.lower() for lane in Lane}  # as the counters name them
@@ -187,7 +186,7 @@ class Mesh:
 
     async def _pause(self, connection: Connection) -> None:
         """Reading stops while too much of a peer waits here: its own queue fills, and it learns to slow down."""
-        while self._router.pending_of(connection.node_id) >= PAUSE_AT_PENDING:
+        while self._router.is_full_of(connection.node_id):
             self._paused = self._paused or trio.Event()
             with trio.move_on_after(_PAUSE_S):
                 await self._paused.wait()

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from pushmesh_node.app import catch_up_answers
+from pushmesh_node.app import catch_up_answers, serving_pace
 from pushmesh_node.app.catch_up_wire import PROTOCOL, Messages
 from pushmesh_node.app.frame_digests import FrameDigests, digest_of
 from pushmesh_node.app.gossip_streams import StreamLost
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.serving_pace import ServingPace
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
@@ -54,6 +55,17 @@ async def test_a_question_of_another_network_is_told_so_and_a_bad_one_ends_its_s
     answer, _ = await asked_of(server, [1, NETWORK.id, None, 0])
     assert answer is not None
     assert count(server, "pushmesh_crashes_total") == 0
+
+
+async def test_whoever_would_have_to_wait_too_long_for_a_page_is_sent_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_pace, "FREE_BYTES", 0)
+    monkeypatch.setattr(catch_up_answers, "ServingPace", lambda: ServingPace(1))
+    async with a_node(tmp_path) as server:
+        assert (await asked_of(server, [1, NETWORK.id, None, 0]))[1] == ""
+        await publish(server, a_note_now(DAPP))
+        assert await asked_of(server, [1, NETWORK.id, None, 0]) == (None, "timeout")
 
 
 async def test_a_cursor_of_another_incarnation_is_answered_from_the_beginning(server: Node) -> None:

@@ -237,6 +237,22 @@ def test_what_waits_is_known_for_each_peer() -> None:
     assert world.router.pending_of(A) == 0
 
 
+@pytest.mark.parametrize(("score_milli", "most"), [(1_000, 4), (0, 4), (-1, 1)])
+def test_a_peer_of_which_much_waits_is_not_read_and_one_with_a_bad_name_frame_by_frame(
+    score_milli: int, most: int
+) -> None:
+    world = RouterWorld(limits=RouterLimits(unread_beyond_pending=4))
+    world.connect(A, B)
+    world.do(Scored(A, score_milli))
+    waiting = 0
+    while not world.router.is_full_of(A):
+        world.message(A, b"%d" % waiting)
+        waiting += 1
+    assert waiting == most and not world.router.is_full_of(B)
+    world.judge(Verdict.IGNORE, "too-old", data=b"0")
+    assert not world.router.is_full_of(A)
+
+
 def test_a_score_is_known_of_who_left_too() -> None:
     world = RouterWorld()
     world.connect(A)

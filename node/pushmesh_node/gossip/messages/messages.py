@@ -134,12 +134,13 @@ class Messages:
             self._orders.count("frames_ignored", Reason.THROTTLED)
             return
         self._fetching.arrived(one, now_ms)
-        if not self.pending.has_room(name, size, len(self._peers)):
+        earned = self.merit_of(name) is Merit.EARNED
+        if not self.pending.has_room(name, size, len(self._peers), earned=earned):
             # Not marked as seen: a later copy may find room.
             self._gater.throttled(now_ms)
             self._orders.count("frames_ignored", Reason.QUEUE_FULL)
             return
-        if not self._gater.admits(peer.origin, now_ms, self._randomness):
+        if not earned and not self._gater.admits(peer.origin, now_ms, self._randomness):
             self._orders.count("frames_ignored", GATED)
             return
         self._seen.add(one, now_ms)

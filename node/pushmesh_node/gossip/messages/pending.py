@@ -50,12 +50,18 @@ class PendingMessages:
         """None if it does not wait."""
         return self._pending.get(message_id)
 
-    def has_room(self, peer: bytes, size_bytes: int, peers: int) -> bool:
-        """Whether one more of this peer may wait. Beyond half, each of so many peers has an even share.
+    def has_room(self, peer: bytes, size_bytes: int, peers: int, *, earned: bool = True) -> bool:
+        """Whether one more of this peer may wait. Beyond half, each of so many peers has an even share; the last
+        quarter is for those who earned it.
 
-        Else few peers could fill it, and whatever the others send would be turned away."""
+        Else few peers could fill it, or many strangers, and whatever the others send would be turned away."""
         limits, messages, all_bytes = self._limits, len(self._pending), self._bytes
         if messages >= limits.max_pending_messages or all_bytes + size_bytes > limits.max_pending_bytes:
+            return False
+        if not earned and (
+            messages * 4 >= limits.max_pending_messages * 3
+            or (all_bytes + size_bytes) * 4 > limits.max_pending_bytes * 3
+        ):
             return False
         share = self._shares.get(peer)
         if share is None:

@@ -22,9 +22,6 @@ from .conditions import Costs
 from .sense import NodeSense
 from .wire import Way
 
-PAUSE_AT_PENDING = 256
-"""Messages of one peer that wait for their judgement; beyond, its connection is not read (as `peer.mesh` has it)."""
-
 COPIES_KEPT = 4_096
 """Frames of which it is remembered who sent them, to find out whom a REJECT blames."""
 
@@ -94,7 +91,7 @@ class GossipHalf:
 
     def paused(self, peer: bytes) -> bool:
         """Whether so much of a peer waits that its connection is not read."""
-        return self.router.pending_of(peer) >= PAUSE_AT_PENDING
+        return self.router.is_full_of(peer)
 
     def receive(self, peer: bytes, rpc: Rpc, size_bytes: int) -> None:
         """An RPC is in; it has its turn on the core."""

@@ -344,6 +344,20 @@ def test_few_peers_cannot_fill_the_room_of_all() -> None:
     assert counts(world.message(modest)) == {} and world.router.pending_of(modest) == 1
 
 
+def test_strangers_cannot_fill_the_room_of_those_who_earned_it() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=100))
+    strangers = crowd(60)
+    world.connect(*strangers, B)
+    world.graft(B)
+    world.do(Scored(B, 1_000))
+    for at in range(2):
+        for name in strangers:
+            world.message(name, b"%d of " % at + name)
+    assert sum([world.router.pending_of(name) for name in strangers]) == 75
+    assert counts(world.message(strangers[0])) == {("frames_ignored", "queue-full"): 1}
+    assert world.message(B) == [Inspect(B, ID, T, DATA)]
+
+
 def wasting(world: RouterWorld, name: bytes, n: int, reason: str = "too-old") -> None:
     """A peer sends so many messages that lead to nothing."""
     for at in range(n):
@@ -387,6 +401,15 @@ def test_a_frame_of_known_items_wastes_less_than_another_ignored_one() -> None:
     wasting(world, C, 50, "too-old")
     overload(world)
     assert admitted(world, A) > 2 * admitted(world, C)
+
+
+def test_whoever_earned_it_is_looked_at_whatever_it_wastes() -> None:
+    world = meshed(A, B, C)
+    for name in (A, C):
+        wasting(world, name, 500)
+    world.do(Scored(C, 1_000))
+    overload(world)
+    assert admitted(world, A) < 10 and admitted(world, C) == 100
 
 
 def test_copies_are_a_waste_too() -> None:

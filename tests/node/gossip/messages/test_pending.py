@@ -44,6 +44,18 @@ def test_beyond_half_a_peer_has_its_even_share(limits: RouterLimits, size_bytes:
     assert pending.has_room(b"light", size_bytes, peers=4)
 
 
+@pytest.mark.parametrize(
+    "limits", [RouterLimits(max_pending_messages=4), RouterLimits(max_pending_bytes=16)], ids=["messages", "bytes"]
+)
+def test_the_last_quarter_is_for_those_who_earned_it(limits: RouterLimits) -> None:
+    pending = PendingMessages(limits)
+    for at in range(3):
+        assert pending.has_room(b"%d" % at, 4, peers=4, earned=False)
+        pending.add(b"%d" % at, message(), b"%d" % at, 0)
+    assert not pending.has_room(b"3", 4, peers=4, earned=False)
+    assert pending.has_room(b"3", 4, peers=4, earned=True)
+
+
 def test_an_even_share_is_of_messages_and_bytes_alike() -> None:
     pending = PendingMessages(RouterLimits(max_pending_messages=8, max_pending_bytes=1_000))
     for at in range(4):
