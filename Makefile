@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check fuzz vectors corpus lock clean venv-run venv-dev
+.PHONY: help demo run test check attacks fuzz vectors corpus lock clean venv-run venv-dev
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
@@ -33,6 +33,9 @@ check: .venv-dev/stamp ## style, types, import rules and the house's own rules
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 	.venv-dev/bin/python -m pytest -q tests/house
+
+attacks: .venv-dev/stamp ## every attack of the simulator on 50 honest nodes, on all cores; ARGS="--only dawn" chooses
+	.venv-dev/bin/pushmesh sim attacks --honest 50 --sybils 1000 --json $(ARGS)
 
 fuzz: .venv-dev/stamp ## a million hostile RPCs through a router; ARGS="--seed 1" repeats a run
 	PYTHONPATH=tests .venv-dev/bin/python -m fuzz.rpc_run --rpcs 1000000 $(ARGS)

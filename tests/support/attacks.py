@@ -27,7 +27,7 @@ PUSH_ALONE = Defences(
     conditions=Conditions(catch_up=False),
 )
 """A mesh and nothing around it: no lazy gossip, no flood publish, no outbound quota, no scores, no limits by address,
-no catch-up. Most attacks come down to places in the mesh, and each of these undoes some of that: none is missed alone."""
+no catch-up. Most attacks are about places in a mesh; each of these undoes some of that, and none is missed alone."""
 
 TRAFFIC = Traffic(first_s=12.0, end_s=45.0, sizes=room.TRAFFIC.sizes)
 BEGIN_S, END_S, SECONDS = 15.0, 40.0, 60.0

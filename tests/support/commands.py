@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TIMEOUT_S = 60
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Ran:
         return document
 
 
-async def pushmesh(*arguments: str, cwd: Path, stdin: bytes = b"", **environment: str) -> Ran:
+async def pushmesh(
+    *arguments: str, cwd: Path, stdin: bytes = b"", timeout_s: float = TIMEOUT_S, **environment: str
+) -> Ran:
     """Run it to its end, in `cwd`, which is its home too."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pushmesh_node", *arguments),
@@ -37,7 +39,7 @@ async def pushmesh(*arguments: str, cwd: Path, stdin: bytes = b"", **environment
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin)
     except BaseException:
         process.kill()
