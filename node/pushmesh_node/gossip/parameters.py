@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MeshParameters:
-    """Degrees, times and limits of the mesh and of lazy gossip. `0 < d_low <= d <= d_high`, `d_out < d_low`."""
+    """Degrees, times and limits of the mesh and of lazy gossip. 0 <= d_low <= d <= d_high, d_out <= d_low; all 0 is no mesh."""
 
     d: int = 6
     d_low: int = 5  # go-libp2p's
@@ -45,6 +45,10 @@ class MeshParameters:
     idontwant_ids_per_rpc: int = 10  # sent; go-libp2p-pubsub takes no more from one RPC
     idontwant_ids_per_heartbeat: int = 1_000  # taken from one peer
     idontwant_heartbeats: int = 3
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.d_low <= self.d <= self.d_high and 0 <= self.d_out <= self.d_low):
+            raise ValueError("a mesh needs 0 <= d_low <= d <= d_high and 0 <= d_out <= d_low")
 
 
 @dataclass(frozen=True, slots=True)

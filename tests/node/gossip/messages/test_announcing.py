@@ -152,7 +152,7 @@ def test_a_topic_that_was_left_is_not_told_of() -> None:
 
 
 def test_what_is_published_without_taking_part_is_told_of() -> None:
-    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False, d=2))
+    world = RouterWorld(topics=(), mesh=replace(MESH, flood_publish=False, d=2, d_low=2))
     world.connect(*crowd(8))
     heard = hearers(world.publish())
     found = told(world.beat())
