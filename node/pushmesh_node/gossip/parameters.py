@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MeshParameters:
-    """Degrees, times and limits of the mesh and of lazy gossip. 0 <= d_low <= d <= d_high, d_out <= d_low; all 0 is no mesh."""
+    """Degrees, times and limits of the mesh and of lazy gossip: d_low <= d <= d_high, d_out <= d_low; 0 is no mesh."""
 
     d: int = 6
     d_low: int = 5  # go-libp2p's
