@@ -11,6 +11,7 @@ from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.effects import Judge
 from pushmesh_node.engine.events import Candidate, Gossiped, Offer, Offered
+from pushmesh_node.engine.turn import Turn
 from pushmesh_node.gossip.frames.inspect import FrameInspector
 from pushmesh_node.ipc import ItemVerdict
 from pushmesh_protocol.envelope import Envelope
@@ -31,12 +32,19 @@ PEER = b"\x0e" * 32
 Step = tuple[str, bytes]
 
 
+class SilentEngine(Engine):
+    """One that sends no frames of its own, like the validator: no grant rides in any (SPEC 8.10)."""
+
+    def _relay(self, turn: Turn, part: Part) -> None:
+        return
+
+
 class OurNode:
     """The gossip process's validator and the engine, with nothing between them but what carries the one's findings."""
 
     def __init__(self) -> None:
         self._inspector = FrameInspector(PLAIN, checks_per_peer_per_s=10**6, shuffle=lambda order: None)
-        self._engine = Engine(PLAIN, next_commit=1, policy=NO_POLICY)
+        self._engine = SilentEngine(PLAIN, next_commit=1, policy=NO_POLICY)
 
     def judge(self, topic: str, data: bytes) -> tuple[Verdict, str, int]:
         found = self._inspector.inspect(PEER, topic, data, NOW)

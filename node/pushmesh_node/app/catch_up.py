@@ -1,5 +1,5 @@
 """Catch-up: on connect, and again from time to time, ask each peer what it committed since we last looked (SPEC
-section 9). Only what this node does not hold is sent: peers first tell digests.
+section 9). Only what this node does not hold is sent: unless it holds nothing at all, peers first tell digests.
 
 The asker trusts nothing: every frame goes the common way in."""
 
@@ -159,10 +159,10 @@ class CatchUp:
             stream.reset("catch-up ended")
 
     async def _ask_until_complete(self, node_id: bytes, messages: Messages, sync: PeerSync) -> None:
-        cursor = await self._store.peer_cursor(node_id)
-        if cursor is None:
+        cursor = await self._store.peer_cursor(node_id) or PeerCursor(node_id, NOWHERE, 0, self._clock())
+        if cursor.incarnation == NOWHERE and self._store.last_commit == 0:
             await messages.write(Ask(self._network.id, None, 0))
-            await self._take_pages(messages, PeerCursor(node_id, NOWHERE, 0, self._clock()), sync)
+            await self._take_pages(messages, cursor, sync)
             return
         more = True
         while more:

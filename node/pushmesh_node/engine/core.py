@@ -17,6 +17,7 @@ from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
 from ..curation import Policy
+from ..gossip.rotating import RotatingSet
 from . import frame_rule
 from .answers import Level, Outcome
 from .audience import Listeners
@@ -53,6 +54,10 @@ YOUNG_MS = 120_000
 """What came by catch-up and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
 old)."""
 
+RIDDEN_GRANTS = 65_536
+"""Of so many grants at least it is remembered that this node sent them in a grant table; one that is forgotten may
+ride once more."""
+
 SWEEP_EVERY_MS = 60_000
 
 _SHOWN_KINDS = frozenset({Kind.NOTIFICATION, Kind.RETRACTION})
@@ -76,6 +81,7 @@ class Engine:
         self.left_shards: frozenset[int] = frozenset()
         """Shards whose gossip this node takes no part in: what catch-up brings of them goes no further from here."""
         self._grants: dict[bytes, Envelope] = {}
+        self._ridden = RotatingSet(RIDDEN_GRANTS)
         self._recent = RecentSlots()
         self._next_sweep_ms = 0
 
@@ -122,9 +128,11 @@ class Engine:
         answers = [self._take_candidate(turn, source, candidate) for candidate in offer.candidates]
         self._tally(turn, name, offer, answers)
         if isinstance(source, Gossiped):
-            judgement = frame_rule.judge(source, offer, answers)
+            judgement = frame_rule.judge(source, offer, answers, self._ridden)
             turn.judges.append(judgement)
-            if judgement.verdict is not Verdict.ACCEPT:
+            if judgement.verdict is Verdict.ACCEPT:
+                self._ridden.update(frame_rule.riders(offer))
+            else:
                 # New accepted items of a frame that is not forwarded go into this node's own next frame (SPEC 8.10).
                 for part in turn.fresh:
                     self._relay(turn, part)
@@ -302,8 +310,11 @@ class Engine:
         turn.relayed.append(part)
         session = part.envelopes[0].session
         grant = self._grants.get(session.grant_id) if session is not None else None
-        if grant is not None and turn.now_ms - grant.body.issued_at < GRANT_RIDES_MS:
-            turn.riding[grant.id] = grant
+        if grant is None or grant.id in self._ridden or turn.now_ms - grant.body.issued_at >= GRANT_RIDES_MS:
+            return
+        # Peers that know it from before do not take it for new a second time (SPEC 8.9, 8.10).
+        self._ridden.update([grant.id])
+        turn.riding[grant.id] = grant
 
     # What an envelope changes.
 

@@ -6,6 +6,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason, Verdict
 
+from ..gossip.rotating import RotatingSet
 from .answers import Level, Outcome
 from .effects import Judge
 from .events import Candidate, Gossiped, Offer
@@ -24,9 +25,9 @@ def first_reject(offer: Offer) -> Refusal | None:
     return None
 
 
-def judge(source: Gossiped, offer: Offer, answers: Sequence[Sequence[Outcome]]) -> Judge:
+def judge(source: Gossiped, offer: Offer, answers: Sequence[Sequence[Outcome]], ridden: RotatingSet) -> Judge:
     """ACCEPT where every item is accepted now or has a known item hash, and new items are at least half of the
-    bytes."""
+    bytes. `ridden` are ids of grants that this node has sent in a grant table before."""
     new_bytes = 0
     blocking: Reason | None = offer.unreadable[0][1].reason if offer.unreadable else None
     for candidate, outcomes in zip(offer.candidates, answers, strict=True):
@@ -39,7 +40,7 @@ def judge(source: Gossiped, offer: Offer, answers: Sequence[Sequence[Outcome]]) 
         return Judge(source.frame_no, Verdict.IGNORE, blocking, new_bytes)
     if new_bytes == 0:
         return Judge(source.frame_no, Verdict.IGNORE, Reason.DUPLICATE, 0)
-    if 2 * _known_bytes(offer, answers) > source.frame_bytes:
+    if 2 * _known_bytes(offer, answers, ridden) > source.frame_bytes:
         return Judge(source.frame_no, Verdict.IGNORE, Reason.STALE_FRAME, new_bytes)
     return Judge(source.frame_no, Verdict.ACCEPT, Reason.OK, new_bytes)
 
@@ -54,7 +55,14 @@ def _is_known(candidate: Candidate, index: int, outcome: Outcome) -> bool:
     return outcome.level is Level.DURABLE or bool(candidate.known and candidate.known[index])
 
 
-def _known_bytes(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> int:
+def riders(offer: Offer) -> list[bytes]:
+    """The ids of the grants in a frame's table: those that items beside them refer to."""
+    envelopes = [candidate.part.envelopes[0] for candidate in offer.candidates]
+    named = {envelope.session.grant_id for envelope in envelopes if envelope.session is not None}
+    return [envelope.id for envelope in envelopes if envelope.id in named]
+
+
+def _known_bytes(offer: Offer, answers: Sequence[Sequence[Outcome]], ridden: RotatingSet) -> int:
     """Encoded bytes of what no new item is or refers to: items, grants, run headers and paths, statements."""
     pairs = list(zip(offer.candidates, answers, strict=True))
     sessions = (candidate.part.envelopes[0].session for candidate, outcomes in pairs if any(map(is_new, outcomes)))
@@ -64,8 +72,8 @@ def _known_bytes(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> int:
     for candidate, outcomes in pairs:
         part = candidate.part
         fresh = any(map(is_new, outcomes))
-        if not fresh and part.envelopes[0].id in needed:
-            continue  # the grant of a new item
+        if not fresh and part.envelopes[0].id in needed and part.envelopes[0].id not in ridden:
+            continue  # the grant of a new item, which may have come by itself before
         for index, outcome in enumerate(outcomes):
             if not is_new(outcome) and candidate.sizes:
                 known_bytes += candidate.sizes[index]

@@ -16,6 +16,7 @@ export class FrameValidator {
   #network;
   #memory = new Memory();
   #sent = new Map(); // id to the epoch in which it went on
+  #ridden = new Map(); // the same of grants, in a grant table
   #epoch = -1;
 
   constructor(network) {
@@ -51,15 +52,19 @@ export class FrameValidator {
     const blocking = looks.find(({ isNew, isKnown }) => !isNew && !isKnown);
     if (blocking) return ignore(blocking.reason);
     if (newBytes === 0) return ignore('duplicate');
-    if (2 * knownBytes(looks) > frameBytes) return ignore('stale-frame');
+    if (2 * knownBytes(looks, this.#ridden) > frameBytes) return ignore('stale-frame');
     return ACCEPT;
   }
 
   #markSent(looks, now) {
     const epoch = this.#network.epoch(now);
-    for (const id of looks.map(({ entry }) => hex(entry.id))) {
-      this.#sent.delete(id); // to the end of the order
-      this.#sent.set(id, epoch);
+    const ids = looks.map(({ entry }) => hex(entry.id));
+    const named = grantsOf(looks);
+    for (const [marks, marked] of [[this.#sent, ids], [this.#ridden, ids.filter((id) => named.has(id))]]) {
+      for (const id of marked) {
+        marks.delete(id); // to the end of the order
+        marks.set(id, epoch);
+      }
     }
   }
 
@@ -70,25 +75,31 @@ export class FrameValidator {
     this.#epoch = epoch;
     const oldest = epoch - 2;
     this.#memory.forget(oldest, now);
-    for (const [id, sentIn] of this.#sent) {
-      if (sentIn >= oldest) break; // in the order in which they went
-      this.#sent.delete(id);
+    for (const marks of [this.#sent, this.#ridden]) {
+      for (const [id, sentIn] of marks) {
+        if (sentIn >= oldest) break; // in the order in which they went
+        marks.delete(id);
+      }
     }
   }
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-// Encoded bytes of what no new item is or refers to: items, grants, run headers and paths, statements (SPEC 8.10).
-function knownBytes(looks) {
+// The ids of the grants that session items and statements among these name.
+const grantsOf = (looks) => new Set(looks.map(({ entry }) => entry.auth)
+  .filter((auth) => auth.scheme === SESSION).map((auth) => hex(auth.grantId)));
+
+// Encoded bytes of what no new item is or refers to: items, grants, run headers and paths, statements (SPEC 8.10). A
+// grant of `ridden` went on in a grant table before.
+function knownBytes(looks, ridden) {
   const parts = partsOf(looks);
-  const needed = new Set(parts.filter(isFresh).map(([{ entry }]) => entry.auth)
-    .filter((auth) => auth.scheme === SESSION).map((auth) => hex(auth.grantId)));
+  const needed = grantsOf(parts.filter(isFresh).map(([first]) => first));
   let bytes = 0;
   const statements = new Map(); // statement to whether a new leaf refers to it
   for (const part of parts) {
     const { id, run, statement } = part[0].entry;
-    if (!isFresh(part) && needed.has(hex(id))) continue; // the grant of a new item
+    if (!isFresh(part) && needed.has(hex(id)) && !ridden.has(hex(id))) continue; // the grant of a new item
     bytes += sum(part.filter(({ isNew }) => !isNew).map(({ entry }) => entry.size));
     if (run === null) continue;
     if (!isFresh(part)) bytes += overheadOf(run);

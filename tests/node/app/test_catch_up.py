@@ -162,14 +162,14 @@ async def test_the_next_round_asks_for_digests_from_the_cursor_and_a_new_store_i
     ]
 
 
-async def test_only_frames_that_are_not_held_are_asked_for(asker: Node) -> None:
+async def test_who_holds_anything_asks_for_nothing_but_what_it_lacks(asker: Node) -> None:
     store = b"\x01" * 16
     held, new = a_note_now(DAPP, 1), a_note_now(DAPP, 2)
     await publish(asker, held)
     frames = [encode_frame([Part((note,))]) for note in (held, new)]
     digests = [digest_of(frame) for frame in frames]
     peer, asked, tasks = script(
-        [2, store, 1, False, []],
+        [5, store, 1, False, []],
         [5, store, 3, False, digests],
         [2, store, 3, False, frames[1:]],
         [5, store, 3, False, []],
@@ -177,7 +177,8 @@ async def test_only_frames_that_are_not_held_are_asked_for(asker: Node) -> None:
     async with asking(asker, peer):
         await until(lambda: len(asked) == 4)
     await end(tasks)
-    assert asked[1:] == [
+    assert asked == [
+        pack([4, NETWORK.id, bytes(16), 0]),
         pack([4, NETWORK.id, store, 1]),
         pack([6, store, 1, 3, digests[1:]]),
         pack([4, NETWORK.id, store, 3]),

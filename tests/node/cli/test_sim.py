@@ -45,6 +45,8 @@ async def test_attacks_are_a_list_of_scenarios(tmp_path: Path) -> None:
         "recovered_s",
         "honest_penalties",
         "bytes_ratio",
+        "carried_ratio",
+        "foreign_ratio",
         "received_ratio",
         "disagreements",
     }

@@ -1,5 +1,7 @@
 """What the engine makes of gossiped frames and of catch-up."""
 
+import msgspec
+
 from pushmesh_node.engine.core import YOUNG_MS
 from pushmesh_node.engine.effects import Judge, Relay, Store, Tally
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offer, Offered
@@ -10,7 +12,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Reason, Verdict
 from support.engine_world import NETWORK, PEER, an_engine, gossip, grant_for, offer, only, reasons
-from support.envelopes import NOW, WALLET_RANGE, a_note, a_session
+from support.envelopes import NOW, TOPIC, WALLET_RANGE, a_note, a_session
 
 
 def test_a_frame_of_new_items_is_accepted_before_anything_is_stored() -> None:
@@ -105,3 +107,30 @@ def test_young_catch_up_of_a_joined_shard_is_relayed_whatever_other_shards_are_l
     shard = NETWORK.shard(pack(note.envelopes[0].topic))
     engine.left_shards = frozenset(range(NETWORK.shard_count)) - {shard}
     assert only(offer(engine, note, source=CaughtUp(PEER)), Relay).parts == [note]
+
+
+def test_a_grant_rides_with_the_first_frame_that_rests_on_it_and_no_other() -> None:
+    engine, grant = an_engine(), grant_for()
+    auth = a_session(grant.envelopes[0])
+    assert only(offer(engine, grant), Relay).grants == []
+    assert only(offer(engine, a_note(NETWORK, WALLET_RANGE, auth=auth)), Relay).grants == [grant.envelopes[0]]
+    assert only(offer(engine, a_note(NETWORK, WALLET_RANGE + 1, auth=auth)), Relay).grants == []
+
+
+def test_a_grant_that_rode_in_a_forwarded_frame_rides_no_more() -> None:
+    engine, grant = an_engine(), grant_for()
+    first, second = (a_note(NETWORK, WALLET_RANGE + n, auth=a_session(grant.envelopes[0])) for n in range(2))
+    assert only(gossip(engine, grant, first), Judge).verdict is Verdict.ACCEPT
+    assert only(offer(engine, second), Relay).grants == []
+
+
+def test_a_grant_that_came_by_itself_first_may_still_ride_once() -> None:
+    """Else the frame of a new key's first item, which its grant overtook, would be packed anew at every node."""
+    topics = sorted({msgspec.structs.replace(TOPIC, name=f"topic-{n}") for n in range(31)} | {TOPIC})
+    engine, grant = an_engine(), grant_for(topics=topics)
+    auth = a_session(grant.envelopes[0])
+    assert only(gossip(engine, grant), Judge).verdict is Verdict.ACCEPT
+    first, second = (a_note(NETWORK, WALLET_RANGE + n, auth=auth) for n in range(2))
+    assert only(gossip(engine, grant, first), Judge).verdict is Verdict.ACCEPT
+    again = only(gossip(engine, grant, second), Judge)
+    assert (again.verdict, again.reason) == (Verdict.IGNORE, Reason.STALE_FRAME)

@@ -1,11 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from pushmesh_node.engine.answers import Level, Outcome
 from pushmesh_node.engine.effects import Judge
 from pushmesh_node.engine.events import Candidate, Gossiped, Offer
-from pushmesh_node.engine.frame_rule import first_reject, is_new, judge
+from pushmesh_node.engine.frame_rule import first_reject, is_new, judge, riders
+from pushmesh_node.gossip.rotating import RotatingSet
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.errors import Refusal
@@ -38,6 +39,7 @@ def judged(
     grants: Sequence[Envelope] = (),
     known: Sequence[Sequence[bool]] | None = None,
     unreadable: Sequence[tuple[int, Refusal]] = (),
+    ridden: Collection[bytes] = (),
 ) -> Judge:
     """The judgement of a real frame of these parts; the answers begin with those of the grants."""
     everything = [*(Part((grant,)) for grant in grants), *parts]
@@ -53,7 +55,9 @@ def judged(
         for part, told in zip(everything, answers, strict=True)
     ]
     source = Gossiped(PEER, 5, len(encode_frame(parts, grants)))
-    return judge(source, Offer(source, candidates, unreadable), outcomes)
+    sent = RotatingSet(100)
+    sent.update(ridden)
+    return judge(source, Offer(source, candidates, unreadable), outcomes, sent)
 
 
 def verdict(judgement: Judge) -> tuple[Verdict, Reason]:
@@ -125,6 +129,23 @@ def test_a_grant_counts_as_new_when_a_new_item_refers_to_it() -> None:
     assert verdict(judged([note], [[HELD], [NEW]], grants=[grant])) == ACCEPTED
     assert verdict(judged([note, NOTES[0]], [[HELD], [HELD], [NEW]], grants=[grant])) == STALE
     assert verdict(judged([note, other], [[HELD], [HELD], [NEW]], grants=[grant])) == ACCEPTED
+
+
+def test_a_grant_that_was_sent_beside_an_item_before_counts_as_known() -> None:
+    topics = sorted({msgspec.structs.replace(TOPIC, name=f"topic-{n}") for n in range(31)} | {TOPIC})
+    grant = an_envelope(NETWORK, Kind.GRANT, seq=20, topics=topics)
+    note = a_note(NETWORK, WALLET_RANGE, auth=a_session(grant))
+    large = a_note(NETWORK, WALLET_RANGE + 1, auth=a_session(grant), body="x" * 3_900)
+    assert verdict(judged([note], [[HELD], [NEW]], grants=[grant], ridden=[grant.id])) == STALE
+    assert verdict(judged([large], [[HELD], [NEW]], grants=[grant], ridden=[grant.id])) == ACCEPTED
+
+
+def test_riders_are_the_grants_that_items_beside_them_name() -> None:
+    grant, alone = an_envelope(NETWORK, Kind.GRANT, seq=20), an_envelope(NETWORK, Kind.GRANT, seq=21)
+    note = a_note(NETWORK, WALLET_RANGE, auth=a_session(grant))
+    source = Gossiped(PEER, 5, 100)
+    assert riders(Offer(source, [Candidate(part) for part in (Part((grant,)), note, NOTES[0])])) == [grant.id]
+    assert riders(Offer(source, [Candidate(Part((alone,))), Candidate(Part((grant,)))])) == []
 
 
 def test_a_path_and_a_statement_count_as_new_when_a_new_leaf_refers_to_them() -> None:

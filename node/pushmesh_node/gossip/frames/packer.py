@@ -68,7 +68,8 @@ class Packer:
         self._bins: dict[tuple[str, FrameClass], _Bin] = {}
 
     def add(self, parts: Sequence[Part], grants: Sequence[Envelope], now_ms: int) -> list[Packed]:
-        """Take parts in; returns the frames that are full, and at once those of topics that were idle."""
+        """Take parts in; returns the frames that are full, and at once those of topics that were idle. Each of the
+        grants rides in the first frame that has something which rests on it."""
         by_id: dict[bytes, Envelope] = {grant.id: grant for grant in grants}
         if by_id:
             parts = [*parts, *self._without_room(parts, by_id)]
@@ -113,7 +114,7 @@ class Packer:
         size, ids = _size_of(part), [envelope.id for envelope in part.envelopes]
         if box.parts and (self._is_over(box, part, rider, size) or not box.ids.isdisjoint(ids)):
             ready.append(_flush(topic, box, now_ms))
-        if rider is not None and rider.id not in box.grants:
+        if rider is not None and grants.pop(rider.id).id not in box.grants:
             box.grants[rider.id] = rider
             box.bytes += len(item_bytes(rider))
         box.parts.append(part)

@@ -2,15 +2,16 @@
 on the simulated network."""
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.network import Network
 
-from ...app.catch_up import AGAIN_S, FIRST_REST_S, LONGEST_REST_S
+from ...app.catch_up import AGAIN_S, FIRST_REST_S, LONGEST_REST_S, NOWHERE, SETTLE_S
 from ...app.catch_up_answers import PAGE_BYTES
 from ...app.catch_up_wire import ANSWER_S, MAX_DIGESTS, Answer, Ask, AskDigests, Digests, Page, Question, Sorry, Want
 from ...app.frame_digests import digest_of
@@ -32,7 +33,7 @@ MAX_AHEAD = 4
 class _Peer:
     """A peer's cursor, which stays as in a store, and where the round with it stands."""
 
-    incarnation: bytes | None = None
+    incarnation: bytes = NOWHERE
     commit_no: int = 0
     round_no: int = 0  # of a connection; 0 while there is none
     expects: type[Page] | type[Digests] | None = None
@@ -54,6 +55,7 @@ class CatchUpRounds:
         main: MainHalf,
         sense: SharedSense,
         clock: Clock,
+        random: Random,
         say: Callable[[bytes, Word, int], None],
     ) -> None:
         self.caught_up = 0
@@ -63,6 +65,7 @@ class CatchUpRounds:
         self._main = main
         self._sense = sense
         self._clock = clock
+        self._random = random
         self._say = say
         self._peers: dict[bytes, _Peer] = {}
         self._rounds = 0
@@ -102,7 +105,7 @@ class CatchUpRounds:
             return
         peer.answers.clear()
         peer.is_busy, peer.told = False, None
-        if peer.incarnation is None:
+        if peer.incarnation == NOWHERE and self._main.store.last_commit == 0:
             self._expect(node_id, peer, Page, Ask(self._network.id, None, 0))
         else:
             self._expect(node_id, peer, Digests, AskDigests(self._network.id, peer.incarnation, peer.commit_no))
@@ -131,7 +134,8 @@ class CatchUpRounds:
 
     def _complete(self, node_id: bytes, peer: _Peer) -> None:
         peer.expects, peer.rest_s = None, FIRST_REST_S
-        self._clock.after(int(AGAIN_S * 1e6), self._ask, node_id, peer, peer.round_no)
+        rest_s = AGAIN_S * (0.5 + self._random.random())
+        self._clock.after(int(rest_s * 1e6), self._ask, node_id, peer, peer.round_no)
 
     def _go_on(self, node_id: bytes, peer: _Peer) -> None:
         """One answer is under way at a time."""
@@ -147,7 +151,23 @@ class CatchUpRounds:
             self._take_digests(node_id, peer, answer)
 
     def _take_digests(self, node_id: bytes, peer: _Peer, told: Digests) -> None:
-        missing = [digest for digest in told.digests if digest not in self._main.digests]
+        """What is missing is asked for when gossip has had the time to bring it."""
+        missing = self._missing(told.digests)
+        if not missing or told.more:
+            self._want(node_id, peer, told, missing)
+            return
+        peer.is_busy = True
+        self._clock.after(int(SETTLE_S * 1e6), self._settled, node_id, peer, peer.round_no, told, missing)
+
+    def _settled(self, node_id: bytes, peer: _Peer, round_no: int, told: Digests, missing: Sequence[bytes]) -> None:
+        if peer.round_no == round_no and peer.is_busy:
+            peer.is_busy, peer.since_us = False, self._clock.now_us
+            self._want(node_id, peer, told, self._missing(missing))
+
+    def _missing(self, digests: Sequence[bytes]) -> list[bytes]:
+        return [digest for digest in digests if digest not in self._main.digests]
+
+    def _want(self, node_id: bytes, peer: _Peer, told: Digests, missing: list[bytes]) -> None:
         if not missing:
             self._told(node_id, peer, told)
             return

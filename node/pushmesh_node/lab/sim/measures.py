@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...engine.records import Record
@@ -35,6 +35,9 @@ class Measures:
     rejects: Counter[str] = field(default_factory=Counter)
     """Those that they gave to others."""
 
+    _down: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """By node: from when until when it did not run."""
+
     _items: dict[bytes, int] = field(default_factory=dict)
     _when: "list[array[int]]" = field(default_factory=list)
 
@@ -61,14 +64,31 @@ class Measures:
 
     def delays_us(self, sample: Sample) -> list[int]:
         """Of each node that must have it but the publisher: when the last of its items was durable there; NEVER."""
-        columns = [self._when[place] for place in sample.items]
-        nodes: Sequence[int] = range(self.nodes) if sample.expected is None else sorted(sample.expected)
+        return [NEVER if last_us is None else last_us - sample.published_us for _, last_us in self._lasts_us(sample)]
+
+    def waits_us(self, sample: Sample) -> list[int]:
+        """The same without the time for which the node did not run: what is published meanwhile waits for the node,
+        not for the protocol."""
+        began_us = sample.published_us
         return [
-            max(times) - sample.published_us if NEVER not in times else NEVER
-            for node in nodes
-            if node != sample.publisher
-            for times in [[column[node] for column in columns]]
+            NEVER if last_us is None else last_us - began_us - self._down_us(node, began_us, last_us)
+            for node, last_us in self._lasts_us(sample)
         ]
+
+    def _lasts_us(self, sample: Sample) -> Iterator[tuple[int, int | None]]:
+        columns = [self._when[place] for place in sample.items]
+        for node in range(self.nodes) if sample.expected is None else sorted(sample.expected):
+            if node != sample.publisher:
+                times = [column[node] for column in columns]
+                yield node, None if NEVER in times else max(times)
+
+    def was_down(self, node: int, from_us: int, until_us: int) -> None:
+        """A node runs again."""
+        self._down.setdefault(node, []).append((from_us, until_us))
+
+    def _down_us(self, node: int, from_us: int, until_us: int) -> int:
+        spans = self._down.get(node, ())
+        return sum([max(0, min(until_us, end_us) - max(from_us, start_us)) for start_us, end_us in spans])
 
     def wanted_items(self, samples: Iterable[Sample] | None = None) -> tuple[int, int]:
         """(item, node) pairs that must be, and those that are."""

@@ -23,6 +23,7 @@ from ...gossip.wire.rpc import Rpc
 from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of
+from .carriage import Carried
 from .catch_up import CatchUpRounds, Word
 from .clock import Clock, SkewedClock
 from .gossip_half import FrameUp, GossipHalf
@@ -50,8 +51,6 @@ class Bytes:
     control: int = 0
     catch_up: int = 0
     sent: int = 0
-    carried: int = 0
-    """Received from honest nodes, on whatever way."""
 
     @property
     def gossip(self) -> int:
@@ -73,6 +72,7 @@ class SimNode:
         self.up = Line(conditions.network.up_bits_per_s)
         self.down = Line(conditions.network.down_bits_per_s)
         self.bytes = Bytes()
+        self.carried = Carried()
         self.is_running = False
         self._world = world
         self._clock = clock
@@ -80,6 +80,7 @@ class SimNode:
         self._topics = topics
         self._random = Random(f"{world.seed}/node/{number}")
         self._life = 0
+        self._stopped_us = 0
         self.gossip = self._new_gossip(first_frame_no=1)
         self.main = MainHalf(
             network,
@@ -93,7 +94,8 @@ class SimNode:
             tally=lambda tally: None,
         )
         self.peering = Peering(node_id, settings, clock, self._random, self._dial)
-        self.catch_up = CatchUpRounds(network, self.main, world.sense, clock, self._say)
+        asking = Random(f"{world.seed}/catch-up/{number}")
+        self.catch_up = CatchUpRounds(network, self.main, world.sense, clock, asking, self._say)
         self._auths = RotatingCounter(COUNTED_IDS)
         self._waiting: dict[int, tuple[FrameUp, Sequence[Part]]] = {}
         self._inlets: dict[bytes, Inlet] = {}
@@ -128,6 +130,7 @@ class SimNode:
         engine as the store restores it, its peer book and bans, and nothing else."""
         if self._life:
             self.gossip = self._new_gossip(self.gossip.next_frame_no)
+            self._world.measures.was_down(self.number, self._stopped_us, self._clock.now_us)
         self._life += 1
         self.is_running = True
         for known in self.peering.book.entries():
@@ -146,6 +149,7 @@ class SimNode:
     def stop(self) -> None:
         """Say good-bye and end. What it stored is still there when it starts again."""
         self.is_running = False
+        self._stopped_us = self._clock.now_us
         for link in list(self.peering.links.values()):
             link.close(self, "shutdown")
 
@@ -213,7 +217,7 @@ class SimNode:
         sender = link.other(self)
         peer = sender.node_id
         if isinstance(sender, SimNode):
-            self.bytes.carried += overhead_bytes + sum([size for _, size in batch])
+            self._count_carried(batch, overhead_bytes)
         self.bytes.control += overhead_bytes
         for payload, size in batch:
             if isinstance(payload, Rpc):
@@ -261,6 +265,15 @@ class SimNode:
             else:
                 self.bytes.payload += length
         self.bytes.control += size
+
+    def _count_carried(self, batch: Sequence[Sent], overhead_bytes: int) -> None:
+        """Of what an honest node sent: see `Carried`."""
+        self.carried.control += overhead_bytes
+        for payload, size in batch:
+            if isinstance(payload, Rpc):
+                self._world.carriage.count(self.carried, payload, size)
+            else:
+                self.carried.catch_up += size
 
     # Between the halves
 

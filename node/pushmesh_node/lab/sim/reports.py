@@ -62,8 +62,11 @@ def attacks_report(sieges: Sequence[Siege], peace: Sequence[Siege], wall_s: floa
 
 
 def siege_report(siege: Siege, peace: Siege) -> dict[str, Any]:
-    """One line of it. `bytes_ratio` is of what honest nodes made each other carry, `received_ratio` of all that they
-    were sent: what sybils pour into their own connections is theirs to pay, as long as nobody passes it on."""
+    """One line of it. `bytes_ratio` is of what honest nodes made each other carry for honest items, `carried_ratio` of
+    all that they carried, `foreign_ratio` of how often they carried each byte of the attacker's own items, to that of
+    honest items in peace (None: there were none); `received_ratio` is of all that they were sent: what sybils pour
+    into their own connections is theirs to pay, as long as nobody passes it on."""
+    foreign, honest = siege.foreign_copies, peace.honest_copies
     return {
         "name": siege.name,
         "delivered_fraction": round(siege.delivered_fraction, 6),
@@ -71,6 +74,8 @@ def siege_report(siege: Siege, peace: Siege) -> dict[str, Any]:
         "recovered_s": siege.recovered_s,
         "honest_penalties": siege.honest_penalties,
         "bytes_ratio": round(siege.carried_per_item / peace.carried_per_item, 4),
+        "carried_ratio": round(siege.carried_all_per_item / peace.carried_all_per_item, 4),
+        "foreign_ratio": round(foreign / honest, 4) if foreign is not None and honest else None,
         "received_ratio": round(siege.bytes_per_item / peace.bytes_per_item, 4),
         "disagreements": siege.disagreements,
     }

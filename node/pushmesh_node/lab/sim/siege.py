@@ -30,9 +30,11 @@ IN_TIME_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Siege:
-    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all;
-    `carried_per_item` are bytes that honest nodes sent each other; `disagreements` are kinds of state in which they
-    differ in the end."""
+    """What an attack did. `p99_ms` is of frames that were published while it lasted, `p99_all_ms` of all. Bytes are for
+    each honest item: `bytes_per_item` all that honest nodes received, `carried_per_item` what they sent each other but
+    frames of nothing but others' items, `carried_all_per_item` those too. `honest_copies` is how often each byte of an
+    honest item was carried in frames, `foreign_copies` the same of others' items; None where there were none.
+    `disagreements` are kinds of state in which honest nodes differ in the end."""
 
     name: str
     delivered_fraction: float
@@ -41,6 +43,9 @@ class Siege:
     honest_penalties: int
     bytes_per_item: float
     carried_per_item: float
+    carried_all_per_item: float
+    honest_copies: float | None
+    foreign_copies: float | None
     p99_all_ms: float
     late: int
     disagreements: int
@@ -154,10 +159,11 @@ def _report(world: World, attack: Attack, recovered_s: float | None, held: int, 
         wanted += nodes
         in_time += sum([delay <= IN_TIME_MS for delay in delays])
         late += sum([delay > IN_TIME_MS for delay in delays])
-        everywhere += delays
+        waits = [wait / 1_000 for wait in measures.waits_us(sample) if wait != NEVER]
+        everywhere += waits
         if attack.begin_s * 1e6 <= sample.published_us < END_S * 1e6:
-            during += delays
-    items = sum([len(sample.items) for sample in measures.samples])
+            during += waits
+    items, carried = world.carriage.honest_items, [node.carried for node in world.nodes]
     received = sum([node.bytes.gossip + node.bytes.catch_up for node in world.nodes])
     return Siege(
         name=attack.name,
@@ -170,9 +176,16 @@ def _report(world: World, attack: Attack, recovered_s: float | None, held: int, 
         late=late,
         sybil_links=held,
         wall_s=wall_s,
-        carried_per_item=sum([node.bytes.carried for node in world.nodes]) / max(1, items),
+        carried_per_item=sum([each.for_honest for each in carried]) / max(1, items),
+        carried_all_per_item=sum([each.all for each in carried]) / max(1, items),
+        honest_copies=_over(sum([each.frames for each in carried]), world.carriage.honest_bytes),
+        foreign_copies=_over(sum([each.foreign for each in carried]), world.carriage.foreign_bytes),
         disagreements=len(disagreements(world.nodes, held_anywhere(world.nodes), world.clock.unix_ms)),
     )
+
+
+def _over(carried_bytes: int, item_bytes: int) -> float | None:
+    return carried_bytes / item_bytes if item_bytes else None
 
 
 __all__ = ["Adversary", "Defences", "Siege", "besiege", "honest_world", "is_healthy", "load_attacks"]

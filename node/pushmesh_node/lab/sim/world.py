@@ -13,6 +13,7 @@ from ...gossip.effects import Lane
 from ...gossip.parameters import RouterParameters
 from ...ipc import Settings
 from ...peer.hosts import Address
+from .carriage import Carriage
 from .clock import Clock
 from .conditions import Conditions
 from .measures import Measures
@@ -47,6 +48,7 @@ class World:
         self.clock = Clock(network.epoch_origin_ms + EPOCHS * epoch_ms + epoch_ms // 2)
         self.sense = SharedSense(network)
         self.measures = Measures(nodes)
+        self.carriage = Carriage(self.sense)
         self.paths = Paths(self.conditions.network, seed)
         self.random = Random(f"{seed}/world")
         self.nodes: list[SimNode] = []
@@ -186,6 +188,7 @@ class World:
         """A publisher hands an honest frame to a node, and it is watched from now on."""
         ids = [envelope.id for part in parts for envelope in part.envelopes]
         self.measures.expect(ids, self.clock.now_us, node.number, size_bytes, expected)
+        self.carriage.expect(ids)
         node.publish(parts)
 
     def run_until(self, second: float) -> None:

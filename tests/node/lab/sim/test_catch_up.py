@@ -34,7 +34,7 @@ def test_what_gossip_did_not_bring_comes_with_the_next_round() -> None:
     publish(world, publisher, world.nodes[0])
     world.run_until(10)
     assert delivered(world) == 0.5
-    world.run_until(22)
+    world.run_until(30)
     assert delivered(world) == 1.0
 
 

@@ -49,3 +49,14 @@ def test_blame_of_honest_nodes_is_told_from_blame_of_others() -> None:
     measures.blamed(1, b"one of us", "malformed")
     measures.blamed(1, b"a stranger", "malformed")
     assert (measures.penalties, measures.rejects) == ({"malformed": 1}, {"malformed": 1})
+
+
+def test_a_node_that_does_not_run_waits_for_nothing() -> None:
+    measures = Measures(3)
+    measures.expect(IDS[:1], 1_000, publisher=0, size_bytes=500)
+    measures.was_down(1, 500, 4_000)
+    measures.committed(1, a_record(IDS[0]), 5_000)
+    measures.was_down(1, 6_000, 9_000)
+    (sample,) = measures.samples
+    assert measures.delays_us(sample) == [4_000, NEVER]
+    assert measures.waits_us(sample) == [1_000, NEVER]

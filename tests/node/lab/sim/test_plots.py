@@ -16,7 +16,7 @@ FIGURES = Figures(1.0, tuple(float(n) for n in range(1, 200)), 5.25, 0.2, 0.0, t
 
 
 def a_siege(name: str, recovered_s: float | None = 1.0) -> Siege:
-    return Siege(name, 1.0, 400.0, recovered_s, 0, 100.0, 90.0, 300.0, 0, 0, 5, 1.0)
+    return Siege(name, 1.0, 400.0, recovered_s, 0, 100.0, 90.0, 95.0, 5.0, None, 300.0, 0, 0, 5, 1.0)
 
 
 def test_delays_and_bytes_become_a_picture(tmp_path: Path) -> None:

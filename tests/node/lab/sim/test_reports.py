@@ -24,6 +24,9 @@ def a_siege(name: str = "shout", **changes: object) -> Siege:
         "honest_penalties": 0,
         "bytes_per_item": 300.0,
         "carried_per_item": 250.0,
+        "carried_all_per_item": 280.0,
+        "honest_copies": 5.0,
+        "foreign_copies": 12.0,
         "p99_all_ms": 400.0,
         "late": 0,
         "disagreements": 0,
@@ -48,7 +51,10 @@ def test_propagation_is_told_with_the_names_that_its_readers_know() -> None:
 
 
 def test_an_attack_is_compared_with_its_peace() -> None:
-    report = attacks_report([a_siege()], [a_siege("peace", bytes_per_item=200.0, carried_per_item=200.0)], 1.0)
+    peace = a_siege(
+        "peace", bytes_per_item=200.0, carried_per_item=200.0, carried_all_per_item=200.0, honest_copies=4.0
+    )
+    report = attacks_report([a_siege()], [peace], 1.0)
     assert report["scenarios"] == [
         {
             "name": "shout",
@@ -57,10 +63,17 @@ def test_an_attack_is_compared_with_its_peace() -> None:
             "recovered_s": 3.0,
             "honest_penalties": 0,
             "bytes_ratio": 1.25,
+            "carried_ratio": 1.4,
+            "foreign_ratio": 3.0,
             "received_ratio": 1.5,
             "disagreements": 0,
         }
     ]
+
+
+def test_an_attacker_without_items_of_its_own_costs_nothing_for_them() -> None:
+    (scenario,) = attacks_report([a_siege(foreign_copies=None)], [a_siege()], 1.0)["scenarios"]
+    assert scenario["foreign_ratio"] is None
 
 
 def test_what_never_recovered_or_healed_says_so() -> None:

@@ -132,7 +132,7 @@ class PreSyncCut(GrantGivers):
     some at once. Their own keys sign notifications, subscriptions, topics' retractions before and after a cut that half
     of the nodes are told first."""
 
-    away_every_ms, away_ms = 20_000, 4_000
+    away_every_ms, away_ms = 20_000, 12_000
 
     def begin(self) -> None:
         """See `Adversary`."""

@@ -19,4 +19,4 @@ def test_all_ids_of_a_slot_go_round_where_none_is_surplus(monkeypatch: pytest.Mo
     held, _ = small_siege("one-slot-many-ids")
     monkeypatch.setattr(core, "rivals", lambda envelope, holders: (False, []))
     weak, _ = small_siege("one-slot-many-ids")
-    assert weak.carried_per_item > 1.5 * held.carried_per_item
+    assert weak.carried_all_per_item > 1.5 * held.carried_all_per_item
