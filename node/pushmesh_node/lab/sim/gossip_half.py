@@ -36,7 +36,8 @@ class FrameUp(NamedTuple):
 
 class GossipHalf:
     """`to_main(frame)` hands a frame up; `disconnect`, `recommended` carry out what the router orders of connections;
-    `blamed(peer)` is told each time a peer is found to have sent what must be REJECTed."""
+    `judged(peer)` is told when less of a peer waits, `blamed(peer)` each time one is found to have sent what must be
+    REJECTed."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class GossipHalf:
         to_main: Callable[[FrameUp], None],
         disconnect: Callable[[bytes, str], None],
         recommended: Callable[[bytes, bytes], None],
+        judged: Callable[[bytes], None],
         blamed: Callable[[bytes, str], None],
         first_frame_no: int = 1,
     ) -> None:
@@ -65,6 +67,7 @@ class GossipHalf:
         self._to_main = to_main
         self._disconnect = disconnect
         self._recommended = recommended
+        self._told_judged = judged
         self._blamed = blamed
         self._waiting = InspectionQueue(router.merit_of)
         self._inspecting = False
@@ -241,3 +244,4 @@ class GossipHalf:
             for peer in self._copies.get(job.data, ()):
                 self._blamed(peer, reason)
         self.handle(Judged(job.message_id, verdict, reason, new_bytes))
+        self._told_judged(job.peer)

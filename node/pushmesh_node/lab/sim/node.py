@@ -119,6 +119,7 @@ class SimNode:
             to_main=self._frame_up,
             disconnect=self._disconnect,
             recommended=self._recommended,
+            judged=self._judged,
             blamed=self._blamed,
             first_frame_no=first_frame_no,
         )
@@ -302,7 +303,9 @@ class SimNode:
         envelopes = [envelope for part in parts for envelope in part.envelopes]
         known = hashes_to_remember(frame.items, envelopes, self.main.is_authorised, self._auths)
         self.gossip.release(len(frame.job.data), known)
-        inlet = self._inlets.get(frame.job.peer)
+
+    def _judged(self, peer: bytes) -> None:
+        inlet = self._inlets.get(peer)
         if inlet is not None and len(inlet):
             inlet.look()
 

@@ -1,8 +1,9 @@
 """The network between nodes: lines with queues at both ends, paths with latency, and connections that keep order.
 
 TCP is modelled by what it shows: a lost segment delays itself and all behind it on its connection. There is no
-congestion control; what one end may have on its way before the other reads it is bounded, as Yamux has it."""
+congestion control; what one end may have on its way is bounded by the receiver, as TCP and Yamux have it."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from math import ceil, log
 from random import Random
@@ -19,6 +20,10 @@ Payload = Any
 
 WINDOW_BYTES = 256 * 1024
 """Of one direction. This and the next are what `peer.muxer` keeps to, and holds peers to by hanging up."""
+
+TCP_WINDOW_BYTES = 128 * 1024
+"""What the receiver's kernel lets be on its way and not acknowledged, whatever the sender's does: a receive buffer of
+Linux as it is before it grows."""
 
 CREDIT_STEP_BYTES = 128 * 1024
 """A reader gives room back in steps of at least so much."""
@@ -147,8 +152,11 @@ class Way:
     time until its last bit has left."""
 
     __slots__ = (
+        "_acks",
         "_busy_until_us",
         "_clock",
+        "_in_flight_bytes",
+        "_is_blocked",
         "_link",
         "_paths",
         "_room_bytes",
@@ -181,6 +189,9 @@ class Way:
         self._woken = False
         self._room_bytes = WINDOW_BYTES
         self._uncredited_bytes = 0
+        self._in_flight_bytes = 0
+        self._acks: deque[tuple[int, int]] = deque()  # when each write is acknowledged, of those that arrived
+        self._is_blocked = False  # until the next acknowledgement is under way
 
     def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
         """Queue a payload; a full queue drops, and says so. What the other end ignores is written and not delivered."""
@@ -207,13 +218,31 @@ class Way:
             self._wake()
 
     def _wake(self) -> None:
-        if not self._woken and self._room_bytes > 0:
+        if not self._woken and self._room_bytes > 0 and not self._is_blocked:
             self._woken = True
             self._clock.at(self._busy_until_us, self._write)
+
+    def _wait_for_ack(self) -> None:
+        if self._acks:
+            self._woken = True
+            self._clock.at(max(self._acks[0][0], self._busy_until_us), self._write)
+        else:
+            self._is_blocked = True
+
+    def _acknowledge(self, time_us: int, size_bytes: int) -> None:
+        self._acks.append((time_us, size_bytes))
+        if self._is_blocked:
+            self._is_blocked = False
+            self._wait_for_ack()
 
     def _write(self) -> None:
         self._woken = False
         if not self._link.is_open_at(self._source):
+            return
+        while self._acks and self._acks[0][0] <= self._clock.now_us:
+            self._in_flight_bytes -= self._acks.popleft()[1]
+        if self._in_flight_bytes >= TCP_WINDOW_BYTES:
+            self._wait_for_ack()
             return
         conditions = self._paths.conditions
         batch = self.queue.take(min(conditions.write_bytes, self._room_bytes))
@@ -222,6 +251,7 @@ class Way:
         size = sum([sent.size_bytes for sent in batch])
         self._room_bytes -= size
         size += conditions.write_overhead_bytes
+        self._in_flight_bytes += size
         self._source.wrote(size)
         line = self._source.up
         self._busy_until_us = line.send(self._clock.now_us, size)
@@ -234,6 +264,7 @@ class Way:
 
     def _arrive(self, batch: Sequence[Sent], size: int, sent_in_us: int) -> None:
         in_us = self._target.down.receive(self._clock.now_us, sent_in_us, size)
+        self._acknowledge(in_us + self._link.latency_us, size)
         if in_us <= self._clock.now_us:
             self._hand_over(batch)
         else:
