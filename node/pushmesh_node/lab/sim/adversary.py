@@ -321,7 +321,7 @@ Make = TypeVar("Make", bound=type[Adversary])
 class Attack:
     """One scenario. `own_protocol`: of our own protocol, so that no honest node may be blamed at all. `bootstraps` are
     the honest addresses that each honest node knows, `publishers` how many nodes publish (None: all of them), `begin_s`
-    is when the attack begins."""
+    is when the attack begins; `is_long`: its run takes so long that it had better begin before others."""
 
     name: str
     about: str
@@ -331,6 +331,7 @@ class Attack:
     publishers: int | None = None
     begin_s: float = BEGIN_S
     terrain: Terrain = PLAIN
+    is_long: bool = False
 
 
 ATTACKS: dict[str, Attack] = {}
@@ -346,11 +347,12 @@ def attack(
     publishers: int | None = None,
     begin_s: float = BEGIN_S,
     terrain: Terrain = PLAIN,
+    is_long: bool = False,
 ) -> Callable[[Make], Make]:
     """Register an adversary under a name."""
 
     def register(make: Make) -> Make:
-        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s, terrain)
+        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s, terrain, is_long)
         return make
 
     return register

@@ -37,10 +37,12 @@ def run_campaign(
     """`progress(done, all, siege)` is told as runs end."""
     quiet = list(dict.fromkeys([in_peace(attack) for attack in attacks]))
     orders: list[tuple[object, ...]] = [(None, each, honest, sybils, seed) for each in quiet]
-    orders += [(attack.name, in_peace(attack), honest, sybils, seed) for attack in attacks]
+    ordered = sorted(attacks, key=lambda attack: not attack.is_long)
+    orders += [(attack.name, in_peace(attack), honest, sybils, seed) for attack in ordered]
     results = run_all(_run, orders, lambda done, siege: progress(done, len(orders), siege), processes)
     peace = dict(zip(quiet, results, strict=False))
-    return Campaign(results[len(quiet) :], [peace[in_peace(attack)] for attack in attacks])
+    sieges = {siege.name: siege for siege in results[len(quiet) :]}
+    return Campaign([sieges[attack.name] for attack in attacks], [peace[in_peace(attack)] for attack in attacks])
 
 
 def _run(name: str | None, peace: Attack, honest: int, sybils: int, seed: int) -> Siege:

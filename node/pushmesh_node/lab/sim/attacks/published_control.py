@@ -24,7 +24,11 @@ class GraftInBackoff(Crowd):
                     sybil.send(ring.victim, graft)
 
 
-@attack("idontwant-flood", "sybils refuse whatever is published before it arrives, and thousands of made-up ids")
+@attack(
+    "idontwant-flood",
+    "sybils refuse whatever is published before it arrives, and thousands of made-up ids",
+    is_long=True,
+)
 class IDontWantFlood(Insiders):
     """Hundreds of ids from each sybil to each node in every second, and those of each new frame to all at once."""
 
@@ -46,7 +50,11 @@ class IDontWantFlood(Insiders):
                 sybil.send(ring.victim, flood)
 
 
-@attack("subscription-flood", "sybils join topics without number, and leave and join the one that matters all the time")
+@attack(
+    "subscription-flood",
+    "sybils join topics without number, and leave and join the one that matters all the time",
+    is_long=True,
+)
 class SubscriptionFlood(Crowd):
     """Leaving a topic ends a place in its mesh without a backoff, so they try to make the victim graft them back."""
 

@@ -14,7 +14,11 @@ REMEMBERED = 32
 """Frames that the crowd announces or asks for: about as many as a node remembers."""
 
 
-@attack("ihave-lies", "sybils announce at once whatever is published, and much that is not, and deliver nothing")
+@attack(
+    "ihave-lies",
+    "sybils announce at once whatever is published, and much that is not, and deliver nothing",
+    is_long=True,
+)
 class IHaveLies(Insiders):
     """All hear of a frame as soon as one does, so a victim is promised it by many before an honest peer announces it.
     Whoever was asked a few times, and so broke a few promises, makes room for the next identity."""
@@ -53,7 +57,11 @@ class IHaveLies(Insiders):
                 sybil.hang_up(victim)
 
 
-@attack("iwant-drain", "sybils ask for every frame, and for the whole store, again and again, under ever new names")
+@attack(
+    "iwant-drain",
+    "sybils ask for every frame, and for the whole store, again and again, under ever new names",
+    is_long=True,
+)
 class IWantDrain(Crowd):
     """What a node gives one peer is bounded, so each identity takes all it can get, twice, and makes room for the
     next."""

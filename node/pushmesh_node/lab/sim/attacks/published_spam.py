@@ -40,7 +40,11 @@ def _spoilt(item: Envelope, other: Envelope) -> Envelope:
     return Envelope(item.id, item.kind, item.author, item.body, item.body_bytes, other.auth, item.cost)
 
 
-@attack("invalid-spam", "sybils send bursts of frames full of signatures of which one is bad, then stay on the brink")
+@attack(
+    "invalid-spam",
+    "sybils send bursts of frames full of signatures of which one is bad, then stay on the brink",
+    is_long=True,
+)
 class InvalidSpam(Crowd):
     """As many frames as a peer may send without being graylisted, and as many again when those are half forgiven. No
     two frames that a node gets are the same, as copies cost nothing."""
