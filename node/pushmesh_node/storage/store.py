@@ -66,7 +66,7 @@ class Store:
         self._items = meta.items
         self._topics = TopicNumbers()
         self._sweep = expiry.Sweep()
-        self._checkpointer = Checkpointer(keeper, settings.checkpoint_interval_s)
+        self._checkpointer = Checkpointer(keeper, settings.checkpoint_interval_s, settings.checkpoint_bytes)
         self._closed = False
         self._group_commit = GroupCommit(self._write, settings, meta.last_commit)
 
