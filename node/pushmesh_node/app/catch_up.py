@@ -227,6 +227,7 @@ class CatchUp:
                 continue
             found, unreadable = parts_of(frame)
             parts += found
+            self._digests.let_go(data, [each.body.expires_at for each in frame.envelopes()], self._clock())
             for _, why in unreadable:
                 self._metrics.judged("caught-up", why.verdict, why.reason, 1)
         self._metrics.caught_up(sum(len(part.envelopes) for part in parts))

@@ -8,9 +8,11 @@ from typing import Final
 from pushmesh_protocol.hashing import sha256
 
 from ..engine.records import Record
+from ..gossip.rotating import RotatingSet
 
 DIGEST_BYTES: Final = 16
 CAPACITY: Final = 131_072
+OVER_KEPT: Final = 16_384
 
 
 def digest_of(frame: bytes) -> bytes:
@@ -27,9 +29,11 @@ class FrameDigests:
         self._lasts: list[int] = []  # the last commit number of each frame, ascending
         self._digests: list[bytes] = []
         self._held: set[bytes] = set()
+        self._over = RotatingSet(OVER_KEPT)
 
     def __contains__(self, digest: bytes) -> bool:
-        return digest in self._held
+        """Whether nobody need bring this frame: it is here, or it came when it was over."""
+        return digest in self._held or digest in self._over
 
     def __len__(self) -> int:
         return len(self._digests)
@@ -43,6 +47,12 @@ class FrameDigests:
             self._held.add(digest)
         if len(self._digests) >= 2 * self._capacity:
             self._forget(len(self._digests) - self._capacity)
+
+    def let_go(self, frame: bytes, expires_ats: Iterable[int], now_ms: int) -> None:
+        """A frame that catch-up brought, with what it holds; where all of that is over no other peer is asked for
+        it."""
+        if max(expires_ats, default=now_ms + 1) <= now_ms:
+            self._over.update([digest_of(frame)])
 
     def _forget(self, count: int) -> None:
         self._since = self._lasts[count - 1]

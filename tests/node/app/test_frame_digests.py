@@ -43,3 +43,12 @@ def test_what_is_too_long_ago_is_not_told_instead_of_told_with_gaps() -> None:
     assert [digest_of(each.data) in digests for each in made] == [False, False, True, True]
     assert digests.after(6, 9) is None
     assert digests.after(7, 9) == ([digest_of(each.data) for each in made[2:]], 9, False)
+
+
+def test_what_came_when_it_was_over_is_asked_of_nobody_else() -> None:
+    digests = FrameDigests(0)
+    digests.let_go(b"over", [500, 1_000], now_ms=1_000)
+    digests.let_go(b"half", [500, 1_001], now_ms=1_000)
+    digests.let_go(b"nothing", [], now_ms=1_000)
+    assert [digest_of(frame) in digests for frame in (b"over", b"half", b"nothing")] == [True, False, False]
+    assert digests.after(0, 10) == ([], 0, False)  # nor is it told to anybody

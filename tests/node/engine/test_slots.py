@@ -1,12 +1,18 @@
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import permutations
 from random import Random
 
 import pytest
 
-from pushmesh_node.engine.records import Holder
+from pushmesh_node.engine.effects import Store
+from pushmesh_node.engine.records import Holder, Record, VoidMark
 from pushmesh_node.engine.slots import RecentSlots, held_by_same, rivals
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.frames import Part
 from pushmesh_protocol.types import EnvelopeId
 from support.bodies import a_network
+from support.engine_world import an_engine, offer
 from support.envelopes import ALICE, BOB, a_note
 
 NETWORK = a_network()
@@ -124,3 +130,43 @@ def test_a_third_id_is_surplus_when_all_its_slots_have_their_pair() -> None:
     full = [*pair, a_holder(4, 6, number=3), a_holder(4, number=4)]
     assert rivals(wide, full)[0] is False
     assert rivals(wide, [*full, a_holder(5, number=5)])[0] is True
+
+
+def delivered(notes: Sequence[Part]) -> set[bytes]:
+    """What an engine delivers, or would, that is told of these in this order: all that it stored and did not void."""
+    engine = an_engine()
+    ids: dict[int, bytes] = {}
+    voids: set[int] = set()
+    for note in notes:
+        for effect in offer(engine, note):
+            for write in effect.writes if isinstance(effect, Store) else ():
+                if isinstance(write, Record):
+                    ids[write.first_commit] = write.ids[0]
+                elif isinstance(write, VoidMark):
+                    voids.add(write.commit_no)
+    return {envelope_id for commit_no, envelope_id in ids.items() if commit_no not in voids}
+
+
+def alone_in_their_slots(notes: Sequence[Part]) -> set[bytes]:
+    """The naive twin: whoever shares no slot with any other, whatever came first."""
+    spans = {note.envelopes[0].id: slots_of(note.envelopes[0]) for note in notes}
+    return {one for one, mine in spans.items() if all(mine.isdisjoint(spans[other]) for other in spans if other != one)}
+
+
+def slots_of(envelope: Envelope) -> set[int]:
+    return set(range(envelope.body.seq, envelope.body.seq + envelope.cost))
+
+
+def test_what_is_delivered_is_a_function_of_the_set_and_not_of_the_order(rng: Random) -> None:
+    """Surplus ids among it: an id is surplus only where all its slots are void already (SPEC 6.5)."""
+    shared = 0
+    for _ in range(40):
+        notes = [
+            a_note(NETWORK, rng.randrange(1, 5), body=f"{number}" + "x" * rng.choice([1, 1, 3_000]))
+            for number in range(rng.randrange(2, 6))
+        ]
+        expected = alone_in_their_slots(notes)
+        shared += len(expected) < len(notes)
+        for order in permutations(notes):
+            assert delivered(order) == expected
+    assert shared > 10

@@ -215,9 +215,12 @@ class CatchUpRounds:
         parts: list[Part] = []
         for data in page.frames:
             try:
-                parts += parts_of(self._sense.open(data, None))[0]
+                frame = self._sense.open(data, None)
             except Refusal:
                 continue
+            parts += parts_of(frame)[0]
+            expires_ats = [envelope.body.expires_at for envelope in frame.envelopes()]
+            self._main.digests.let_go(data, expires_ats, self._clock.unix_ms)
         return parts
 
     # Serving

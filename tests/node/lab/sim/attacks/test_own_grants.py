@@ -1,14 +1,29 @@
+from itertools import count
+
 import pytest
 
 from pushmesh_node.engine import parking
 from pushmesh_node.engine.parking import Parking
 from pushmesh_node.engine.retractions import Retractions
+from pushmesh_protocol.authority import KnownGrant
 from support.attacks import is_repelled, small_siege
 
 
 @pytest.mark.parametrize("name", ["grant-race", "pre-sync-cut"])
 def test_grants_and_cuts_in_every_order_lead_to_the_same_state(name: str) -> None:
     assert is_repelled(*small_siege(name))
+
+
+def test_nodes_differ_where_the_grant_that_came_first_owns_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrivals = count()
+    came: dict[int, tuple[KnownGrant, int]] = {}
+
+    def order(grant: KnownGrant) -> tuple[int, bytes]:
+        return came.setdefault(id(grant), (grant, next(arrivals)))[1], b""
+
+    monkeypatch.setattr(KnownGrant, "order", property(order))
+    siege, _ = small_siege("grant-race")
+    assert siege.disagreements > 0
 
 
 def test_nodes_differ_where_a_retraction_outlives_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
