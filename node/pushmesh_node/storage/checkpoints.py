@@ -7,7 +7,6 @@ from .errors import StoreFailed
 from .migrations import PAGE_BYTES
 from .thread import ConnectionThread
 
-
 SHORTEST_S = 0.5
 
 
