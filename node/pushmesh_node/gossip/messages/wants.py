@@ -6,13 +6,11 @@ message by few follow-ups, and strangers none that somebody who earned trust ann
 What one peer announces takes room from no other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from heapq import nlargest
 from typing import Final
 
 _MOST_AT_ONCE: Final = 4
-_LAST: Final = (False, float("-inf"))
 
 Rank = Callable[[bytes], "tuple[bool, float] | None"]
 """How gladly a peer is asked: in good faith before in doubt, then by score; None for never."""
@@ -136,7 +134,7 @@ class Wants:
     def due(self, now_ms: int, rank: Rank) -> dict[bytes, Asking]:
         """Whom to ask at this heartbeat, best rank first. The word of a peer without a rank is forgotten."""
         asks: dict[bytes, Asking] = {}
-        ranks: dict[bytes, tuple[bool, float] | None] = {}  # of each peer once: liars have their words in many wants
+        ranks: dict[bytes, tuple[bool, float]] = {}  # of each peer once: liars have their words in many wants
         for one, want in list(self._wants.items()):
             if want.until_ms > now_ms:
                 continue
@@ -144,24 +142,26 @@ class Wants:
                 self._release(peer, one)
             want.asked.clear()
             want.is_trusted = False
-            for peer in want.words.keys() - ranks.keys():
-                ranks[peer] = rank(peer)
-            for peer in self._best(one, want, ranks):
+            for peer in self._best(one, want, rank, ranks):
                 _add(asks, peer, one, self._ask(one, want, peer, now_ms))
             if not want.asked and not want.words:
                 del self._wants[one]
         return asks
 
-    def _best(self, one: bytes, want: _Want, ranks: Mapping[bytes, "tuple[bool, float] | None"]) -> list[bytes]:
+    def _best(self, one: bytes, want: _Want, rank: Rank, ranks: dict[bytes, tuple[bool, float]]) -> list[bytes]:
         asked_of, most = self._asked_of, self._max_asked
         willing: list[bytes] = []
         for peer in list(want.words):
-            if ranks[peer] is None:
-                self._forget_word(one, want, peer)
-            elif asked_of.get(peer, 0) < most:
+            if peer not in ranks:
+                faith = rank(peer)
+                if faith is None:
+                    self._forget_word(one, want, peer)
+                    continue
+                ranks[peer] = faith
+            if asked_of.get(peer, 0) < most:
                 willing.append(peer)
-        # The first of equals, as with a stable sort, which takes longer.
-        return nlargest(min(1 << want.rounds, _MOST_AT_ONCE), willing, key=lambda peer: ranks[peer] or _LAST)
+        willing.sort(key=ranks.__getitem__, reverse=True)
+        return willing[: min(1 << want.rounds, _MOST_AT_ONCE)]
 
     def forget(self, peer: bytes) -> None:
         """It is gone: what was asked of it is due for another."""
