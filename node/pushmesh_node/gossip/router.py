@@ -3,7 +3,7 @@
 gossipsub v1.1 and v1.2, as PROTOCOL section 8 bends them. This file makes the parts and passes events to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .caches import SeenCache
 from .counts import GRAYLISTED, TOO_MANY, TOO_MANY_PEERS, TOO_MANY_TOPICS, UNKNOWN_PEER, UNSUBSCRIBED
@@ -104,6 +104,17 @@ class Router:
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """The effects of one event, to be carried out in order. `now_ms` never goes back."""
+        self._take(event, now_ms)
+        return self._orders.drain()
+
+    def handle_all(self, events: Iterable[Event], now_ms: int) -> list[Effect]:
+        """The same for events that came together: the control that they lead to is one RPC a peer, not one for each
+        event."""
+        for event in events:
+            self._take(event, now_ms)
+        return self._orders.drain()
+
+    def _take(self, event: Event, now_ms: int) -> None:
         match event:
             case RpcReceived():
                 self._on_rpc(event, now_ms)
@@ -126,7 +137,6 @@ class Router:
                 self._standing.look((event.peer,), now_ms)
             case Remembered():
                 self._scores.restore(event.peer, event.score_milli, now_ms)
-        return self._orders.drain()
 
     # What others may know
 

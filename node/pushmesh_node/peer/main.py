@@ -82,8 +82,7 @@ async def _obey(link: MainLink, node: Node, everything: trio.CancelScope) -> Non
     """Main's orders until it is gone; then nothing here is of use to anybody, so everything ends at once."""
     try:
         while True:
-            for message in await link.receive():
-                node.take(message)
+            node.take_all(await link.receive())
             await trio.lowlevel.checkpoint()
     except EOFError:
         if not node.stopping.is_set():

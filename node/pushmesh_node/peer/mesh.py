@@ -3,7 +3,7 @@
 Everything here is synchronous but the two tasks of a peer's gossip streams, so the router never sees a half-done step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -38,6 +38,7 @@ from .stats import Counters
 from .talk import Talk
 
 _OPEN_ATTEMPTS: Final = 2
+_RPCS_AT_ONCE: Final = 64  # so that no peer holds up the others, whatever one read brings
 _PAUSE_S: Final = 1.0  # judgements time out without a word to anybody, so a pause looks again
 _LANES: Final = {lane: lane.name.lower() for lane in Lane}  # as the counters name them
 
@@ -174,13 +175,15 @@ class Mesh:
         await talk.wait()
         while data := await stream.read():
             self._counters.add("bytes_in", n=len(data))
-            for body in splitter.feed(data):
-                await talk.keep_pace()
+            bodies = splitter.feed(data)
+            while bodies:
+                now, bodies = bodies[:_RPCS_AT_ONCE], bodies[_RPCS_AT_ONCE:]
                 await talk.wait()
-                self._counters.add("rpcs_in")
-                self.handle(RpcReceived(connection.node_id, decode(body)), connection)
+                self._counters.add("rpcs_in", n=len(now))
+                self.handle_all([RpcReceived(connection.node_id, decode(body)) for body in now], connection)
                 if connection.is_closing:
                     return
+                await talk.keep_pace(len(now))
             await trio.lowlevel.checkpoint()
             await self._pause(connection)
 
@@ -200,15 +203,18 @@ class Mesh:
         self.handle(Published(message.topic, message.data))
         self._give_credit()
 
-    def judge(self, message: Judge) -> None:
-        """A verdict on a frame that this process did not ask about is counted and dropped."""
-        message_id = self._judging.pop(message.frame_no, None)
-        if message_id is None:
-            self._counters.add("judgements_dropped", "unknown-frame")
-            return
-        if self.inspecting is not None:
-            self.inspecting.done(message_id)
-        self.handle(Judged(message_id, Verdict(message.verdict), message.reason, message.new_bytes))
+    def judge(self, messages: Iterable[Judge]) -> None:
+        """Verdicts that came together. One on a frame that this process did not ask about is counted and dropped."""
+        judged: list[Judged] = []
+        for message in messages:
+            message_id = self._judging.pop(message.frame_no, None)
+            if message_id is None:
+                self._counters.add("judgements_dropped", "unknown-frame")
+                continue
+            if self.inspecting is not None:
+                self.inspecting.done(message_id)
+            judged.append(Judged(message_id, Verdict(message.verdict), message.reason, message.new_bytes))
+        self.handle_all(judged)
 
     def credit(self, message: Credit) -> None:
         """Main let go of frames."""
@@ -238,9 +244,13 @@ class Mesh:
 
     def handle(self, event: Event, source: Connection | None = None) -> None:
         """One step of the router, with all that follows from it. `source` is whose RPC it is."""
-        for effect in self._router.handle(event, self._now_ms()):
+        self.handle_all((event,), source)
+
+    def handle_all(self, events: Sequence[Event], source: Connection | None = None) -> None:
+        """The same for events that came together; of RPCs all are of one source."""
+        for effect in self._router.handle_all(events, self._now_ms()):
             self._do(effect, source)
-        if self._paused is not None and isinstance(event, Judged):
+        if self._paused is not None and any(isinstance(event, Judged) for event in events):
             self._paused.set()
             self._paused = None
 

@@ -1,9 +1,10 @@
 """The gossip process's parts put together: host, mesh, relay and peer book. Follows main's orders, tells of peers."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from itertools import groupby
+from typing import Final, cast
 
 import structlog
 import trio
@@ -183,13 +184,22 @@ class Node:
 
     # Main
 
+    def take_all(self, messages: Sequence[Down]) -> None:
+        """Carries out orders that came together, as `take` does."""
+        for is_judge, group in groupby(messages, lambda message: type(message) is Judge):
+            if is_judge:
+                self._mesh.judge(cast("Iterable[Judge]", group))
+            else:
+                for message in group:
+                    self.take(message)
+
     def take(self, message: Down) -> None:
         """Carries out one order of main. Raises IpcError for one that has no place here."""
         match message:
             case Publish():
                 self._mesh.publish(message)
             case Judge():
-                self._mesh.judge(message)
+                self._mesh.judge((message,))
             case Credit():
                 self._mesh.credit(message)
             case StreamOpen():

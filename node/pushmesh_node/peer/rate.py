@@ -17,8 +17,8 @@ class Rate:
         self._left = float(per_s * BURST_S)
         self._since_s = now_s
 
-    def take(self, now_s: float) -> float:
-        """Takes one; how many seconds too early that was."""
-        self._left = min(self._per_s * BURST_S, self._left + (now_s - self._since_s) * self._per_s) - 1
+    def take(self, now_s: float, count: int = 1) -> float:
+        """Takes so many; how many seconds too early that was."""
+        self._left = min(self._per_s * BURST_S, self._left + (now_s - self._since_s) * self._per_s) - count
         self._since_s = now_s
         return max(0.0, -self._left / self._per_s)

@@ -55,9 +55,10 @@ class Talk:
         while not self.stands:
             await self._stands.wait()
 
-    async def keep_pace(self) -> None:
-        """Before each RPC of the peer; what is too much for a second waits, in the end at the sender."""
-        if too_early_s := self._rpcs.take(trio.current_time()):
+    async def keep_pace(self, rpcs: int) -> None:
+        """After so many RPCs of the peer: where that was too much for a second the next ones wait, in the end at the
+        sender."""
+        if too_early_s := self._rpcs.take(trio.current_time(), rpcs):
             await trio.sleep(too_early_s)
 
     @contextmanager

@@ -3,7 +3,15 @@ from random import Random
 import pytest
 
 from pushmesh_node.gossip.effects import Count, Disconnect, Inspect, Lane, SendRpc
-from pushmesh_node.gossip.events import PeerConnected, PeerDisconnected, RecordShown, Remembered, Scored, Subscribed
+from pushmesh_node.gossip.events import (
+    PeerConnected,
+    PeerDisconnected,
+    RecordShown,
+    Remembered,
+    RpcReceived,
+    Scored,
+    Subscribed,
+)
 from pushmesh_node.gossip.parameters import RouterLimits, RouterParameters
 from pushmesh_node.gossip.router import Router
 from pushmesh_node.gossip.wire.dialects import Dialect
@@ -347,3 +355,17 @@ def test_either_dialect_delivers(dialect: Dialect) -> None:
     net.run(2_000)
     assert net.reached(big) == 3
     assert message_id(T, b"x" * 2_000) == big
+
+
+def test_of_events_that_come_together_each_peer_hears_in_one_rpc() -> None:
+    apart, together = (RouterWorld() for _ in range(2))
+    for world in (apart, together):
+        world.meshed(A, B, C, dialect=Dialect.V1_2)
+    frames = [Message(T, bytes([number]) * 2_000) for number in range(3)]
+    events = [RpcReceived(A, Rpc(messages=(frame,))) for frame in frames]
+    one_by_one = [effect for event in events for effect in apart.do(event)]
+    at_once = together.router.handle_all(events, together.now_ms)
+    assert [sum(effect.peer == B for effect in sent(effects)) for effects in (one_by_one, at_once)] == [3, 1]
+    assert sent_to(one_by_one, B) == sent_to(at_once, B), "and nothing less"
+    others = [[effect for effect in effects if not isinstance(effect, SendRpc)] for effects in (one_by_one, at_once)]
+    assert others[0] == others[1]

@@ -170,8 +170,8 @@ def test_a_frame_goes_up_and_main_judges_it() -> None:
             await stream.write(message(b"1") + message(b"first") + message(b"second"))
             first, second = await meshed.until_frames(2)
             assert (first.frame_no, first.data, first.topic) == (1, b"first", T)
-            meshed.mesh.judge(Judge(second.frame_no, ACCEPT))
-            meshed.mesh.judge(Judge(second.frame_no, ACCEPT))
+            meshed.mesh.judge([Judge(second.frame_no, ACCEPT)])
+            meshed.mesh.judge([Judge(second.frame_no, ACCEPT)])
             counts = counted(meshed)
             assert counts[("frames_accepted", "")] == 1 and counts[("frames_ignored", "tiny")] == 1
             assert counts[("judgements_dropped", "unknown-frame")] == 1
@@ -205,7 +205,7 @@ def test_a_flood_that_main_is_slow_to_judge_waits_at_the_sender_and_loses_nothin
                 judged = 0
                 while judged < 1_000:
                     for each in (await meshed.until_frames(judged + 1))[judged:]:
-                        meshed.mesh.judge(Judge(each.frame_no, ACCEPT))
+                        meshed.mesh.judge([Judge(each.frame_no, ACCEPT)])
                         meshed.mesh.credit(Credit(1, len(each.data)))
                         judged += 1
                     await trio.sleep(0.01)

@@ -12,3 +12,9 @@ def test_who_waits_as_long_as_told_is_never_early_again() -> None:
     for _ in range(20):
         now_s += rate.take(now_s)
     assert now_s == (20 - 2 * BURST_S) / 2
+
+
+def test_many_at_once_are_counted_as_many() -> None:
+    rate = Rate(2, 0.0)
+    assert rate.take(0.0, 2 * BURST_S) == 0.0
+    assert rate.take(0.0, 3) == 1.5

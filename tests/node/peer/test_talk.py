@@ -89,10 +89,10 @@ def test_rpcs_beyond_any_need_are_taken_at_their_pace() -> None:
     async def main() -> None:
         talk, began_s = Talk(NOBODY), trio.current_time()
         for _ in range(RPCS_PER_S * BURST_S):
-            await talk.keep_pace()
+            await talk.keep_pace(1)
         assert trio.current_time() == began_s
         for _ in range(RPCS_PER_S * 3):
-            await talk.keep_pace()
+            await talk.keep_pace(1)
         assert round(trio.current_time() - began_s, 3) == 3.0  # of a clock that only sleeping moves
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
