@@ -125,11 +125,11 @@ class Index:
         return True
 
     def _join(self, number: int) -> None:
-        """Put a leaf of few records together with a neighbour, if both fit into one with room to spare."""
+        """Put a leaf of few records together with a neighbour, if both fit into one with room to spare, or it is empty."""
         for left in (number - 1, number):
             if 0 <= left < len(self._leaves) - 1:
                 low, high = self._leaves[left : left + 2]
-                if len(low) + len(high) <= _FILLED:
+                if len(low) + len(high) <= _FILLED or not low or not high:
                     low.append(high)
                     del self._leaves[left + 1], self._lowest[left + 1]
                     return

@@ -15,7 +15,7 @@ class Leaf:
 
     __slots__ = ("ids", "timestamps", "total")
 
-    def __init__(self, timestamps: array[int], ids: bytearray) -> None:
+    def __init__(self, timestamps: "array[int]", ids: bytearray) -> None:
         """Takes both over: `timestamps` of type Q, `ids` of 32 bytes each."""
         self.timestamps = timestamps
         self.ids = ids
