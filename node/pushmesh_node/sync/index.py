@@ -7,11 +7,11 @@ are next asked for. It never knows what a record stands for.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice
 from operator import lt
 from typing import Final, Protocol, Self
 
-from .keys import MAX_TIMESTAMP, START, bound_at, key_of
+from .keys import START, bound_at, key_of
 from .leaf import MAX_RECORDS, Leaf
 from .sums import fingerprint_of
 
@@ -42,24 +42,25 @@ class Records(Protocol):
 
 
 class Index:
-    """See `Records` for what is read. A record takes about 50 bytes of memory, an insert some microseconds."""
+    """See `Records` for what is read. A record takes about 55 bytes of memory, an insert some microseconds.
+
+    Its place is a number of the caller's, from 0 to 2^64 - 1, that takes part in nothing."""
 
     def __init__(self) -> None:
-        self._reset([Leaf(array("Q"), bytearray())])
+        self._reset([Leaf(array("Q"), bytearray(), array("Q"))])
 
     @classmethod
-    def of_sorted(cls, records: Iterable[tuple[int, bytes]]) -> Self:
-        """From (timestamp, id) pairs in strictly ascending order. Raises ValueError where they are not."""
-        index, source, leaves = cls(), iter(records), list[Leaf]()
-        last = (-1, b"")
+    def of_sorted(cls, records: Iterable[tuple[int, bytes, int]]) -> Self:
+        """From (timestamp, id, place) in strictly ascending order of the first two, twenty times as fast as by inserts.
+        Raises ValueError for records that are not so, or cannot be."""
+        index, source, leaves, last = cls(), iter(records), list[Leaf](), START
         while some := list(islice(source, _FILLED)):
-            if last >= some[0] or not all(lt(*pair) for pair in pairwise(some)) or some[-1][0] > MAX_TIMESTAMP:
+            keys = [key_of(timestamp, record_id) for timestamp, record_id, _ in some]
+            if (leaves and keys[0] <= last) or not all(map(lt, keys, keys[1:])):
                 raise ValueError("records are to come in strictly ascending order")
-            if any(len(record_id) != 32 for _, record_id in some):
-                raise ValueError("an id has 32 bytes")
-            last = some[-1]
-            timestamps = array("Q", [timestamp for timestamp, _ in some])
-            leaves.append(Leaf(timestamps, bytearray(b"".join([record_id for _, record_id in some]))))
+            last = keys[-1]
+            timestamps, ids, places = zip(*some, strict=True)
+            leaves.append(Leaf(array("Q", timestamps), bytearray(b"".join(ids)), array("Q", places)))
         if leaves:
             index._reset(leaves)
         return index
@@ -88,7 +89,7 @@ class Index:
             for slot, timestamp in enumerate(leaf.timestamps):
                 yield timestamp, leaf.ids_between(slot, slot + 1)
 
-    def insert(self, timestamp: int, record_id: bytes) -> bool:
+    def insert(self, timestamp: int, record_id: bytes, place: int = 0) -> bool:
         """False, and no effect, if it is there already. Raises ValueError for what cannot be a record."""
         key = key_of(timestamp, record_id)
         number = bisect_right(self._lowest, key) - 1
@@ -97,7 +98,7 @@ class Index:
         if leaf.has(slot, key):
             return False
         before = leaf.total
-        leaf.insert(slot, key)
+        leaf.insert(slot, key, place)
         self._count += 1
         self._total += leaf.total - before
         if len(leaf) > MAX_RECORDS:
@@ -125,7 +126,7 @@ class Index:
         return True
 
     def _join(self, number: int) -> None:
-        """Put a leaf of few records together with a neighbour, if both fit into one with room to spare, or it is empty."""
+        """Put a leaf of few records together with a neighbour, if it is empty or both fit into one with some room."""
         for left in (number - 1, number):
             if 0 <= left < len(self._leaves) - 1:
                 low, high = self._leaves[left : left + 2]
@@ -158,16 +159,27 @@ class Index:
         """See `Records`."""
         if not 0 <= position < self._count:
             raise IndexError(position)
-        number, slot = self._place(position)
+        number, slot = self._find(position)
         return self._leaves[number].key(slot)
 
     def ids(self, low: int, high: int) -> Iterator[bytes]:
         """See `Records`. The index must not change meanwhile."""
-        number, slot = self._place(low)
+        number, slot = self._find(low)
         while low < high:
             leaf = self._leaves[number]
             piece = leaf.ids_between(slot, slot + high - low)
             yield piece
+            low += len(leaf) - slot
+            number, slot = number + 1, 0
+
+    def places(self, low: int, high: int) -> Iterator[tuple[bytes, int]]:
+        """(id, place) of the records from position `low` up to but without `high`. The index must not change
+        meanwhile."""
+        number, slot = self._find(low)
+        while low < high:
+            leaf = self._leaves[number]
+            for at in range(slot, min(len(leaf), slot + high - low)):
+                yield leaf.ids_between(at, at + 1), leaf.places[at]
             low += len(leaf) - slot
             number, slot = number + 1, 0
 
@@ -187,14 +199,14 @@ class Index:
             self._sums = list(accumulate((leaf.total for leaf in self._leaves), initial=0))
         return self._starts
 
-    def _place(self, position: int) -> tuple[int, int]:
+    def _find(self, position: int) -> tuple[int, int]:
         starts = self._leaf_starts()
         number = bisect_right(starts, position) - 1
         return number, position - starts[number]
 
     def _sum_below(self, position: int) -> int:
         """Of the ids of all records before this position, from the nearest place where the sum is known."""
-        number, slot = self._place(position)
+        number, slot = self._find(position)
         leaf = self._leaves[number]
         low, known = 0, 0
         high, rest = len(leaf), leaf.total

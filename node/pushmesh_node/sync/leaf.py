@@ -1,4 +1,4 @@
-"""A few hundred records side by side: 40 bytes each, with the sum of their ids kept up to date."""
+"""A few hundred records side by side: 48 bytes each, with the sum of their ids kept up to date."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -13,12 +13,13 @@ MAX_RECORDS = MAX_SUMMED
 class Leaf:
     """Records in order; a slot is a record's place among them."""
 
-    __slots__ = ("ids", "timestamps", "total")
+    __slots__ = ("ids", "places", "timestamps", "total")
 
-    def __init__(self, timestamps: "array[int]", ids: bytearray) -> None:
-        """Takes both over: `timestamps` of type Q, `ids` of 32 bytes each."""
+    def __init__(self, timestamps: "array[int]", ids: bytearray, places: "array[int]") -> None:
+        """Takes them over: `timestamps` and `places` of type Q, `ids` of 32 bytes each."""
         self.timestamps = timestamps
         self.ids = ids
+        self.places = places
         self.total = sum_of_ids(ids)
 
     def __len__(self) -> int:
@@ -55,10 +56,11 @@ class Leaf:
         """Of the ids of these slots; not reduced."""
         return sum_of_ids(self.ids[ID_BYTES * low : ID_BYTES * high])
 
-    def insert(self, slot: int, key: bytes) -> None:
+    def insert(self, slot: int, key: bytes, place: int) -> None:
         """The caller has looked up the slot, and that it holds another key."""
         self.timestamps.insert(slot, int.from_bytes(key[:TIME_BYTES], "big"))
         self.ids[ID_BYTES * slot : ID_BYTES * slot] = key[TIME_BYTES:]
+        self.places.insert(slot, place)
         self.total += int.from_bytes(key[TIME_BYTES:], "little")
 
     def remove(self, low: int, high: int) -> None:
@@ -66,13 +68,15 @@ class Leaf:
         self.total -= self.sum_between(low, high)
         del self.timestamps[low:high]
         del self.ids[ID_BYTES * low : ID_BYTES * high]
+        del self.places[low:high]
 
     def split(self) -> "Leaf":
         """Keeps the lower half and returns the upper one."""
         half = len(self.timestamps) // 2
-        upper = Leaf(self.timestamps[half:], self.ids[ID_BYTES * half :])
+        upper = Leaf(self.timestamps[half:], self.ids[ID_BYTES * half :], self.places[half:])
         # Copies, for a list that is cut keeps the room of what it lost.
         self.timestamps, self.ids = self.timestamps[:half], self.ids[: ID_BYTES * half]
+        self.places = self.places[:half]
         self.total -= upper.total
         return upper
 
@@ -80,4 +84,5 @@ class Leaf:
         """Take over the records of the leaf that comes next."""
         self.timestamps.extend(other.timestamps)
         self.ids += other.ids
+        self.places.extend(other.places)
         self.total += other.total

@@ -2,9 +2,9 @@
 where they differ. The initiator learns the difference; the responder keeps nothing between two messages.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from .fan_out import FanOut
 from .faults import BadMessage, Fault
@@ -27,10 +27,19 @@ class Limits:
 
     message_bytes: int = 1 << 20
     """Of a message, read or written."""
-    lacking: int = 32_768
-    """So many ids that the peer lacks are collected from one message; those after them come in later rounds."""
+    lacking: int | None = 32_768
+    """So many ids that the peer lacks are collected from one message; those after them come in later rounds. None:
+    they are not asked about, and not collected."""
     rounds: int = 4096
     """Questions of one session."""
+
+
+class Gap(NamedTuple):
+    """Ids that the peer says it has between two bounds, the upper one exclusive, and we have not."""
+
+    lower: bytes
+    upper: bytes
+    ids: list[bytes]
 
 
 @dataclass(slots=True)
@@ -39,8 +48,13 @@ class Difference:
 
     peer_lacks: list[bytes] = field(default_factory=list)
     """Ids that we have."""
-    we_lack: list[bytes] = field(default_factory=list)
-    """Ids that the peer says it has: claims, until it sends what they stand for."""
+    gaps: list[Gap] = field(default_factory=list)
+    """Claims, until the peer sends what the ids stand for."""
+
+    @property
+    def we_lack(self) -> list[bytes]:
+        """The ids of all gaps."""
+        return [record_id for gap in self.gaps for record_id in gap.ids]
 
 
 def respond(records: Records, message: bytes, fan_out: FanOut, limits: Limits, room_bytes: int | None = None) -> bytes:
@@ -191,27 +205,36 @@ class _Turn:
         self._pass(bound, cut)
         return cut == upper or self.leave()
 
-    def learn(self, part: Range, difference: Difference, most_lacking: int) -> bool:
+    def learn(self, part: Range, difference: Difference, most_lacking: int | None) -> bool:
         """The peer told its ids: those that only one of us has are the difference."""
-        theirs = set(_each(part.payload))
-        lacking, low, upper = difference.peer_lacks, self._position, self._records.position(part.bound)
+        upper = self._records.position(part.bound)
+        theirs = dict.fromkeys(_each(part.payload))
         cut = upper
-        for piece in self._records.ids(low, upper):
-            ours = list(_each(piece))
-            missing = [place for place, record_id in enumerate(ours) if record_id not in theirs]
-            theirs.difference_update(ours)
-            room = most_lacking - len(lacking)
-            if cut == upper and len(missing) > room:
-                cut = low + missing[room]
-            lacking += [ours[place] for place in missing[: max(room, 0)]]
-            low += len(ours)
-        difference.we_lack += theirs
+        if most_lacking is not None:
+            cut = self._lacking(upper, theirs, difference.peer_lacks, most_lacking)
+        for ours in self._records.ids(self._position, upper):
+            for record_id in _each(ours):
+                theirs.pop(record_id, None)
+        if theirs:
+            difference.gaps.append(Gap(self._bound, part.bound, list(theirs)))
         if cut == self._position < upper:
             return self.leave()
         bound = part.bound if cut == upper else shortest_bound(self._records.key(cut - 1), self._records.key(cut))
         self._pass(bound, cut)
         self._writer.skip(bound)
         return cut == upper or self.leave()
+
+    def _lacking(self, upper: int, theirs: Container[bytes], lacking: list[bytes], most: int) -> int:
+        """Collects our ids below `upper` that are not among theirs; the position up to which that was all of them."""
+        position = self._position
+        for ours in self._records.ids(position, upper):
+            for record_id in _each(ours):
+                if record_id not in theirs:
+                    if len(lacking) == most:
+                        return position
+                    lacking.append(record_id)
+                position += 1
+        return upper
 
     def leave(self) -> bool:
         """No room for more, or no wish: what is left is one range with our fingerprint."""

@@ -29,7 +29,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
             if number > MAX_VARINT:
                 break
             return number, where + 1
-        if digit == 128 and where == at or where - at > 9:
+        if (digit == 128 and where == at) or where - at > 9:
             break
         number = number << 7 | digit & 127
     else:
