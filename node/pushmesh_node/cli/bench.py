@@ -129,6 +129,39 @@ def join(
     out.print(f"  then                {report['mesh_peers']:.0f} mesh peers in the topic that has fewest")
 
 
+@app.command("sync")
+@guarded
+def sync(
+    records: Annotated[
+        int, typer.Option(min=1, max=20_000_000, help="That each side holds, in one bucket.")
+    ] = 1_000_000,
+    missing: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Records that each side lacks; a single one, the asking side alone.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the records.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Two processes find out which records only one of them has: bytes both ways, CPU and memory of the dearer side."""
+    from ..lab.bench_sync import SyncPlan, measure_sync
+
+    if missing > records:
+        raise CommandError("--missing is of the --records: it cannot be more of them")
+    reports: list[dict[str, float]] = []
+
+    async def run() -> None:
+        reports.append(await measure_sync(SyncPlan(records, missing, seed)))
+
+    run_to_end(run())
+    (report,) = reports
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    out.print(f"[bold]{report['round_trips']:.0f} round trips[/] and {report['bytes']:,.0f} bytes")
+    out.print(f"  took     {report['seconds']:.3f} s, {report['cpu_s']:.3f} s of CPU")
+    out.print(f"  memory   {report['bytes_per_record']:.0f} bytes a record")
+
+
 def _measured(measure: Callable[[Path], Awaitable[dict[str, float]]], folder: Path | None) -> dict[str, float]:
     """What `measure` says, in a folder that is kept or in a temporary one."""
     reports: list[dict[str, float]] = []

@@ -41,3 +41,16 @@ async def test_joining_is_measured_and_written_for_people(tmp_path: Path) -> Non
     ran = await pushmesh("bench", "join", "--nodes", "4", cwd=tmp_path)
     assert ran.code == 0, ran
     assert "mesh peers in every topic" in ran.out
+
+
+async def test_sync_is_measured_and_written_for_people(tmp_path: Path) -> None:
+    ran = await pushmesh("bench", "sync", "--records", "5000", "--missing", "1", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "round trips and" in ran.out
+    assert "bytes a record" in ran.out
+
+
+async def test_more_missing_than_there_are_is_one_sentence(tmp_path: Path) -> None:
+    check_one_sentence(
+        await pushmesh("bench", "sync", "--records", "5", "--missing", "6", cwd=tmp_path), 2, "--missing"
+    )
