@@ -80,6 +80,6 @@ $(NPM_STAMP): tests/interop/package-lock.json
 	if .ci/need node; then npm ci --prefix tests/interop --no-audit --no-fund --loglevel=error && touch $@; else test "$${CI:-}" != true; fi
 
 # The same for Go. The tests build the program anew; what is built here fills the caches, so that no test waits for a download.
-$(GO_STAMP): $(wildcard tests/interop/go/*.go) tests/interop/go/go.mod tests/interop/go/go.sum
+$(GO_STAMP): $(wildcard tests/interop/go/*.go tests/interop/go/*/*.go) tests/interop/go/go.mod tests/interop/go/go.sum
 	mkdir -p $(@D)
-	if .ci/need go; then cd tests/interop/go && CGO_ENABLED=0 GOTOOLCHAIN=local go build -buildvcs=false -mod=readonly -o build/node . && touch build/stamp; else test "$${CI:-}" != true; fi
+	if .ci/need go; then cd tests/interop/go && CGO_ENABLED=0 GOTOOLCHAIN=local go build -buildvcs=false -mod=readonly -o build/ ./... && touch build/stamp; else test "$${CI:-}" != true; fi

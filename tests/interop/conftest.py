@@ -1,4 +1,4 @@
-"""The other implementations: Node.js with its packages, and the Go node, built once."""
+"""The other implementations: Node.js with its packages, and what is written in Go, built once."""
 
 import os
 import subprocess
@@ -33,10 +33,20 @@ def js(node: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Go node, built from what is in tests/interop/go now; the compiler's cache makes a second build short."""
+    """The Go node."""
+    return _built(".", tmp_path_factory.mktemp("go") / "node")
+
+
+@pytest.fixture(scope="session")
+def go_negentropy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One side of Negentropy V1 in Go."""
+    return _built("./negentropy", tmp_path_factory.mktemp("go") / "negentropy")
+
+
+def _built(package: str, program: Path) -> Path:
+    """From what is in tests/interop/go now; the compiler's cache makes a second build short."""
     compiler = find_program("go")
-    program = tmp_path_factory.mktemp("go") / "node"
-    command = [str(compiler), "build", "-buildvcs=false", "-mod=readonly", "-o", str(program), "."]
+    command = [str(compiler), "build", "-buildvcs=false", "-mod=readonly", "-o", str(program), package]
     environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     build = subprocess.run(
         command,
