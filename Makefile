@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check attacks fuzz vectors corpus lock clean venv-run venv-dev
+.PHONY: help demo run test check attacks faults fuzz soak vectors corpus lock clean venv-run venv-dev
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
@@ -37,6 +37,13 @@ check: .venv-dev/stamp ## style, types, import rules and the house's own rules
 attacks: .venv-dev/stamp ## every attack of the simulator on 50 honest nodes, on all cores; ARGS="--only dawn" chooses
 	.venv-dev/bin/pushmesh sim attacks --honest 50 --sybils 1000 --json $(ARGS)
 
+faults: .venv-dev/stamp ## a thousand kills and hundreds of power cuts, and the proof that nothing was lost; ARGS="--seed 1" repeats a run
+	.ci/need compiler
+	PYTHONPATH=tests .venv-dev/bin/python -m faults.run $(ARGS)
+
+soak: .venv-dev/stamp ## twenty minutes of mixed load: the nodes' memory must not grow; ARGS="--minutes 60" for longer
+	PYTHONPATH=tests .venv-dev/bin/python -m faults.soak $(ARGS)
+
 fuzz: .venv-dev/stamp ## a million hostile RPCs through a router; ARGS="--seed 1" repeats a run
 	PYTHONPATH=tests .venv-dev/bin/python -m fuzz.rpc_run --rpcs 1000000 $(ARGS)
 
@@ -53,7 +60,7 @@ lock: .venv-tools/stamp ## resolve pyproject.toml again into requirements/*.txt,
 	$(COMPILE) --group pyproject.toml:tools --output-file requirements/tools.txt
 
 clean: ## remove the environments and everything that tools wrote; a node's data stays
-	rm -rf .venv .venv-dev .venv-tools build dist tests/interop/node_modules tests/interop/go/build
+	rm -rf .venv .venv-dev .venv-tools build dist tests/interop/node_modules tests/interop/go/build tests/faults/shim/build
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find protocol node tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Running(NodeProcess):
 
     def __init__(self, plan: NodePlan) -> None:
         settings = {key: value for key, value in plan.settings.items() if key != "address"}
-        super().__init__(NodePlan(plan.name, plan.folder, plan.api_port, settings))
+        super().__init__(replace(plan, settings=settings))
         self.client = Node(plan.url)
 
     async def up(self) -> None:

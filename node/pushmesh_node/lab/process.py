@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -31,6 +31,8 @@ class NodePlan:
     bridges: Sequence[Mapping[str, object]] = ()
     module: str = "pushmesh_node"
     """Runs the command line; another one may put something in place of a part that is to be measured."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those that every child of the laboratory is given."""
 
     @property
     def url(self) -> str:
@@ -89,7 +91,7 @@ class NodeProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=child_environment(),
+                env=child_environment() | dict(self.plan.environment),
                 start_new_session=True,  # Ctrl-C is the laboratory's to handle
             )
         self.starts += 1
