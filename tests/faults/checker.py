@@ -19,6 +19,7 @@ from .history import (
     Held,
     Invoked,
     Listened,
+    PutBack,
     RefusedOutright,
     Struck,
     Subscribed,
@@ -126,6 +127,9 @@ def _breaks(known: _Known, event: Event) -> Iterator[tuple[Fault, bytes]]:
             yield from _unheard_of(known, id_)
         case Held():
             yield from _looked_through(known, event)
+        case PutBack(node):
+            known.durable = {key: answer for key, answer in known.durable.items() if key[0] != node}
+            known.numbers = defaultdict(dict, {key: each for key, each in known.numbers.items() if key[1] != node})
         case Ended(now_ms):
             yield from _undelivered(known, now_ms)
 
@@ -197,7 +201,7 @@ def _is_about(event: Event, id_: bytes) -> bool:
             return id_ in ids
         case Durable() | RefusedOutright() | Unknown() | Delivered() | Handed():
             return event.id == id_
-        case Held() | Ended():
+        case Held() | PutBack() | Ended():
             return True
     return False
 
@@ -231,6 +235,8 @@ def _tell(event: Event) -> str:
             return f"{node} was looked through: {held or 'not there'}"
         case Struck(node, fault):
             return f"{node}: {fault}"
+        case PutBack(node):
+            return f"{node} was given an older copy of its store"
         case Ended():
             return "the end"
     return str(event)

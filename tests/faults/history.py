@@ -98,6 +98,12 @@ class Struck(Event, frozen=True):
     fault: str
 
 
+class PutBack(Event, frozen=True):
+    """An operator put an older copy of the node's store in its place: what it said since then no longer binds it."""
+
+    node: str
+
+
 class Ended(Event, frozen=True):
     """Everybody has had the time to get everything."""
 
@@ -105,7 +111,18 @@ class Ended(Event, frozen=True):
 
 
 AnyEvent = (
-    Subscribed | Invoked | Durable | RefusedOutright | Unknown | Listened | Delivered | Handed | Held | Struck | Ended
+    Subscribed
+    | Invoked
+    | Durable
+    | RefusedOutright
+    | Unknown
+    | Listened
+    | Delivered
+    | Handed
+    | Held
+    | Struck
+    | PutBack
+    | Ended
 )
 _decode: Final = msgspec.json.Decoder(AnyEvent).decode
 _encode: Final = msgspec.json.Encoder().encode

@@ -66,8 +66,9 @@ class PowerReport:
     """Images that the store would not open."""
 
 
-async def record(folder: Path, random: Random, seconds: float, rate: float = 150) -> Recorded:
-    """A node under load for so long; now and then its disk fails for a moment; half way it is killed."""
+async def record(folder: Path, random: Random, seconds: float, *, rate: float = 150, stopped: bool = True) -> Recorded:
+    """A node under load for so long, whose disk fails for moments; it is killed half way, and at the end too unless it
+    is to be stopped."""
     network = shipped_network("devnet")
     log = folder / "changes"
     plan = a_plan(folder, NODE, mqtt__enabled=False, verify__processes=1)
@@ -82,12 +83,12 @@ async def record(folder: Path, random: Random, seconds: float, rate: float = 150
             node.control.arm(Call.LOG_SYNC, Action.FAIL, 3, times=2, argument=5)
             await asyncio.sleep(seconds / 4)
             node.control.disarm()
-            if turn == 0:
-                await node.kill()
-            else:
+            if turn and stopped:
                 await node.stop()
+            else:
+                await node.kill()
             await load
-            history.add(Struck(NODE, "killed" if turn == 0 else "stopped"))
+            history.add(Struck(NODE, "stopped" if turn and stopped else "killed"))
     finally:
         await node.client.close()
         await node.kill()

@@ -1,13 +1,14 @@
 """A publisher under faults: keeps a stream full, notes what it knew when, asks again about what was left open."""
 
 import asyncio
-import time
+from collections.abc import Callable
 from random import Random
 
 import aiohttp
 import msgspec
 
 from pushmesh_client import Wallet
+from pushmesh_client.author import unix_ms
 from pushmesh_client.compose import signed_batch, signed_envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Notification
@@ -25,9 +26,19 @@ MAY_BE_THERE = frozenset({"store-failed", "internal"})
 class Publisher:
     """Publishes single envelopes and small batches of one wallet to whatever node it is told."""
 
-    def __init__(self, network: Network, wallet: Wallet, history: History, random: Random, *, rate: float) -> None:
+    def __init__(
+        self,
+        network: Network,
+        wallet: Wallet,
+        history: History,
+        random: Random,
+        *,
+        rate: float,
+        now_ms: Callable[[], int] = unix_ms,
+    ) -> None:
         """`rate` is requests a second, on average, while a stream is open."""
         self.wallet = wallet
+        self._now_ms = now_ms
         self.durable = 0
         self.incarnation = b""
         self._network = network
@@ -109,7 +120,7 @@ class Publisher:
         self._open.clear()
 
     def _next(self) -> Part:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._now_ms()
         if self._random.random() < 0.8:
             self._seq += 1
             body = self._note_of(now_ms, self._seq)
@@ -142,7 +153,7 @@ class Publisher:
         )
 
     def _invoked(self, name: str, ids: tuple[bytes, ...]) -> Invoked:
-        return Invoked(name, TOPIC, ids, time.time_ns() // 1_000_000 + LIFE_MS)
+        return Invoked(name, TOPIC, ids, self._now_ms() + LIFE_MS)
 
 
 _FRAME = {"Content-Type": "application/vnd.pushmesh.frame"}

@@ -62,7 +62,9 @@ class CursorReader:
     async def _read(self, name: str, incarnation: bytes, stream: aiohttp.ClientWebSocketResponse) -> None:
         async for message in stream:
             if message.type is aiohttp.WSMsgType.TEXT:
-                continue  # marks: live, idle
+                if message.json()["type"] == "gap":  # the node does not know this cursor, says so, and begins anew
+                    self._history.add(Listened(self.name, name, incarnation, 0))
+                continue
             for commit_no, _, _, frame in _rows(message.data):
                 (part,) = open_publish(self._network, frame).parts
                 assert isinstance(part, Part), part
