@@ -56,6 +56,10 @@ class Publisher:
         """Of everything that it publishes."""
         return TOPIC
 
+    def skip(self, seqs: int) -> None:
+        """Leave out slots that an earlier life of this wallet has used."""
+        self._seq += seqs
+
     async def run(self, name: str, url: str, window: int) -> None:
         """Until the node is gone or this is cancelled; what has no answer then is of unknown outcome."""
         try:

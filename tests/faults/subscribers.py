@@ -1,12 +1,14 @@
 """Subscribers under faults: one that keeps nothing but its cursor, and one that is an application on the SDK."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import aiohttp
 import msgspec
 
 from pushmesh_client import ClientError, Node, SlotBook, Subscriber, Wallet
+from pushmesh_client.author import unix_ms
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.frames import Part, open_publish
 from pushmesh_protocol.network import Network
@@ -20,10 +22,13 @@ _rows = msgspec.msgpack.Decoder(list[tuple[int, str, str, bytes]]).decode
 class CursorReader:
     """Reads a node's stream, and goes on after the last number that it was given, whatever happens to the node."""
 
-    def __init__(self, name: str, network: Network, wallet: Wallet, history: History) -> None:
+    def __init__(
+        self, name: str, network: Network, wallet: Wallet, history: History, *, now_ms: Callable[[], int] = unix_ms
+    ) -> None:
         self.name = name
         self.wallet = wallet
         self.got: set[bytes] = set()
+        self._now_ms = now_ms
         self._network = network
         self._history = history
         self._place: tuple[bytes, int] | None = None
@@ -31,7 +36,7 @@ class CursorReader:
     async def subscribe(self, url: str, topic: Topic, label: str) -> None:
         """Raises where the node does not take it."""
         async with Node(url, network=self._network) as node:
-            published = await Subscriber(node, self.wallet, SlotBook()).subscribe(topic)
+            published = await self._subscriber(node).subscribe(topic)
             assert published.ok, published.outcome
         self._history.add(Subscribed(self.name, label))
 
@@ -42,9 +47,12 @@ class CursorReader:
                 await self._session(name, url)
             await asyncio.sleep(PAUSE_S)
 
+    def _subscriber(self, node: Node) -> Subscriber:
+        return Subscriber(node, self.wallet, SlotBook(), now_ms=self._now_ms)
+
     async def _session(self, name: str, url: str) -> None:
         async with Node(url, network=self._network) as node:
-            credential = await Subscriber(node, self.wallet, SlotBook()).credential()
+            credential = await self._subscriber(node).credential()
             async with node.http.ws_connect(f"{url}/v1/stream", timeout=_AT_ONCE) as stream:
                 await stream.send_json({"type": "login", "auth": credential})
                 welcome = await stream.receive_json(timeout=10)
@@ -77,10 +85,13 @@ class CursorReader:
 class Application:
     """What an application sees that leaves everything to the SDK: each message once, whatever nodes do."""
 
-    def __init__(self, name: str, network: Network, wallet: Wallet, history: History) -> None:
+    def __init__(
+        self, name: str, network: Network, wallet: Wallet, history: History, *, now_ms: Callable[[], int] = unix_ms
+    ) -> None:
         self.name = name
         self.wallet = wallet
         self.got: set[bytes] = set()
+        self._now_ms = now_ms
         self._network = network
         self._history = history
 
@@ -88,7 +99,7 @@ class Application:
         """Subscribes at the first node, then listens until it is cancelled, at the others where that one is away."""
         nodes = [Node(url, network=self._network) for url in urls]
         try:
-            subscriber = Subscriber(nodes[0], self.wallet, SlotBook(), others=nodes[1:])
+            subscriber = Subscriber(nodes[0], self.wallet, SlotBook(), others=nodes[1:], now_ms=self._now_ms)
             published = await subscriber.subscribe(topic)
             assert published.ok, published.outcome
             self._history.add(Subscribed(self.name, label))
