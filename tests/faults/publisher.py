@@ -35,8 +35,10 @@ class Publisher:
         *,
         rate: float,
         now_ms: Callable[[], int] = unix_ms,
+        life_ms: int = LIFE_MS,
     ) -> None:
-        """`rate` is requests a second, on average, while a stream is open."""
+        """`rate` is requests a second, on average, while a stream is open; everything expires after `life_ms`."""
+        self._life_ms = life_ms
         self.wallet = wallet
         self._now_ms = now_ms
         self.durable = 0
@@ -139,7 +141,7 @@ class Publisher:
         return Notification(
             issued_at=now_ms,
             seq=seq,
-            expires_at=now_ms + LIFE_MS,
+            expires_at=now_ms + self._life_ms,
             topic=self.wallet.topic(TOPIC),
             audience=None,
             title=f"Alert {seq}",
@@ -157,7 +159,7 @@ class Publisher:
         )
 
     def _invoked(self, name: str, ids: tuple[bytes, ...]) -> Invoked:
-        return Invoked(name, TOPIC, ids, self._now_ms() + LIFE_MS)
+        return Invoked(name, TOPIC, ids, self._now_ms() + self._life_ms)
 
 
 _FRAME = {"Content-Type": "application/vnd.pushmesh.frame"}

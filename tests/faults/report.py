@@ -1,10 +1,10 @@
 """What a run came to: a JSON file and, where matplotlib is there, a picture. Decides nothing but green or red."""
 
-import importlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from .checker import Fault
 from .lane import LaneReport
 from .power import PowerReport
 from .steps import TREE
+
+REPORTS = Path(__file__).parent / "reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ def write_report(run: Run, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"faults-{run.seed}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(as_json(run)), indent=2) + b"\n")
-    try:
-        importlib.import_module("matplotlib")
-    except ModuleNotFoundError:
-        return path
-    _draw(run, path.with_suffix(".png"))
+    if can_draw():
+        _draw(run, path.with_suffix(".png"))
     return path
+
+
+def can_draw() -> bool:
+    """Whether the extra `plot` is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def _draw(run: Run, path: Path) -> None:

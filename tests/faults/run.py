@@ -13,15 +13,11 @@ import time
 from pathlib import Path
 from random import Random, SystemRandom
 
-from support.tree import ROOT
-
 from .campaign import run_alone, run_mesh
 from .history import History, write_history
 from .power import PowerReport, cut_power, record
-from .report import Run, write_report
+from .report import REPORTS, Run, write_report
 from .steps import TREE, share
-
-REPORTS = ROOT / "tests" / "faults" / "reports"
 
 
 def say(text: str) -> None:
