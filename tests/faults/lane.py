@@ -52,7 +52,8 @@ Blow = Callable[["Lane", FaultyNode], Awaitable[str]]
 class Lane:
     """Nodes, a publisher at the first, subscribers at each."""
 
-    def __init__(self, name: str, folder: Path, seed: int, nodes: int, progress: Progress) -> None:
+    def __init__(self, name: str, folder: Path, seed: int, nodes: int, progress: Progress, **settings: object) -> None:
+        """`settings` are further keys of every node, two underscores for the dot."""
         self.name = name
         self.random = Random(f"{seed}/{name}")
         self.history = History()
@@ -63,7 +64,7 @@ class Lane:
         plans: list[NodePlan] = []
         for number in range(nodes):
             mesh = {"mesh": True} if nodes > 1 and not plans else {}
-            plans.append(a_plan(folder, f"{name}{number}", plans, **SETTINGS, **mesh))
+            plans.append(a_plan(folder, f"{name}{number}", plans, **SETTINGS, **settings, **mesh))
         self.nodes = [FaultyNode(plan) for plan in plans]
         wallet = 1 if nodes == 1 else 11
         self.publisher = Publisher(self._network, a_wallet(wallet), self.history, self.random, rate=RATE)
