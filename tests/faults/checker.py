@@ -19,8 +19,8 @@ from .history import (
     Held,
     Invoked,
     Listened,
-    PutBack,
     RefusedOutright,
+    Renumbers,
     Struck,
     Subscribed,
     Unknown,
@@ -86,6 +86,7 @@ class _Known:
     numbers: dict[tuple[str, str, bytes], dict[bytes, int]] = field(default_factory=lambda: defaultdict(dict))
     after: dict[str, Listened] = field(default_factory=dict)
     got: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    renumbering: set[str] = field(default_factory=set)
     handed: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     delivered: int = 0
 
@@ -127,9 +128,9 @@ def _breaks(known: _Known, event: Event) -> Iterator[tuple[Fault, bytes]]:
             yield from _unheard_of(known, id_)
         case Held():
             yield from _looked_through(known, event)
-        case PutBack(node):
+        case Renumbers(node):
+            known.renumbering.add(node)
             known.durable = {key: answer for key, answer in known.durable.items() if key[0] != node}
-            known.numbers = defaultdict(dict, {key: each for key, each in known.numbers.items() if key[1] != node})
         case Ended(now_ms):
             yield from _undelivered(known, now_ms)
 
@@ -147,7 +148,8 @@ def _answered(known: _Known, event: Durable) -> Iterator[tuple[Fault, bytes]]:
 def _came(known: _Known, event: Delivered) -> Iterator[tuple[Fault, bytes]]:
     known.delivered += 1
     numbers = known.numbers[event.subscriber, event.node, event.incarnation]
-    if numbers.setdefault(event.id, event.commit_no) != event.commit_no:
+    again = numbers.setdefault(event.id, event.commit_no) != event.commit_no
+    if again and event.node not in known.renumbering:
         yield Fault.TWICE, event.id
     session = known.after.get(event.subscriber)
     if session and session.incarnation == event.incarnation and event.commit_no <= session.after:
@@ -201,7 +203,7 @@ def _is_about(event: Event, id_: bytes) -> bool:
             return id_ in ids
         case Durable() | RefusedOutright() | Unknown() | Delivered() | Handed():
             return event.id == id_
-        case Held() | PutBack() | Ended():
+        case Held() | Renumbers() | Ended():
             return True
     return False
 
@@ -235,8 +237,8 @@ def _tell(event: Event) -> str:
             return f"{node} was looked through: {held or 'not there'}"
         case Struck(node, fault):
             return f"{node}: {fault}"
-        case PutBack(node):
-            return f"{node} was given an older copy of its store"
+        case Renumbers(node, why):
+            return f"{node} may number anew: {why}"
         case Ended():
             return "the end"
     return str(event)

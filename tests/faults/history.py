@@ -98,10 +98,12 @@ class Struck(Event, frozen=True):
     fault: str
 
 
-class PutBack(Event, frozen=True):
-    """An operator put an older copy of the node's store in its place: what it said since then no longer binds it."""
+class Renumbers(Event, frozen=True):
+    """The node's store was damaged, or an older copy was put in its place: from here on envelopes may come again under
+    new numbers, and what it answered before no longer binds it. Applications still get each one once."""
 
     node: str
+    why: str
 
 
 class Ended(Event, frozen=True):
@@ -121,7 +123,7 @@ AnyEvent = (
     | Handed
     | Held
     | Struck
-    | PutBack
+    | Renumbers
     | Ended
 )
 _decode: Final = msgspec.json.Decoder(AnyEvent).decode

@@ -14,8 +14,8 @@ from faults.history import (
     Held,
     Invoked,
     Listened,
-    PutBack,
     RefusedOutright,
+    Renumbers,
     Struck,
     Subscribed,
     Unknown,
@@ -119,7 +119,7 @@ def test_a_broken_promise_is_found(broken: Fault, events: list[Event]) -> None:
         # At-least-once on the wire: the same number again in a session that goes on before it.
         [invoked(ONE), LISTENED, delivered(ONE), LISTENED, delivered(ONE)],
         # An older copy of the store does not know it, and numbers it anew.
-        [invoked(ONE), durable(ONE), delivered(ONE), PutBack(NODE), held(), delivered(ONE, 9)],
+        [invoked(ONE), durable(ONE), delivered(ONE), Renumbers(NODE, "an older copy"), held(), delivered(ONE, 9)],
         # A new store begins its numbers anew, and so do its readers.
         [invoked(ONE), Listened(WALLET, NODE, STORE, 9), delivered(ONE, 5, NEW_STORE)],
     ],

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from faults.control import Action, Call
+from faults.history import Renumbers
 from faults.lane import Lane
 from faults.nodes import FaultyNode
 from faults.subscribers import CursorReader
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 async def flipping(lane: Lane, node: FaultyNode) -> str:
     """One bit of one read at a time; each time somebody begins at the beginning, so that the disk is asked."""
+    lane.history.add(Renumbers(node.plan.name, "what was damaged is fetched again"))
     for _ in range(FLIPS):
         flip = lane.random.randrange(1 << 15)
         node.control.arm(Call.FILE_READ, Action.FLIP, lane.random.randint(1, 12), argument=flip)

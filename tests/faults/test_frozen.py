@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.history import PutBack
+from faults.history import Renumbers
 from faults.lane import Lane
 from faults.looking import STORE
 from faults.nodes import GOSSIP, VERIFYING, FaultyNode, signal_process
@@ -63,7 +63,7 @@ async def an_older_copy(lane: Lane, node: FaultyNode) -> str:
     for name in (STORE, f"{STORE}-wal"):
         shutil.move(copy / name, node.plan.folder / name)
     (node.plan.folder / f"{STORE}-shm").unlink(missing_ok=True)
-    lane.history.add(PutBack(node.plan.name))
+    lane.history.add(Renumbers(node.plan.name, "an older copy of its store"))
     return "an older copy of its store"
 
 
