@@ -124,7 +124,7 @@ class Lane:
     async def _revive(self, node: FaultyNode) -> None:
         if node is self.first:
             await self.rest()
-        if sum(self.report.kills.values()) % LOOK_EVERY == 0:
+        if self.report.kills.total() % LOOK_EVERY == 0:
             self.history.add(await look_through(node.plan.name, self._network, node.plan.folder))
         await node.ready()
         if node is self.first:
@@ -152,9 +152,9 @@ class Lane:
             if task.done():
                 task.result()
                 raise AssertionError("a client ended")
-        done = sum(self.report.kills.values())
+        done = self.report.kills.total()
         if done % 10 == 0:
-            self._progress(f"{self.name}: {done} kills, {self.publisher.durable} durable answers")
+            self._progress(f"{self.name}: {done} faults, {self.publisher.durable} durable answers")
 
     async def conclude(self) -> LaneReport:
         """Wait until every subscriber has everything, look through every store, judge."""

@@ -10,7 +10,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from pushmesh_node.lab.networks import shipped_network
-from pushmesh_node.storage import StoreError
+from pushmesh_node.storage import StoreError, StoreFailed
 from pushmesh_protocol.network import Network
 from support.processes import a_plan
 from support.wallets import a_wallet
@@ -123,7 +123,7 @@ async def _cut(recorded: Recorded, random: Random, place: int, label: str, repor
         write_image(disk.image(survival), Path(folder))
         try:
             held = await read_store(NODE, recorded.network, Path(folder) / STORE)
-        except StoreError as error:
+        except (StoreError, StoreFailed) as error:
             report.unusable.append(f"image {label}, {survival} at change {place}: {error}")
             return
     cut = Struck(NODE, f"power cut at change {place}, {survival} survived (image {label})")

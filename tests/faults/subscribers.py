@@ -55,7 +55,8 @@ class CursorReader:
             credential = await self._subscriber(node).credential()
             async with node.http.ws_connect(f"{url}/v1/stream", timeout=_AT_ONCE) as stream:
                 await stream.send_json({"type": "login", "auth": credential})
-                welcome = await stream.receive_json(timeout=10)
+                first = await stream.receive(timeout=10)
+                welcome = first.json() if first.type is aiohttp.WSMsgType.TEXT else {}
                 if welcome.get("type") != "welcome":
                     return
                 incarnation = bytes.fromhex(welcome["incarnation"])

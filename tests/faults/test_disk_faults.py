@@ -15,7 +15,7 @@ from pushmesh_client.book import SlotBook
 from support.processes import eventually
 from support.wallets import a_wallet
 
-FAULT_S = 1.2
+FAULT_S = 0.6
 FAULTS: tuple[tuple[str, Call, Action, int], ...] = (
     ("disk full", WRITES, Action.FAIL, errno.ENOSPC),
     ("log cannot be written", Call.LOG_WRITE, Action.FAIL, errno.EIO),

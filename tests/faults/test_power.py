@@ -12,14 +12,14 @@ from faults.nodes import FaultyNode
 from faults.power import NODE, PowerReport, Recorded, cut_power, record
 from support.processes import a_plan
 
-IMAGES = 60
+IMAGES = 40
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 async def test_no_power_cut_loses_what_was_called_durable_and_the_store_opens_every_image(
     tmp_path: Path, seed: int, rng: Random
 ) -> None:
-    recorded = await record(tmp_path, rng, seconds=3)
+    recorded = await record(tmp_path, rng, seconds=2)
     report = await cut_power(recorded, seed, IMAGES, PowerReport())
     assert report.images == IMAGES and report.promises > IMAGES
     assert report.broken == [] and report.unusable == []

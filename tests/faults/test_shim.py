@@ -158,6 +158,22 @@ def test_a_failed_sync_says_so_and_is_recorded_as_one(tmp_path: Path, folder: Pa
     assert operations.count(Operation.SYNC_FAILED) == 5 and Operation.SYNC not in operations
 
 
+def test_a_failed_sync_is_told_once_to_every_descriptor_of_the_file(folder: Path, control: Control) -> None:
+    program = """
+import os, sys
+path = os.path.join(sys.argv[1], "file")
+both = [os.open(path, os.O_RDWR | os.O_CREAT) for _ in range(2)]
+for descriptor in (0, 1, 0, 1):
+    try:
+        os.fsync(both[descriptor])
+        print("synced")
+    except OSError as error:
+        print(error.errno)
+"""
+    control.arm(Call.FILE_SYNC, Action.FAIL, argument=5)
+    assert run(program, folder, control)[1].split() == ["5", "5", "synced", "synced"]
+
+
 def test_a_short_write_says_how_much_it_took(folder: Path, control: Control) -> None:
     control.arm(Call.FILE_WRITE, Action.SHORT, 1, argument=10)
     _, said = run(WRITE, folder, control)

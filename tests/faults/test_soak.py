@@ -28,7 +28,7 @@ def test_what_grows_is_told_from_what_only_warmed_up() -> None:
 
 @pytest.mark.integration
 async def test_a_soak_of_seconds_samples_every_process_of_both_nodes(tmp_path: Path, rng: Random) -> None:
-    samples = await soak(tmp_path, 0.1, rng)
+    samples = await soak(tmp_path, 0.02, rng)
     parts = {f"{node} {part}" for node in ("first", "second") for part in ("main", "gossip", "verifying")}
     assert samples.resident_mb.keys() == parts
     assert all(min(values) > 5 for values in samples.resident_mb.values())

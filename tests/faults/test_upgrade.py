@@ -23,7 +23,7 @@ from pushmesh_node.storage.migrations import MIGRATIONS
 from support.processes import a_plan, eventually
 from support.wallets import a_wallet
 
-KILLS = 6
+KILLS = 4
 NETWORK = shipped_network("devnet")
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]

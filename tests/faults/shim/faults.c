@@ -75,6 +75,7 @@ static int log_descriptor = -1;
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned char kinds[DESCRIPTORS];
 static char *names[DESCRIPTORS]; /* of files of the folder; changed under `order` */
+static int owed[DESCRIPTORS];    /* errno of a sync that failed through another descriptor of the same file; under `order` */
 
 /* The C library's own functions. */
 #define REAL(result, name, ...) \
@@ -209,6 +210,7 @@ static void forget(int descriptor) {
     pthread_mutex_lock(&order);
     free(names[descriptor]);
     names[descriptor] = NULL;
+    owed[descriptor] = 0;
     kinds[descriptor] = UNKNOWN;
     pthread_mutex_unlock(&order);
 }
@@ -332,13 +334,32 @@ int ftruncate64(int descriptor, off64_t bytes) {
 }
 int ftruncate(int descriptor, off_t bytes) { return ftruncate64(descriptor, bytes); }
 
+/* Linux tells a failed write-back once to every descriptor that was open then: no other thread's sync passes over it. */
+static void tell_all(int descriptor, int error) {
+    for (int other = 0; other < LOG_DESCRIPTOR; other++)
+        if (other != descriptor && names[other] != NULL && strcmp(names[other], names[descriptor]) == 0) owed[other] = error;
+}
+
+static int pay(int descriptor) {
+    int error = owed[descriptor];
+    owed[descriptor] = 0;
+    errno = error;
+    return error;
+}
+
 static int sync_file(int descriptor, int (*sync)(int)) {
     if (!is_in(descriptor, OURS) && !is_in(descriptor, FOLDER)) return sync(descriptor);
     struct rule *rule = struck(is_log(descriptor) ? LOG_SYNC : FILE_SYNC);
     pthread_mutex_lock(&order);
+    if (pay(descriptor)) {
+        int error = errno;
+        pthread_mutex_unlock(&order);
+        errno = error;
+        return -1;
+    }
     int result = fails(rule) ? -1 : sync(descriptor);
     int saved = errno;
-    if (result != 0) note(OP_SYNC_FAILED, names[descriptor], 0, NULL, 0);
+    if (result != 0) tell_all(descriptor, saved), note(OP_SYNC_FAILED, names[descriptor], 0, NULL, 0);
     else if (kinds[descriptor] == FOLDER) note(OP_SYNC_FOLDER, "", 0, NULL, 0);
     else note(OP_SYNC, names[descriptor], 0, NULL, 0);
     pthread_mutex_unlock(&order);
