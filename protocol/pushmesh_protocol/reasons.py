@@ -88,6 +88,12 @@ class Reason(StrEnum):
     VOUCHER_EPOCH = "voucher-epoch"
     VOUCHER_EQUIVOCATION = "voucher-equivocation"
 
+    # Receipts and what peers and wallets say after them (SPEC section 12).
+    BAD_RECEIPT = "bad-receipt"
+    BAD_HOLD = "bad-hold"
+    BAD_OUTCOME = "bad-outcome"
+    BAD_ACKNOWLEDGEMENT = "bad-acknowledgement"
+
 
 REJECTS = frozenset(
     {

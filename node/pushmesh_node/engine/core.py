@@ -247,7 +247,8 @@ class Engine:
         young = not isinstance(source, CaughtUp) or (
             turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS and self._is_joined(part.envelopes[0])
         )
-        record = record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms)
+        published = isinstance(source, Published)
+        record = record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms, published=published)
         turn.writes.append(record)
         frame = record.data if len(part.envelopes) == 1 else None
         if isinstance(source, Gossiped):

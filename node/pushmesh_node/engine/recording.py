@@ -8,8 +8,18 @@ from pushmesh_protocol.types import Account, Epoch, UnixMs
 from .records import Record
 
 
-def record_of(part: Part, first_commit: int, epoch: Epoch, *, sent: bool, data: bytes | None, now_ms: int) -> Record:
-    """A part as the store takes it; `data` is its frame where that is there already."""
+def record_of(
+    part: Part,
+    first_commit: int,
+    epoch: Epoch,
+    *,
+    sent: bool,
+    data: bytes | None,
+    now_ms: int,
+    published: bool = False,
+) -> Record:
+    """A part as the store takes it; `data` is its frame where that is there already, `published` says that a publisher
+    is owed a receipt."""
     first = part.envelopes[0]
     last = part.envelopes[-1]
     return Record(
@@ -28,6 +38,7 @@ def record_of(part: Part, first_commit: int, epoch: Epoch, *, sent: bool, data: 
         sent=sent,
         data=encode_frame([part]) if data is None else data,
         due_ats=_due_ats(part, now_ms),
+        published=published,
     )
 
 

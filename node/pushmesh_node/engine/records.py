@@ -1,10 +1,12 @@
 """What goes into the store and what comes out of it, as data. No behaviour."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.receipts import SealWords
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
 from ..ledger.records import VoucherRecord as VoucherRecord
@@ -33,6 +35,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     sent: bool
     data: bytes
     due_ats: tuple[UnixMs | None, ...] = ()
+    published: bool = False
+    """A publisher handed it in here and is owed a receipt."""
 
     @property
     def count(self) -> int:
@@ -75,6 +79,24 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
     id: EnvelopeId
     commit_no: int
     sent: bool
+
+
+class ReceiptWish(msgspec.Struct, frozen=True, gc=False):
+    """A publisher asks about a stored envelope that came another way: it gets a receipt now, if it has none."""
+
+    commit_no: int
+    id: EnvelopeId
+    expires_at: UnixMs
+
+
+class StoredSeal(msgspec.Struct, frozen=True, gc=False):
+    """A seal of the receipt chain, unsigned, and the envelopes that it covers in the order of its tree: commit numbers
+    and ids. `ends_at` is when the last of them expires."""
+
+    words: SealWords
+    commits: Sequence[int]
+    ids: Sequence[bytes]
+    ends_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +221,7 @@ Write = (
     Record
     | DueRecord
     | Unscheduled
+    | ReceiptWish
     | VoucherRecord
     | DecisionRecord
     | PrivateRecord

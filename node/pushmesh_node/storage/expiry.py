@@ -39,6 +39,7 @@ _WALKED = (
     _pointing("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
     _pointing("targets", ("account", "commit_no"), "commit_no"),
     _pointing("decisions", ("account", "commit_no"), "commit_no"),
+    _Table("late_receipts", ("commit_no",), "NOT EXISTS (SELECT 1 FROM receipts r WHERE r.number = t.number)"),
     _Table("cursors", ("account", "device"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
 )
 _TOPICS = _Table("topics", ("topic_no",), "t.ends_at <= {now}")
@@ -55,6 +56,11 @@ _DELETE_VOUCHERS = """DELETE FROM vouchers WHERE (epoch, account, key, stream) I
     (SELECT epoch, account, key, stream FROM vouchers WHERE epoch < ? ORDER BY epoch LIMIT ?)"""
 _DELETE_PEER_CURSORS = """DELETE FROM peer_cursors WHERE node_id IN
     (SELECT node_id FROM peer_cursors ORDER BY at DESC, node_id LIMIT -1 OFFSET ?)"""
+
+_DELETE_RECEIPTS = """DELETE FROM receipts WHERE number IN
+    (SELECT number FROM receipts WHERE ends_at <= ? AND number < (SELECT max(number) FROM receipts)
+    ORDER BY ends_at LIMIT ?)"""
+"""The last one stays: the next names it."""
 
 _DELETE_KEYED = tuple(
     f"""DELETE FROM {table} WHERE ({key}) IN
@@ -89,6 +95,7 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep
         removed = _expire_items(connection, now_ms, limit)
         for delete in _DELETE_KEYED:
             connection.execute(delete, (now_ms, limit))
+        connection.execute(_DELETE_RECEIPTS, (now_ms, limit))
         connection.execute(_DELETE_VOUCHERS, (before_epoch, limit))
         if connection.execute("SELECT count(*) FROM peer_cursors").fetchone()[0] > PEER_CURSORS:
             connection.execute(_DELETE_PEER_CURSORS, (PEER_CURSORS,))

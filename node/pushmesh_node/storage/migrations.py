@@ -88,6 +88,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             node_id BLOB PRIMARY KEY, addresses BLOB NOT NULL, last_seen INTEGER NOT NULL, score_milli INTEGER NOT NULL,
             proven INTEGER NOT NULL, banned_until INTEGER NOT NULL, bans INTEGER NOT NULL) WITHOUT ROWID""",
     ),
+    (
+        # The chain of receipts: a row a seal. `first_commit` is NULL where all that it covers was committed long
+        # before; those stand in `late_receipts`. `data` is the seal, unsigned, with commit numbers and ids.
+        """CREATE TABLE receipts (
+            number INTEGER PRIMARY KEY, first_commit INTEGER, last_commit INTEGER NOT NULL, ends_at INTEGER NOT NULL,
+            kept_until INTEGER NOT NULL, data BLOB NOT NULL)""",
+        "CREATE INDEX receipts_by_commit ON receipts (first_commit) WHERE first_commit NOT NULL",
+        "CREATE INDEX receipts_by_end ON receipts (ends_at)",
+        "CREATE TABLE late_receipts (commit_no INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
+    ),
 )
 
 

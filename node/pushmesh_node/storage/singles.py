@@ -10,6 +10,7 @@ from pushmesh_protocol.accounts import Topic
 
 from ..engine.records import Record, Write
 from . import bulk
+from .receipts import Row as ReceiptRow
 from .rows import BUCKET_MS, NOTIFICATION
 
 MAX_RECORDS = 64
@@ -18,7 +19,9 @@ MAX_RECORDS = 64
 _COLUMNS = (
     *("first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"),
     *("epoch", "author", "wide", "first_seq", "end_seq", "id", "bucket", "target"),
+    *("seal_no", "seal_first", "seal_last", "seal_ends_at", "seal_kept_until", "seal"),
 )
+_NO_SEAL = (None,) * 6
 
 # Conflicts as everywhere else: an item is new or the group breaks; of the rest the first one stays.
 PREPARE = (
@@ -30,6 +33,8 @@ PREPARE = (
             new.end_seq, new.id);
         INSERT OR IGNORE INTO ids VALUES (new.bucket, new.id, new.first_commit);
         INSERT OR IGNORE INTO targets SELECT new.target, new.first_commit WHERE new.target NOT NULL;
+        INSERT INTO receipts SELECT new.seal_no, new.seal_first, new.seal_last, new.seal_ends_at, new.seal_kept_until,
+            new.seal WHERE new.seal_no NOT NULL;
     END""",
 )
 """What a writing connection runs at its start, after the tables are there."""
@@ -53,9 +58,17 @@ def plain(writes: Sequence[Write], last_commit: int) -> Sequence[Record]:
     return records
 
 
-def insert(connection: sqlite3.Connection, records: Sequence[Record], topic_nos: Mapping[Topic, int]) -> None:
-    """Store plain records, durably where no transaction is open; raises sqlite3.Error with nothing stored."""
+def insert(
+    connection: sqlite3.Connection,
+    records: Sequence[Record],
+    topic_nos: Mapping[Topic, int],
+    seal: ReceiptRow | None = None,
+) -> None:
+    """Store plain records, durably where no transaction is open; raises sqlite3.Error with nothing stored.
+
+    The row of their seal rides with the first of them."""
     values: list[object] = []
+    sealed: Sequence[object] = _NO_SEAL if seal is None else seal
     for record in records:
         (audience,), (id_,) = record.audiences, record.ids
         shown = record.kind == NOTIFICATION
@@ -75,5 +88,7 @@ def insert(connection: sqlite3.Connection, records: Sequence[Record], topic_nos:
             id_,
             record.issued_ats[0] // BUCKET_MS,
             audience[0] if audience and shown else None,
+            *sealed,
         )
+        sealed = _NO_SEAL
     connection.execute(bulk.statement("INSERT INTO singles", bulk.placeholders(len(_COLUMNS)), len(records)), values)

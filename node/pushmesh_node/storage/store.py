@@ -1,11 +1,13 @@
 """The store of a node: one SQLite file; one connection writes, two read, one tidies up. This class is the contract."""
 
 import sqlite3
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.receipts import SealWords
 
 from ..engine.records import (
     CursorRecord,
@@ -18,6 +20,7 @@ from ..engine.records import (
     StoredDue,
     StoredEnvelope,
     StoredItem,
+    StoredSeal,
     TokenRecord,
     VoucherRecord,
     Write,
@@ -29,11 +32,15 @@ from .files import Meta, check_can_open, prepare_reader, prepare_writer, size_of
 from .group_commit import GroupCommit
 from .lock import StoreLock
 from .peers import read_peers
+from .receipts import Issuer, ReceiptChain, find_seals, read_chain, seals_after
 from .settings import StoreSettings
 from .stats import StoreStats
 from .thread import ConnectionThread
 from .topics import TopicNumbers
 from .transaction import Written, write_group
+
+SEALS_AT_HAND = 64
+"""Seals of the last transactions, whose receipts are asked for at once."""
 
 WORTHWHILE = 8
 """A walk goes on at once while every eighth row is dead, so that no table keeps more dead rows than that for long,
@@ -69,13 +76,23 @@ class Store:
         self._checkpointer = Checkpointer(keeper, settings.checkpoint_interval_s, settings.checkpoint_bytes)
         self._closed = False
         self._group_commit = GroupCommit(self._write, settings, meta.last_commit)
+        self.receipt_chain: ReceiptChain | None = None
+        """What is published is sealed where there is one."""
+        self._seals: deque[StoredSeal] = deque(maxlen=SEALS_AT_HAND)
 
     @classmethod
-    async def open(cls, path: Path, *, new_incarnation: bytes, settings: StoreSettings | None = None) -> "Store":
+    async def open(
+        cls,
+        path: Path,
+        *,
+        new_incarnation: bytes,
+        settings: StoreSettings | None = None,
+        issuer: Issuer | None = None,
+    ) -> "Store":
         """Open or create the store and bring it to the newest schema.
 
-        `new_incarnation` is 16 random bytes, used for a new file only. Raises StoreError with one sentence: in use, not
-        a store, of a newer version, folder or disk unusable.
+        `new_incarnation` is 16 random bytes, used for a new file only; without `issuer` nobody gets receipts. Raises
+        StoreError with one sentence: in use, not a store, of a newer version, folder or disk unusable.
         """
         if len(new_incarnation) != 16:
             raise ValueError("an incarnation has 16 bytes")
@@ -86,6 +103,7 @@ class Store:
             check_can_open(path)
             threads.append(writer := await ConnectionThread.start(path))
             meta = await writer.run(prepare_writer, path, new_incarnation, settings)
+            receipts = None if issuer is None else await writer.run(read_chain, issuer, meta.incarnation)
             for _other in range(3):
                 threads.append(other := await ConnectionThread.start(path))
                 await other.run(prepare_reader, settings)
@@ -96,7 +114,9 @@ class Store:
             if isinstance(error, StoreFailed):
                 raise StoreError(f"the store {path} cannot be opened: {error.reason}") from error
             raise
-        return cls(path, lock, writer, threads[1:], meta, settings)
+        store = cls(path, lock, writer, threads[1:], meta, settings)
+        store.receipt_chain = receipts
+        return store
 
     # Writing
 
@@ -163,8 +183,9 @@ class Store:
         )
 
     async def _write(self, writes: list[Write]) -> Written:
-        written = await self._writer.run(write_group, writes, self._topics, self.last_commit)
+        written = await self._writer.run(write_group, writes, self._topics, self.last_commit, self.receipt_chain)
         self._items += written.new_records
+        self._seals.extendleft(written.seals)
         self._checkpointer.wrote()
         return written
 
@@ -192,6 +213,27 @@ class Store:
     async def due(self, now_ms: int, limit: int) -> list[StoredDue]:
         """The first `limit` scheduled envelopes whose time has come. Each stays until a DueRecord or Unscheduled."""
         return await self._reader.run(items.due, now_ms, limit)
+
+    # Receipts
+
+    async def seals(self, commit_nos: Sequence[int]) -> list[StoredSeal]:
+        """The seals that cover these commit numbers, each once; what no publisher was told of has none."""
+        found: dict[int, StoredSeal] = {}
+        missing = set(commit_nos)
+        for seal in self._seals:  # the newest first: nearly always it is the one that is asked for
+            if not missing:
+                break
+            if not missing.isdisjoint(seal.commits):
+                found[seal.words.number] = seal
+                missing.difference_update(seal.commits)
+        if missing:
+            for seal in await self._reader.run(find_seals, sorted(missing)):
+                found[seal.words.number] = seal
+        return list(found.values())
+
+    async def seals_after(self, number: int, limit: int) -> list[SealWords]:
+        """Seals that are still kept, by number; the last one of the chain always is."""
+        return await self._reader.run(seals_after, number, limit)
 
     # Messages; none of these gives a void one, or one whose time has not come
 

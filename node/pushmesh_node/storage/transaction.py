@@ -15,8 +15,10 @@ from ..engine.records import (
     PeerCursor,
     PeerEntry,
     PrivateRecord,
+    ReceiptWish,
     Record,
     SentMark,
+    StoredSeal,
     TokenRecord,
     Unscheduled,
     VoidMark,
@@ -26,6 +28,7 @@ from ..engine.records import (
 from . import bulk, singles
 from .items import COVERING
 from .peers import write_peers
+from .receipts import ReceiptChain, leaves_of, row_of, write_seals
 from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
 from .topics import TopicNumbers
 
@@ -38,28 +41,38 @@ _DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND device IN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a transaction changed: how many records were new, and the store's highest commit number after it."""
+    """What a transaction changed: how many records were new, the store's highest commit number after it, and the
+    seals of its receipts."""
 
     new_records: int
     last_commit: int
+    seals: Sequence[StoredSeal] = ()
 
 
 def write_group(
-    connection: sqlite3.Connection, writes: Sequence[Write], topics: TopicNumbers, last_commit: int
+    connection: sqlite3.Connection,
+    writes: Sequence[Write],
+    topics: TopicNumbers,
+    last_commit: int,
+    receipts: ReceiptChain | None = None,
 ) -> Written:
     """Commit the writes in one transaction, or none of them. Durable when it returns.
 
-    `last_commit` is the highest commit number stored so far. Raises sqlite3.Error after a rollback; the connection
-    goes on.
+    `last_commit` is the highest commit number stored so far; with `receipts` what was published is sealed too. Raises
+    sqlite3.Error after a rollback; the connection goes on.
     """
     records = singles.plain(writes, last_commit)
     if records and (topic_nos := topics.at_hand(*_topics_of(records))) is not None:
         check_records(records)
-        singles.insert(connection, records, topic_nos)
-        return Written(len(records), records[-1].first_commit)
+        leaves = [] if receipts is None else leaves_of(records)
+        seals = receipts.seal(leaves) if receipts is not None and leaves else []  # one: a group is small
+        singles.insert(connection, records, topic_nos, row_of(seals[0]) if seals else None)
+        if receipts is not None:
+            receipts.sealed(seals)
+        return Written(len(records), records[-1].first_commit, tuple(seals))
     connection.execute("BEGIN IMMEDIATE")
     try:
-        written = _write(connection, writes, topics, last_commit)
+        written = _write(connection, writes, topics, last_commit, receipts)
         connection.execute("COMMIT")
     except BaseException:
         # SQLite itself rolls back on some errors (a full disk) and not on others.
@@ -67,11 +80,19 @@ def write_group(
             connection.execute("ROLLBACK")
         topics.forget_new()
         raise
+    if receipts is not None:
+        receipts.sealed(written.seals)
     topics.keep_new()
     return written
 
 
-def _write(connection: sqlite3.Connection, writes: Sequence[Write], topics: TopicNumbers, last_commit: int) -> Written:
+def _write(
+    connection: sqlite3.Connection,
+    writes: Sequence[Write],
+    topics: TopicNumbers,
+    last_commit: int,
+    receipts: ReceiptChain | None,
+) -> Written:
     by_type: dict[type, list[Any]] = {}
     for write in writes:
         by_type.setdefault(type(write), []).append(write)
@@ -83,9 +104,11 @@ def _write(connection: sqlite3.Connection, writes: Sequence[Write], topics: Topi
     if shown:
         _write_due(connection, shown)
         last_commit = max(last_commit, max(due.commit_no for due in shown))
+    wishes = by_type.pop(ReceiptWish, [])
     for kind, values in by_type.items():
         _KEYED[kind](connection, values)
-    return Written(len(records) + len(shown), last_commit)
+    seals = [] if receipts is None else write_seals(connection, receipts, records, wishes)
+    return Written(len(records) + len(shown), last_commit, tuple(seals))
 
 
 def _new_records(connection: sqlite3.Connection, records: list[Record], last_commit: int) -> list[Record]:
