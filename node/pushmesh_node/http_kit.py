@@ -21,6 +21,7 @@ MAX_TOPICS = 1_024
 T = TypeVar("T")
 
 _encode_json = msgspec.json.Encoder().encode
+json_encode = _encode_json
 _decode_json = msgspec.json.Decoder().decode
 
 

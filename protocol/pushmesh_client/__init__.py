@@ -9,6 +9,7 @@ from .errors import (
     BadAnswer,
     BookError,
     ClientError,
+    Equivocation,
     KeyFileError,
     NoFreeSlot,
     Refused,
@@ -18,6 +19,7 @@ from .errors import (
 from .inbox import Inbox
 from .node import Node
 from .outcomes import Outcome
+from .receipts import Wait
 from .received import Received
 from .session_key import SessionGrant, load_session, save_session
 from .subscriber import Subscriber
@@ -30,6 +32,7 @@ __all__ = [
     "ClientError",
     "Dapp",
     "Draft",
+    "Equivocation",
     "Inbox",
     "KeyFileError",
     "NoFreeSlot",
@@ -44,6 +47,7 @@ __all__ = [
     "Subscriber",
     "TimedOut",
     "Unreachable",
+    "Wait",
     "Wallet",
     "load_session",
     "load_wallet",

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pushmesh_protocol.codec import pack
+from pushmesh_protocol.kinds import Notification
 from pushmesh_protocol.vouchers import Voucher
 
 from .counts import InboxCounts
@@ -15,7 +16,7 @@ from .received import Received
 from .transports import VoucherAnswer
 from .vouching import EVERY_MESSAGES, Tally
 
-KEEPER_S = 5.0
+KEEPER_S = 1.0
 AGAIN_S = 0.2
 
 
@@ -30,6 +31,7 @@ class Acknowledger:
         self._now_ms = now_ms
         self._acknowledged: dict[bytes, str] = {}
         self._unanswered: deque[Voucher] = deque()
+        self._counted_vouchers: dict[tuple[bytes, bytes], Voucher] = {}
         self._since_ack = 0
         self._giving = asyncio.Lock()
 
@@ -44,8 +46,10 @@ class Acknowledger:
 
     async def take(self, message: Received) -> None:
         """Count a message that the wallet has taken."""
-        units, node_id = message.envelope.cost, self._link.node_id
-        due = self._tally is not None and self._tally.count(node_id, message.id, units, self._now_ms())
+        units, node_id, body = message.envelope.cost, self._link.node_id, message.envelope.body
+        asked = isinstance(body, Notification) and body.origin is not None
+        issued_at = body.issued_at if asked else None
+        due = self._tally is not None and self._tally.count(node_id, message.id, units, self._now_ms(), issued_at)
         await self.go_on(message.cursor, now=due)
 
     async def go_on(self, cursor: str, *, now: bool = False) -> None:
@@ -99,14 +103,17 @@ class Acknowledger:
                 while self._tally is not None and self._tally.settled() < self._tally.counted():
                     if not await self._hand_in(self._tally):
                         await asyncio.sleep(AGAIN_S)
+                await self._disclose()
         except (TimeoutError, ClientError):
             return self._tally is None or self._tally.settled() == self._tally.counted()
         return True
 
     async def keep(self) -> None:
-        """Until cancelled: vouchers that are due by time, while nothing else happens."""
+        """Until cancelled: vouchers that are due by time, while nothing else happens, and what was asked about single
+        messages once their vouchers count."""
         while True:
             await asyncio.sleep(KEEPER_S)
+            await self._disclose()
             if self._tally is not None and self._tally.due(self._link.node_id, self._now_ms()):
                 try:
                     await self.acknowledge()
@@ -135,3 +142,17 @@ class Acknowledger:
         self._counts.vouchers += 1
         if self._tally is not None:
             self._tally.settle(voucher)
+            self._counted_vouchers[voucher.node_id, voucher.stream] = voucher
+
+    async def _disclose(self) -> None:
+        """Show each node the messages of its counted vouchers whose publishers asked; where it cannot be reached a
+        later voucher shows the same and more."""
+        vouchers, self._counted_vouchers = self._counted_vouchers, {}
+        for voucher in vouchers.values():
+            for disclosure in () if self._tally is None else self._tally.disclosures(voucher):
+                try:
+                    await self._link.nodes[voucher.node_id].disclose(disclosure)
+                except (Refused, Unreachable, TimedOut, BadAnswer):
+                    break
+                if self._tally is not None:
+                    self._tally.shown(disclosure)

@@ -40,10 +40,16 @@ from .compose import (
 from .errors import BadAnswer, ClientError, NoFreeSlot, Refused, TimedOut, Unreachable
 from .node import Node
 from .outcomes import Outcome
+from .receipts import Wait
 
 ATTEMPTS = 5
 SLOTS_AT_ONCE = 128
-TRY_AGAIN = frozenset({"queue-full", "store-failed", "throttled", "rate-limited", "draining", "not-ready"})
+TRY_AGAIN = frozenset(
+    {
+        *("queue-full", "store-failed", "throttled", "rate-limited", "draining", "not-ready"),
+        *("timeout", "too-many-connections"),
+    }
+)
 """Answers that say: the same bytes, a little later."""
 
 
@@ -101,11 +107,11 @@ class Author:
         self._lock = asyncio.Lock()
         self._offered: dict[Epoch, list[int]] = {}
 
-    async def publish(self, kind: int, fill: Fill) -> Published:
-        """Sign and publish one envelope. Raises Refusal where the body breaks a rule, ClientError where it got no
-        answer.
+    async def publish(self, kind: int, fill: Fill, wait: Wait | None = None) -> Published:
+        """Sign and publish one envelope; with `wait` the outcome says how far it got in that time.
 
-        A refusal by the node is in the outcome, not raised."""
+        Raises Refusal where the body breaks a rule, ClientError where it got no answer. A refusal by the node is in the
+        outcome, not raised."""
         network = await self.node.network()
         account = self.signer.account
         for _ in range(ATTEMPTS):
@@ -119,15 +125,16 @@ class Author:
                 cost,
                 lambda first: (pack(fill(issued_at, first)),),  # noqa: B023  # called within this turn
             )
-            published = await self._publish_reserved(network, reservation)
+            published = await self._publish_reserved(network, reservation, wait)
             if not await self._must_sign_again(network, published):
                 break
         return published
 
-    async def publish_batch(self, topic: Topic, drafts: Sequence[Draft]) -> list[Published]:
+    async def publish_batch(self, topic: Topic, drafts: Sequence[Draft], wait: Wait | None = None) -> list[Published]:
         """Publish up to 1,024 notifications of one topic, each to its own recipients, under one signature.
 
-        Raises like `publish`; leaves whose slot was void are signed again, one by one."""
+        `wait` as for `publish`, each frame by itself. Raises like `publish`; leaves whose slot was void are signed
+        again, one by one."""
         network = await self.node.network()
         issued_at = self._now_ms()
 
@@ -139,7 +146,7 @@ class Author:
         for draft in drafts:
             check_leaf_before_signing(network, self.signer.account, topic, draft, issued_at)
         reservation = await self._reserve(network, Kind.NOTIFICATION, issued_at, len(drafts), bodies)
-        published = await self._publish_reserved_batch(network, reservation)
+        published = await self._publish_reserved_batch(network, reservation, wait)
         for index, leaf in enumerate(published):
             if await self._must_sign_again(network, leaf):
                 draft = drafts[index]
@@ -179,15 +186,19 @@ class Author:
 
         return await self.publish(published.envelope.kind, fill)
 
-    async def _publish_reserved(self, network: Network, reservation: Reservation) -> Published:
+    async def _publish_reserved(
+        self, network: Network, reservation: Reservation, wait: Wait | None = None
+    ) -> Published:
         body = decode_body(reservation.kind, reservation.bodies[0])
         signer = self.signer
         envelope = await asyncio.to_thread(signed_envelope, network, signer.key, signer.account, reservation.kind, body)
-        outcomes = await self.send(encode_frame([Part((envelope,))], signer.grants), 1 + len(signer.grants))
-        self._book.settle(reservation)
+        outcomes = await self.send(encode_frame([Part((envelope,))], signer.grants), 1 + len(signer.grants), wait)
+        self._settle(reservation, outcomes)
         return Published(envelope, outcomes[-1])
 
-    async def _publish_reserved_batch(self, network: Network, reservation: Reservation) -> list[Published]:
+    async def _publish_reserved_batch(
+        self, network: Network, reservation: Reservation, wait: Wait | None = None
+    ) -> list[Published]:
         bodies = [decode_body(reservation.kind, data) for data in reservation.bodies]
         signer = self.signer
         leaves = [body for body in bodies if isinstance(body, Notification)]
@@ -196,19 +207,24 @@ class Author:
         grants = len(signer.grants)
         limits = network.limits
         for frame in frames_of_batch(batch, limits.api_batch_bytes, limits.run_bytes, signer.grants):
-            outcomes += (await self.send(frame, None))[grants:]
+            outcomes += (await self.send(frame, None, wait))[grants:]
         if len(outcomes) != len(batch.envelopes):
             raise BadAnswer(f"{self.node.url} gave {len(outcomes)} outcomes for {len(batch.envelopes)} notifications")
-        self._book.settle(reservation)
+        self._settle(reservation, outcomes)
         return [Published(leaf, outcome) for leaf, outcome in zip(batch.envelopes, outcomes, strict=True)]
 
-    async def send(self, frame: bytes, expected: int | None) -> list[Outcome]:
+    def _settle(self, reservation: Reservation, outcomes: Sequence[Outcome]) -> None:
+        """What was accepted only may be lost yet: `resume` sends it again."""
+        if all(outcome.level != "accepted" for outcome in outcomes):
+            self._book.settle(reservation)
+
+    async def send(self, frame: bytes, expected: int | None, wait: Wait | None = None) -> list[Outcome]:
         """Give the frame's bytes to the node until it answers, for as long as patience lasts. Raises the last error."""
         deadline = time.monotonic() + self._patience_s
         delay_s = 0.1
         while True:
             try:
-                outcomes = await self.node.publish_frame(frame)
+                outcomes = await self.node.publish_frame(frame, wait)
                 if expected is not None and len(outcomes) != expected:
                     raise BadAnswer(f"{self.node.url} gave {len(outcomes)} outcomes for {expected} envelopes")
                 if not any(outcome.reason in TRY_AGAIN for outcome in outcomes) or time.monotonic() > deadline:

@@ -1,17 +1,20 @@
 """A dapp: owns topics and publishes to them. What it says is signed here and checked by every node."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Category, Kind, Setting, TopicDetails
 from pushmesh_protocol.kinds.retraction import REPLACED_BY, RETRACT
+from pushmesh_protocol.levels import reaches
 from pushmesh_protocol.limits import DAY_MS
 
 from .author import Author, Published, Signer
 from .book import SlotBook
 from .compose import Draft, notification_of
 from .node import Node
+from .receipts import Wait
 from .wallet import Wallet
 
 TOPIC_LIFE_MS = 400 * DAY_MS
@@ -51,20 +54,41 @@ class Dapp:
 
         return await self.author.publish(Kind.TOPIC, fill)
 
-    async def publish(self, topic: Topic | str, draft: Draft | None = None, **members: Any) -> Published:
-        """Publish one notification: a Draft, or its members by name (`title=..., body=..., to=[...]`)."""
-        chosen = self._chosen(topic)
-        said = draft if draft is not None else Draft(**members)
-        return await self.author.publish(Kind.NOTIFICATION, lambda at, seq: notification_of(said, chosen, at, seq))
+    async def publish(
+        self, topic: Topic | str, draft: Draft | None = None, *, wait: Wait | None = None, **members: Any
+    ) -> Published:
+        """Publish one notification: a Draft, or its members by name (`title=..., body=..., to=[...]`).
 
-    async def publish_batch(self, topic: Topic | str, drafts: Sequence[Draft]) -> list[Published]:
-        """Publish individual notifications under as few signatures as possible: one for each 1,024 of them. In the
-        drafts' order."""
+        With `wait` the outcome says how far it got in that time. To hear of `delivered` and `acknowledged`, then or
+        later, the notification names its node as the origin: that is done for such a wait."""
         chosen = self._chosen(topic)
+        (said,) = await self._with_origin([draft if draft is not None else Draft(**members)], wait)
+        return await self.author.publish(
+            Kind.NOTIFICATION, lambda at, seq: notification_of(said, chosen, at, seq), wait
+        )
+
+    async def status(self, credential: str, published: Published, **page: Any) -> dict[str, Any]:
+        """What became of a notification, for its author: see `Node.notification_status`."""
+        at = published.envelope.body.issued_at
+        return await self.author.node.notification_status(credential, published.id, at, **page)
+
+    async def _with_origin(self, drafts: Sequence[Draft], wait: Wait | None) -> Sequence[Draft]:
+        if wait is None or not reaches(wait.level, "delivered"):
+            return drafts
+        node_id = await self.author.node.node_id()
+        return [draft if draft.origin is not None else replace(draft, origin=node_id) for draft in drafts]
+
+    async def publish_batch(
+        self, topic: Topic | str, drafts: Sequence[Draft], *, wait: Wait | None = None
+    ) -> list[Published]:
+        """Publish individual notifications under as few signatures as possible: one for each 1,024 of them. In the
+        drafts' order; `wait` as for `publish`."""
+        chosen = self._chosen(topic)
+        drafts = await self._with_origin(drafts, wait)
         step = (await self.author.node.network()).limits.batch_count
         published: list[Published] = []
         for first in range(0, len(drafts), step):
-            published += await self.author.publish_batch(chosen, drafts[first : first + step])
+            published += await self.author.publish_batch(chosen, drafts[first : first + step], wait)
         return published
 
     async def check_leaf(self, topic: Topic | str, draft: Draft) -> None:

@@ -6,12 +6,15 @@ ClientError
 +-- Unreachable    nothing answered at the node's address, or it broke off; the same bytes may be sent again
 +-- TimedOut       the node did not answer in time; the same bytes may be sent again
 +-- BadAnswer      what answered does not speak this protocol, or lied: another network, a frame that does not verify
+|   +-- Equivocation   two signed receipts of the node contradict each other: the two are the proof
 +-- KeyFileError   a wallet or session file is missing, open to others, or not one
 +-- BookError      the slot book cannot be written or belongs to something else
 +-- NoFreeSlot     the account has no free slot of the asked size in this epoch
 """
 
 import os
+
+from pushmesh_protocol.receipts import Seal
 
 
 class ClientError(Exception):
@@ -67,6 +70,17 @@ class BadAnswer(ClientError):
     """See above."""
 
     default_reason = "bad-answer"
+
+
+class Equivocation(BadAnswer):
+    """Carries both seals: whoever is shown them can check that the node lied."""
+
+    default_reason = "equivocation"
+
+    def __init__(self, detail: str, one: Seal, other: Seal) -> None:
+        super().__init__(detail)
+        self.one = one
+        self.other = other
 
 
 class KeyFileError(ClientError):

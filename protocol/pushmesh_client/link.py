@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.vouchers import Voucher
 
 from .counts import InboxCounts
@@ -34,13 +35,14 @@ MENDABLE = frozenset({"unknown-grant", "bad-login", "login-required"})
 @dataclass(frozen=True, slots=True)
 class Source:
     """One node to listen to. `open` gives a fresh transport, `introduce` tells the node our grant, `give_voucher`
-    hands one in over HTTP."""
+    hands one in over HTTP, `disclose` shows single messages of one that counts."""
 
     url: str
     node_id: Callable[[], Awaitable[bytes]]
     transport: Callable[[], Awaitable[Transport]]
     introduce: Callable[[], Awaitable[None]]
     give_voucher: Callable[[Voucher], Awaitable[None]]
+    disclose: Callable[[Disclosure], Awaitable[None]]
 
 
 class Link:

@@ -14,10 +14,12 @@ from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.errors import NetworkFileError
 from pushmesh_protocol.network import Network, load_network
+from pushmesh_protocol.receipts import Receipt
 from pushmesh_protocol.types import Account
 
 from .errors import BadAnswer, Refused, TimedOut, Unreachable
 from .outcomes import Outcome, read_outcome
+from .receipts import DURABLE, ReceiptKeeper, Wait
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 FRAME_TYPE = "application/vnd.pushmesh.frame"
@@ -40,6 +42,8 @@ class Node:
         self._timeout_s = timeout_s
         self._http: aiohttp.ClientSession | None = None
         self._limits: Mapping[str, Any] | None = None
+        self._node_id: bytes | None = None
+        self._receipts = ReceiptKeeper()
 
     @property
     def host(self) -> str:
@@ -101,16 +105,70 @@ class Node:
         """The node's id, the hosts that it answers to, and its time."""
         return await self.get("/v1/challenge")
 
-    async def publish_frame(self, frame: bytes) -> list[Outcome]:
-        """Give the node a frame: one outcome an envelope, in the frame's order, durable ones on its disk.
+    async def publish_frame(self, frame: bytes, wait: Wait | None = None) -> list[Outcome]:
+        """Give the node a frame: one outcome an envelope, in the frame's order, durable ones on its disk. Receipts and
+        holds were checked: none is of another node, envelope or level than the outcome says.
 
-        Raises Refused only where the request as a whole was refused. The same bytes may be given again at any time."""
+        Raises Refused only where the request as a whole was refused, BadAnswer for a receipt that does not hold, and
+        Equivocation where the node was caught telling two stories. The same bytes may be given again at any time."""
         headers = {"Content-Type": FRAME_TYPE}
-        status, answer = await self._ask("POST", "/v1/publish", data=frame, headers=headers, outcomes=True)
+        query = None if wait is None else {"wait": wait.level, "k": wait.k, "timeout_s": wait.timeout_s}
+        extra_s = 0.0 if wait is None else wait.timeout_s
+        status, answer = await self._ask(
+            "POST", "/v1/publish", query=query, data=frame, headers=headers, outcomes=True, extra_s=extra_s
+        )
         outcomes = answer.get("outcomes")
         if not isinstance(outcomes, list):
             raise BadAnswer(f"{self.url} answered a publish with status {status} and no outcomes")
-        return [read_outcome(outcome) for outcome in outcomes]
+        found = [read_outcome(outcome) for outcome in outcomes]
+        if wait is not None or any(outcome.receipt is not None or outcome.holds for outcome in found):
+            network = await self.network()
+            node_id = await self.node_id()
+            for outcome in found:
+                self._receipts.check(network, node_id, outcome, wait or DURABLE)
+        return found
+
+    async def node_id(self) -> bytes:
+        """32 bytes; asked once, so that every receipt is held against the node that was met first."""
+        if self._node_id is None:
+            try:
+                node_id = bytes.fromhex(str((await self.challenge()).get("node_id", "")))
+            except ValueError:
+                node_id = b""
+            if len(node_id) != 32:
+                raise BadAnswer(f"{self.url} does not say which node it is")
+            self._node_id = node_id
+        return self._node_id
+
+    async def receipt(self, envelope_id: bytes, issued_at_ms: int | None = None) -> Receipt:
+        """The receipt that a publisher was given, checked. Raises Refused `not-found`."""
+        query = None if issued_at_ms is None else {"issued_at": issued_at_ms}
+        text = (await self.get(f"/v1/receipts/{envelope_id.hex()}", query)).get("receipt")
+        outcome = read_outcome(
+            {"id": envelope_id.hex(), "level": "durable", "reason": "ok", "commit_no": None, "receipt": text}
+        )
+        self._receipts.check(await self.network(), await self.node_id(), outcome, DURABLE)
+        if outcome.receipt is None:
+            raise BadAnswer(f"{self.url} gave no receipt")
+        return outcome.receipt
+
+    async def notification_status(
+        self, credential: str, envelope_id: bytes, issued_at_ms: int | None = None, *, after: str = "", limit: int = 100
+    ) -> dict[str, Any]:
+        """What became of the author's notification: counts by level, and the wallets that may be named."""
+        query: dict[str, Any] = {"limit": limit} | ({"after": after} if after else {})
+        if issued_at_ms is not None:
+            query["issued_at"] = issued_at_ms
+        return await self.get(f"/v1/notifications/{envelope_id.hex()}/status", query, credential)
+
+    async def give_acknowledgements(self, disclosure: bytes, credential: str) -> list[str]:
+        """Hand in a wallet's own word on messages; a reason for each, `ok` where it counts."""
+        headers = {"Content-Type": ITEM_TYPE, "Authorization": f"Bearer {credential}"}
+        _, answer = await self._ask("POST", "/v1/acknowledged", data=disclosure, headers=headers)
+        reasons = answer.get("messages")
+        if not isinstance(reasons, list):
+            raise BadAnswer(f"{self.url} did not say whether it counts the acknowledgements")
+        return [str(reason) for reason in reasons]
 
     async def publish_private(self, item: bytes, credential: str) -> Outcome:
         """Give the node a wallet's private item, such as its preferences."""

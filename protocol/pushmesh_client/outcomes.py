@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import BadAnswer
+from pushmesh_protocol.armor import from_text
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.holds import HoldProof, decode_hold_proof
+from pushmesh_protocol.levels import LEVELS, reaches
+from pushmesh_protocol.receipts import Receipt, decode_receipt
 
-LEVELS = ("refused", "accepted", "durable")
-"""How far an envelope got on the node that was asked, least first."""
+from .errors import BadAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`level` is one of LEVELS; `reason` one of the protocol's; `id` None where the node could not read the
-    envelope."""
+    envelope. `receipt` and `holds` are what the level rests on: decoded here, believed only after
+    `receipts.check_outcome`."""
 
     id: bytes | None
     level: str
@@ -21,11 +25,17 @@ class Outcome:
     rule: str
     detail: str
     commit_no: int | None
+    receipt: Receipt | None = None
+    holds: tuple[HoldProof, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether it is committed there and counts: a repeated answer (`duplicate`) does, a void slot does not."""
-        return self.level == "durable" and self.reason != "slot-void"
+        return self.reached("durable")
+
+    def reached(self, level: str) -> bool:
+        """Whether it got as far as one of LEVELS and counts. Raises ValueError for another word."""
+        return reaches(self.level, level) and self.level != "refused" and self.reason != "slot-void"
 
 
 def read_outcome(answer: Mapping[str, Any]) -> Outcome:
@@ -35,6 +45,7 @@ def read_outcome(answer: Mapping[str, Any]) -> Outcome:
         envelope_id = None if id_hex is None else bytes.fromhex(id_hex)
         if answer["level"] not in LEVELS or not (commit_no is None or isinstance(commit_no, int)):
             raise ValueError
+        receipt, holds = answer.get("receipt"), answer.get("holds") or ()
         return Outcome(
             envelope_id,
             answer["level"],
@@ -42,6 +53,8 @@ def read_outcome(answer: Mapping[str, Any]) -> Outcome:
             str(answer.get("rule", "")),
             str(answer.get("detail", "")),
             commit_no,
+            None if receipt is None else decode_receipt(from_text(receipt)),
+            tuple([decode_hold_proof(from_text(hold)) for hold in holds]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, Refusal) as error:
         raise BadAnswer(f"the node gave an outcome that cannot be read: {str(answer)[:200]}") from error

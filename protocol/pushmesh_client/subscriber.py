@@ -16,6 +16,7 @@ from pushmesh_protocol.kinds.revocation import LIFE_MS
 from pushmesh_protocol.kinds.subscription import OFF_LIFE_MS
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.login import LogInWords, format_login
+from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
 from pushmesh_protocol.vouchers import Voucher
 
@@ -232,7 +233,10 @@ class Subscriber:
         async def give(voucher: Voucher) -> None:
             await node.give_voucher(pack(voucher), await self.credential(node))
 
-        return Source(str(node.url), fresh_id, open_transport, introduce, give)
+        async def disclose(disclosure: Disclosure) -> None:
+            await node.give_acknowledgements(pack(disclosure), await self.credential(node))
+
+        return Source(str(node.url), fresh_id, open_transport, introduce, give, disclose)
 
     async def _transport(self, node: Node, name: str) -> Transport:
         async def login() -> str:

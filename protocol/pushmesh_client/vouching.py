@@ -1,17 +1,24 @@
 """A wallet's running totals for one node, ready to be signed (pure; SPEC section 10)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pushmesh_protocol.mmr import Mountains, append, root
 from pushmesh_protocol.network import Network
+from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.types import Account, Epoch
 from pushmesh_protocol.vouchers import Voucher, VoucherWords, sign_voucher, voucher_leaf
 
+from .disclosing import Leaves
 from .session_key import SessionGrant
 
 EVERY_MESSAGES = 32
 EVERY_MS = 60_000
+WANTED_MS = 1_000
+"""A message whose publisher asked what becomes of it does not wait for others any longer."""
+
+MAX_LEAVES = 4_096
+"""Of one stream; then another one begins, so that finding a path stays cheap."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,7 @@ class Stream:
     signed: int = 0
     settled: int = 0
     signed_at_ms: int = 0
+    leaves: Leaves = field(default_factory=lambda: Leaves(b""))
 
 
 class Tally:
@@ -42,20 +50,24 @@ class Tally:
         self._account = account
         self._session = session
         self._random_bytes = random_bytes
-        self._streams: dict[tuple[bytes, int], Stream] = {}
+        self._streams: dict[tuple[bytes, int, bytes], Stream] = {}
+        self._current: dict[tuple[bytes, int], Stream] = {}
 
-    def count(self, node_id: bytes, envelope_id: bytes, units: int, now_ms: int) -> bool:
-        """Add a message; True when a voucher is due by number (EVERY_MESSAGES)."""
+    def count(self, node_id: bytes, envelope_id: bytes, units: int, now_ms: int, issued_at: int | None = None) -> bool:
+        """Add a message; `issued_at` where its publisher asked what becomes of it. True when a voucher is due by
+        number (EVERY_MESSAGES)."""
         stream = self._stream(node_id, self._network.epoch(now_ms), now_ms)
         leaf = voucher_leaf(self._network, stream.salt, envelope_id)
         stream.mountains = append(stream.mountains, leaf)
+        stream.leaves.add(leaf, envelope_id, issued_at)
         stream.units += units
         return stream.mountains.count - stream.signed >= EVERY_MESSAGES
 
     def due(self, node_id: bytes, now_ms: int) -> bool:
-        """Whether something waits that is older than EVERY_MS."""
+        """Whether something waits that is older than EVERY_MS, or than WANTED_MS where somebody asked for it."""
         return any(
-            stream.mountains.count > stream.signed and now_ms - stream.signed_at_ms >= EVERY_MS
+            stream.mountains.count > stream.signed
+            and now_ms - stream.signed_at_ms >= (WANTED_MS if stream.leaves.wanted else EVERY_MS)
             for stream in self._of(node_id)
         )
 
@@ -71,9 +83,21 @@ class Tally:
 
     def settle(self, voucher: Voucher) -> None:
         """The node counted this voucher."""
-        stream = self._streams.get((voucher.node_id, voucher.epoch))
-        if stream is not None and stream.stream == voucher.stream:
+        stream = self._streams.get((voucher.node_id, voucher.epoch, voucher.stream))
+        if stream is not None:
             stream.settled = max(stream.settled, voucher.count)
+
+    def disclosures(self, voucher: Voucher) -> Sequence[Disclosure]:
+        """What may be shown to the node that counted this voucher; nothing for one of an earlier life."""
+        stream = self._streams.get((voucher.node_id, voucher.epoch, voucher.stream))
+        return () if stream is None else stream.leaves.disclosures(voucher)
+
+    def shown(self, disclosure: Disclosure) -> None:
+        """The node answered it."""
+        voucher = disclosure.voucher
+        stream = self._streams.get((voucher.node_id, voucher.epoch, voucher.stream))
+        if stream is not None:
+            stream.leaves.shown(disclosure)
 
     def settled(self) -> int:
         """Messages that nodes have counted."""
@@ -84,14 +108,15 @@ class Tally:
         return sum(stream.mountains.count for stream in self._streams.values())
 
     def _stream(self, node_id: bytes, epoch: Epoch, now_ms: int) -> Stream:
-        stream = self._streams.get((node_id, epoch))
-        if stream is None:
+        stream = self._current.get((node_id, epoch))
+        if stream is None or stream.mountains.count >= MAX_LEAVES:
             stream = Stream(node_id, epoch, self._random_bytes(16), self._random_bytes(16), signed_at_ms=now_ms)
-            self._streams[(node_id, epoch)] = stream
+            stream.leaves.salt = stream.salt
+            self._streams[node_id, epoch, stream.stream] = self._current[node_id, epoch] = stream
         return stream
 
     def _of(self, node_id: bytes) -> list[Stream]:
-        return [stream for (node, _), stream in self._streams.items() if node == node_id]
+        return [stream for (node, _, _), stream in self._streams.items() if node == node_id]
 
     def _sign(self, stream: Stream, now_ms: int) -> Voucher:
         stream.sequence += 1

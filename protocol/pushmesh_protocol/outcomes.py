@@ -3,7 +3,6 @@
 Shape and signatures only: whether the notification is the origin's and who may be named is the node's matter.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -27,6 +26,7 @@ MAX_RECIPIENTS: Final = 512
 """Of one row, and of one statement in all: a statement stays below a megabyte."""
 
 MAX_VOUCHER_PATH: Final = 64
+MAX_LEAVES_DISCLOSED: Final = 256
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1, gc=False):
@@ -38,6 +38,23 @@ class Acknowledgement(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     path: Annotated[list[Bin32], msgspec.Meta(max_length=MAX_VOUCHER_PATH)]
 
 
+class DisclosedLeaf(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """One message of a voucher's tree: its id, its issued-at, which finds it, and its place and audit path."""
+
+    id: Bin32
+    issued_at: Ms
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    path: Annotated[list[Bin32], msgspec.Meta(max_length=MAX_VOUCHER_PATH)]
+
+
+class Disclosure(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1, gc=False):
+    """What a wallet hands its node: a voucher, the salt of its stream, and the messages that it speaks of."""
+
+    voucher: Voucher
+    salt: Bin16
+    leaves: Annotated[list[DisclosedLeaf], msgspec.Meta(min_length=1, max_length=MAX_LEAVES_DISCLOSED)]
+
+
 class Recipient(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """One wallet that may be named, when it got there, and for `acknowledged` its own word."""
 
@@ -47,9 +64,11 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
 
 class OutcomeRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """One notification and level: how many wallets of the node in all, and of those some by name."""
+    """One notification (its issued-at finds it) and level: how many wallets of the node in all, and of those some by
+    name."""
 
     id: Bin32
+    issued_at: Ms
     level: Annotated[int, msgspec.Meta(ge=DELIVERED, le=ACKNOWLEDGED)]
     count: Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
     recipients: Annotated[list[Recipient], msgspec.Meta(max_length=MAX_RECIPIENTS)]
@@ -71,6 +90,7 @@ class OutcomeStatement(OutcomeWords, frozen=True, array_like=True, forbid_unknow
 
 
 _STATEMENTS: Codec[OutcomeStatement] = Codec(OutcomeStatement)
+_DISCLOSURES: Codec[Disclosure] = Codec(Disclosure)
 _ACKNOWLEDGEMENTS: Codec[Acknowledgement] = Codec(Acknowledgement)
 
 
@@ -82,6 +102,11 @@ def decode_outcome(data: bytes) -> OutcomeStatement:
 def decode_acknowledgement(data: bytes) -> Acknowledgement:
     """Raises Refusal `malformed`."""
     return _ACKNOWLEDGEMENTS.decode(data)
+
+
+def decode_disclosure(data: bytes) -> Disclosure:
+    """Raises Refusal `malformed`."""
+    return _DISCLOSURES.decode(data)
 
 
 def outcome_message(network: Network, words: OutcomeWords) -> bytes:
@@ -120,7 +145,13 @@ def _check_row(row: OutcomeRow) -> None:
 
 
 def check_acknowledgement(
-    network: Network, evidence: Acknowledgement, envelope_id: bytes, account: bytes, node_id: bytes
+    network: Network,
+    evidence: Acknowledgement,
+    envelope_id: bytes,
+    account: bytes,
+    node_id: bytes,
+    *,
+    voucher_is_checked: bool = False,
 ) -> None:
     """Raise Refusal `bad-acknowledgement` with the wrong member as its detail, or as `check_voucher` does. Whether the
     voucher's key is the wallet's (its grant) is the caller's to ask."""
@@ -132,7 +163,8 @@ def check_acknowledgement(
     elif _root(network, evidence, envelope_id) != voucher.root:
         wrong = "path"
     else:
-        check_voucher(network, voucher)
+        if not voucher_is_checked:
+            check_voucher(network, voucher)
         return
     raise Refusal(Reason.BAD_ACKNOWLEDGEMENT, "12.10", wrong)
 
@@ -140,8 +172,3 @@ def check_acknowledgement(
 def _root(network: Network, evidence: Acknowledgement, envelope_id: bytes) -> bytes | None:
     leaf = voucher_leaf(network, evidence.salt, envelope_id)
     return root_from_run([leaf], evidence.index, evidence.voucher.count, evidence.path)
-
-
-def named_accounts(rows: Sequence[OutcomeRow]) -> set[Account]:
-    """Whom the rows name."""
-    return {recipient.account for row in rows for recipient in row.recipients}

@@ -9,6 +9,7 @@ from pushmesh_client.compose import Draft, notification_of, signed_envelope
 from pushmesh_client.errors import Unreachable
 from pushmesh_client.node import Node
 from pushmesh_client.outcomes import Outcome
+from pushmesh_client.receipts import Wait
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
@@ -103,8 +104,8 @@ async def test_what_waited_too_long_is_cancelled_and_signed_anew(node: Node) -> 
     sent: list[int] = []
     publish_frame = node.publish_frame
 
-    async def watch(frame: bytes) -> list[Outcome]:
-        outcomes = await publish_frame(frame)
+    async def watch(frame: bytes, wait: Wait | None = None) -> list[Outcome]:
+        outcomes = await publish_frame(frame, wait)
         sent.extend(len(frame) for _ in outcomes)
         return outcomes
 

@@ -122,5 +122,5 @@ class FakeInboxes:
     async def last_vouchers(self, principal: Principal) -> Sequence[Voucher]:
         return self.vouchers[-1:]
 
-    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
-        self.handed_over += [(transport, each) for each in ids]
+    def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
+        self.handed_over += [(transport, each.envelope.id) for each in messages]

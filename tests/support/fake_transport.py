@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pushmesh_client.link import Source
 from pushmesh_client.transports import Event
 from pushmesh_client.transports.contract import Request
+from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.vouchers import Voucher
 
 
@@ -49,6 +50,7 @@ class FakeNode:
     requests: list[Request] = field(default_factory=list)
     acknowledged: list[tuple[str, bytes | None]] = field(default_factory=list)
     vouchers: list[Voucher] = field(default_factory=list)
+    disclosed: list[Disclosure] = field(default_factory=list)
     introduced: int = 0
     opened: int = 0
 
@@ -65,4 +67,7 @@ class FakeNode:
         async def give_voucher(voucher: Voucher) -> None:
             self.vouchers.append(voucher)
 
-        return Source(f"http://{self.id.hex()}", node_id, transport, introduce, give_voucher)
+        async def disclose(disclosure: Disclosure) -> None:
+            self.disclosed.append(disclosure)
+
+        return Source(f"http://{self.id.hex()}", node_id, transport, introduce, give_voucher, disclose)

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ..http_kit import Authenticate
+from .acknowledged import AcknowledgedRoutes, Assured, Publisher, StatusLimits
 from .contract import Directory, Publishing, Tokens
 from .cors import allow_origins, answer_preflights
 from .errors import Handler, Refused, Report, error_middleware, remember_started, server_logger, uncounted
@@ -33,6 +34,8 @@ class ApiLimits:
     body_timeout_s: float = 60.0
     idle_s: float = 75.0
     drain_s: float = 10.0
+    longest_wait_s: float = 60.0
+    status: StatusLimits = field(default_factory=StatusLimits)
     stream: StreamLimits = field(default_factory=StreamLimits)
     gate: GateLimits = field(default_factory=GateLimits)
 
@@ -61,21 +64,29 @@ def build_api(
     metrics: Callable[[], bytes] | None = None,
     other_routes: Iterable[web.AbstractRouteDef] = (),
     drains: Iterable[Callable[[], None]] = (),
+    assurance: Assured | None = None,
     answered: Callable[[str, int], None] | None = None,
     refused: Refused = uncounted,
 ) -> Api:
     """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
 
-    Each of `drains` is called when the server stops, so that open streams of other rooms end. `answered` is told the
-    path template ("" where there is none) and the status of every answer, `refused` the reason of every request or
-    connection that was refused as a whole."""
+    With `assurance` publishers get receipts, and may wait and ask. Each of `drains` is called when the server stops,
+    so that open streams of other rooms end. `answered` is told the path template ("" where there is none) and the
+    status of every answer, `refused` the reason of every request or connection that was refused as a whole."""
     gate = Gate(limits.gate, refused)
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
-    streams = StreamRoutes(publishing.publish, limits.stream, report, refused, message_bytes=message_bytes)
+    publisher = None if assurance is None else assurance.publisher
+    streams = StreamRoutes(
+        publishing.publish, limits.stream, report, refused, message_bytes=message_bytes, publisher=publisher
+    )
+    if assurance is not None:
+        told = AcknowledgedRoutes(assurance, authenticate, limits.status, limits.body_timeout_s)
+        other_routes = [*told.routes(), *other_routes]
+        drains = [told.drain, *drains]
     app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report, refused)])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
-    app.add_routes(build_routes(publishing, directory, tokens, authenticate, streams, limits, metrics))
+    app.add_routes(build_routes(publishing, directory, tokens, authenticate, streams, limits, metrics, publisher))
     app.add_routes(other_routes)
     return Api(app, gate, limits, (streams.drain, *drains), server_logger(report), lambda: streams.open)
 
@@ -88,9 +99,18 @@ def build_routes(
     streams: StreamRoutes,
     limits: ApiLimits,
     metrics: Callable[[], bytes] | None,
+    publisher: Publisher | None,
 ) -> list[web.RouteDef]:
     """The table of this room's routes."""
-    publish = PublishRoutes(publishing, authenticate, limits.api_batch_bytes, limits.item_bytes, limits.body_timeout_s)
+    publish = PublishRoutes(
+        publishing,
+        authenticate,
+        limits.api_batch_bytes,
+        limits.item_bytes,
+        limits.body_timeout_s,
+        publisher,
+        limits.longest_wait_s,
+    )
     lookups = LookupRoutes(directory, authenticate)
     token_routes = TokenRoutes(tokens, authenticate)
     health = HealthRoutes(directory.not_ready, metrics)

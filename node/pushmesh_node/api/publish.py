@@ -9,6 +9,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Permission
 from ..http_kit import JSON_TYPE, Authenticate, decode_json, json_reply, principal_of, read_body
+from .acknowledged import Publisher, wait_of
 from .contract import Publishing
 from .statuses import status_of_outcomes
 
@@ -26,12 +27,19 @@ class PublishRoutes:
     frame_bytes: int
     item_bytes: int
     body_timeout_s: float
+    publisher: Publisher | None = None
+    """Gives receipts and waits for levels."""
+    longest_wait_s: float = 60.0
 
     async def publish(self, request: web.Request) -> web.Response:
-        """Everything in one frame, answered when it is durable."""
+        """Everything in one frame, answered when it got as far as `?wait=` says (durable), with its receipts."""
         frame = await self._carried(request, self.frame_bytes, private=False)
         if len(frame) > self.frame_bytes:
             raise Denied(Reason.OVERSIZE, f"the frame is larger than {self.frame_bytes} bytes", "8.2")
+        if self.publisher is not None:
+            answers = await self.publisher.publish(frame, wait_of(request, self.longest_wait_s))
+            status = status_of_outcomes([each.outcome for each in answers])
+            return json_reply({"outcomes": [each.as_json() for each in answers]}, status)
         (outcomes,) = await self.publishing.publish([frame])
         return json_reply({"outcomes": [each.as_json() for each in outcomes]}, status_of_outcomes(outcomes))
 

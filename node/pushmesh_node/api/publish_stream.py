@@ -15,7 +15,8 @@ from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
-from ..engine.answers import Denied, Level, Outcome
+from ..engine.answers import Acknowledged, Denied, Level, Outcome, Wait
+from .acknowledged import MOST_WALLETS, Publisher, level_of
 from .errors import Refused, Report
 
 Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
@@ -34,15 +35,37 @@ class StreamLimits:
     close_s: float = 5.0
 
 
+class WaitForm(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A level, how many others or wallets make it, and how long to wait for it at most."""
+
+    wait: str
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_WALLETS)] = 1
+    timeout_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 10_000
+
+
+class WaitMembers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same in JSON."""
+
+    level: str
+    k: Annotated[int, msgspec.Meta(ge=1, le=MOST_WALLETS)] = 1
+    timeout_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 10.0
+
+    def form(self) -> WaitForm:
+        """As a binary request says it."""
+        return WaitForm(self.level, self.k, round(self.timeout_s * 1000))
+
+
 class Request(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """A binary message: the publisher's own number, and a frame."""
+    """A binary message: the publisher's own number, a frame, and what to wait for where receipts are wanted."""
 
     number: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
     frame: bytes
+    wait: WaitForm | None = None
 
 
 Row = tuple[bytes | None, str, str, str, str, int | None]
-"""(id, level, reason, rule, detail, commit number) of one envelope."""
+"""(id, level, reason, rule, detail, commit number) of one envelope; where the request said what to wait for, its
+receipt and the list of holds stand behind."""
 
 _decode = msgspec.msgpack.Decoder(Request).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -50,10 +73,11 @@ _decode_json = msgspec.json.Decoder(dict[str, Any]).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
-_Asked = tuple[Any, bytes, bool]
-"""(the publisher's own number, frame, whether it came as JSON): tuples, for this runs once a message."""
+_Asked = tuple[Any, bytes, bool, Wait | None]
+"""(the publisher's own number, frame, whether it came as JSON, what to wait for): tuples, for this runs once a
+message."""
 
-_Reply = tuple[Any, Sequence[Outcome], bool]
+_Reply = tuple[Any, Sequence[Outcome | Acknowledged], bool]
 
 LEAST_BATCH = 32
 """Smaller parts would cost more in hand-overs than their overlap wins."""
@@ -73,7 +97,9 @@ class PublishStream:
         report: Report,
         refused: Refused,
         abort: Callable[[], None],
+        publisher: Publisher | None = None,
     ) -> None:
+        self._publisher = publisher
         self._socket = socket
         self._abort = abort
         self._publish = publish
@@ -140,7 +166,7 @@ class PublishStream:
                     size = max(LEAST_BATCH, len(self._taken) // self._limits.batches)
                     batch = self._taken[:size]
                     del self._taken[:size]
-                    batches.create_task(self._serve(batch))
+                    batches.create_task(self._serve(batch, batches))
                     if self._taken:
                         self._arrived.set()
                 elif self._stopping:
@@ -148,11 +174,17 @@ class PublishStream:
                 if self._stopping:
                     self._arrived.set()
 
-    async def _serve(self, batch: list[bytes | str]) -> None:
-        asked = [request for request in map(self._open, batch) if request is not None]
+    async def _serve(self, batch: list[bytes | str], tasks: asyncio.TaskGroup) -> None:
+        opened = [(data, self._open(data)) for data in batch]
+        waiting = [(data, each) for data, each in opened if each is not None and each[3] is not None]
+        for data, each in waiting:
+            tasks.create_task(self._serve_waiting(data, each))
+        if waiting:
+            batch = [data for data, each in opened if each is None or each[3] is None]
+        asked = [each for _, each in opened if each is not None and each[3] is None]
         answers: Sequence[Sequence[Outcome]]
         try:
-            answers = await self._publish([frame for _, frame, _ in asked]) if asked else ()
+            answers = await self._publish([frame for _, frame, _, _ in asked]) if asked else ()
         except Denied as denied:
             self._refused(denied.reason)
             answers = [[_refused(denied)]] * len(asked)
@@ -161,9 +193,27 @@ class PublishStream:
             answers = [[_refused(Denied(Reason.INTERNAL, OWN_FAULT))]] * len(asked)
         finally:
             self._free.release()
-        for (number, _, is_json), outcomes in zip(asked, answers, strict=True):
+        for (number, _, is_json, _), outcomes in zip(asked, answers, strict=True):
             self._replies.append((number, outcomes, is_json))
         self._answered += batch
+        self._ready.set()
+
+    async def _serve_waiting(self, data: bytes | str, asked: _Asked) -> None:
+        """One request that waits for a level: it holds up no other, but takes its place in the window."""
+        number, frame, is_json, wait = asked
+        answers: Sequence[Outcome | Acknowledged]
+        try:
+            if self._publisher is None or wait is None:
+                raise Denied(Reason.BAD_REQUEST, "this node gives no receipts")
+            answers = await self._publisher.publish(frame, wait)
+        except Denied as denied:
+            self._refused(denied.reason)
+            answers = [_refused(denied)]
+        except Exception as error:  # the node's own fault; the others of this connection go on
+            self._report(error, "publish stream")
+            answers = [_refused(Denied(Reason.INTERNAL, OWN_FAULT))]
+        self._replies.append((number, answers, is_json))
+        self._answered.append(data)
         self._ready.set()
 
     def _open(self, data: bytes | str) -> _Asked | None:
@@ -172,10 +222,14 @@ class PublishStream:
         try:
             if isinstance(data, bytes):
                 request = _decode(data)
-                return request.number, request.frame, False
+                number = request.number
+                return number, request.frame, False, None if request.wait is None else _wait_of(request.wait)
             form = _decode_json(data)
             number = form.pop("no", None)
-            return number, frame_from_json(form), True
+            wait = form.pop("wait", None)
+            return number, frame_from_json(form), True, None if wait is None else _wait_of_json(wait)
+        except Denied as wrong:
+            denied = wrong
         except Refusal as refusal:
             denied = Denied.from_refusal(refusal)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -218,7 +272,21 @@ def _refused(denied: Denied) -> Outcome:
     return Outcome(None, Level.REFUSED, denied.reason, denied.rule, denied.detail, None)
 
 
-def _row(outcome: Outcome) -> Row:
+def _wait_of(form: WaitForm) -> Wait:
+    return Wait(level_of(form.wait), form.k, form.timeout_ms / 1000)
+
+
+def _wait_of_json(form: Any) -> Wait:
+    try:
+        return _wait_of(msgspec.convert(form, WaitMembers).form())
+    except msgspec.ValidationError as error:
+        raise Denied(Reason.BAD_REQUEST, f"wait: {error}") from error
+
+
+def _row(each: Outcome | Acknowledged) -> Row | tuple[Any, ...]:
+    if isinstance(each, Acknowledged):
+        return (*_row(each.outcome), each.receipt, each.holds)
+    outcome = each
     return (outcome.id, outcome.level, outcome.reason, outcome.rule, outcome.detail, outcome.commit_no)
 
 
@@ -226,8 +294,16 @@ class StreamRoutes:
     """GET /v1/publish/stream. Knows its open streams, so that a node that stops can let them answer."""
 
     def __init__(
-        self, publish: Publish, limits: StreamLimits, report: Report, refused: Refused, *, message_bytes: int
+        self,
+        publish: Publish,
+        limits: StreamLimits,
+        report: Report,
+        refused: Refused,
+        *,
+        message_bytes: int,
+        publisher: Publisher | None = None,
     ) -> None:
+        self._publisher = publisher
         self._message_bytes = message_bytes
         self._publish = publish
         self._limits = limits
@@ -249,7 +325,13 @@ class StreamRoutes:
         if transport is None:
             return socket
         stream = PublishStream(
-            socket, self._publish, limits, report=self._report, refused=self._refused, abort=transport.abort
+            socket,
+            self._publish,
+            limits,
+            report=self._report,
+            refused=self._refused,
+            abort=transport.abort,
+            publisher=self._publisher,
         )
         self._open.add(stream)
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
+from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import Voucher
 
 from ..curation import DeliveryVerdict
@@ -132,9 +132,9 @@ class Broadcasts:
         """None."""
         return ()
 
-    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
-        """Count what was handed to a transport."""
-        self._inboxes.delivered(transport, account, ids)
+    def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
+        """Count what was handed to a transport; it is nobody's delivery, so no origin is told."""
+        self._inboxes.count_delivered(transport, len(messages))
 
 
 def _topics(principal: Principal) -> Sequence[Topic]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import structlog
 
+from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.errors import NetworkFileError
 from pushmesh_protocol.network import Network, load_network
 
+from ..api.acknowledged import Assured, StatusLimits
 from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
@@ -27,6 +29,7 @@ from ..delivery.service import HttpLimits, NodeFacts, Service
 from ..delivery.session import SessionLimits
 from ..metrics import Metrics
 from ..storage.errors import StoreError
+from ..storage.receipts import Issuer
 from ..storage.settings import StoreSettings
 from ..storage.store import Store
 from .bridging import build_bridges, read_bridges, run_bridges
@@ -65,7 +68,7 @@ async def run_node(
     bridge_settings = read_bridges(config)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        store = await _open_store(config)
+        store = await _open_store(config, network, seed)
         stack.push_async_callback(store.close)
         node = Node(config, network, seed, store, metrics, gossip_command)
         stack.push_async_callback(node.close)
@@ -102,7 +105,7 @@ def read_network(config: Config) -> Network:
         raise ConfigError(f"the network file {path} cannot be used: {error}") from error
 
 
-async def _open_store(config: Config) -> Store:
+async def _open_store(config: Config, network: Network, seed: bytes) -> Store:
     settings = config.store
     path: Path = store_path(config)
     try:
@@ -115,6 +118,7 @@ async def _open_store(config: Config) -> Store:
                 write_cache_bytes=settings.write_cache_bytes,
                 read_cache_bytes=settings.read_cache_bytes,
             ),
+            issuer=Issuer(network, public_key(seed), round(config.receipts.keep_s * 1000), now_ms),
         )
     except StoreError as error:
         raise ConfigError(str(error)) from error
@@ -143,6 +147,7 @@ async def _serve(
         limits=_api_limits(config, node.network),
         metrics=node.metrics.exposition if config.api.metrics else None,
         other_routes=delivery_routes(service),
+        assurance=Assured(node.assurance.acknowledging, node.assurance.statuses, node.assurance.acknowledgements),
         drains=[consumers.drain],
         answered=node.metrics.answered,
         refused=node.metrics.refused,
@@ -207,6 +212,8 @@ def _api_limits(config: Config, network: Network) -> ApiLimits:
         body_timeout_s=api.body_timeout_s,
         idle_s=api.idle_timeout_s,
         drain_s=config.node.drain_timeout_s,
+        longest_wait_s=config.receipts.longest_wait_s,
+        status=StatusLimits(streams=config.receipts.max_status_streams),
         stream=StreamLimits(
             window=api.publish_window, window_bytes=api.publish_window_bytes, batches=api.publish_batches
         ),

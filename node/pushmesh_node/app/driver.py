@@ -64,6 +64,7 @@ class Driver:
         """Do at once what may be done at once; keep the order of everything behind a Store."""
         for place, effect in enumerate(effects):
             if isinstance(effect, StoreEffect) or _highest(effect) > self._store.last_commit:
+                self._hands.decided([each for each in effects[place:] if isinstance(each, Answer)])
                 task = asyncio.create_task(self._after_commit(effects[place:]))
                 self._tasks[task] = _lowest(effect)
                 task.add_done_callback(self._done)

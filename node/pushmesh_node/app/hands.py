@@ -7,7 +7,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part
 
 from ..engine.answers import Outcome
-from ..engine.effects import Deliver, Judge, Tally
+from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.records import Record
 
 
@@ -19,6 +19,9 @@ class Hands(Protocol):
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """Answer a publisher."""
+
+    def decided(self, answers: Sequence[Answer]) -> None:
+        """These answers wait until they are durable."""
 
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""

@@ -9,7 +9,7 @@ from itertools import groupby
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.leaf_frames import leaf_frames
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
+from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import Voucher
 
 from ..delivery.contract import Listener, Message, Page
@@ -38,7 +38,10 @@ class Inboxes:
         opener: Opener,
         metrics: Metrics,
         clock: Callable[[], UnixMs],
+        told: Callable[[Account, Sequence[Message]], None] = lambda _account, _messages: None,
     ) -> None:
+        """`told` is called with what a wallet's transport took."""
+        self._told = told
         self._driver = driver
         self._store = store
         self._desk = desk
@@ -185,9 +188,14 @@ class Inboxes:
         """Count live messages that a slow consumer reads from the store instead."""
         self._metrics.dropped("live", Reason.SLOW_CONSUMER, messages)
 
-    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
-        """Count what was handed to a transport."""
-        self._metrics.delivered(transport, len(ids))
+    def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
+        """These were handed to a transport: count them, and tell who wants to know."""
+        self.count_delivered(transport, len(messages))
+        self._told(account, messages)
+
+    def count_delivered(self, transport: str, count: int) -> None:
+        """So many were handed to a transport."""
+        self._metrics.delivered(transport, count)
 
 
 def frames_of(places: Sequence[tuple[Part, int]]) -> list[bytes]:

@@ -23,7 +23,7 @@ from .. import ipc
 from ..config import Config
 from ..delivery.consumers import Consumers
 from ..engine.answers import Outcome, Principal
-from ..engine.effects import Deliver, Judge, Tally
+from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
 from ..engine.records import Record
 from ..gossip.frames.packer import Packer
@@ -32,6 +32,8 @@ from ..metrics import Metrics
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .access import Access
+from .acknowledging import WaitLimits
+from .assurance import PROTOCOLS as ASSURANCE_PROTOCOLS, Assurance, Surroundings
 from .attempts import Attempts
 from .broadcasts import Broadcasts
 from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
@@ -40,6 +42,7 @@ from .driver import Driver
 from .frame_digests import FrameDigests
 from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
+from .gossip_streams import GossipStream
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .joined_shards import JoinedShards
@@ -86,6 +89,7 @@ class Node:
     ) -> None:
         self.config = config
         self.network = network
+        self._seed = seed
         self.node_id = NodeId(public_key(seed))
         self.store = store
         self.metrics = metrics
@@ -157,8 +161,8 @@ class Node:
             self.ingest,
             self.metrics,
             self._tell,
-            self.catch_up.peer_came,
-            self.catch_up.peer_left,
+            self._peer_came,
+            self._peer_left,
             self._is_authorised,
             lambda: self.shards.joined,
         )
@@ -167,7 +171,10 @@ class Node:
         epoch = self.network.epoch(now_ms())
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
         self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
-        self.inboxes = Inboxes(self.driver, self.store, self.desk, self.opener, self.metrics, now_ms)
+        self.assurance = self._assurance()
+        self.inboxes = Inboxes(
+            self.driver, self.store, self.desk, self.opener, self.metrics, now_ms, self.assurance.delivered
+        )
         self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
         self.tokens = Tokens(self.store, self._is_revoked, self.consumers.end)
@@ -187,6 +194,32 @@ class Node:
         )
         await self._find_wallets()
         self.status.waiting_for.discard("store")
+
+    def _assurance(self) -> Assurance:
+        receipts = self.config.receipts
+        around = Surroundings(
+            network=self.network,
+            seed=self._seed,
+            node_id=self.node_id,
+            store=self.store,
+            engine=lambda: self.driver.engine,
+            opener=Opener(self.network),
+            publishing=self.publishing,
+            open_stream=self._open_stream,
+            is_peer=lambda node_id: node_id in self.link.peers,
+            reach=self._reach,
+            metrics=self.metrics,
+            crashed=self.crashed,
+            clock=now_ms,
+        )
+        waits = WaitLimits(receipts.max_waits, receipts.longest_wait_s)
+        return Assurance(around, waits, receipts.max_outcomes)
+
+    def _reach(self, node_id: bytes) -> None:
+        """Ask for a connection to a node that is none of the peers, where it is known how."""
+        addresses = self.kept_peers.addresses_of(node_id)
+        if addresses:
+            self._tell([ipc.Dial(address) for address in addresses])
 
     async def _find_wallets(self) -> None:
         """Who is of this node, as far as the store knows: their shards are joined from the start."""
@@ -208,6 +241,7 @@ class Node:
             group.create_task(self.ingest.run(), name="ingest")
             group.create_task(self.relaying.run(), name="relaying")
             group.create_task(self.kept_peers.run(), name="peer-book")
+            group.create_task(self.assurance.run(), name="outcomes")
             group.create_task(self._tick(), name="tick")
             group.create_task(show_due(self.driver, self.store, self.opener, now_ms), name="scheduled")
 
@@ -215,6 +249,7 @@ class Node:
         """Finish what was taken, tell peers good-bye, close the store. Idempotent; also where `restore` failed."""
         if "store" not in self.status.waiting_for:
             self.publishing.draining = True
+            await self.assurance.close()
             await self.catch_up.close()
             await self.driver.settle()
         if self._reloading is not None:
@@ -235,6 +270,10 @@ class Node:
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """Answer a publisher."""
         self.publishing.answer(request, outcomes)
+
+    def decided(self, answers: Sequence[Answer]) -> None:
+        """Tell publishers who want to know before it is durable."""
+        self.publishing.decided(answers)
 
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
@@ -264,6 +303,7 @@ class Node:
         """Count what became durable, and know it where peers tell of theirs."""
         self.metrics.committed(sum([record.count for record in records]), seconds)
         self.digests.add(records)
+        self.assurance.committed(records)
         self.broadcasts.committed()
 
     def reload(self) -> None:
@@ -309,9 +349,21 @@ class Node:
         return Owner(
             messages=self._from_gossip,
             event=self._gossip_event,
-            stream=lambda stream: self.catch_up.stream_came(stream),
+            stream=self._stream_came,
             replay=lambda: [*self.kept_peers.replay(), *self.link.replay()],
         )
+
+    def _stream_came(self, stream: GossipStream) -> None:
+        owner = self.assurance if stream.protocol in ASSURANCE_PROTOCOLS else self.catch_up
+        owner.stream_came(stream)
+
+    def _peer_came(self, node_id: bytes) -> None:
+        self.catch_up.peer_came(node_id)
+        self.assurance.peer_came(node_id)
+
+    def _peer_left(self, node_id: bytes) -> None:
+        self.catch_up.peer_left(node_id)
+        self.assurance.peer_left(node_id)
 
     def _from_gossip(self, messages: Sequence[ipc.Up]) -> None:
         self.kept_peers.take(messages)
@@ -432,7 +484,7 @@ def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
         bootstrap=list(gossip.bootstrap),
         shards=network.shard_count,
         control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
-        stream_protocols=[CATCH_UP_PROTOCOL],
+        stream_protocols=[CATCH_UP_PROTOCOL, *ASSURANCE_PROTOCOLS],
         log_level=config.node.log_level,
         log_console=is_for_people(config),
         discovery=ipc.Discovery(

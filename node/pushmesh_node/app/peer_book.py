@@ -30,6 +30,11 @@ class KeptPeers:
         """Peers that are kept."""
         return len(self._kept)
 
+    def addresses_of(self, node_id: bytes) -> Sequence[str]:
+        """Where a peer could be dialled; empty where nothing is known."""
+        entry = self._kept.get(node_id)
+        return () if entry is None else entry.addresses
+
     async def restore(self) -> None:
         """What an earlier run kept."""
         self._kept = {entry.node_id: entry for entry in await self._store.peers()}

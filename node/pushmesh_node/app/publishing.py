@@ -2,8 +2,10 @@
 `api.contract.Publishing`."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
+
+from msgspec.structs import replace
 
 from pushmesh_protocol.auth.verify import envelope_claim
 from pushmesh_protocol.checks import check_item
@@ -18,6 +20,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import UnixMs
 
 from ..engine.answers import Denied, Level, Outcome, Principal
+from ..engine.effects import Answer
 from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
 from ..metrics import Metrics
@@ -32,6 +35,10 @@ _item: Codec[ItemForm] = Codec(ItemForm)
 SHEAF_ENVELOPES = 64
 """Frames of one call go in together, up to so many envelopes (a larger frame alone): that spares each its own entry,
 offer and answer, while the stages of the way in still overlap."""
+
+
+Accepted = Callable[[Sequence[Outcome]], None]
+"""Told what was decided before it is durable; nothing is promised yet."""
 
 
 class _Sheaf:
@@ -62,9 +69,10 @@ class _Sheaf:
 class _Call:
     """One call of `publish`: the answers of its sheaves fall in, in any order."""
 
-    __slots__ = ("answers", "done", "missing")
+    __slots__ = ("accepted", "answers", "done", "missing")
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self, frames: int, accepted: Accepted | None = None) -> None:
+        self.accepted = accepted
         self.answers: list[Sequence[Outcome]] = [()] * frames
         self.missing = frames
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -102,10 +110,12 @@ class Publishing:
         self._metrics = metrics
         self._numbers = count(1)
         self._waiting: dict[int, tuple[_Call, int, Sequence[int]]] = {}
+        self._early: dict[int, _Call] = {}
         self.draining = False
 
-    async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
-        """One list of outcomes a frame, durable on return. Raises Denied `queue-full` or `draining` for all of them."""
+    async def publish(self, frames: Sequence[bytes], accepted: Accepted | None = None) -> Sequence[Sequence[Outcome]]:
+        """One list of outcomes a frame, durable on return; `accepted` is told of one frame's before that. Raises Denied
+        `queue-full` or `draining` for all of them."""
         if self.draining:
             raise Denied(Reason.DRAINING, "this node is about to stop; publish through another", retry_after_s=5)
         if not self._ingest.room():
@@ -113,7 +123,7 @@ class Publishing:
         if not frames:
             return []
         began_s = self._monotonic_s()
-        call, sheaf = _Call(len(frames)), _Sheaf(0)
+        call, sheaf = _Call(len(frames), accepted), _Sheaf(0)
         for place, data in enumerate(frames):
             opened = self._open(data)
             if sheaf.total and sheaf.total + _envelopes(opened[0]) > SHEAF_ENVELOPES:
@@ -143,6 +153,8 @@ class Publishing:
     def _number(self, call: _Call, place: int, counts: Sequence[int]) -> int:
         number = next(self._numbers)
         self._waiting[number] = (call, place, counts)
+        if call.accepted is not None:
+            self._early[number] = call
         return number
 
     def _refused(self, refusal: Refusal) -> Outcome:
@@ -150,8 +162,18 @@ class Publishing:
         self._metrics.judged("published", refusal.verdict, refusal.reason)
         return Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
 
+    def decided(self, answers: Iterable[Answer]) -> None:
+        """The driver's hand: these answers wait for the disk."""
+        if not self._early:
+            return
+        for answer in answers:
+            call = self._early.pop(answer.request, None)
+            if call is not None and call.accepted is not None:
+                call.accepted([_accepted(outcome) for outcome in answer.outcomes])
+
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """The driver's hand: give a request its outcomes."""
+        self._early.pop(request, None)
         call, place, counts = self._waiting.pop(request)
         call.put(place, counts, outcomes)
 
@@ -179,6 +201,10 @@ class Publishing:
             raise failure
         self._driver.engine.authority.check(envelope)
         return envelope
+
+
+def _accepted(outcome: Outcome) -> Outcome:
+    return outcome if outcome.level is Level.REFUSED else replace(outcome, level=Level.ACCEPTED, commit_no=None)
 
 
 def _envelopes(parts: Sequence[Part]) -> int:

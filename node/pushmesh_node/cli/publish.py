@@ -13,10 +13,10 @@ from .exits import Exit
 from .guard import CommandError, guarded
 from .options import DEFAULT_URL, DEFAULT_WALLET, AsJson, NodeUrl, TopicName, WalletPath
 from .output import emit, notes, people
-from .topic import outcome_document, report_published
+from .topic import outcome_document, report_published, taken_level
 
 if TYPE_CHECKING:
-    from pushmesh_client import Dapp, Draft, Published
+    from pushmesh_client import Dapp, Draft, Published, Wait
 
 STEP = 1024
 
@@ -52,6 +52,11 @@ def publish(
     file: Annotated[
         str, typer.Option(metavar="JSONL", help="A file of notifications, one JSON object a line; - is standard input.")
     ] = "",
+    wait: Annotated[
+        str, typer.Option(metavar="LEVEL", help="accepted, durable, propagated, delivered or acknowledged.")
+    ] = "",
+    k: Annotated[int, typer.Option(min=1, help="How many nodes (propagated) or wallets (above it) are enough.")] = 1,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="How long to wait for the level.")] = 10.0,
     node: NodeUrl = DEFAULT_URL,
     wallet: WalletPath = DEFAULT_WALLET,
     as_json: AsJson = False,
@@ -59,22 +64,37 @@ def publish(
     """Publish to a topic of your wallet: to all subscribers, or with --to to the accounts that you name."""
     if bool(file) == bool(title or body or url or to or category):
         raise CommandError("say what to publish: --title and --body for one notification, or --file alone for many")
+    waited = wait_of(wait, k, timeout)
     if file:
-        asyncio.run(_publish_many(topic, read_drafts(file), node, wallet, as_json))
+        asyncio.run(_publish_many(topic, read_drafts(file), node, wallet, as_json, waited))
         return
     line = Line(title or None, body or None, url or None, to, None, category or None, priority, life_s=life)
-    asyncio.run(_publish_one(topic, draft_of(line), node, wallet, as_json))
+    asyncio.run(_publish_one(topic, draft_of(line), node, wallet, as_json, waited))
 
 
-async def _publish_one(topic: str, draft: "Draft", node: str, wallet: Path, as_json: bool) -> None:
+def wait_of(level: str, k: int, timeout_s: float) -> "Wait | None":
+    """What --wait, --k and --timeout say. Raises CommandError."""
+    from pushmesh_client import Wait
+    from pushmesh_protocol.levels import LEVELS
+
+    if not level:
+        return None
+    if level not in LEVELS[1:]:
+        raise CommandError(f"--wait is one of {', '.join(LEVELS[1:])}, not {level}")
+    return Wait(level, k, timeout_s)
+
+
+async def _publish_one(topic: str, draft: "Draft", node: str, wallet: Path, as_json: bool, wait: "Wait | None") -> None:
     from .session import open_dapp
 
     async with open_dapp(node, wallet) as dapp:
-        published = await dapp.publish(topic, draft)
-    report_published("the notification", published, as_json)
+        published = await dapp.publish(topic, draft, wait=wait)
+    report_published("the notification", published, as_json, wait)
 
 
-async def _publish_many(topic: str, drafts: Mapping[int, "Draft"], node: str, wallet: Path, as_json: bool) -> None:
+async def _publish_many(
+    topic: str, drafts: Mapping[int, "Draft"], node: str, wallet: Path, as_json: bool, wait: "Wait | None"
+) -> None:
     from rich.progress import track
 
     from .session import open_dapp
@@ -86,8 +106,8 @@ async def _publish_many(topic: str, drafts: Mapping[int, "Draft"], node: str, wa
         listed = list(drafts.values())
         steps = range(0, len(listed), STEP)
         for first in track(steps, "publishing", console=notes(), transient=True, disable=as_json or len(steps) < 2):
-            published += await dapp.publish_batch(topic, listed[first : first + STEP])
-    report_many(dict(zip(drafts, published, strict=True)), as_json)
+            published += await dapp.publish_batch(topic, listed[first : first + STEP], wait=wait)
+    report_many(dict(zip(drafts, published, strict=True)), as_json, wait)
 
 
 async def _check_line(dapp: "Dapp", topic: str, number: int, draft: "Draft") -> None:
@@ -101,18 +121,23 @@ async def _check_line(dapp: "Dapp", topic: str, number: int, draft: "Draft") -> 
         ) from refusal
 
 
-def report_many(published: Mapping[int, "Published"], as_json: bool) -> None:
-    """Print the outcomes of a file's lines; ends the command with REFUSED where the node did not take all of them."""
-    refused = {number: each.outcome for number, each in published.items() if not each.ok}
+def report_many(published: Mapping[int, "Published"], as_json: bool, wait: "Wait | None" = None) -> None:
+    """Print the outcomes of a file's lines; ends the command with REFUSED where the node did not take all of them, and
+    with TIMEOUT where not all got as far as `wait` says."""
+    level = taken_level(wait)
+    refused = {number: each.outcome for number, each in published.items() if not each.outcome.reached(level)}
     if as_json:
         document = {"published": len(published) - len(refused), "refused": len(refused)}
         emit(document | {"outcomes": [outcome_document(each) for each in published.values()]})
     else:
-        people().print(f"[green]{len(published) - len(refused)}[/] of {len(published)} notifications are durable")
+        people().print(f"[green]{len(published) - len(refused)}[/] of {len(published)} notifications are {level}")
     if refused:
         number, outcome = next(iter(refused.items()))
         first = f"the first is line {number}: {outcome.reason}: {outcome.detail}"
         raise CommandError(f"the node refused {len(refused)} notifications, {first}", Exit.REFUSED)
+    behind = [] if wait is None else [each for each in published.values() if not each.outcome.reached(wait.level)]
+    if wait is not None and behind:
+        raise CommandError(f"{len(behind)} did not get to {wait.level} within {wait.timeout_s:g} s", Exit.TIMEOUT)
 
 
 def read_drafts(file: str) -> dict[int, "Draft"]:

@@ -77,19 +77,35 @@ def pair_of(text: str, option: str) -> tuple[str, str]:
     return slug, value
 
 
-def report_published(what: str, published: Any, as_json: bool) -> None:
-    """Print one envelope's outcome; ends the command with REFUSED where the node did not take it."""
+def report_published(what: str, published: Any, as_json: bool, wait: Any = None) -> None:
+    """Print one envelope's outcome; ends the command with REFUSED where the node did not take it, and with TIMEOUT
+    where it did not get as far as `wait` says."""
     outcome = published.outcome
+    taken = outcome.reached(taken_level(wait))
     if as_json:
         emit({"what": what} | outcome_document(published))
-    elif published.ok:
+    elif taken:
         people().print(f"[green]{outcome.level}[/] {what}\n  id             {published.id.hex()}")
-    if not published.ok:
+        if outcome.receipt is not None:
+            people().print(f"  receipt        {outcome.receipt.seal.number}")
+        for proof in outcome.holds:
+            people().print(f"  held by        {proof.hold.node_id.hex()}")
+    if not taken:
         raise CommandError(f"the node refused {what}: {outcome.reason}: {outcome.detail}", Exit.REFUSED)
+    if wait is not None and not outcome.reached(wait.level):
+        raise CommandError(f"{what} is {outcome.level}, not {wait.level}, after {wait.timeout_s:g} s", Exit.TIMEOUT)
+
+
+def taken_level(wait: Any) -> str:
+    """The level from on which the node has taken what it was given."""
+    return "accepted" if wait is not None and wait.level == "accepted" else "durable"
 
 
 def outcome_document(published: Any) -> dict[str, Any]:
     """An outcome as programs get it."""
+    from pushmesh_protocol.armor import to_text
+    from pushmesh_protocol.codec import pack
+
     outcome = published.outcome
     return {
         "id": published.id.hex(),
@@ -98,4 +114,6 @@ def outcome_document(published: Any) -> dict[str, Any]:
         "rule": outcome.rule,
         "detail": outcome.detail,
         "commit_no": outcome.commit_no,
+        "receipt": None if outcome.receipt is None else to_text(pack(outcome.receipt)),
+        "holds": [to_text(pack(proof)) for proof in outcome.holds],
     }

@@ -229,6 +229,26 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
     """Page cache of each reading connection."""
 
 
+class ReceiptsConfig(Struct, frozen=True, kw_only=True):
+    """What publishers are told of how far their envelopes got."""
+
+    keep_s: Annotated[float, Meta(ge=0, le=34_560_000)] = 86_400.0
+    """How long a receipt promises that its envelope is kept, if it does not expire before. Whatever else goes when the
+    disk fills, this does not."""
+
+    max_waits: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_096
+    """Publishers that wait for a level at a time; more are told too-many-connections."""
+
+    longest_wait_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 60.0
+    """How long a publisher may wait for a level; it is told then which one was reached."""
+
+    max_outcomes: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000
+    """Outcomes that are kept each of what this node owes to origins and of what it is told as one."""
+
+    max_status_streams: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    """Authors that follow the status of a notification at a time."""
+
+
 class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Decoding and checking of what is published here."""
 
@@ -333,6 +353,7 @@ class Config(Struct, frozen=True, kw_only=True):
     mqtt: MqttConfig = MqttConfig()
     gossip: GossipConfig = GossipConfig()
     store: StoreConfig = StoreConfig()
+    receipts: ReceiptsConfig = ReceiptsConfig()
     verify: VerifyConfig = VerifyConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     curation: CurationConfig = CurationConfig()

@@ -155,7 +155,7 @@ class Bridge:
             if client.refusal is not None:
                 raise BrokerRefused(client.refusal)
             await source.inboxes.acknowledge(source.principal, device, part[-1].commit_no)
-            source.inboxes.delivered(TRANSPORT, source.principal.account, [each.envelope.id for each in part])
+            source.inboxes.delivered(TRANSPORT, source.principal.account, part)
             self._failures = 0
 
     async def _publish(self, client: "_Client", topic: str, message: Message) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.types import Account, EnvelopeId
+from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
 from ..engine.answers import Principal
@@ -87,8 +87,8 @@ class Inboxes(Protocol):
     async def last_vouchers(self, principal: Principal) -> Sequence[Voucher]:
         """The newest voucher of every stream of the wallet in this and the last epoch (SPEC 10.5)."""
 
-    def delivered(self, transport: str, account: Account, ids: Sequence[EnvelopeId]) -> None:
-        """Count what was handed to a transport."""
+    def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
+        """These were handed to a transport: counted, and told to their origins."""
 
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]

@@ -61,7 +61,7 @@ class RestRoutes:
         session = await service.session(principal, request.query.get("after"), device, topics(request), page)
         with service.consumers.admit(session), session:
             messages, gap = await _collect(session, limit, limits.page_bytes, wait_s)
-        service.inboxes.delivered("rest", principal.account, [each.envelope.id for each in messages])
+        service.inboxes.delivered("rest", principal.account, messages)
         return _page(service, messages, session, gap, full=len(messages) == limit)
 
     async def challenge(self, request: web.Request) -> web.Response:

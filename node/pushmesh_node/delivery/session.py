@@ -272,7 +272,7 @@ async def pump(session: Session, inboxes: Inboxes, transport: str, write: Callab
                     await write(batch)
                     writing.clear()
                     if not isinstance(batch, Marker):
-                        inboxes.delivered(transport, session.principal.account, [each.envelope.id for each in batch])
+                        inboxes.delivered(transport, session.principal.account, batch)
         except asyncio.CancelledError:
             if not writing.expired or task.uncancel() > cancelled:
                 raise

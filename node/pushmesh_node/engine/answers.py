@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
@@ -18,6 +19,9 @@ class Level(StrEnum):
     REFUSED = "refused"
     ACCEPTED = "accepted"
     DURABLE = "durable"
+    PROPAGATED = "propagated"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +46,31 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
             "rule": self.rule,
             "detail": self.detail,
             "commit_no": self.commit_no,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a publisher waits for: a level, how many others or wallets make it, and how long at most."""
+
+    level: Level = Level.DURABLE
+    count: int = 1
+    timeout_s: float = 10.0
+
+
+class Acknowledged(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one published envelope with what it rests on, as bytes that anybody can check: its receipt, which
+    never changes, and the holds of others that are known. `outcome.level` is what was reached when it was given."""
+
+    outcome: Outcome
+    receipt: bytes | None
+    holds: tuple[bytes, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The one JSON form of every edge; bytes in base64url as everywhere in text."""
+        return self.outcome.as_json() | {
+            "receipt": None if self.receipt is None else to_text(self.receipt),
+            "holds": [to_text(hold) for hold in self.holds],
         }
 
 

@@ -40,6 +40,7 @@ from .events import (
     StoreFailed,
     Ticked,
 )
+from .operators import Operators
 from .parking import Parking
 from .parts import leaf_part, pieces
 from .recording import audience_of, not_before, record_of
@@ -74,6 +75,7 @@ class Engine:
         self.subscriptions = Subscriptions(self.authority)
         self.topics: Versions[Topic] = Versions(self.authority)
         self.retractions = Retractions(self.authority)
+        self.operators = Operators()
         self.listeners = Listeners()
         self.parking = Parking()
         self.curator = Curator(self.subscriptions, self.retractions, policy)
@@ -342,6 +344,8 @@ class Engine:
             self.topics.add(body.topic, envelope)
         elif kind == Kind.RETRACTION:
             self.retractions.add(envelope)
+        elif kind == Kind.NODE_BINDING:
+            self.operators.add(envelope)
 
     def _reconsider(self, author: Account) -> None:
         self.subscriptions.reconsider(author)
@@ -354,6 +358,7 @@ class Engine:
         self.subscriptions.withdraw(envelope_id)
         self.topics.withdraw(envelope_id)
         self.retractions.withdraw(envelope_id)
+        self.operators.withdraw(envelope_id)
 
     def _take_preferences(self, turn: Turn, request: int, envelope: Envelope) -> None:
         reason = Reason.DUPLICATE
@@ -413,6 +418,7 @@ class Engine:
         self.subscriptions.sweep(now_ms)
         self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)
+        self.operators.sweep(now_ms)
         self.parking.sweep(now_ms)
         self.curator.sweep(now_ms)
 

@@ -203,6 +203,53 @@ class PeerEntry:
     bans: int
 
 
+class HandedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A notification that names an origin got to a wallet here: the origin is owed the outcome. `level` is 4 delivered
+    or 5 acknowledged, a higher one replaces a lower; `named` that the wallet's subscription lets it be named;
+    `evidence` the packed acknowledgement of level 5."""
+
+    id: EnvelopeId
+    account: Account
+    issued_at: UnixMs
+    origin: bytes
+    level: int
+    named: bool
+    at: UnixMs
+    ends_at: UnixMs
+    evidence: bytes | None
+
+
+class Owed(msgspec.Struct, frozen=True, gc=False):
+    """An outcome that its origin was not told yet. `delivered` and `acknowledged` are the totals of its
+    notification here."""
+
+    handed: HandedRecord
+    delivered: int
+    acknowledged: int
+
+
+class ToldMark(msgspec.Struct, frozen=True, gc=False):
+    """The origin has taken the outcome of this level."""
+
+    id: EnvelopeId
+    account: Account
+    level: int
+
+
+class ReachedRecord(msgspec.Struct, frozen=True, gc=False):
+    """What a delivering node told this one, the origin: a wallet by name, or with `account` empty a total. What is
+    kept of (notification, node, account, level for a total) only grows."""
+
+    commit_no: int
+    node_id: bytes
+    account: Account | None
+    level: int
+    count: int
+    at: UnixMs
+    ends_at: UnixMs
+    evidence: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class SentMark:
     """Tells that a stored envelope has now been sent in a frame (SPEC 8.11)."""
@@ -222,6 +269,9 @@ Write = (
     | DueRecord
     | Unscheduled
     | ReceiptWish
+    | HandedRecord
+    | ToldMark
+    | ReachedRecord
     | VoucherRecord
     | DecisionRecord
     | PrivateRecord

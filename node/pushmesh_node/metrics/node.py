@@ -14,7 +14,8 @@ SOURCES: Final = ("published", "gossiped", "caught-up")
 DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbox", "hold", "drop")
 TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "publish")
 """`publish` is the publishers' stream; the others lead to wallets."""
-QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live")
+QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes")
+ACKNOWLEDGEMENTS: Final = ("hold-asked", "hold-told", "hold-heard", "outcome-told", "outcome-heard", "acknowledged")
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
 BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")
@@ -65,6 +66,13 @@ class Metrics:
         )
         self._vouchers = Counts(
             registry, "pushmesh_vouchers", "Vouchers that wallets showed; reason ok counts.", reason=REASONS
+        )
+        self._acknowledgements = Counts(
+            registry,
+            "pushmesh_acknowledgements",
+            "Holds, outcomes and wallets' own words between this node, its peers and its wallets; reason ok counts.",
+            what=ACKNOWLEDGEMENTS,
+            reason=REASONS,
         )
         self._drops = Counts(
             registry,
@@ -161,6 +169,10 @@ class Metrics:
     def voucher(self, reason: Reason) -> None:
         """Reason ok for one that counts."""
         self._vouchers.add(1, reason)
+
+    def acknowledgement(self, what: str, reason: Reason, count: int = 1) -> None:
+        """`what` is one of ACKNOWLEDGEMENTS."""
+        self._acknowledgements.add(count, what, reason)
 
     def dropped(self, queue: str, reason: Reason, count: int = 1) -> None:
         """`queue` is one of QUEUES."""

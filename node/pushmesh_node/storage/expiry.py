@@ -66,6 +66,9 @@ _DELETE_KEYED = tuple(
     f"""DELETE FROM {table} WHERE ({key}) IN
         (SELECT {key} FROM {table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
     for table, key in (("private", "account, kind"), ("tokens", "digest"))
+) + tuple(
+    f"""DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)"""
+    for table, key in (("handed", "id, account"), ("reached", "commit_no, account, node_id"))
 )
 """A step removes at most its limit of each, found by their end and not by a walk through all that lasts."""
 

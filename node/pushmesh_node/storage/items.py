@@ -68,6 +68,26 @@ def due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[StoredD
     ]
 
 
+def held(connection: sqlite3.Connection, wanted: Sequence[tuple[bytes, int]]) -> list[bool]:
+    """For each (id, issued-at ms) whether its envelope is stored."""
+    sql = f"""SELECT 1 FROM ids JOIN items i ON i.first_commit = {COVERING.format(number="ids.commit_no")}
+        WHERE ids.bucket = ? AND ids.id = ? AND ids.commit_no < i.first_commit + i.count"""
+    return [connection.execute(sql, (bucket(at), id_)).fetchone() is not None for id_, at in wanted]
+
+
+def expiries(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> dict[int, int]:
+    """When (ms) the items that hold these numbers expire; those that are gone are left out."""
+    found = {}
+    sql = (
+        "SELECT first_commit + count, expires_at FROM items WHERE first_commit <= ? ORDER BY first_commit DESC LIMIT 1"
+    )
+    for commit_no in commit_nos:
+        row = connection.execute(sql, (commit_no,)).fetchone()
+        if row is not None and commit_no < row[0]:
+            found[commit_no] = int(row[1])
+    return found
+
+
 def find(connection: sqlite3.Connection, id_: bytes, issued_at: int | None) -> StoredEnvelope | None:
     """The envelope of an id. With its issued-at one probe; without it one for each hour that holds anything."""
     if issued_at is None:

@@ -97,6 +97,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX receipts_by_commit ON receipts (first_commit) WHERE first_commit NOT NULL",
         "CREATE INDEX receipts_by_end ON receipts (ends_at)",
         "CREATE TABLE late_receipts (commit_no INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
+        # What became of notifications at wallets of this node, owed to their origin until it was `told`.
+        """CREATE TABLE handed (
+            id BLOB, account BLOB, issued_at INTEGER NOT NULL, origin BLOB NOT NULL, level INTEGER NOT NULL,
+            named INTEGER NOT NULL, at INTEGER NOT NULL, ends_at INTEGER NOT NULL, told INTEGER NOT NULL, evidence BLOB,
+            PRIMARY KEY (id, account)) WITHOUT ROWID""",
+        "CREATE INDEX handed_untold ON handed (origin, id) WHERE told = 0",
+        "CREATE INDEX handed_by_end ON handed (ends_at)",
+        # What other nodes told this one. A total has its level, one byte, in place of an account.
+        """CREATE TABLE reached (
+            commit_no INTEGER, account BLOB, node_id BLOB, level INTEGER NOT NULL, count INTEGER NOT NULL,
+            at INTEGER NOT NULL, ends_at INTEGER NOT NULL, evidence BLOB,
+            PRIMARY KEY (commit_no, account, node_id)) WITHOUT ROWID""",
+        "CREATE INDEX reached_by_end ON reached (ends_at)",
     ),
 )
 

@@ -13,9 +13,11 @@ from ..engine.records import (
     CursorRecord,
     DecisionRecord,
     Holder,
+    Owed,
     PeerCursor,
     PeerEntry,
     PrivateRecord,
+    ReachedRecord,
     SlotRange,
     StoredDue,
     StoredEnvelope,
@@ -25,7 +27,7 @@ from ..engine.records import (
     VoucherRecord,
     Write,
 )
-from . import expiry, inbox, items, keyed, slots
+from . import expiry, inbox, items, keyed, outcomes, slots
 from .checkpoints import Checkpointer, checkpoint
 from .errors import StoreError, StoreFailed
 from .files import Meta, check_can_open, prepare_reader, prepare_writer, size_of
@@ -216,6 +218,14 @@ class Store:
 
     # Receipts
 
+    async def held(self, wanted: Sequence[tuple[bytes, int]]) -> list[bool]:
+        """For each (id, issued-at ms) whether its envelope is stored: one probe each, one hop for all."""
+        return await self._reader.run(items.held, wanted)
+
+    async def expiries(self, commit_nos: Sequence[int]) -> dict[int, int]:
+        """When (ms) the items that hold these numbers expire; those that are gone are left out."""
+        return await self._reader.run(items.expiries, commit_nos)
+
     async def seals(self, commit_nos: Sequence[int]) -> list[StoredSeal]:
         """The seals that cover these commit numbers, each once; what no publisher was told of has none."""
         found: dict[int, StoredSeal] = {}
@@ -234,6 +244,26 @@ class Store:
     async def seals_after(self, number: int, limit: int) -> list[SealWords]:
         """Seals that are still kept, by number; the last one of the chain always is."""
         return await self._reader.run(seals_after, number, limit)
+
+    async def origins_owed(self) -> list[bytes]:
+        """Nodes that are owed outcomes."""
+        return await self._reader.run(outcomes.origins_owed)
+
+    async def owed(self, origin: bytes, limit: int) -> list[Owed]:
+        """The first `limit` outcomes that an origin was not told, by id."""
+        return await self._reader.run(outcomes.owed, origin, limit)
+
+    async def outcome_rows(self) -> tuple[int, int]:
+        """How many outcomes are kept: of this node's wallets, and what others told. Counts through both tables."""
+        return await self._reader.run(outcomes.row_counts)
+
+    async def reached(self, commit_no: int) -> list[ReachedRecord]:
+        """What other nodes told about a notification in total, by node and level."""
+        return await self._reader.run(outcomes.totals, commit_no)
+
+    async def recipients(self, commit_no: int, after: bytes, limit: int) -> list[ReachedRecord]:
+        """The first `limit` wallets after an account that were named, by account and node."""
+        return await self._reader.run(outcomes.recipients, commit_no, after, limit)
 
     # Messages; none of these gives a void one, or one whose time has not come
 

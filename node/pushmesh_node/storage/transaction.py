@@ -12,20 +12,23 @@ from ..engine.records import (
     CursorRecord,
     DecisionRecord,
     DueRecord,
+    HandedRecord,
     PeerCursor,
     PeerEntry,
     PrivateRecord,
+    ReachedRecord,
     ReceiptWish,
     Record,
     SentMark,
     StoredSeal,
     TokenRecord,
+    ToldMark,
     Unscheduled,
     VoidMark,
     VoucherRecord,
     Write,
 )
-from . import bulk, singles
+from . import bulk, outcomes, singles
 from .items import COVERING
 from .peers import write_peers
 from .receipts import ReceiptChain, leaves_of, row_of, write_seals
@@ -235,6 +238,9 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PeerCursor: _write_peer_cursors,
     PeerEntry: write_peers,
     SentMark: _write_sent_marks,
+    HandedRecord: outcomes.write_handed,
+    ToldMark: outcomes.write_told,
+    ReachedRecord: outcomes.write_reached,
     VoidMark: _write_void_marks,
     Unscheduled: _write_unscheduled,
 }

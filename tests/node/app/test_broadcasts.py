@@ -168,7 +168,7 @@ async def test_places_and_counts_are_those_of_inboxes_and_nothing_is_vouchered(n
     assert await broadcasts.acknowledged(ME, "bridge:home") is None
     await broadcasts.acknowledge(ME, "bridge:home", 1)
     assert await node.inboxes.acknowledged(ME, "bridge:home") == 1
-    broadcasts.delivered("bridge", ME.account, [note.id])
+    broadcasts.delivered("bridge", ME.account, [Message(1, note, b"", "now", "ok")])
     assert count(node, "pushmesh_deliveries_total", transport="bridge") == 1
     broadcasts.fell_back(Ear(ME), 7)
     assert count(node, "pushmesh_queue_drops_total", queue="live", reason="slow-consumer") == 7

@@ -32,6 +32,7 @@ class Notes:
     store: Store
     done: list[tuple[str, Any]] = field(default_factory=list)
     durable: list[int] = field(default_factory=list)
+    early: list[int] = field(default_factory=list)
     crashes: list[BaseException] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -45,6 +46,9 @@ class Notes:
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         self._note("answer", (request, outcomes))
+
+    def decided(self, answers: Sequence[Any]) -> None:
+        self.early += [answer.request for answer in answers]
 
     def relay(self, parts: Any, grants: Any) -> None:
         self._note("relay", len(parts))
@@ -110,7 +114,7 @@ async def test_nothing_behind_a_store_happens_before_it_is_durable(driver: Drive
     driver.handle(ListenerCame(WALLET.account))
     publish(driver, 1, signed(WALLET, Kind.SUBSCRIPTION, seq=2))
     publish(driver, 2, a_note_now(WALLET, 1))
-    assert notes.done == []
+    assert (notes.done, notes.early) == ([], [1, 2])  # decided, and no more than that
     await notes.answered(1, 2)
     await driver.settle()
     assert notes.names() == [

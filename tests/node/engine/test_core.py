@@ -57,7 +57,7 @@ def test_the_record_says_everything_that_the_store_asks() -> None:
     epoch = NETWORK.epoch(ISSUED_AT)
     assert record == Record(
         41, Kind.NOTIFICATION, ALICE, TOPIC, epoch, 3, 4, UnixMs(ISSUED_AT), UnixMs(envelope.body.expires_at),
-        (envelope.id,), (UnixMs(ISSUED_AT),), ((BOB,),), True, encode_frame([part]),
+        (envelope.id,), (UnixMs(ISSUED_AT),), ((BOB,),), True, encode_frame([part]), published=True,
     )  # fmt: skip
     assert open_frame(NETWORK, record.data).parts == (part,)
 

@@ -284,8 +284,7 @@ class Link(asyncio.Protocol):
 
     def _count_delivered(self, messages: Sequence[Message]) -> None:
         assert self._order is not None
-        ids = [message.envelope.id for message in messages]
-        self._ports.inboxes.delivered(TRANSPORT, self._order.principal.account, ids)
+        self._ports.inboxes.delivered(TRANSPORT, self._order.principal.account, messages)
 
     # Acknowledgements and publishes in.
 
