@@ -16,8 +16,10 @@ from pushmesh_node.config import load_config
 from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Outcome, Permission, Principal
 from pushmesh_node.metrics import Metrics
+from pushmesh_node.storage.receipts import Issuer
 from pushmesh_node.storage.store import Store
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.auth.signing import sign_login
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
@@ -39,7 +41,8 @@ async def a_node(folder: Path, *, network: Network = NETWORK, **settings: Any) -
     """A running node without gossip, MQTT and API; `settings` are configuration keys with __ for the dot."""
     flags = {"node.data_dir": str(folder), "gossip.enabled": False}
     flags |= {key.replace("__", "."): value for key, value in settings.items()}
-    store = await Store.open(folder / "pushmesh.db", new_incarnation=b"\x01" * 16)
+    issuer = Issuer(network, public_key(SEED), 86_400_000, now_ms)
+    store = await Store.open(folder / "pushmesh.db", new_incarnation=b"\x01" * 16, issuer=issuer)
     node = Node(load_config(None, {}, flags), network, SEED, store, Metrics())
     try:
         await node.restore()

@@ -13,3 +13,10 @@ def refusal_of(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[str
     with pytest.raises(Refusal) as caught:
         call(*args, **kwargs)
     return str(caught.value.reason), caught.value.rule
+
+
+def refused_by(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Refusal:
+    """The Refusal that the call raises; a call that raises none fails the test."""
+    with pytest.raises(Refusal) as caught:
+        call(*args, **kwargs)
+    return caught.value

@@ -174,7 +174,9 @@ class _Asker:
             # What was asked on the stream that ended is asked again, where somebody still waits.
             self._open = OrderedDict((id_, at) for id_, at in self._open.items() if id_ in self._holds._wanted)
             self._new = self._open.copy()
-            if not self._new:
+            if self._new:
+                self._came.set()
+            else:
                 self._came.clear()
                 await self._came.wait()
 
