@@ -6,28 +6,24 @@ from typing import Any
 
 import pytest
 
-from pushmesh_node.app import hold_answers as answers_room, holds as holds_room
+from pushmesh_node.app import holds as holds_room
 from pushmesh_node.app.gossip_streams import GossipStream
-from pushmesh_node.app.hold_answers import HoldAnswers
-from pushmesh_node.app.hold_wire import MAX_MESSAGE_BYTES, PROTOCOL, AskHolds, EndHolds, TellHold, answers, questions
+from pushmesh_node.app.hold_wire import MAX_MESSAGE_BYTES, PROTOCOL, TellHold, questions
 from pushmesh_node.app.holds import Holds
 from pushmesh_node.app.peer_messages import PeerMessages
 from pushmesh_node.metrics import Metrics
-from pushmesh_node.storage.store import Store
 from pushmesh_protocol.accounts import evm_account
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.holds import HoldWords, check_hold_proof, sign_hold
 from pushmesh_protocol.tree import root_of
-from pushmesh_protocol.types import Account, UnixMs
+from pushmesh_protocol.types import Account
 from support.app_world import until
-from support.bodies import a_network
-from support.records import NOW, record
+from support.holders import HOLDER_SEEDS, HOLDERS, NETWORK, Holder, holders, ids_of
+from support.records import NOW
 from support.stream_pair import stream_pair
 
-NETWORK = a_network()
+SEEDS, PEERS = HOLDER_SEEDS, HOLDERS
 ME = b"\x0e" * 32
-SEEDS = [bytes([number]) * 32 for number in (0x31, 0x32, 0x33)]
-PEERS = [public_key(seed) for seed in SEEDS]
 ALICE = evm_account(b"\x0a" * 20)
 WAIT_S = 20.0
 
@@ -78,39 +74,19 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     assert world.crashes == []
 
 
-class Peer:
-    """One that really serves, over a store of its own."""
-
-    def __init__(self, seed: bytes, store: Store) -> None:
-        self.store = store
-        self.metrics = Metrics()
-        self.answers = HoldAnswers(NETWORK, seed, public_key(seed), store, self.metrics, lambda: UnixMs(NOW))
-
-    async def commit(self, *first_commits: int) -> None:
-        records = [record(number) for number in first_commits]
-        await self.store.commit(records)
-        self.answers.committed(records)
-
-
 @pytest.fixture
-async def peers(tmp_path: Path) -> AsyncIterator[list[Peer]]:
-    stores = [await Store.open(tmp_path / f"{n}.db", new_incarnation=bytes([n]) * 16) for n in range(len(SEEDS))]
-    yield [Peer(seed, store) for seed, store in zip(SEEDS, stores, strict=True)]
-    for store in stores:
-        await store.close()
+async def peers(tmp_path: Path) -> AsyncIterator[list[Holder]]:
+    async with holders(tmp_path) as peers:
+        yield peers
 
 
-def ids_of(*first_commits: int) -> list[bytes]:
-    return [record(number).ids[0] for number in first_commits]
-
-
-def connect(world: World, peers: Iterable[Peer]) -> None:
+def connect(world: World, peers: Iterable[Holder]) -> None:
     for peer, node_id in zip(peers, PEERS, strict=False):
         world.serving[node_id] = peer.answers.serve
         world.holds.peer_came(node_id)
 
 
-async def test_as_many_peers_as_were_asked_for_say_so_under_their_own_keys(world: World, peers: list[Peer]) -> None:
+async def test_as_many_peers_as_were_asked_for_say_so_under_their_own_keys(world: World, peers: list[Holder]) -> None:
     connect(world, peers)
     for peer in peers[:2]:
         await peer.commit(1, 2)
@@ -122,7 +98,7 @@ async def test_as_many_peers_as_were_asked_for_say_so_under_their_own_keys(world
             assert proof.id == id_
 
 
-async def test_a_peer_says_so_only_once_it_has_committed(world: World, peers: list[Peer]) -> None:
+async def test_a_peer_says_so_only_once_it_has_committed(world: World, peers: list[Holder]) -> None:
     connect(world, peers[:1])
     waiting = asyncio.create_task(world.wait(ids_of(1), 1))
     await until(lambda: peers[0].answers._waiting)
@@ -132,7 +108,7 @@ async def test_a_peer_says_so_only_once_it_has_committed(world: World, peers: li
     assert not peers[0].answers._waiting
 
 
-async def test_when_the_time_is_up_what_is_known_stays_known(world: World, peers: list[Peer]) -> None:
+async def test_when_the_time_is_up_what_is_known_stays_known(world: World, peers: list[Holder]) -> None:
     connect(world, peers)
     await peers[0].commit(1)
     assert not await world.wait(ids_of(1), 2, 0.5)
@@ -140,7 +116,7 @@ async def test_when_the_time_is_up_what_is_known_stays_known(world: World, peers
     assert not world.holds._wanted and not world.holds._changed
 
 
-async def test_a_peer_that_comes_later_is_asked_too(world: World, peers: list[Peer]) -> None:
+async def test_a_peer_that_comes_later_is_asked_too(world: World, peers: list[Holder]) -> None:
     waiting = asyncio.create_task(world.wait(ids_of(1), 1))
     await peers[0].commit(1)
     await asyncio.sleep(0)
@@ -148,7 +124,7 @@ async def test_a_peer_that_comes_later_is_asked_too(world: World, peers: list[Pe
     assert await waiting
 
 
-async def test_nodes_of_one_operator_count_as_one(world: World, peers: list[Peer]) -> None:
+async def test_nodes_of_one_operator_count_as_one(world: World, peers: list[Holder]) -> None:
     world.operators = {PEERS[0]: [ALICE], PEERS[1]: [ALICE]}
     connect(world, peers[:2])
     for peer in peers[:2]:
@@ -226,56 +202,3 @@ async def test_a_stream_that_breaks_is_opened_anew_and_asked_again(world: World)
     messages, _ = await asked(world, PEERS[0])
     await messages.write(told(SEEDS[0], ids_of(1)))
     assert await waiting
-
-
-# What an asker may do wrong.
-
-
-async def test_who_asks_in_another_network_is_told_so(peers: list[Peer]) -> None:
-    mine, theirs = stream_pair(PROTOCOL, ME, PEERS[0])
-    serving = asyncio.create_task(peers[0].answers.serve(theirs))
-    messages = PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S)
-    await messages.write(AskHolds(bytes(32), [(ids_of(1)[0], NOW)]))
-    data = await messages.read(WAIT_S)
-    assert data is not None and answers.decode(data) == EndHolds("other-network")
-    await serving
-
-
-async def test_what_is_no_question_ends_the_stream_and_is_counted(peers: list[Peer]) -> None:
-    mine, theirs = stream_pair(PROTOCOL, ME, PEERS[0])
-    serving = asyncio.create_task(peers[0].answers.serve(theirs))
-    await PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S).write([9, b"x"])
-    await serving
-    labels = {"what": "hold-asked", "reason": "malformed"}
-    assert peers[0].metrics.registry.get_sample_value("pushmesh_acknowledgements_total", labels) == 1
-    assert mine.is_over
-
-
-async def test_a_peer_may_wait_for_so_much_and_the_oldest_is_forgotten(
-    peers: list[Peer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(answers_room, "MAX_WAITING", 2)
-    mine, theirs = stream_pair(PROTOCOL, ME, PEERS[0])
-    serving = asyncio.create_task(peers[0].answers.serve(theirs))
-    messages = PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S)
-    await messages.write(AskHolds(NETWORK.id, [(id_, NOW) for id_ in ids_of(1, 2, 3)]))
-    await until(lambda: set(peers[0].answers._waiting) == set(ids_of(2, 3)))
-    await peers[0].commit(1, 2, 3)
-    data = await messages.read(WAIT_S)
-    assert data is not None
-    said = answers.decode(data)
-    assert isinstance(said, TellHold) and said.ids == ids_of(2, 3)
-    mine.close_write()
-    await serving
-    assert not peers[0].answers._waiting
-
-
-async def test_a_peer_has_so_many_streams_and_the_next_is_refused(peers: list[Peer]) -> None:
-    pairs = [stream_pair(PROTOCOL, ME, PEERS[0]) for _ in range(answers_room.STREAMS_PER_PEER + 1)]
-    serving = [asyncio.create_task(peers[0].answers.serve(theirs)) for _, theirs in pairs]
-    await until(lambda: pairs[-1][0].is_over)
-    assert [mine.is_over for mine, _ in pairs] == [False] * answers_room.STREAMS_PER_PEER + [True]
-    for mine, _ in pairs[:-1]:
-        mine.close_write()
-    await asyncio.gather(*serving)
-    assert not peers[0].answers._streams

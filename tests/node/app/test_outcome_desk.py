@@ -1,4 +1,4 @@
-"""The origin's desk, and the sender of a delivering node beside it: what is told, believed, kept and named."""
+"""The desk of an origin: what it is told, believes, keeps and names."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,11 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.gossip_streams import GossipStream
 from pushmesh_node.app.node import Node
-from pushmesh_node.app.outcome_wire import MAX_MESSAGE_BYTES, PROTOCOL, EndOutcomes, Taken, Tell, answers
-from pushmesh_node.app.peer_messages import PeerMessages
-from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Level, Wait
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
@@ -21,67 +17,37 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.outcomes import (
     Acknowledgement,
     OutcomeRow,
-    OutcomeStatement,
     OutcomeWords,
     Recipient,
     sign_outcome,
 )
 from pushmesh_protocol.tree import levels_of, path_in, root_of
-from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import VoucherWords, sign_voucher, voucher_leaf
-from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, a_principal, count, publish, signed, until
-from support.stream_pair import stream_pair
-from support.wallets import a_wallet
+from support.app_world import NETWORK, a_grant_now, a_note_now, publish
+from support.origin import (
+    DAPP,
+    OPEN,
+    PEER,
+    SEED,
+    SHY,
+    STRANGER,
+    a_notification,
+    an_origin,
+    delivered,
+    heard,
+    stated,
+    status,
+    take,
+)
 
-DAPP, OPEN, SHY, STRANGER = (a_wallet(number) for number in (1, 2, 3, 4))
-SEED = b"\x61" * 32
-PEER = public_key(SEED)
 WAIT_S = 20.0
 SALT = b"\x62" * 16
 
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        topic = DAPP.topic("news")
-        await publish(
-            node,
-            signed(OPEN, 4, topic=topic, seq=5, receipts=True),
-            signed(SHY, 4, topic=topic, seq=6, receipts=False),
-        )
+    async with an_origin(tmp_path) as node:
         yield node
-
-
-async def a_notification(node: Node, seq: int = 1, **changes: Any) -> Envelope:
-    """Published here, with this node as its origin."""
-    topic = DAPP.topic("news")
-    note = a_note_now(DAPP, seq, **({"topic": topic, "origin": node.node_id, "audience": None} | changes))
-    (outcome,) = await publish(node, note)
-    assert outcome.reason == "ok", outcome
-    return note
-
-
-def delivered(note: Envelope, total: int, *names: Account) -> OutcomeRow:
-    return OutcomeRow(
-        note.id, note.body.issued_at, 4, total, [Recipient(name, now_ms(), None) for name in sorted(names)]
-    )
-
-
-def stated(node: Node, *rows: OutcomeRow, seed: bytes = SEED) -> OutcomeStatement:
-    ordered = sorted(rows, key=lambda row: (row.id, row.level))
-    return sign_outcome(seed, NETWORK, OutcomeWords(public_key(seed), node.node_id, now_ms(), ordered))
-
-
-async def take(node: Node, statement: OutcomeStatement, signer: bytes = PEER) -> int:
-    return await node.assurance._desk.take(statement, signer)
-
-
-async def status(node: Node, note: Envelope) -> dict[str, Any]:
-    return await node.assurance.statuses.status(a_principal(DAPP.account), note.id, None, b"", 100)
-
-
-def heard(node: Node, reason: str) -> float:
-    return count(node, "pushmesh_acknowledgements_total", what="outcome-heard", reason=reason)
 
 
 async def test_who_may_be_named_is_and_the_rest_is_a_number(node: Node) -> None:
@@ -196,92 +162,3 @@ async def test_a_word_that_the_wallet_never_gave_refuses_its_row(node: Node) -> 
     ):
         assert await take(node, stated(node, row)) == 1
     assert [(await status(node, each))["acknowledged"]["wallets"] for each in (note, other)] == [0, 0]
-
-
-# Over the wire
-
-
-async def served(node: Node) -> tuple[PeerMessages, GossipStream, "asyncio.Task[None]"]:
-    mine, theirs = stream_pair(PROTOCOL, PEER, node.node_id)
-    serving = asyncio.create_task(node.assurance._sender.serve(theirs))
-    return PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S), mine, serving
-
-
-async def test_a_statement_is_answered_once_it_is_kept(node: Node) -> None:
-    note = await a_notification(node)
-    messages, mine, serving = await served(node)
-    await messages.write(Tell(NETWORK.id, stated(node, delivered(note, 1), delivered(a_note_now(DAPP, 9), 1))))
-    data = await messages.read(WAIT_S)
-    assert data is not None and answers.decode(data) == Taken(1)
-    mine.close_write()
-    await serving
-    assert (await status(node, note))["delivered"]["wallets"] == 1
-
-
-async def test_another_network_or_what_is_no_statement_ends_the_stream(node: Node) -> None:
-    note = await a_notification(node)
-    messages, _, serving = await served(node)
-    await messages.write(Tell(bytes(32), stated(node, delivered(note, 1))))
-    data = await messages.read(WAIT_S)
-    assert data is not None and answers.decode(data) == EndOutcomes("other-network")
-    await serving
-    messages, mine, serving = await served(node)
-    await messages.write([1, b"x"])
-    await serving
-    assert mine.is_over and heard(node, "malformed") == 1
-
-
-async def test_a_peer_has_one_stream_at_a_time(node: Node) -> None:
-    _, first, serving = await served(node)
-    await until(lambda: PEER in node.assurance._sender._serving)
-    _, second, refused = await served(node)
-    await refused
-    assert second.is_over and not first.is_over
-    first.close_write()
-    await serving
-
-
-# What happens at this node's own wallets
-
-
-def handed(node: Node, note: Envelope, *wallets: Any) -> None:
-    for wallet in wallets:
-        node.inboxes.delivered("sse", wallet.account, [Message(1, note, b"", "now", "ok")])
-
-
-async def test_a_nodes_own_deliveries_count_each_wallet_once(node: Node) -> None:
-    note = await a_notification(node)
-    handed(node, note, OPEN, SHY, OPEN)
-    handed(node, await a_notification(node, 2, origin=None), OPEN)
-
-    desk = node.assurance._desk
-    await until(lambda: desk.reached(note.id, Wait(Level.DELIVERED, 2)) is Level.DELIVERED)
-    told = await status(node, note)
-    assert told["delivered"] == {"wallets": 2, "by_node": {node.node_id.hex(): 2}}
-    assert [each["account"] for each in told["recipients"]] == [OPEN.display]
-    handed(node, note, OPEN)
-    await asyncio.sleep(0.6)  # a second count would be told by now
-    assert (await status(node, note))["delivered"]["wallets"] == 2
-    assert await node.store.origins_owed() == []
-
-
-async def test_what_an_origin_that_is_away_is_owed_stays_on_the_disk(node: Node) -> None:
-    note = await a_notification(node, origin=PEER)
-    handed(node, note, OPEN)
-
-    async with asyncio.timeout(WAIT_S):
-        while await node.store.origins_owed() != [PEER]:  # noqa: ASYNC110  # the disk has no event for us
-            await asyncio.sleep(0.05)
-    ((owed),) = await node.store.owed(PEER, 10)
-    assert (owed.handed.id, owed.handed.account, owed.handed.named) == (note.id, OPEN.account, True)
-    assert (owed.delivered, owed.acknowledged) == (1, 0)
-
-
-async def test_beyond_the_bound_outcomes_are_dropped_and_counted(node: Node) -> None:
-    note = await a_notification(node)
-    node.assurance._sender._max_rows = 0
-    handed(node, note, OPEN)
-    assert count(node, "pushmesh_queue_drops_total", queue="outcomes", reason="queue-full") == 1
-    node.assurance._desk._max_rows = 0
-    assert await take(node, stated(node, delivered(note, 1))) == 1
-    assert heard(node, "store-full") == 1

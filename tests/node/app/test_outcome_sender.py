@@ -1,0 +1,126 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pushmesh_node.app.gossip_streams import GossipStream
+from pushmesh_node.app.node import Node
+from pushmesh_node.app.outcome_wire import MAX_MESSAGE_BYTES, PROTOCOL, EndOutcomes, Taken, Tell, answers
+from pushmesh_node.app.peer_messages import PeerMessages
+from pushmesh_node.delivery.contract import Message
+from pushmesh_node.engine.answers import Level, Wait
+from pushmesh_protocol.envelope import Envelope
+from support.app_world import NETWORK, a_note_now, count, until
+from support.origin import (
+    DAPP,
+    OPEN,
+    PEER,
+    SHY,
+    a_notification,
+    an_origin,
+    delivered,
+    heard,
+    stated,
+    status,
+    take,
+)
+from support.stream_pair import stream_pair
+
+WAIT_S = 20.0
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with an_origin(tmp_path) as node:
+        yield node
+
+
+# Over the wire
+
+
+async def served(node: Node) -> tuple[PeerMessages, GossipStream, "asyncio.Task[None]"]:
+    mine, theirs = stream_pair(PROTOCOL, PEER, node.node_id)
+    serving = asyncio.create_task(node.assurance._sender.serve(theirs))
+    return PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S), mine, serving
+
+
+async def test_a_statement_is_answered_once_it_is_kept(node: Node) -> None:
+    note = await a_notification(node)
+    messages, mine, serving = await served(node)
+    await messages.write(Tell(NETWORK.id, stated(node, delivered(note, 1), delivered(a_note_now(DAPP, 9), 1))))
+    data = await messages.read(WAIT_S)
+    assert data is not None and answers.decode(data) == Taken(1)
+    mine.close_write()
+    await serving
+    assert (await status(node, note))["delivered"]["wallets"] == 1
+
+
+async def test_another_network_or_what_is_no_statement_ends_the_stream(node: Node) -> None:
+    note = await a_notification(node)
+    messages, _, serving = await served(node)
+    await messages.write(Tell(bytes(32), stated(node, delivered(note, 1))))
+    data = await messages.read(WAIT_S)
+    assert data is not None and answers.decode(data) == EndOutcomes("other-network")
+    await serving
+    messages, mine, serving = await served(node)
+    await messages.write([1, b"x"])
+    await serving
+    assert mine.is_over and heard(node, "malformed") == 1
+
+
+async def test_a_peer_has_one_stream_at_a_time(node: Node) -> None:
+    _, first, serving = await served(node)
+    await until(lambda: PEER in node.assurance._sender._serving)
+    _, second, refused = await served(node)
+    await refused
+    assert second.is_over and not first.is_over
+    first.close_write()
+    await serving
+
+
+# What happens at this node's own wallets
+
+
+def handed(node: Node, note: Envelope, *wallets: Any) -> None:
+    for wallet in wallets:
+        node.inboxes.delivered("sse", wallet.account, [Message(1, note, b"", "now", "ok")])
+
+
+async def test_a_nodes_own_deliveries_count_each_wallet_once(node: Node) -> None:
+    note = await a_notification(node)
+    handed(node, note, OPEN, SHY, OPEN)
+    handed(node, await a_notification(node, 2, origin=None), OPEN)
+
+    desk = node.assurance._desk
+    await until(lambda: desk.reached(note.id, Wait(Level.DELIVERED, 2)) is Level.DELIVERED)
+    told = await status(node, note)
+    assert told["delivered"] == {"wallets": 2, "by_node": {node.node_id.hex(): 2}}
+    assert [each["account"] for each in told["recipients"]] == [OPEN.display]
+    handed(node, note, OPEN)
+    await asyncio.sleep(0.6)  # a second count would be told by now
+    assert (await status(node, note))["delivered"]["wallets"] == 2
+    assert await node.store.origins_owed() == []
+
+
+async def test_what_an_origin_that_is_away_is_owed_stays_on_the_disk(node: Node) -> None:
+    note = await a_notification(node, origin=PEER)
+    handed(node, note, OPEN)
+
+    async with asyncio.timeout(WAIT_S):
+        while await node.store.origins_owed() != [PEER]:  # noqa: ASYNC110  # the disk has no event for us
+            await asyncio.sleep(0.05)
+    ((owed),) = await node.store.owed(PEER, 10)
+    assert (owed.handed.id, owed.handed.account, owed.handed.named) == (note.id, OPEN.account, True)
+    assert (owed.delivered, owed.acknowledged) == (1, 0)
+
+
+async def test_beyond_the_bound_outcomes_are_dropped_and_counted(node: Node) -> None:
+    note = await a_notification(node)
+    node.assurance._sender._max_rows = 0
+    handed(node, note, OPEN)
+    assert count(node, "pushmesh_queue_drops_total", queue="outcomes", reason="queue-full") == 1
+    node.assurance._desk._max_rows = 0
+    assert await take(node, stated(node, delivered(note, 1))) == 1
+    assert heard(node, "store-full") == 1
