@@ -1,0 +1,65 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pushmesh_node.engine.records import HandedRecord, ReachedRecord, ToldMark
+from pushmesh_node.storage import Store
+from pushmesh_protocol.types import EnvelopeId, UnixMs
+from support.records import ALICE, BOB, NOW, id_of
+
+ORIGIN, OTHER = b"\x0a" * 32, b"\x0b" * 32
+END = UnixMs(NOW + 1_000)
+HANDED = HandedRecord(id_of(1), ALICE, UnixMs(NOW), ORIGIN, 4, True, UnixMs(NOW + 5), END, None)
+REACHED = ReachedRecord(1, ORIGIN, None, 4, 2, UnixMs(NOW), END, None)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "store.db", new_incarnation=b"\x01" * 16)
+    yield store
+    await store.close()
+
+
+async def test_what_is_owed_is_owed_until_it_was_told(store: Store) -> None:
+    await store.commit([HANDED, replace(HANDED, account=BOB), replace(HANDED, id=id_of(2), origin=OTHER)])
+    assert sorted(await store.origins_owed()) == [ORIGIN, OTHER]
+    owed = await store.owed(ORIGIN, 10)
+    assert [(each.handed, each.delivered, each.acknowledged) for each in owed] == [
+        (HANDED, 2, 0),
+        (replace(HANDED, account=BOB), 2, 0),
+    ]
+    assert len(await store.owed(ORIGIN, 1)) == 1
+    await store.commit([ToldMark(HANDED.id, ALICE, 4), ToldMark(HANDED.id, BOB, 4)])
+    assert await store.owed(ORIGIN, 10) == []
+    assert await store.origins_owed() == [OTHER]
+
+
+async def test_a_higher_level_is_owed_again_and_a_lower_one_is_not(store: Store) -> None:
+    await store.commit([HANDED])
+    await store.commit([ToldMark(HANDED.id, ALICE, 4)])
+    await store.commit([replace(HANDED, at=UnixMs(NOW + 9))])
+    assert await store.origins_owed() == []
+    higher = replace(HANDED, level=5, evidence=b"signed")
+    await store.commit([higher])
+    ((owed),) = await store.owed(ORIGIN, 10)
+    assert (owed.handed, owed.delivered, owed.acknowledged) == (higher, 1, 1)
+    await store.commit([ToldMark(HANDED.id, ALICE, 4)])  # the answer to what was told before
+    assert await store.origins_owed() == [ORIGIN]
+
+
+async def test_totals_and_names_only_grow(store: Store) -> None:
+    named = replace(REACHED, account=ALICE, count=1)
+    await store.commit([REACHED, named, replace(REACHED, level=5, count=1)])
+    await store.commit([replace(REACHED, count=1), replace(named, level=5, evidence=b"signed"), named])
+    assert [(each.level, each.count) for each in await store.reached(1)] == [(4, 2), (5, 1)]
+    assert await store.recipients(1, b"", 10) == [replace(named, level=5, evidence=b"signed")]
+    assert await store.recipients(1, ALICE, 10) == []
+    assert await store.outcome_rows() == (0, 3)
+
+
+async def test_outcomes_go_when_the_notification_is_over(store: Store) -> None:
+    await store.commit([HANDED, REACHED, replace(HANDED, id=EnvelopeId(id_of(3)), ends_at=UnixMs(END + 1))])
+    await store.expire(END, 512)
+    assert await store.outcome_rows() == (1, 0)
