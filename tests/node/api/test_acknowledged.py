@@ -10,7 +10,7 @@ import pytest
 
 from pushmesh_node.api.acknowledged import Assured, StatusLimits, level_of
 from pushmesh_node.api.app import ApiLimits, HttpServer, build_api
-from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Outcome, Permission, Principal, Wait
+from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Outcome, Principal, Wait
 from pushmesh_protocol.armor import from_text, to_text
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.outcomes import DisclosedLeaf, Disclosure, decode_disclosure
@@ -72,7 +72,7 @@ async def nobody(_frames: Any) -> Any:
 
 
 async def authenticate(credential: str, _address: str) -> Principal:
-    return a_principal(Permission.READ)
+    return a_principal()
 
 
 @asynccontextmanager
@@ -191,15 +191,14 @@ async def test_a_stream_tells_at_once_then_each_change_until_it_is_over() -> Non
 
 async def test_only_so_many_follow_and_a_node_that_stops_ends_them() -> None:
     world = World()
-    async with serving(world, streams=1) as (http, url):
-        where = f"{url}/v1/notifications/{ID.hex()}/status/stream"
-        response = await http.get(where)
-        told = events(response)
-        await anext(told)
-        async with http.get(where) as refused:
-            assert (refused.status, (await refused.json())["reason"]) == (429, "too-many-connections")
-    assert (await anext(told))[0] == "end"
-    response.close()
+    async with aiohttp.ClientSession() as follower:
+        async with serving(world, streams=1) as (http, url):
+            where = f"{url}/v1/notifications/{ID.hex()}/status/stream"
+            told = events(await follower.get(where, params={"auth": "x"}))
+            await anext(told)
+            async with http.get(where) as refused:
+                assert (refused.status, (await refused.json())["reason"]) == (429, "too-many-connections")
+        assert (await anext(told))[0] == "end"
 
 
 async def test_a_wallets_word_is_bytes_or_text_and_answered_message_by_message() -> None:
