@@ -6,6 +6,9 @@ import { decode as outsideDecode } from '@msgpack/msgpack';
 import { TypedDataEncoder, verifyMessage } from 'ethers';
 import { hashMessage, hashTypedData } from 'viem';
 import { checkAccount, checkTopic, readAccount, showAccount, showTopic } from './lib/accounts.mjs';
+import {
+  checkAcknowledgement, checkHoldProof, checkOutcome, checkReceipt, provesEquivocation,
+} from './lib/assurance.mjs';
 import { openBody } from './lib/bodies.mjs';
 import { H, hex, leadingZeroBits, u64, unhex } from './lib/bytes.mjs';
 import { checkLogin, checkToken, checkVoucher, loginSubject } from './lib/edges.mjs';
@@ -117,11 +120,24 @@ const DOINGS = {
   token: (network, given, { token }) => edge(network, given, (...rest) => checkToken(network, ...rest), token),
   voucher: (network, given, { voucher }) => (
     edge(network, given, (...rest) => checkVoucher(network, ...rest), unhex(voucher))),
+
+  receipt: (network, _given, { receipt }) => answer(() => checkReceipt(network, unhex(receipt))),
+  hold: (network, _given, { hold }) => answer(() => checkHoldProof(network, unhex(hold))),
+  outcome: (network, _given, { outcome }) => answer(() => checkOutcome(network, unhex(outcome))),
+  acknowledgement: (network, given, { acknowledgement, id, account }) => (
+    answer(() => checkAcknowledgement(network, unhex(acknowledgement), unhex(id), unhex(account), unhex(given.node_id)))),
+  equivocation: (network, _given, { one, other }) => ({
+    reason: 'ok', proof: provesEquivocation(network, unhex(one), unhex(other)),
+  }),
 };
 
 function edge(network, given, check, value) {
   const place = { nodeId: unhex(given.node_id), hosts: given.hosts, now: given.now_ms };
-  const refusal = attempt(() => check(remember(network, given), value, place));
+  return answer(() => check(remember(network, given), value, place));
+}
+
+function answer(check) {
+  const refusal = attempt(check);
   return { reason: refusal?.reason ?? 'ok', rule: refusal?.rule ?? '7.1', member: refusal?.member ?? null };
 }
 

@@ -20,6 +20,7 @@ from tools import (  # noqa: E402  # the line above makes it importable when thi
     vector_kinds,
     vector_logins,
     vector_names,
+    vector_receipts,
     vector_slots,
     vector_texts,
     vector_tokens,
@@ -43,6 +44,7 @@ SUBJECTS = {
     **vector_frames.SUBJECTS,
     **vector_logins.SUBJECTS,
     **vector_tokens.SUBJECTS,
+    **vector_receipts.SUBJECTS,
 }
 
 

@@ -15,12 +15,15 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import AccountError, NetworkFileError, Refusal
 from pushmesh_protocol.frames import gossip_topic_of, open_frame
 from pushmesh_protocol.hashing import hash_statement
+from pushmesh_protocol.holds import check_hold_proof, decode_hold_proof
 from pushmesh_protocol.kinds.grant import Scope
 from pushmesh_protocol.kinds.registry import decode_body
 from pushmesh_protocol.login import LogInWords, check_login, login_hash, parse_login
 from pushmesh_protocol.memory import Judgement, Memory, judge, judge_private
 from pushmesh_protocol.mmr import Mountains, extend, root
 from pushmesh_protocol.network import Network, load_network
+from pushmesh_protocol.outcomes import check_acknowledgement, check_outcome, decode_acknowledgement, decode_outcome
+from pushmesh_protocol.receipts import check_receipt, decode_receipt, decode_seal, proves_equivocation
 from pushmesh_protocol.tokens import check_token, parse_token
 from pushmesh_protocol.tree import audit_path, root_from_run, root_of
 from pushmesh_protocol.types import EnvelopeId
@@ -248,6 +251,37 @@ def _voucher(networks: Networks, given: Json, asked: Json) -> Json:
     return _answer(check)
 
 
+def _receipt(networks: Networks, given: Json, asked: Json) -> Json:
+    network = networks[given["network"]]
+    return _answer(lambda: check_receipt(network, decode_receipt(bytes.fromhex(asked["receipt"]))))
+
+
+def _equivocation(networks: Networks, given: Json, asked: Json) -> Json:
+    one, other = (decode_seal(bytes.fromhex(asked[name])) for name in ("one", "other"))
+    return {"reason": "ok", "proof": proves_equivocation(networks[given["network"]], one, other)}
+
+
+def _hold(networks: Networks, given: Json, asked: Json) -> Json:
+    network = networks[given["network"]]
+    return _answer(lambda: check_hold_proof(network, decode_hold_proof(bytes.fromhex(asked["hold"]))))
+
+
+def _outcome(networks: Networks, given: Json, asked: Json) -> Json:
+    network = networks[given["network"]]
+    return _answer(lambda: check_outcome(network, decode_outcome(bytes.fromhex(asked["outcome"]))))
+
+
+def _acknowledgement(networks: Networks, given: Json, asked: Json) -> Json:
+    network = networks[given["network"]]
+    id_, account, node_id = (bytes.fromhex(text) for text in (asked["id"], asked["account"], given["node_id"]))
+
+    def check() -> None:
+        evidence = decode_acknowledgement(bytes.fromhex(asked["acknowledgement"]))
+        check_acknowledgement(network, evidence, id_, account, node_id)
+
+    return _answer(check)
+
+
 _DOINGS: dict[str, Callable[[Networks, Json, Json], Json]] = {
     "judge": _judge,
     "private": _private,
@@ -264,4 +298,9 @@ _DOINGS: dict[str, Callable[[Networks, Json, Json], Json]] = {
     "login": _login,
     "token": _token,
     "voucher": _voucher,
+    "receipt": _receipt,
+    "equivocation": _equivocation,
+    "hold": _hold,
+    "outcome": _outcome,
+    "acknowledgement": _acknowledgement,
 }

@@ -66,15 +66,24 @@ export function checkToken(network, memory, value, { nodeId, now }) {
 }
 
 export function checkVoucher(network, memory, data, { now }) {
-  const raw = unpack(data);
-  const sequence = integer(1, 2 ** 32 - 1);
-  const numbers = [integer(0, 2 ** 53 - 1), bin(16), sequence, u64, u64];
-  tuple(VERSION, account, bin32, ...numbers, bin32, bin32, bin32, bin(64))(raw, '10.1');
+  const { who, key, grantId } = openVoucher(network, unpack(data));
+  checkLive(memory, who, { key, grantId }, VOUCHER, now);
+}
+
+// A voucher by itself, whatever its grant says.
+export function openVoucher(network, raw) {
+  shapeOfVoucher(raw);
   const [, who, node, epoch, stream, order, count, units, root, key, grantId, signature] = raw;
   const wrong = (member) => new Refusal('bad-voucher', '10.1', member);
   if (units < count) throw wrong('units');
   const totals = [u64Bytes(order), u64Bytes(count), u64Bytes(units)];
   const message = H('voucher', network.id, grantId, who, node, u64Bytes(epoch), stream, ...totals, root);
   if (!verifyEd25519(key, message, signature)) throw wrong('signature');
-  checkLive(memory, who, { key, grantId }, VOUCHER, now);
+  return { who, node, count, root, key, grantId };
+}
+
+export function shapeOfVoucher(raw) {
+  const sequence = integer(1, 2 ** 32 - 1);
+  const numbers = [integer(0, 2 ** 53 - 1), bin(16), sequence, u64, u64];
+  tuple(VERSION, account, bin32, ...numbers, bin32, bin32, bin32, bin(64))(raw, '10.1');
 }
