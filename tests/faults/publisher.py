@@ -19,7 +19,7 @@ from .history import Durable, History, Invoked, RefusedOutright, Unknown
 TOPIC = "alerts"
 LIFE_MS = 20 * 86_400_000
 BATCH = 8
-MAY_BE_THERE = frozenset({"store-failed", "internal"})
+MAY_BE_THERE = frozenset({"store-failed", "store-full", "internal"})
 """Refusals after which the disk may hold the envelope all the same."""
 
 

@@ -71,7 +71,7 @@ class Kills:
 def share(total: int) -> Kills:
     """A campaign of so many kills: every tenth one of a whole tree, the rest divided over the steps."""
     trees, moments, verifying = total // 10, total // 10, total * 15 // 100
-    gossip, mesh_steps = total * 15 // 100, total * 15 // 100
+    gossip, mesh_steps = total // 10, total * 6 // 100
     return Kills(
         total - trees - moments - verifying - gossip - mesh_steps, moments, trees, verifying, mesh_steps, gossip
     )
