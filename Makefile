@@ -39,6 +39,7 @@ attacks: .venv-dev/stamp ## every attack of the simulator on 50 honest nodes, on
 
 faults: .venv-dev/stamp ## a thousand kills and hundreds of power cuts, and the proof that nothing was lost; ARGS="--seed 1" repeats a run
 	.ci/need compiler
+	.venv-dev/bin/python -m pytest -q -m long tests/faults
 	PYTHONPATH=tests .venv-dev/bin/python -m faults.run $(ARGS)
 
 soak: .venv-dev/stamp ## twenty minutes of mixed load: the nodes' memory must not grow; ARGS="--minutes 60" for longer

@@ -36,9 +36,12 @@ class Publisher:
         rate: float,
         now_ms: Callable[[], int] = unix_ms,
         life_ms: int = LIFE_MS,
+        batch: int = BATCH,
     ) -> None:
-        """`rate` is requests a second, on average, while a stream is open; everything expires after `life_ms`."""
+        """`rate` is requests a second, on average, while a stream is open, every fifth a batch of so many; everything
+        expires after `life_ms`."""
         self._life_ms = life_ms
+        self._batch = batch
         self.wallet = wallet
         self._now_ms = now_ms
         self.durable = 0
@@ -133,8 +136,8 @@ class Publisher:
             return Part(
                 (signed_envelope(self._network, self.wallet.key, self.wallet.account, Kind.NOTIFICATION, body),)
             )
-        first, self._seq = self._seq + 1, self._seq + BATCH
-        bodies = [self._note_of(now_ms, first + index) for index in range(BATCH)]
+        first, self._seq = self._seq + 1, self._seq + self._batch
+        bodies = [self._note_of(now_ms, first + index) for index in range(self._batch)]
         return signed_batch(self._network, self.wallet.key, self.wallet.account, bodies)
 
     def _note_of(self, now_ms: int, seq: int) -> Notification:

@@ -34,7 +34,8 @@ WARM_UP_SHARE = 0.4
 """Caches fill and messages begin to expire meanwhile."""
 SAMPLE_S = 5.0
 LIFE_MS = 60_000
-RATE = 25
+RATE, BATCH = 45, 32
+"""Some 320 envelopes a second: enough to turn over, while it warms up, all that a node remembers of the latest."""
 VISITORS = 4
 
 NETWORK = shipped_network("devnet")
@@ -131,7 +132,7 @@ async def soak(folder: Path, minutes: float, random: Random) -> Samples:
     second = a_plan(folder, "second", [first], mqtt__enabled=False, verify__processes=1)
     nodes = [FaultyNode(first), FaultyNode(second)]
     samples, history = Samples(), Forgetful()
-    publisher = Publisher(NETWORK, a_wallet(1), history, random, rate=RATE, life_ms=LIFE_MS)
+    publisher = Publisher(NETWORK, a_wallet(1), history, random, rate=RATE, life_ms=LIFE_MS, batch=BATCH)
     try:
         await asyncio.gather(*(node.ready() for node in nodes))
         readers = [CursorReader(node.plan.name, NETWORK, a_wallet(2 + i), history) for i, node in enumerate(nodes)]

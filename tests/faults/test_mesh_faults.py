@@ -17,7 +17,7 @@ from support.processes import eventually
 HOUR_MS = 3_600_000
 WHILE_S = 0.7
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 async def stand_still(pid: int | None, seconds: float) -> None:

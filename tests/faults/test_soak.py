@@ -27,6 +27,7 @@ def test_what_grows_is_told_from_what_only_warmed_up() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.long
 async def test_a_soak_of_seconds_samples_every_process_of_both_nodes(tmp_path: Path, rng: Random) -> None:
     samples = await soak(tmp_path, 0.02, rng)
     parts = {f"{node} {part}" for node in ("first", "second") for part in ("main", "gossip", "verifying")}
