@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -144,6 +145,22 @@ def test_the_twin_that_splits_otherwise_comes_to_the_same_from_either_side(seed:
         asked = next_question
     assert twin.peer_lacks == ids_of(theirs) - ids_of(mine)
     assert twin.we_lack == ids_of(mine) - ids_of(theirs)
+
+
+def test_messages_are_what_they_were() -> None:
+    """Frozen: what both this code and its twin said when go-nostr understood them."""
+    records = [(1000 + number // 4, sha256(bytes([number])).digest()) for number in range(90)]
+    assert index_of(records).fingerprint(0, 90).hex() == "4813171aa9ad99af5eb02dcd20943bd3"
+    plain = FanOut(most_ways=16, usual_list=1, longest_list=31)
+    initiator = Initiator(index_of(records[:80]), plain, LIMITS)
+    question = initiator.open()
+    answer = respond(index_of(records[10:]), question, plain, LIMITS)
+    assert (len(question), sha256(question).hexdigest()[:16]) == (318, "ce091c93120e97a4")
+    assert (len(answer), sha256(answer).hexdigest()[:16]) == (665, "ab50fa2d1a6d9d1b")
+    difference, end = initiator.receive(answer)
+    assert set(difference.we_lack) == ids_of(records[80:])
+    assert set(difference.peer_lacks) == ids_of(records[:10])
+    assert end is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 512, 800, 5120])
