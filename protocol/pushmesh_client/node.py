@@ -140,10 +140,9 @@ class Node:
             self._node_id = node_id
         return self._node_id
 
-    async def receipt(self, envelope_id: bytes, issued_at_ms: int | None = None) -> Receipt:
+    async def receipt(self, envelope_id: bytes, issued_at_ms: int) -> Receipt:
         """The receipt that a publisher was given, checked. Raises Refused `not-found`."""
-        query = None if issued_at_ms is None else {"issued_at": issued_at_ms}
-        text = (await self.get(f"/v1/receipts/{envelope_id.hex()}", query)).get("receipt")
+        text = (await self.get(f"/v1/receipts/{envelope_id.hex()}", {"issued_at": issued_at_ms})).get("receipt")
         outcome = read_outcome(
             {"id": envelope_id.hex(), "level": "durable", "reason": "ok", "commit_no": None, "receipt": text}
         )

@@ -156,7 +156,7 @@ async def test_the_chain_of_receipts_holds_across_kills(tmp_path: Path) -> None:
         for published in receipts.values():
             (again,) = await a.client.publish_frame(encode_frame([Part((published.envelope,))]))
             assert (again.reason, again.receipt) == ("duplicate", published.outcome.receipt)
-            assert await a.client.receipt(published.id) == published.outcome.receipt
+            assert await a.client.receipt(published.id, published.envelope.body.issued_at) == published.outcome.receipt
         texts = (await a.client.get("/v1/receipts", {"limit": 1000}))["seals"]
         seals = [decode_seal(from_text(text)) for text in texts]
         assert first_break(NETWORK, seals) is None

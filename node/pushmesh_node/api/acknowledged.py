@@ -54,7 +54,7 @@ class Publisher(Protocol):
 class Statuses(Protocol):
     """What became of an envelope. All raise Denied `not-found`; the author's part `forbidden` for others."""
 
-    def receipt(self, id_: EnvelopeId, issued_at: int | None) -> Awaitable[bytes]:
+    def receipt(self, id_: EnvelopeId, issued_at: int) -> Awaitable[bytes]:
         """The receipt that a publisher was given."""
 
     def seals(self, after: int, limit: int) -> Awaitable[Sequence[Seal]]:
@@ -129,8 +129,11 @@ class AcknowledgedRoutes:
             changed.set()
 
     async def receipt(self, request: web.Request) -> web.Response:
-        """What a publisher was given for this id, byte for byte."""
-        return json_reply({"receipt": to_text(await self._statuses.receipt(_id(request), _issued_at(request)))})
+        """What a publisher was given for this id, byte for byte. Anybody may ask, so it has to be found at once."""
+        issued_at = _issued_at(request)
+        if issued_at is None:
+            raise Denied(Reason.BAD_REQUEST, "issued_at is missing")
+        return json_reply({"receipt": to_text(await self._statuses.receipt(_id(request), issued_at))})
 
     async def seals(self, request: web.Request) -> web.Response:
         """The signed chain after a number, for who keeps an eye on the node."""

@@ -21,6 +21,7 @@ from .holds import Holds
 from .outcome_desk import OutcomeDesk
 from .publishing import Publishing
 from .receipts import Held, Receipts
+from .store_words import telling_of_the_store
 
 DURABLE = Wait()
 
@@ -132,8 +133,14 @@ class Acknowledging:
         if wait.level is Level.PROPAGATED:
             await self._holds.wait([(each.id, each.body.issued_at) for each in envelopes], wait.count)
         else:  # of nothing else does anybody tell this node
-            mine = [each.id for each in envelopes if self._outcomes.is_origin_of(each)]
-            await self._outcomes.wait(mine, wait.level, wait.count)
+            mine = {each.id for each in envelopes if self._outcomes.is_origin_of(each)}
+            held = [
+                Held(each.commit_no, each.id)
+                for each in outcomes
+                if each.commit_no is not None and each.id is not None and each.id in mine
+            ]
+            with telling_of_the_store():
+                await self._outcomes.wait(held, wait.level, wait.count)
 
     def _envelopes(self, frame: bytes) -> Sequence[Envelope]:
         try:

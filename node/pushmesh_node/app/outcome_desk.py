@@ -3,7 +3,7 @@ how far each got (SPEC 12.9, 12.10)."""
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +31,7 @@ from ..engine.records import ReachedRecord
 from ..metrics import Metrics
 from ..storage.store import Store
 from .opened import Opener
+from .receipts import Held
 
 MAX_TALLIES: Final = 16_384
 """Notifications whose totals are at hand; the rest are in the store."""
@@ -92,15 +93,16 @@ class OutcomeDesk:
             return Level.ACKNOWLEDGED
         return Level.DELIVERED if tally.count(DELIVERED) >= wait.count else None
 
-    async def wait(self, ids: Iterable[bytes], level: Level, count: int) -> None:
+    async def wait(self, held: Sequence[Held], level: Level, count: int) -> None:
         """Returns when so many wallets reached the level, for each of them; the caller bounds the wait."""
         changed = asyncio.Event()
         number = ACKNOWLEDGED if level is Level.ACKNOWLEDGED else DELIVERED
-        missing = set(ids)
+        missing = {each.id for each in held}
         for id_ in missing:
             self._changed[id_].add(changed)
-            await self.recall(id_)
         try:
+            for each in held:
+                await self.recall(each)
             while missing:
                 changed.clear()
                 for id_ in [id_ for id_ in missing if self._count(id_, number) >= count]:
@@ -124,16 +126,13 @@ class OutcomeDesk:
             if not watching:
                 del self._changed[id_]
 
-    async def recall(self, id_: bytes) -> None:
+    async def recall(self, held: Held) -> None:
         """Have a notification's totals at hand: after a restart they are in the store alone."""
-        if id_ in self._tallies:
-            return
-        stored = await self._store.find(id_, None)
-        if stored is None:
-            return
-        tally = self._tally_of(id_)
-        for record in await self._store.reached(stored.commit_no):
-            tally.add(record)
+        if held.id not in self._tallies:
+            records = await self._store.reached(held.commit_no)
+            tally = self._tally_of(held.id)
+            for record in records:
+                tally.add(record)
 
     def _count(self, id_: bytes, level: int) -> int:
         tally = self._tallies.get(id_)
@@ -182,7 +181,7 @@ class OutcomeDesk:
         if row.count > most:
             raise Refusal(Reason.BAD_OUTCOME, "12.9", "count")
         ends_at = UnixMs(envelope.body.expires_at)
-        await self.recall(row.id)
+        await self.recall(Held(commit_no, envelope.id))
         at = min(statement.time, self._clock())
 
         def record(account: Account | None, level: int, count: int, time: int, evidence: bytes | None) -> ReachedRecord:

@@ -45,7 +45,7 @@ class Statuses:
         self._desk = desk
         self._clock = clock
 
-    async def receipt(self, id_: EnvelopeId, issued_at: int | None) -> bytes:
+    async def receipt(self, id_: EnvelopeId, issued_at: int) -> bytes:
         """The receipt that a publisher was given. Raises Denied `not-found` where none was."""
         _, commit_no = await self._find(id_, issued_at)
         receipt = await self._receipts.given(Held(commit_no, id_))
@@ -67,7 +67,6 @@ class Statuses:
             raise Denied(Reason.FORBIDDEN, "only its author may ask what became of a notification")
         if principal.topics is not None and envelope.topic not in principal.topics:
             raise Denied(Reason.FORBIDDEN, "the token does not cover its topic", "11.3")
-        await self._desk.recall(id_)
         with telling_of_the_store():
             void = bool(await self._store.is_void([commit_no]))
             totals = await self._store.reached(commit_no)

@@ -43,7 +43,7 @@ class World:
             raise self.denied
         return [Acknowledged(Outcome(EnvelopeId(ID), wait.level, Reason.OK, "", "", 7), RECEIPT, (HOLD,))]
 
-    async def receipt(self, id_: EnvelopeId, issued_at: int | None) -> bytes:
+    async def receipt(self, id_: EnvelopeId, issued_at: int) -> bytes:
         if id_ != ID:
             raise Denied(Reason.NOT_FOUND, "no such envelope")
         return RECEIPT
@@ -143,10 +143,12 @@ async def test_the_publish_stream_waits_for_one_request_while_others_go_on() -> 
 
 async def test_receipts_and_the_chain_are_for_anybody() -> None:
     async with serving(World()) as (http, url):
-        async with http.get(f"{url}/v1/receipts/{ID.hex()}", headers={"Authorization": ""}) as response:
+        async with http.get(f"{url}/v1/receipts/{ID.hex()}?issued_at=1", headers={"Authorization": ""}) as response:
             assert from_text((await response.json())["receipt"]) == RECEIPT
-        async with http.get(f"{url}/v1/receipts/{'0b' * 32}") as response:
+        async with http.get(f"{url}/v1/receipts/{'0b' * 32}?issued_at=1") as response:
             assert response.status == 404
+        async with http.get(f"{url}/v1/receipts/{ID.hex()}") as response:
+            assert response.status == 400
         async with http.get(f"{url}/v1/receipts") as response:
             assert [from_text(seal) for seal in (await response.json())["seals"]] == [pack(SEAL)]
         async with http.get(f"{url}/v1/receipts?after=1") as response:

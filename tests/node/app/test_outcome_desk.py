@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.receipts import Held
 from pushmesh_node.engine.answers import Level, Wait
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
@@ -72,7 +73,7 @@ async def test_what_comes_again_counts_once_and_totals_never_fall(node: Node) ->
 async def test_who_waits_is_told_when_enough_wallets_have_it(node: Node) -> None:
     note = await a_notification(node)
     desk = node.assurance._desk
-    waiting = asyncio.create_task(desk.wait([note.id], Level.DELIVERED, 2))
+    waiting = asyncio.create_task(desk.wait([Held(3, note.id)], Level.DELIVERED, 2))
     await take(node, stated(node, delivered(note, 1)))
     await asyncio.sleep(0)
     assert not waiting.done() and desk.reached(note.id, Wait(Level.DELIVERED, 2)) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.receipts import Held
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.receipts import check_receipt, decode_receipt
@@ -29,7 +30,7 @@ async def test_before_anybody_had_it_the_receipt_is_all_there_is(node: Node) -> 
     assert told["propagated"] == {"nodes": 0, "holds": []}
     receipt = decode_receipt(from_text(told["receipt"]))
     check_receipt(NETWORK, receipt)
-    assert from_text(told["receipt"]) == await node.assurance.statuses.receipt(note.id, None)
+    assert from_text(told["receipt"]) == await node.assurance.statuses.receipt(note.id, note.body.issued_at)
 
 
 async def test_nobody_but_the_author_may_ask(node: Node) -> None:
@@ -49,7 +50,7 @@ async def test_what_is_not_held_is_not_found(node: Node) -> None:
     with pytest.raises(Denied, match="not-found"):
         await node.assurance.statuses.status(AUTHOR, unknown.id, None, b"", 10)
     with pytest.raises(Denied, match="not-found"):
-        await node.assurance.statuses.receipt(unknown.id, None)
+        await node.assurance.statuses.receipt(unknown.id, unknown.body.issued_at)
 
 
 async def test_wallets_come_in_pages(node: Node) -> None:
@@ -80,4 +81,5 @@ async def test_totals_are_there_after_a_restart(tmp_path: Path) -> None:
         await take(node, stated(node, delivered(note, 2)))
         node.assurance._desk._tallies.clear()  # as a new process would find it
         assert (await status(node, note))["delivered"] == {"wallets": 2, "by_node": {PEER.hex(): 2}}
+        await node.assurance._desk.recall(Held(3, note.id))
         assert node.assurance._desk._count(note.id, 4) == 2

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_client import Outcome, Published
+from pushmesh_client import Outcome, Published, Wait
 from pushmesh_node.cli.exits import Exit
 from pushmesh_node.cli.guard import CommandError
-from pushmesh_node.cli.publish import read_drafts, report_many
+from pushmesh_node.cli.publish import read_drafts, report_many, wait_of
+from pushmesh_node.cli.topic import report_published
 from support.bodies import ISSUED_AT, a_network
 from support.commands import Ran, check_one_sentence, pushmesh
 from support.wallets import GENEROUS, a_signed_note, a_wallet
@@ -117,6 +118,44 @@ def test_refused_lines_of_a_file_are_counted_and_the_first_is_named(capsys: pyte
             report_many({1: good, 4: bad, 5: bad}, as_json)
         assert end.value.code is Exit.REFUSED
         assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_level_that_was_not_reached_ends_the_command_after_it_said_what_was(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    note = a_signed_note(a_network(parameters=GENEROUS), a_wallet(), ISSUED_AT)
+    durable = Published(note, Outcome(note.id, "durable", "ok", "", "", 7))
+    report_published("it", durable, False, wait_of("durable", 1, 5.0))
+    with pytest.raises(CommandError, match="it is durable, not propagated, after 5 s") as end:
+        report_published("it", durable, False, wait_of("propagated", 2, 5.0))
+    assert end.value.code is Exit.TIMEOUT
+    assert capsys.readouterr().out.count("durable it") == 2
+    with pytest.raises(CommandError, match="1 did not get to delivered within 5 s") as end:
+        report_many({1: durable}, False, wait_of("delivered", 1, 5.0))
+    assert end.value.code is Exit.TIMEOUT
+    accepted = Published(note, Outcome(note.id, "accepted", "ok", "", "", None))
+    report_published("it", accepted, False, wait_of("accepted", 1, 5.0))
+    with pytest.raises(CommandError, match="refused it"):
+        report_published("it", accepted, False)
+
+
+def test_only_a_level_can_be_waited_for() -> None:
+    assert wait_of("", 1, 5.0) is None
+    assert wait_of("propagated", 2, 5.0) == Wait("propagated", 2, 5.0)
+    for word in ("seen", "refused"):
+        with pytest.raises(CommandError, match="--wait is one of accepted, durable, propagated"):
+            wait_of(word, 1, 5.0)
+
+
+async def test_a_receipt_is_shown_and_given_to_programs(url: str, tmp_path: Path) -> None:
+    assert (await run(url, tmp_path, "key", "new")).code == 0
+    assert (await run(url, tmp_path, "topic", "create", "prices")).code == 0
+    said = await run(url, tmp_path, "publish", "prices", "--title", "a", "--wait", "durable")
+    assert said.code == 0 and "receipt" in said.out
+    said = await run(url, tmp_path, "publish", "prices", "--title", "b", "--json")
+    assert json.loads(said.out)["receipt"]
+    late = await run(url, tmp_path, "publish", "prices", "--title", "c", "--wait", "propagated", "--timeout", "0.2")
+    assert (late.code, "durable" in late.out) == (4, True)
 
 
 async def test_a_slot_book_in_use_is_said(url: str, tmp_path: Path) -> None:
