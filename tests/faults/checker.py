@@ -10,6 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.receipts import Seal, check_receipt, decode_receipt, follows
+
 from .history import (
     Delivered,
     Durable,
@@ -42,6 +46,8 @@ class Fault(StrEnum):
     PHANTOM = "phantom"
     REFUSED_YET_THERE = "refused-yet-there"
     RENUMBERED = "renumbered"
+    CONTRADICTED = "contradicted"
+    """A receipt that does not hold, or two that cannot both be true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,11 @@ class Verdict:
 class _Known:
     """What the history says so far."""
 
+    network: Network
     invoked: dict[bytes, Invoked] = field(default_factory=dict)
     durable: dict[tuple[str, bytes], Durable] = field(default_factory=dict)
+    receipts: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    seals: dict[tuple[bytes, int], Seal] = field(default_factory=dict)
     acknowledged: set[bytes] = field(default_factory=set)
     unsure: set[bytes] = field(default_factory=set)
     refused: set[bytes] = field(default_factory=set)
@@ -91,9 +100,9 @@ class _Known:
     delivered: int = 0
 
 
-def check(events: Sequence[Event]) -> Verdict:
+def check(events: Sequence[Event], network: Network) -> Verdict:
     """Walk the history once, and say what it proves."""
-    known = _Known()
+    known = _Known(network)
     broken: dict[tuple[Fault, bytes], None] = {}
     for event in events:
         for fault, id_ in _breaks(known, event):
@@ -143,6 +152,29 @@ def _answered(known: _Known, event: Durable) -> Iterator[tuple[Fault, bytes]]:
         yield Fault.RENUMBERED, event.id
     if event.id not in known.invoked:
         yield Fault.PHANTOM, event.id
+    if event.receipt and event.node not in known.renumbering and not _is_true(known, event):
+        yield Fault.CONTRADICTED, event.id
+
+
+def _is_true(known: _Known, event: Durable) -> bool:
+    """The receipt holds, is the one that was given for this envelope before, and its seal stands in one chain with all
+    others."""
+    if known.receipts.setdefault((event.node, event.id), event.receipt) != event.receipt:
+        return False
+    try:
+        receipt = decode_receipt(event.receipt)
+        check_receipt(known.network, receipt)
+    except Refusal:
+        return False
+    seal = receipt.seal
+    if (receipt.id, seal.chain) != (event.id, event.incarnation):
+        return False
+    before, after = (known.seals.get((seal.chain, seal.number + step)) for step in (-1, 1))
+    return (
+        known.seals.setdefault((seal.chain, seal.number), seal) == seal
+        and (before is None or follows(known.network, before, seal))
+        and (after is None or follows(known.network, seal, after))
+    )
 
 
 def _came(known: _Known, event: Delivered) -> Iterator[tuple[Fault, bytes]]:

@@ -33,12 +33,14 @@ class Invoked(Event, frozen=True):
 
 
 class Durable(Event, frozen=True):
-    """The node said that it holds the envelope under this number of this incarnation of its store."""
+    """The node said that it holds the envelope under this number of this incarnation of its store, and gave a receipt
+    for it where it was asked to."""
 
     node: str
     id: bytes
     commit_no: int
     incarnation: bytes
+    receipt: bytes = b""
 
 
 class RefusedOutright(Event, frozen=True):

@@ -174,5 +174,5 @@ class Lane:
             self.report.starts_s += node.starts_s
             self.report.node_faults += [f"{node.plan.name}: {line[:300]}" for line in node.faults()]
         self.history.add(Ended(time.time_ns() // 1_000_000))
-        self.report.verdict = check(self.history.events)
+        self.report.verdict = check(self.history.events, self._network)
         return self.report

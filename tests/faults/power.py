@@ -127,5 +127,5 @@ async def _cut(recorded: Recorded, random: Random, place: int, label: str, repor
             report.unusable.append(f"image {label}, {survival} at change {place}: {error}")
             return
     cut = Struck(NODE, f"power cut at change {place}, {survival} survived (image {label})")
-    verdict = check([*known, cut, held, Ended(time.time_ns() // 1_000_000)])
+    verdict = check([*known, cut, held, Ended(time.time_ns() // 1_000_000)], recorded.network)
     report.broken += verdict.counterexamples

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 import aiohttp
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from pushmesh_client import Wallet
 from pushmesh_client.author import unix_ms
 from pushmesh_client.compose import signed_batch, signed_envelope
+from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Notification
 from pushmesh_protocol.network import Network
@@ -92,7 +94,8 @@ class Publisher:
                 async with http.post(f"{url}/v1/publish", data=frame, headers=_FRAME) as response:
                     rows = (await response.json())["outcomes"]
                 for row in rows:
-                    self._note(name, bytes.fromhex(row["id"]), row["level"], row["reason"], row["commit_no"])
+                    receipt = from_text(row["receipt"]) if row.get("receipt") else None
+                    self._note(name, bytes.fromhex(row["id"]), row["level"], row["reason"], row["commit_no"], receipt)
                 self._unknown.pop(0)
 
     async def _send(self, name: str, stream: aiohttp.ClientWebSocketResponse) -> None:
@@ -102,20 +105,22 @@ class Publisher:
         self._numbers += 1
         self._open[number] = (name, frame, ids)
         self._history.add(self._invoked(name, ids))
-        await stream.send_bytes(msgspec.msgpack.encode([number, frame]))
+        await stream.send_bytes(msgspec.msgpack.encode([number, frame, *self._random.choice(_WAITS)]))
 
     async def _read(self, name: str, stream: aiohttp.ClientWebSocketResponse) -> None:
         while (message := await stream.receive()).type is aiohttp.WSMsgType.BINARY:
             for number, rows in msgspec.msgpack.decode(message.data):
                 self._open.pop(number)
                 for row in rows:
-                    self._note(name, row[0], row[1], row[2], row[5])
+                    self._note(name, row[0], row[1], row[2], row[5], row[6] if len(row) > 6 else None)
 
-    def _note(self, name: str, id_: bytes, level: str, reason: str, commit_no: int | None) -> None:
+    def _note(
+        self, name: str, id_: bytes, level: str, reason: str, commit_no: int | None, receipt: bytes | None
+    ) -> None:
         if level == "durable":
             assert commit_no is not None, "a durable envelope has a number"
             self.durable += 1
-            self._history.add(Durable(name, id_, commit_no, self.incarnation))
+            self._history.add(Durable(name, id_, commit_no, self.incarnation, receipt or b""))
         else:
             self.refusals[reason] = self.refusals.get(reason, 0) + 1
             refused = Unknown(name, id_) if reason in MAY_BE_THERE else RefusedOutright(name, id_, reason)
@@ -164,6 +169,9 @@ class Publisher:
     def _invoked(self, name: str, ids: tuple[bytes, ...]) -> Invoked:
         return Invoked(name, TOPIC, ids, self._now_ms() + self._life_ms)
 
+
+_WAITS: Final = ((), (("durable", 1, 10_000),))
+"""Half of all requests ask for receipts."""
 
 _FRAME = {"Content-Type": "application/vnd.pushmesh.frame"}
 _AT_ONCE = aiohttp.ClientWSTimeout(ws_close=0.5)

@@ -22,11 +22,18 @@ from faults.history import (
     read_history,
     write_history,
 )
+from pushmesh_node.lab.networks import shipped_network
+from pushmesh_protocol.auth.ed25519 import public_key
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.receipts import NO_PREVIOUS, Receipt, Seal, SealWords, seal_hash, sign_seal
+from pushmesh_protocol.tree import root_of
 
 NODE, OTHER, WALLET = "a", "b", "wallet"
 STORE, NEW_STORE = b"s" * 16, b"t" * 16
 ONE, TWO, NOBODYS = b"1" * 32, b"2" * 32, b"x" * 32
 NOW, LATER = 1_000_000, 100_000_000
+NETWORK = shipped_network("devnet")
+SEED = b"k" * 32
 
 
 def invoked(*ids: bytes, expires_at: int = LATER, topic: str = "news") -> Invoked:
@@ -68,11 +75,11 @@ GOOD: list[Event] = [
 
 
 def faults(*events: Event) -> dict[str, int]:
-    return {name: count for name, count in check(events).counts.items() if count}
+    return {name: count for name, count in check(events, NETWORK).counts.items() if count}
 
 
 def test_a_history_that_keeps_every_promise_holds() -> None:
-    verdict = check(GOOD)
+    verdict = check(GOOD, NETWORK)
     assert verdict.holds
     assert (verdict.published, verdict.durable, verdict.delivered) == (2, 2, 2)
 
@@ -128,9 +135,43 @@ def test_what_was_never_promised_is_no_fault(events: list[Event]) -> None:
     assert faults(*events) == {}
 
 
+def sealed(id_: bytes, number: int, previous: bytes = NO_PREVIOUS, time: int = 7) -> Seal:
+    node_id = public_key(SEED)
+    return sign_seal(SEED, NETWORK, SealWords(node_id, STORE, number, previous, 2, time, 9, 0, 1, root_of([id_])))
+
+
+def receipted(id_: bytes, seal: Seal) -> Durable:
+    return Durable(NODE, id_, 5 if id_ == ONE else 6, STORE, pack(Receipt(seal, id_, 0, [])))
+
+
+FIRST = sealed(ONE, 1)
+SECOND = sealed(TWO, 2, seal_hash(NETWORK, FIRST))
+
+
+def test_receipts_of_one_chain_hold_in_any_order_and_as_often_as_they_are_given() -> None:
+    both = [receipted(ONE, FIRST), receipted(TWO, SECOND)]
+    assert faults(invoked(ONE, TWO), *both, *reversed(both)) == {}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [receipted(ONE, FIRST), receipted(ONE, sealed(ONE, 1, time=8))],
+        [receipted(ONE, FIRST), receipted(TWO, sealed(TWO, 1))],
+        [receipted(ONE, FIRST), receipted(TWO, sealed(TWO, 2))],
+        [receipted(TWO, sealed(TWO, 2)), receipted(ONE, FIRST)],
+        [receipted(ONE, sealed(TWO, 1))],
+        [Durable(NODE, ONE, 5, STORE, b"no receipt")],
+        [Durable(NODE, ONE, 5, NEW_STORE, pack(Receipt(FIRST, ONE, 0, [])))],
+    ],
+)
+def test_receipts_that_cannot_all_be_true_are_found(answers: list[Durable]) -> None:
+    assert set(faults(invoked(ONE, TWO), *answers)) == {Fault.CONTRADICTED}
+
+
 def test_the_shortest_story_comes_first_and_tells_of_one_envelope_and_the_faults_between() -> None:
     long = [invoked(ONE, TWO), durable(ONE), durable(TWO, 6), delivered(ONE), Struck(NODE, "power cut"), held()]
-    verdict = check(long)
+    verdict = check(long, NETWORK)
     assert [each.id for each in verdict.counterexamples] == [TWO, ONE]
     assert verdict.counterexamples[0].story == (invoked(TWO), durable(TWO, 6), Struck(NODE, "power cut"), held())
     assert str(verdict.counterexamples[0]).splitlines() == [

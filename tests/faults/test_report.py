@@ -12,10 +12,12 @@ from faults.history import Durable, Held, Invoked
 from faults.lane import LaneReport
 from faults.power import PowerReport
 from faults.report import Run, as_json, write_report
+from pushmesh_node.lab.networks import shipped_network
 
+NETWORK = shipped_network("devnet")
 ID = b"1" * 32
-GOOD = check([])
-BAD = check([Invoked("a", "news", (ID,), 10**12), Durable("a", ID, 5, b"s" * 16), Held("a", b"s" * 16, {}, 0)])
+GOOD = check([], NETWORK)
+BAD = check([Invoked("a", "news", (ID,), 10**12), Durable("a", ID, 5, b"s" * 16), Held("a", b"s" * 16, {}, 0)], NETWORK)
 
 
 def a_lane(verdict: object = GOOD) -> LaneReport:

@@ -74,7 +74,7 @@ async def test_an_old_store_is_upgraded_under_load_and_through_kills(place: Path
         await node.client.close()
         await node.kill()
     held = replace(await look_through(NODE, NETWORK, plan.folder), now_ms=now_ms())
-    verdict = check([*history.events, held])
+    verdict = check([*history.events, held], NETWORK)
     assert verdict.holds, str(verdict.counterexamples[0])
     assert node.faults() == []
 
