@@ -127,6 +127,23 @@ class Authority:
         general = None if blanket is None else blanket.cut_of(grant.body.issued_at)
         return min((cut for cut in (named, general) if cut is not None), default=None)
 
+    def overlaps(self, grant: KnownGrant) -> bool:
+        """Whether another known grant of the author shares slots and time with this one (SPEC 5.16)."""
+        others = self._by_author.get(grant.author, ())
+        return any(other.id != grant.id and _overlap(other.body, grant.body) for other in others)
+
+    def disputes(self) -> dict[bytes, int]:
+        """Authors who signed what other grants or revocations of theirs make invalid, perhaps, with the time (ms) from
+        which on that can be."""
+        found: dict[bytes, int] = {}
+        for grant in self._grants.values():
+            cut = self.cut_of(grant)
+            times = [grant.body.not_before] if self._earlier_of(grant) else []
+            times += [] if cut is None else [cut[0]]
+            if times:
+                found[grant.author] = min(*times, found.get(grant.author, times[0]))
+        return found
+
     def check(self, envelope: Envelope) -> None:
         """Raise Refusal `unknown-grant`, `out-of-scope` or `grant-revoked` unless the envelope's signer may sign it."""
         session = envelope.session

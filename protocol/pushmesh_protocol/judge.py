@@ -5,14 +5,15 @@ from .errors import Refusal
 from .limits import MAX_AHEAD_MS, MAX_EPOCHS_OLD
 from .network import Network
 from .reasons import Reason
+from .timestamps import timestamp_of
 from .work import required_bits, work_bits
 
 
 def check_clock(network: Network, envelope: Envelope, now_ms: int, *, by_sync: bool = False) -> None:
-    """Raise Refusal `expired`, `too-old` or `ahead-of-time`; what comes by sync may be old (SPEC 9.3)."""
+    """Raise Refusal `expired`, `too-old` or `ahead-of-time`; what comes by sync may be old (SPEC 9.10)."""
     body = envelope.body
-    # [IGNORE] it has expired (SPEC 7.2)
-    if body.expires_at <= now_ms:
+    # [IGNORE] it has expired (SPEC 7.2); by sync a grant is wanted as long as what it let sign (SPEC 9.2)
+    if body.expires_at <= now_ms and not (by_sync and timestamp_of(network, envelope) > now_ms):
         raise Refusal(Reason.EXPIRED, "7.2", "it has expired")
     # [IGNORE] it is more than one epoch old (SPEC 7.3)
     if not by_sync and network.epoch(now_ms) > network.epoch(body.issued_at) + MAX_EPOCHS_OLD:

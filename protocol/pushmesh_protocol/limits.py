@@ -21,6 +21,5 @@ PACK_TARGET_BYTES = 65_536
 GRANT_RIDES_MS = 3_600_000
 """A grant younger than this rides with its items (SPEC 8.9)."""
 
-CATCH_UP_PAGE_BYTES = 262_144
 MAX_UNREVOKED_GRANTS = 16
 """Live grants per author that APIs and SDKs keep to."""

@@ -83,6 +83,14 @@ class Reason(StrEnum):
     DRAINING = "draining"
     TIMEOUT = "timeout"
     INTERNAL = "internal"
+
+    # Sync: why a session with a peer ended.
+    POISONED = "poisoned"
+    OTHER_NETWORK = "other-network"
+    PEER_REFUSED = "peer-refused"
+    UNKNOWN_ITEM = "unknown-item"
+    TOO_OFTEN = "too-often"
+
     BAD_VOUCHER = "bad-voucher"
     VOUCHER_STALE = "voucher-stale"
     VOUCHER_EPOCH = "voucher-epoch"

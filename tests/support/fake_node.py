@@ -120,6 +120,9 @@ class FakeDirectory:
     def peers(self) -> Sequence[dict[str, Any]]:
         return self.connected
 
+    def sync(self) -> dict[str, Any]:
+        return {"in_sync": True, "peers": self.connected}
+
     def topic(self, topic: Topic) -> Envelope | None:
         return self.topics.get(topic)
 

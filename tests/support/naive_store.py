@@ -9,7 +9,6 @@ from pushmesh_node.engine.records import (
     DecisionRecord,
     DueRecord,
     Holder,
-    PeerCursor,
     PeerEntry,
     PrivateRecord,
     Record,
@@ -218,10 +217,6 @@ class NaiveStore:
                 seen[write.account] = max(seen.get(write.account, 0), write.at)
         return sorted(seen.items())
 
-    async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
-        found = self._keyed.get((PeerCursor, node_id))
-        return found if isinstance(found, PeerCursor) else None
-
     async def peers(self) -> list[PeerEntry]:
         peers = [write for write in self._keyed.values() if isinstance(write, PeerEntry)]
         return sorted(peers, key=lambda peer: (-peer.last_seen, peer.node_id))
@@ -294,8 +289,6 @@ def key_of(write: Write) -> tuple[object, ...]:
             return TokenRecord, write.digest
         case CursorRecord():
             return CursorRecord, write.account, write.device
-        case PeerCursor():
-            return PeerCursor, write.node_id
         case PeerEntry():
             return PeerEntry, write.node_id
     raise AssertionError(f"{write} has no key")

@@ -113,6 +113,7 @@ def build_routes(
     )
     lookups = LookupRoutes(directory, authenticate)
     token_routes = TokenRoutes(tokens, authenticate)
+    peers = PeerRoutes(directory.peers, directory.sync)
     health = HealthRoutes(directory.not_ready, metrics)
     return [
         web.post("/v1/publish", publish.publish),
@@ -129,7 +130,8 @@ def build_routes(
         web.get("/v1/points", lookups.points),
         web.get("/v1/limits", lookups.limits),
         web.get("/v1/status", lookups.status),
-        web.get("/v1/peers", PeerRoutes(directory.peers).list_peers),
+        web.get("/v1/peers", peers.list_peers),
+        web.get("/v1/sync", peers.show_sync),
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
         web.get("/metrics", health.scrape),

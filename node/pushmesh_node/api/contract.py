@@ -71,5 +71,8 @@ class Directory(Protocol):
     def peers(self) -> Sequence[dict[str, Any]]:
         """Connected peers and what this node thinks of them."""
 
+    def sync(self) -> dict[str, Any]:
+        """How far in step the node is with its peers."""
+
     def not_ready(self) -> Sequence[str]:
         """Why the node should get no traffic now, one word or sentence each; empty when it is ready."""

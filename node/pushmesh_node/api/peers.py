@@ -18,12 +18,22 @@ FROM_ELSEWHERE: Final = ("Origin", "Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 @dataclass(frozen=True, slots=True)
 class PeerRoutes:
-    """`peers` gives JSON-ready rows."""
+    """`peers` gives JSON-ready rows, `sync` how far in step this node is with each of them."""
 
     peers: Callable[[], Sequence[dict[str, Any]]]
+    sync: Callable[[], dict[str, Any]]
 
     async def list_peers(self, request: web.Request) -> web.Response:
         """Every connected peer: since when, whose dial, dialect, agent, meshes, and its score with its parts."""
-        if not is_this_machine(request.remote or "") or any(name in request.headers for name in FROM_ELSEWHERE):
-            raise Denied(Reason.FORBIDDEN, "only this machine is told what the node thinks of its peers")
+        _check_operator(request)
         return json_reply({"peers": list(self.peers())})
+
+    async def show_sync(self, request: web.Request) -> web.Response:
+        """Whether the node is in sync, and for each peer what is missing, since when, and why a session ended."""
+        _check_operator(request)
+        return json_reply(self.sync())
+
+
+def _check_operator(request: web.Request) -> None:
+    if not is_this_machine(request.remote or "") or any(name in request.headers for name in FROM_ELSEWHERE):
+        raise Denied(Reason.FORBIDDEN, "only this machine is told what the node thinks of its peers")

@@ -184,6 +184,10 @@ class Directory:
         """Connected peers and what this node thinks of them."""
         return self._status.peers()
 
+    def sync(self) -> dict[str, Any]:
+        """How far in step the node is with its peers."""
+        return self._status.sync()
+
     def status(self) -> dict[str, Any]:
         """Node id, network, peers, last commit number, readiness with reasons."""
         return self._status.report()

@@ -124,6 +124,7 @@ class Driver:
             raise
         records = [write for write in store.writes if isinstance(write, Record)]
         self._hands.committed(records, self._monotonic_s() - began_s)
+        self._hands.stored(store.writes)
         return True
 
     async def _others(self, commit_no: int) -> None:

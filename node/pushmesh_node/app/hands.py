@@ -8,7 +8,7 @@ from pushmesh_protocol.frames import Part
 
 from ..engine.answers import Outcome
 from ..engine.effects import Answer, Deliver, Judge, Tally
-from ..engine.records import Record
+from ..engine.records import Record, Write
 
 
 class Hands(Protocol):
@@ -37,6 +37,9 @@ class Hands(Protocol):
 
     def committed(self, records: Sequence[Record], seconds: float) -> None:
         """These became durable in one call, which took so long."""
+
+    def stored(self, writes: Sequence[Write]) -> None:
+        """These became durable, in the order of the commits."""
 
     def tally(self, effect: Tally) -> None:
         """Count answers."""

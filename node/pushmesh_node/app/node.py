@@ -25,21 +25,20 @@ from ..delivery.consumers import Consumers
 from ..engine.answers import Outcome, Principal
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
-from ..engine.records import Record
+from ..engine.records import Record, Write
 from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
+from ..sync.node_sets import NodeSets
 from .access import Access
 from .acknowledging import WaitLimits
 from .assurance import PROTOCOLS as ASSURANCE_PROTOCOLS, Assurance, Surroundings
 from .attempts import Attempts
 from .broadcasts import Broadcasts
-from .catch_up import PROTOCOL as CATCH_UP_PROTOCOL, CatchUp
 from .clock import now_ms
 from .driver import Driver
-from .frame_digests import FrameDigests
 from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .gossip_streams import GossipStream
@@ -49,6 +48,7 @@ from .joined_shards import JoinedShards
 from .logs import is_for_people
 from .offers import entry_of
 from .opened import Opener
+from .own_topics import OwnTopics
 from .peer_book import KeptPeers
 from .peer_list import PeerList
 from .policy import operator_policy
@@ -57,6 +57,9 @@ from .relaying import Relaying
 from .restore import restore_engine
 from .scheduled import show_due
 from .status import Status
+from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
+from .sync_feed import SyncFeed
+from .sync_readiness import SyncReadiness
 from .tokens import Tokens
 from .verify import VerifyPool
 from .version import VERSION
@@ -122,6 +125,7 @@ class Node:
         self.kept_peers = KeptPeers(store)
         self.peer_list = PeerList()
         self.status.peers = self._peers
+        self.readiness = SyncReadiness(self.status, self._expects_peers, now_ms)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
 
@@ -144,18 +148,24 @@ class Node:
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
         self.relaying = Relaying(packer, self._send, self.metrics, now_ms)
-        self.digests = FrameDigests(self.store.last_commit)
-        self.catch_up = CatchUp(
+        self.own_topics = OwnTopics(
+            lambda account: self.driver.engine.subscriptions.topics_on(account, now_ms()), now_ms
+        )
+        sets = NodeSets(self.network.shard_count)
+        self.feed = SyncFeed(self.network, self.store, sets, lambda: self.driver.engine, self.opener)
+        self.sync = Sync(
             self.network,
             self.store,
-            self.digests,
+            self.feed,
             self.ingest,
+            self.opener,
+            self.own_topics,
             self.metrics,
             self._open_stream,
-            self._durable,
             self.crashed,
             now_ms,
         )
+        self.status.sync = self.sync.rows
         self.link = GossipLink(
             self.network,
             self.ingest,
@@ -190,7 +200,7 @@ class Node:
             Attempts(self.config.access.log_ins_per_minute),
             exempt_loopback=self.config.access.exempt_loopback,
             observe=self.metrics.log_in,
-            welcome=self.shards.came,
+            welcome=self._welcome,
         )
         await self._find_wallets()
         self.status.waiting_for.discard("store")
@@ -224,13 +234,18 @@ class Node:
     async def _find_wallets(self) -> None:
         """Who is of this node, as far as the store knows: their shards are joined from the start."""
         for account, seen_ms in await self.store.wallets():
-            self.shards.came(Account(account), seen_ms)
+            self._welcome(Account(account), seen_ms)
         for token in await self.store.tokens():
-            self.shards.came(token.account, token.first_seen)
+            self._welcome(token.account, token.first_seen)
         for bridge in self.config.bridge:
             for text in bridge.accounts:
-                self.shards.came(parse_account(text), FOR_EVER_MS)
+                self._welcome(parse_account(text), FOR_EVER_MS)
         self._follow_shards()
+
+    def _welcome(self, account: Account, seen_ms: int | None = None) -> None:
+        """A wallet is of this node: its shards are joined, its topics come first in sync."""
+        self.shards.came(account, seen_ms)
+        self.own_topics.came(account)
 
     async def run(self) -> None:
         """Everything that goes on by itself, until cancelled."""
@@ -243,6 +258,7 @@ class Node:
             group.create_task(self.kept_peers.run(), name="peer-book")
             group.create_task(self.assurance.run(), name="outcomes")
             group.create_task(self._tick(), name="tick")
+            group.create_task(self.feed.run(), name="sync-feed")
             group.create_task(show_due(self.driver, self.store, self.opener, now_ms), name="scheduled")
 
     async def close(self) -> None:
@@ -250,7 +266,7 @@ class Node:
         if "store" not in self.status.waiting_for:
             self.publishing.draining = True
             await self.assurance.close()
-            await self.catch_up.close()
+            await self.sync.close()
             await self.driver.settle()
         if self._reloading is not None:
             self._reloading.cancel()
@@ -268,17 +284,20 @@ class Node:
         self.link.judge(effect)
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
-        """Answer a publisher."""
-        self.publishing.answer(request, outcomes)
+        """Answer a publisher, or (below 0) what sync handed in."""
+        if request < 0:
+            self.sync.answer(request, outcomes)
+        else:
+            self.publishing.answer(request, outcomes)
 
     def decided(self, answers: Sequence[Answer]) -> None:
         """Tell publishers who want to know before it is durable."""
-        self.publishing.decided(answers)
+        self.publishing.decided([answer for answer in answers if answer.request > 0])
 
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
         self.shards.relayed(parts)
-        if self.link.peers:  # without any, the next one that connects asks for everything by catch-up
+        if self.link.peers:  # without any, the next one that connects finds it by sync
             self.relaying.relay(parts, grants)
 
     def deliver(self, orders: Sequence[Deliver]) -> None:
@@ -300,11 +319,14 @@ class Node:
         self.metrics.judged(effect.source, effect.verdict, effect.reason, effect.count)
 
     def committed(self, records: Sequence[Record], seconds: float) -> None:
-        """Count what became durable, and know it where peers tell of theirs."""
+        """Count what became durable."""
         self.metrics.committed(sum([record.count for record in records]), seconds)
-        self.digests.add(records)
         self.assurance.committed(records)
         self.broadcasts.committed()
+
+    def stored(self, writes: Sequence[Write]) -> None:
+        """Keep the sets of sync in step."""
+        self.feed.stored(writes)
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile. One at a time: whoever finds one under way
@@ -354,15 +376,15 @@ class Node:
         )
 
     def _stream_came(self, stream: GossipStream) -> None:
-        owner = self.assurance if stream.protocol in ASSURANCE_PROTOCOLS else self.catch_up
+        owner = self.assurance if stream.protocol in ASSURANCE_PROTOCOLS else self.sync
         owner.stream_came(stream)
 
     def _peer_came(self, node_id: bytes) -> None:
-        self.catch_up.peer_came(node_id)
+        self.sync.peer_came(node_id)
         self.assurance.peer_came(node_id)
 
     def _peer_left(self, node_id: bytes) -> None:
-        self.catch_up.peer_left(node_id)
+        self.sync.peer_left(node_id)
         self.assurance.peer_left(node_id)
 
     def _from_gossip(self, messages: Sequence[ipc.Up]) -> None:
@@ -374,6 +396,7 @@ class Node:
         match event:
             case GossipReady(ready):
                 self.status.gossip_addresses = list(ready.addresses)
+                self.readiness.begin()
                 self.status.waiting_for.discard("gossip")
                 log.info("gossip process ready", addresses=ready.addresses)
             case GossipLost(reason, restart_in_ms):
@@ -393,13 +416,6 @@ class Node:
 
     def _open_stream(self, node_id: bytes, protocol: str) -> Any:
         return None if self.gossip is None else self.gossip.open_stream(node_id, protocol)
-
-    async def _durable(self, decided: "asyncio.Future[None]") -> bool:
-        """Wait until what was handed in is decided and on the disk; False where a commit failed meanwhile."""
-        failed = self.driver.failed_commits
-        await decided
-        await self.driver.settled(self.driver.engine.last_commit)
-        return failed == self.driver.failed_commits
 
     def _follow_shards(self) -> None:
         if self.shards.tick():
@@ -426,6 +442,7 @@ class Node:
             self.access.sweep()
             self._end_expired()
             self._follow_shards()
+            self._follow_sync()
             self.metrics.gauges(
                 last_commit=self.store.last_commit,
                 epoch=self.network.epoch(now_ms()),
@@ -440,6 +457,11 @@ class Node:
             except StoreFailed as failure:
                 log.error("expired messages cannot be removed", error=str(failure))
 
+    def _follow_sync(self) -> None:
+        self.feed.let_go(now_ms())
+        self.readiness.tick(self.link.peers, self.sync.peers)
+        self.metrics.sync_peers(self.sync.peers, now_ms())
+
     def _first_voucher_epoch(self) -> int:
         return self.network.epoch(now_ms()) - VOUCHERS_KEPT_MS // self.network.epoch_length_ms
 
@@ -451,8 +473,12 @@ class Node:
 
         self.consumers.end(is_over, Reason.EXPIRED, "the log-in expired")
 
+    def _expects_peers(self) -> bool:
+        """Whether there is somebody to be in sync with, as far as is known."""
+        return self.gossip is not None and bool(self.config.gossip.bootstrap or self.kept_peers.replay())
+
     def _peers(self) -> list[dict[str, Any]]:
-        return self.peer_list.rows(self.link.peers, self.catch_up)
+        return self.peer_list.rows(self.link.peers, self.sync.peers)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -464,7 +490,7 @@ class Node:
                 {
                     "node_id": node_id.hex(),
                     "addresses": list(addresses),
-                    "caught_up": (sync := self.catch_up.peers.get(node_id)) is not None and sync.complete,
+                    "caught_up": (sync := self.sync.peers.get(node_id)) is not None and sync.complete,
                 }
                 for node_id, addresses in self.link.peers.items()
             ],
@@ -484,7 +510,7 @@ def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
         bootstrap=list(gossip.bootstrap),
         shards=network.shard_count,
         control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
-        stream_protocols=[CATCH_UP_PROTOCOL, *ASSURANCE_PROTOCOLS],
+        stream_protocols=[SYNC_PROTOCOL, *ASSURANCE_PROTOCOLS],
         log_level=config.node.log_level,
         log_console=is_for_people(config),
         discovery=ipc.Discovery(

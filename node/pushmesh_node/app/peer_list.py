@@ -1,10 +1,10 @@
-"""The connected peers as operators see them: what main, catch-up and the gossip process know of each."""
+"""The connected peers as operators see them: what main, sync and the gossip process know of each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ipc import Peers, PeerState, Up
-from .catch_up import CatchUp
+from .sync_state import PeerSync
 
 
 class PeerList:
@@ -23,14 +23,14 @@ class PeerList:
         """The gossip process is gone."""
         self._states.clear()
 
-    def rows(self, addresses: Mapping[bytes, Sequence[str]], catch_up: CatchUp) -> list[dict[str, Any]]:
+    def rows(self, addresses: Mapping[bytes, Sequence[str]], syncs: Mapping[bytes, PeerSync]) -> list[dict[str, Any]]:
         """JSON-ready, those connected longest first; who has just come has no details yet."""
         names = sorted(addresses, key=lambda name: (name not in self._states, self._since_ms(name), name))
         return [
             {
                 "node_id": name.hex(),
                 "addresses": list(addresses[name]),
-                "caught_up": (sync := catch_up.peers.get(name)) is not None and sync.complete,
+                "caught_up": (sync := syncs.get(name)) is not None and sync.complete,
                 **self._details(name),
             }
             for name in names

@@ -20,6 +20,7 @@ class Status:
     mqtt_address: str = ""
     facts: Callable[[], dict[str, Any]] = dict
     peers: Callable[[], list[dict[str, Any]]] = list
+    sync: Callable[[], dict[str, Any]] = dict
 
     @property
     def ready(self) -> bool:

@@ -129,6 +129,30 @@ def join(
     out.print(f"  then                {report['mesh_peers']:.0f} mesh peers in the topic that has fewest")
 
 
+@app.command("heal")
+@guarded
+def heal(
+    envelopes: Annotated[
+        int, typer.Option(min=1_000, max=10_000_000, help="That the node missed: an hour at 200 a second by default.")
+    ] = 720_000,
+    batched: Annotated[float, typer.Option(min=0, max=1, help="Share of them that came in batches.")] = 0.95,
+    wallets: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
+    folder: Annotated[Path | None, typer.Option(help="Keep the nodes' folders; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A real node comes back to all that it missed, by sync, and is published to meanwhile."""
+    from ..lab.bench_heal import HealPlan, measure_heal
+
+    report = _measured(lambda place: measure_heal(place, HealPlan(envelopes, batched, wallets)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    share = f"{report['ratio']:.2f} of what a node takes from publishers ({report['ingest_rate']:,.0f} a second)"
+    out.print(f"[bold]{report['seconds']:.1f} s[/] to in sync; once up {report['rate']:,.0f} a second, {share}")
+    out.print(f"  served meanwhile  {20 * report['live_published']:,.0f} publishes, p99 {report['live_p99_ms']:.0f} ms")
+
+
 @app.command("sync")
 @guarded
 def sync(

@@ -138,7 +138,7 @@ class Engine:
                 # New accepted items of a frame that is not forwarded go into this node's own next frame (SPEC 8.10).
                 for part in turn.fresh:
                     self._relay(turn, part)
-        elif isinstance(source, Published):
+        elif source.request:
             turn.answers.append(Answer(source.request, _in_order(offer, answers)))
 
     def _tally(self, turn: Turn, name: str, offer: Offer, answers: Sequence[Sequence[Outcome]]) -> None:
@@ -250,7 +250,16 @@ class Engine:
             turn.now_ms - part.envelopes[0].body.issued_at < YOUNG_MS and self._is_joined(part.envelopes[0])
         )
         published = isinstance(source, Published)
-        record = record_of(part, first_commit, epoch, sent=young, data=data, now_ms=turn.now_ms, published=published)
+        record = record_of(
+            self.network,
+            part,
+            first_commit,
+            epoch,
+            sent=young,
+            data=data,
+            now_ms=turn.now_ms,
+            published=published,
+        )
         turn.writes.append(record)
         frame = record.data if len(part.envelopes) == 1 else None
         if isinstance(source, Gossiped):

@@ -28,9 +28,11 @@ class Gossiped(msgspec.Struct, frozen=True, gc=False):
 
 
 class CaughtUp(msgspec.Struct, frozen=True, gc=False):
-    """A peer handed it over in catch-up."""
+    """A peer handed it over in sync, or it waited for a grant since. The answer goes out under the number `request`,
+    where that is not 0."""
 
     node_id: bytes
+    request: int = 0
 
 
 Source = Published | Gossiped | CaughtUp

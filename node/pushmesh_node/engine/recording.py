@@ -3,12 +3,15 @@
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Notification
+from pushmesh_protocol.network import Network
+from pushmesh_protocol.timestamps import timestamp_of
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 
 from .records import Record
 
 
 def record_of(
+    network: Network,
     part: Part,
     first_commit: int,
     epoch: Epoch,
@@ -22,6 +25,8 @@ def record_of(
     is owed a receipt."""
     first = part.envelopes[0]
     last = part.envelopes[-1]
+    ends = tuple([timestamp_of(network, envelope) for envelope in part.envelopes])
+    end = max(ends)
     return Record(
         first_commit=first_commit,
         kind=first.kind,
@@ -31,13 +36,14 @@ def record_of(
         first_seq=first.body.seq,
         end_seq=last.body.seq + last.cost,
         issued_at=UnixMs(first.body.issued_at),
-        expires_at=UnixMs(max(envelope.body.expires_at for envelope in part.envelopes)),
+        expires_at=UnixMs(end),
         ids=tuple([envelope.id for envelope in part.envelopes]),
         issued_ats=tuple([UnixMs(envelope.body.issued_at) for envelope in part.envelopes]),
         audiences=tuple([audience_of(envelope) for envelope in part.envelopes]),
         sent=sent,
         data=encode_frame([part]) if data is None else data,
         due_ats=_due_ats(part, now_ms),
+        ends=() if min(ends) == end else ends,
         published=published,
     )
 

@@ -18,7 +18,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single
     envelope covers the
     slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and
-    readers decode. `due_ats` is empty, or has one entry per envelope: until that time no inbox shows it."""
+    readers decode. `due_ats` is empty, or has one entry per envelope: until that time no inbox shows it.
+    `expires_at` is when the last of it may go, `ends` when each envelope may (SPEC 9.2); empty where all are alike."""
 
     first_commit: int
     kind: int
@@ -35,6 +36,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     sent: bool
     data: bytes
     due_ats: tuple[UnixMs | None, ...] = ()
+    ends: tuple[int, ...] = ()
     published: bool = False
     """A publisher handed it in here and is owed a receipt."""
 
@@ -180,16 +182,6 @@ class CursorRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerCursor:
-    """How far this node has caught up with a peer's store, and when it last moved on."""
-
-    node_id: bytes
-    incarnation: bytes
-    commit_no: int
-    at: UnixMs
-
-
-@dataclass(frozen=True, slots=True)
 class PeerEntry:
     """What is worth keeping of a peer between two lives of the gossip process: where it can be dialled, when it was
     connected last, its score in thousandths, whether this node ever reached it, and its bans."""
@@ -277,7 +269,6 @@ Write = (
     | PrivateRecord
     | TokenRecord
     | CursorRecord
-    | PeerCursor
     | PeerEntry
     | SentMark
     | VoidMark

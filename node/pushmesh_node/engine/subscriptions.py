@@ -64,6 +64,16 @@ class Subscriptions:
         """The topics that a wallet has switched on."""
         return [e.body.topic for e in self.of(account, now_ms) if isinstance(e.body, Subscription) and e.body.on]
 
+    def versions(self, envelope: Envelope) -> list[Envelope]:
+        """All that are held for the wallet and topic of this one."""
+        assert envelope.topic is not None  # the kind says so
+        return self._versions.versions((envelope.author, envelope.topic))
+
+    def is_outdone(self, envelope: Envelope) -> bool:
+        """Whether a newer one by the same signer lasts as long or longer (SPEC 9.3)."""
+        assert envelope.topic is not None  # the kind says so
+        return self._versions.is_outdone((envelope.author, envelope.topic), envelope)
+
     def subscribers(self, topic: Topic) -> AbstractSet[Account]:
         """Wallets whose subscription is on; one that just expired may still be among them, `in_force` decides."""
         return self._subscribers.get(topic, frozenset())

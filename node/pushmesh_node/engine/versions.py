@@ -24,6 +24,11 @@ def newer(one: Envelope, other: Envelope) -> bool:
     return one.id < other.id
 
 
+def signer_of(envelope: Envelope) -> bytes | None:
+    """The session key that signed, None for the wallet itself."""
+    return None if envelope.session is None else envelope.session.key
+
+
 def _is_off(envelope: Envelope) -> bool:
     return isinstance(envelope.body, Subscription) and not envelope.body.on
 
@@ -92,6 +97,21 @@ class Versions(Generic[K]):
         if chosen is None or chosen.body.expires_at > now_ms:
             return chosen
         return self._newest(e for e in self._versions[key].values() if e.body.expires_at > now_ms)
+
+    def versions(self, key: K) -> list[Envelope]:
+        """All that are held of a key."""
+        return list(self._versions.get(key, {}).values())
+
+    def is_outdone(self, key: K, envelope: Envelope) -> bool:
+        """Whether a newer version by the same signer lasts as long or longer (SPEC 9.3)."""
+        signer, ends_at = signer_of(envelope), envelope.body.expires_at
+        return any(
+            other.body.expires_at >= ends_at
+            and other.id != envelope.id
+            and newer(other, envelope)
+            and signer_of(other) == signer
+            for other in self._versions.get(key, {}).values()
+        )
 
     def keys_of(self, author: Account) -> frozenset[K]:
         """Every key of an author that has anything."""

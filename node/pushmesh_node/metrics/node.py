@@ -1,6 +1,6 @@
 """Every metric of the main process, declared once, and one method for each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
@@ -9,6 +9,7 @@ from pushmesh_protocol.reasons import Reason, Verdict
 
 from .counts import Counts
 from .gossip import OTHER, GossipStats
+from .sync import SyncShown, SyncStats
 
 SOURCES: Final = ("published", "gossiped", "caught-up")
 DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbox", "hold", "drop")
@@ -77,7 +78,7 @@ class Metrics:
         self._drops = Counts(
             registry,
             "pushmesh_queue_drops",
-            "What a queue did not keep; each is told to its sender or repaired by catch-up.",
+            "What a queue did not keep; each is told to its sender or repaired by sync.",
             queue=QUEUES,
             reason=REASONS,
         )
@@ -111,15 +112,7 @@ class Metrics:
             what=BRIDGE_EVENTS,
             reason=REASONS,
         )
-        self._caught_up = Counts(
-            registry, "pushmesh_catch_up_envelopes", "Envelopes that peers sent in answer to this node's questions."
-        )
-        self._catch_up_ends = Counts(
-            registry,
-            "pushmesh_catch_up_failures",
-            "Catch-ups with a peer that ended early.",
-            reason=(*REASONS, OTHER),
-        )
+        self._sync = SyncStats(registry)
         self._restarts = Counts(registry, "pushmesh_gossip_restarts", "Times that the gossip process was lost.")
         self._crashes = Counts(registry, "pushmesh_crashes", "Tasks of this node that failed by a fault of ours.")
         self._gossip = GossipStats(registry)
@@ -211,12 +204,16 @@ class Metrics:
         self._verify_sizes.observe(signatures)
 
     def caught_up(self, envelopes: int) -> None:
-        """A page of a peer's log was read."""
-        self._caught_up.add(envelopes)
+        """Frames of a peer were read."""
+        self._sync.received(envelopes)
 
-    def catch_up_ended(self, why: str) -> None:
-        """`why` is a reason, or anything else, which counts as `other`."""
-        self._catch_up_ends.add(1, why if why in REASONS else OTHER)
+    def sync_ended(self, why: str) -> None:
+        """A session that was asking; `why` is a reason, or anything else, which counts as `other`."""
+        self._sync.ended(why)
+
+    def sync_peers(self, peers: Mapping[bytes, SyncShown], now_ms: int) -> None:
+        """How far in step this node is with each peer, at each tick."""
+        self._sync.peers(peers, now_ms)
 
     def gossip(self, counters: Iterable[tuple[str, str, int]], gauges: Iterable[tuple[str, str, int]]) -> None:
         """The gossip process's own counts since its last word, and present values."""

@@ -3,7 +3,7 @@
 Items, private records and tokens go by their end, vouchers by their epoch. What stands in no such order is found by
 walking its table, a bit at each step: rows that point to items (ids, slots, targets, decisions), since an item does
 not know its rows, until then reads pass over them; cursors of devices that have not been heard of for long; topics
-without items. Of peers' cursors the latest are kept.
+without items.
 """
 
 import sqlite3
@@ -31,9 +31,6 @@ def _pointing(name: str, key: tuple[str, ...], number: str) -> _Table:
 CURSOR_UNUSED_MS = 90 * 86_400_000
 """A device that has acknowledged nothing for so long begins anew."""
 
-PEER_CURSORS = 4_096
-"""Peers that are remembered; one that comes again after it was forgotten is asked from its beginning."""
-
 _WALKED = (
     _pointing("ids", ("bucket", "id"), "commit_no"),
     _pointing("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
@@ -54,8 +51,6 @@ _OWNED = ("items", "runs")
 
 _DELETE_VOUCHERS = """DELETE FROM vouchers WHERE (epoch, account, key, stream) IN
     (SELECT epoch, account, key, stream FROM vouchers WHERE epoch < ? ORDER BY epoch LIMIT ?)"""
-_DELETE_PEER_CURSORS = """DELETE FROM peer_cursors WHERE node_id IN
-    (SELECT node_id FROM peer_cursors ORDER BY at DESC, node_id LIMIT -1 OFFSET ?)"""
 
 _DELETE_RECEIPTS = """DELETE FROM receipts WHERE number IN
     (SELECT number FROM receipts WHERE ends_at <= ? AND number < (SELECT max(number) FROM receipts)
@@ -100,8 +95,6 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep
             connection.execute(delete, (now_ms, limit))
         connection.execute(_DELETE_RECEIPTS, (now_ms, limit))
         connection.execute(_DELETE_VOUCHERS, (before_epoch, limit))
-        if connection.execute("SELECT count(*) FROM peer_cursors").fetchone()[0] > PEER_CURSORS:
-            connection.execute(_DELETE_PEER_CURSORS, (PEER_CURSORS,))
         walked = [*_WALKED, _TOPICS] if removed < limit else _WALKED
         steps = {table.name: _walk(connection, table, limit, now_ms, sweep.after.get(table.name)) for table in walked}
         connection.execute("COMMIT")

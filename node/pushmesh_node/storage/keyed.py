@@ -7,7 +7,7 @@ import msgspec
 
 from pushmesh_protocol.accounts import Topic
 
-from ..engine.records import CursorRecord, DecisionRecord, PeerCursor, PrivateRecord, TokenRecord, VoucherRecord
+from ..engine.records import CursorRecord, DecisionRecord, PrivateRecord, TokenRecord, VoucherRecord
 from .bulk import pieces, placeholders
 from .items import COVERING
 
@@ -83,13 +83,6 @@ def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> Curso
 def wallets(connection: sqlite3.Connection) -> list[tuple[bytes, int]]:
     """(account, when it last acknowledged) of every wallet with a cursor, by account."""
     return list(connection.execute("SELECT account, max(at) FROM cursors GROUP BY account ORDER BY account"))
-
-
-def peer_cursor(connection: sqlite3.Connection, node_id: bytes) -> PeerCursor | None:
-    """How far this node has caught up with a peer."""
-    sql = "SELECT node_id, incarnation, commit_no, at FROM peer_cursors WHERE node_id = ?"
-    row = connection.execute(sql, (node_id,)).fetchone()
-    return None if row is None else PeerCursor(*row)
 
 
 def voids_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:

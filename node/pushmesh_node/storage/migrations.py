@@ -111,6 +111,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (commit_no, account, node_id)) WITHOUT ROWID""",
         "CREATE INDEX reached_by_end ON reached (ends_at)",
     ),
+    (
+        # Until when each leaf of a run matters, 8 bytes a leaf in this machine's order; empty where all do as long as
+        # the item, NULL in what an earlier version wrote.
+        "ALTER TABLE runs ADD COLUMN ends BLOB",
+        # Sync compares sets; it asks no peer from a number on.
+        "DROP TABLE peer_cursors",
+    ),
 )
 
 

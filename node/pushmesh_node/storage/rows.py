@@ -1,5 +1,6 @@
 """Records as rows of the tables. Pure, and built by comprehension: the loop waits for each microsecond spent here."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
 from pushmesh_protocol.accounts import Topic
@@ -94,9 +95,14 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def run_rows(records: Iterable[Record]) -> list[Row]:
-    """(first_commit, ids, mask) for records of several envelopes."""
+    """(first_commit, ids, mask, ends) for records of several envelopes."""
     return [
-        (record.first_commit, b"".join(record.ids), broadcast_mask(broadcasts(record)))
+        (
+            record.first_commit,
+            b"".join(record.ids),
+            broadcast_mask(broadcasts(record)),
+            array("Q", record.ends).tobytes(),
+        )
         for record in records
         if len(record.ids) > 1
     ]

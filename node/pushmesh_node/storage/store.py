@@ -14,7 +14,6 @@ from ..engine.records import (
     DecisionRecord,
     Holder,
     Owed,
-    PeerCursor,
     PeerEntry,
     PrivateRecord,
     ReachedRecord,
@@ -27,7 +26,7 @@ from ..engine.records import (
     VoucherRecord,
     Write,
 )
-from . import expiry, inbox, items, keyed, outcomes, slots
+from . import expiry, inbox, items, keyed, outcomes, slots, sync_rows
 from .checkpoints import Checkpointer, checkpoint
 from .errors import StoreError, StoreFailed
 from .files import Meta, check_can_open, prepare_reader, prepare_writer, size_of
@@ -291,6 +290,34 @@ class Store:
         """Those of the commit numbers that are void."""
         return await self._reader.run(keyed.voids_among, commit_nos)
 
+    # Sync
+
+    async def records(
+        self, after: sync_rows.Position, limit: int
+    ) -> tuple[list[sync_rows.RecordRow], sync_rows.Position | None]:
+        """All records, a part at a time, in the order of their slots; where to go on, None at the end."""
+        return await self._reader.run(sync_rows.records, after, limit)
+
+    async def of_author(self, author: bytes, first_epoch: int, after: int, limit: int) -> list[int]:
+        """The first commit numbers of an author's records of these epochs after a number, ascending."""
+        return await self._reader.run(sync_rows.of_author, author, first_epoch, after, limit)
+
+    async def numbers_of(self, asked: Sequence[tuple[int, bytes]]) -> dict[bytes, int]:
+        """The commit numbers of those of the (issued-at ms, id) that are stored."""
+        return await self._prober.run(sync_rows.held, asked) if asked else {}
+
+    async def heads(self, commit_nos: Sequence[int]) -> dict[int, sync_rows.HeadRow]:
+        """What holds each of these commit numbers; what is gone is left out."""
+        return await self._reader.run(sync_rows.heads, commit_nos) if commit_nos else {}
+
+    async def frames(self, first_commits: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        """(envelopes, frame) of records by their first commit numbers; what is gone is left out."""
+        return await self._reader.run(sync_rows.frames, first_commits) if first_commits else {}
+
+    async def envelopes(self, commit_nos: Sequence[int]) -> list[StoredEnvelope]:
+        """The envelopes with these commit numbers in their order; what is gone is left out."""
+        return await self._reader.run(items.envelopes, commit_nos) if commit_nos else []
+
     # Keyed records
 
     async def vouchers(self, epoch: int) -> list[VoucherRecord]:
@@ -325,10 +352,6 @@ class Store:
     async def wallets(self) -> list[tuple[bytes, int]]:
         """(account, when one of its devices last acknowledged) of every wallet with a cursor, by account."""
         return await self._reader.run(keyed.wallets)
-
-    async def peer_cursor(self, node_id: bytes) -> PeerCursor | None:
-        """How far this node has caught up with a peer."""
-        return await self._reader.run(keyed.peer_cursor, node_id)
 
     async def peers(self) -> list[PeerEntry]:
         """The peer book, those connected last first."""

@@ -13,7 +13,6 @@ from ..engine.records import (
     DecisionRecord,
     DueRecord,
     HandedRecord,
-    PeerCursor,
     PeerEntry,
     PrivateRecord,
     ReachedRecord,
@@ -210,11 +209,6 @@ def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecor
     connection.executemany(_DELETE_CURSORS, [(account,) for account in {row[0] for row in rows}])
 
 
-def _write_peer_cursors(connection: sqlite3.Connection, cursors: Iterable[PeerCursor]) -> None:
-    rows = [(c.node_id, c.incarnation, c.commit_no, c.at) for c in cursors]
-    bulk.insert(connection, "INSERT OR REPLACE INTO peer_cursors", rows)
-
-
 def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark]) -> None:
     for part in bulk.pieces([mark.commit_no for mark in marks]):
         connection.execute(f"DELETE FROM unsent WHERE commit_no IN {bulk.placeholders(len(part))}", part)
@@ -235,7 +229,6 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PrivateRecord: _write_private,
     TokenRecord: _write_tokens,
     CursorRecord: _write_cursors,
-    PeerCursor: _write_peer_cursors,
     PeerEntry: write_peers,
     SentMark: _write_sent_marks,
     HandedRecord: outcomes.write_handed,

@@ -78,7 +78,7 @@ async def authenticate(credential: str, _address: str) -> Principal:
 @asynccontextmanager
 async def serving(world: World, **limits: Any) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     publishing: Any = type("Publishing", (), {"publish": staticmethod(nobody)})()
-    directory: Any = type("Directory", (), {"not_ready": list, "peers": list})()
+    directory: Any = type("Directory", (), {"not_ready": list, "peers": list, "sync": dict})()
     api = build_api(
         publishing,
         directory,

@@ -13,7 +13,7 @@ from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.engine.answers import Level, Outcome
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.events import Candidate, Gossiped, ListenerCame, Offer, Offered, Published
-from pushmesh_node.engine.records import Record, SlotRange
+from pushmesh_node.engine.records import Record, SlotRange, Write
 from pushmesh_node.storage import Store, StoreBusy, StoreFailed
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
@@ -64,6 +64,9 @@ class Notes:
 
     def committed(self, records: Sequence[Record], seconds: float) -> None:
         self._note("committed", (sum([record.count for record in records]), seconds))
+
+    def stored(self, writes: Sequence[Write]) -> None:
+        assert self.done[-1][0] == "committed" and writes
 
     def tally(self, effect: Any) -> None:
         self._note("tally", effect.reason)

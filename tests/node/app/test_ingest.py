@@ -222,7 +222,9 @@ async def test_what_became_durable_after_the_look_up_is_found_after_a_pause(gate
     async with gate.ingest.paused():
         gate.ingest.take(entry_of(Published(1), [Part((note,))]))
         await until(lambda: gate.checked == [1])
-        record = record_of(Part((note,)), 5, NETWORK.epoch(note.body.issued_at), sent=True, data=None, now_ms=now_ms())
+        record = record_of(
+            NETWORK, Part((note,)), 5, NETWORK.epoch(note.body.issued_at), sent=True, data=None, now_ms=now_ms()
+        )
         await store.commit([record])
     await until(lambda: len(gate.decided) == 1)
     (candidate,) = gate.decided[0].offers[0].candidates

@@ -203,7 +203,7 @@ async def test_the_settings_of_the_mesh_reach_its_process() -> None:
     start = node_room._start(config, NETWORK, SEED)
     assert (start.settings.max_peers, start.settings.target_peers, start.shards) == (20, 5, NETWORK.shard_count)
     assert start.control_kinds == ["topic", "grant", "revocation", "node_binding"]
-    assert start.stream_protocols == ["/pushmesh/catchup/1", "/pushmesh/hold/1", "/pushmesh/outcome/1"]
+    assert start.stream_protocols == ["/pushmesh/sync/1", "/pushmesh/hold/1", "/pushmesh/outcome/1"]
 
 
 async def test_connections_end_when_their_log_in_does(tmp_path: Path) -> None:

@@ -1,13 +1,10 @@
-from types import SimpleNamespace
-from typing import cast
-
-from pushmesh_node.app.catch_up import CatchUp
 from pushmesh_node.app.peer_list import PeerList
+from pushmesh_node.app.sync_state import PeerSync, State
 from pushmesh_node.ipc import Peers, PeerState, Stats
 
 OLD, YOUNG, NEW = b"o" * 32, b"y" * 32, b"n" * 32
 ADDRESSES = {NEW: [], YOUNG: ["/ip4/9.9.9.9/tcp/1/p2p/x"], OLD: []}
-CATCH_UP = cast(CatchUp, SimpleNamespace(peers={OLD: SimpleNamespace(complete=True)}))
+SYNCS = {OLD: PeerSync(state=State.IN_SYNC), NEW: PeerSync()}
 
 
 def a_state(node_id: bytes, since_ms: int) -> PeerState:
@@ -18,7 +15,7 @@ def a_state(node_id: bytes, since_ms: int) -> PeerState:
 def test_peers_are_listed_by_the_time_they_came_and_the_newest_without_details() -> None:
     peers = PeerList()
     peers.take([Stats([], []), Peers([a_state(YOUNG, 9), a_state(OLD, 5), a_state(b"g" * 32, 1)])])
-    rows = peers.rows(ADDRESSES, CATCH_UP)
+    rows = peers.rows(ADDRESSES, SYNCS)
     assert [row["node_id"] for row in rows] == [OLD.hex(), YOUNG.hex(), NEW.hex()]
     assert [row["caught_up"] for row in rows] == [True, False, False]
     assert rows[1] == {
@@ -40,6 +37,6 @@ def test_peers_are_listed_by_the_time_they_came_and_the_newest_without_details()
 def test_the_latest_word_of_the_process_counts_until_it_is_gone() -> None:
     peers = PeerList()
     peers.take([Peers([a_state(OLD, 5)]), Peers([a_state(YOUNG, 9)])])
-    assert ["score" in row for row in peers.rows(ADDRESSES, CATCH_UP)] == [True, False, False]
+    assert ["score" in row for row in peers.rows(ADDRESSES, SYNCS)] == [True, False, False]
     peers.lost()
-    assert not any("score" in row for row in peers.rows(ADDRESSES, CATCH_UP))
+    assert not any("score" in row for row in peers.rows(ADDRESSES, SYNCS))

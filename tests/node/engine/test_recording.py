@@ -10,7 +10,7 @@ EPOCH = NETWORK.epoch(ISSUED_AT)
 
 def test_a_single_envelope_is_a_record_with_all_its_slots() -> None:
     part = a_note(NETWORK, seq=3, body="x" * 3_000)
-    record = record_of(part, 7, EPOCH, sent=True, data=None, now_ms=NOW)
+    record = record_of(NETWORK, part, 7, EPOCH, sent=True, data=None, now_ms=NOW)
     assert (record.first_commit, record.first_seq, record.end_seq, record.count) == (7, 3, 5, 1)
     assert (record.topic, record.due_ats, record.sent) == (TOPIC, (), True)
     assert open_frame(NETWORK, record.data).parts == (part,)
@@ -19,7 +19,7 @@ def test_a_single_envelope_is_a_record_with_all_its_slots() -> None:
 def test_a_run_is_one_record_and_a_frame_that_is_there_is_kept() -> None:
     part = a_run(NETWORK, count=3, first_seq=10)
     data = encode_frame([part])
-    record = record_of(part, 1, EPOCH, sent=False, data=data, now_ms=NOW)
+    record = record_of(NETWORK, part, 1, EPOCH, sent=False, data=data, now_ms=NOW)
     assert record.data is data and (record.first_seq, record.end_seq, record.count) == (10, 13, 3)
     assert record.ids == tuple(leaf.id for leaf in part.envelopes)
 
@@ -34,5 +34,5 @@ def test_the_audience_is_its_list_or_everybody() -> None:
 def test_a_time_that_lies_ahead_is_kept_and_one_that_has_come_is_not() -> None:
     for time, due_ats in ((NOW + 1, (NOW + 1,)), (NOW, ()), (NOW - 1, ()), (None, ())):
         part = a_note(NETWORK, not_before=time)
-        assert record_of(part, 1, EPOCH, sent=True, data=None, now_ms=NOW).due_ats == due_ats
+        assert record_of(NETWORK, part, 1, EPOCH, sent=True, data=None, now_ms=NOW).due_ats == due_ats
         assert not_before(part.envelopes[0]) == (time or 0)

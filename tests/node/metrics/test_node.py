@@ -41,8 +41,8 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
     metrics.verified(33)
     metrics.bridge("connection", Reason.NOT_READY)
     metrics.caught_up(12)
-    metrics.catch_up_ended("timeout")
-    metrics.catch_up_ended("ConnectionResetError")
+    metrics.sync_ended("timeout")
+    metrics.sync_ended("stream-lost")
     metrics.gossip([("rpcs_in", "", 9)], [])
     metrics.gossip_lost("the process ended with signal 9 after 3 s")
     metrics.crashed()
@@ -65,9 +65,9 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
         "publish": value(metrics, "pushmesh_publish_seconds_count"),
         "verify": value(metrics, "pushmesh_verify_batch_envelopes_sum"),
         "bridge": value(metrics, "pushmesh_bridge_events_total", what="connection", reason="not-ready"),
-        "caught up": value(metrics, "pushmesh_catch_up_envelopes_total"),
-        "timeouts": value(metrics, "pushmesh_catch_up_failures_total", reason="timeout"),
-        "others": value(metrics, "pushmesh_catch_up_failures_total", reason="other"),
+        "caught up": value(metrics, "pushmesh_sync_envelopes_total"),
+        "timeouts": value(metrics, "pushmesh_sync_failures_total", reason="timeout"),
+        "others": value(metrics, "pushmesh_sync_failures_total", reason="other"),
         "rpcs": value(metrics, "pushmesh_gossip_received_rpcs_total"),
         "restarts": value(metrics, "pushmesh_gossip_restarts_total"),
         "crashes": value(metrics, "pushmesh_crashes_total"),

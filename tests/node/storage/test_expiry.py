@@ -1,11 +1,8 @@
 import sqlite3
 
-import pytest
-
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
-    PeerCursor,
     PrivateRecord,
     TokenRecord,
     VoidMark,
@@ -118,14 +115,6 @@ def test_vouchers_of_old_epochs_go_in_steps(connection: sqlite3.Connection) -> N
     assert names(connection, "epoch", "vouchers") == [4, 5, 5]
     expire(connection, NOW, 3, Sweep(), before_epoch=5)
     assert names(connection, "epoch", "vouchers") == [5, 5]
-
-
-def test_of_peers_the_latest_are_remembered(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expiry, "PEER_CURSORS", 2)
-    peers = [PeerCursor(name, b"i", 1, UnixMs(at)) for name, at in ((b"a", 30), (b"b", 10), (b"c", 20))]
-    write_group(connection, peers, TopicNumbers(), 0)
-    expire(connection, NOW, 100, Sweep())
-    assert names(connection, "node_id", "peer_cursors") == [b"a", b"c"]
 
 
 def test_topics_go_after_their_last_item_and_never_before(connection: sqlite3.Connection) -> None:

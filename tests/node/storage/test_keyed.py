@@ -14,7 +14,6 @@ def test_lookups_walk_no_table(connection: sqlite3.Connection) -> None:
     steps += plans(connection, lambda: keyed.epoch_totals(connection, 7))
     steps += plans(connection, lambda: keyed.decisions(connection, ALICE, [1, 2, 3]))
     steps += plans(connection, lambda: keyed.cursor(connection, ALICE, "phone"))
-    steps += plans(connection, lambda: keyed.peer_cursor(connection, b"n"))
     steps += plans(connection, lambda: keyed.voids_among(connection, [1, 2, 3]))
     assert tables_walked(steps) == []
     assert not any("TEMP B-TREE" in step for step in steps)

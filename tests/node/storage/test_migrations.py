@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.engine.records import PeerCursor
 from pushmesh_node.storage import Store, StoreError
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
 from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_header, migrate
-from pushmesh_protocol.types import UnixMs
 
 # The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
 SCHEMA_1 = {
@@ -68,7 +66,6 @@ async def test_the_oldest_store_opens_today_with_what_it_held(schema_1: Path) ->
     store = await Store.open(schema_1, new_incarnation=b"x" * 16)
     assert (store.incarnation, store.last_commit) == (b"i" * 16, 8 + SKIPPED_NUMBERS)
     assert [(item.first_commit, item.data) for item in await store.log(0, 100)] == [(7, b"\xaa\xbb")]
-    assert await store.peer_cursor(b"\x01") == PeerCursor(b"\x01", b"\x02", 9, UnixMs(0))
     await store.close()
     connection = sqlite3.connect(schema_1)
     assert connection.execute("SELECT commit_no FROM unsent").fetchall() == [(7,), (8,)]

@@ -43,7 +43,7 @@ def test_each_recipient_of_each_envelope_has_a_target_row() -> None:
 
 
 def test_a_run_keeps_its_ids_and_which_leaves_are_for_everybody() -> None:
-    assert rows.run_rows([SINGLE, RUN]) == [(10, id_of(10) + id_of(11) + id_of(12), b"\x01\x00\x00")]
+    assert rows.run_rows([SINGLE, RUN]) == [(10, id_of(10) + id_of(11) + id_of(12), b"\x01\x00\x00", b"")]
     assert rows.broadcast_mask([True, True]) is None
     assert rows.broadcast_mask([False, False]) is None
 

@@ -13,7 +13,6 @@ from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
     Holder,
-    PeerCursor,
     PrivateRecord,
     SentMark,
     SlotRange,
@@ -264,16 +263,14 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     token = TokenRecord(b"d" * 32, ALICE, b"g" * 32, (1, 2), topics, UnixMs(NOW), UnixMs(1), False)
     revoked = replace(token, revoked=True)
     lasting = TokenRecord(b"e" * 32, ALICE, b"g" * 32, (1,), None, UnixMs(NOW + 1), UnixMs(1), False)
-    cursors: list[Write] = [CursorRecord(ALICE, "phone", 5, UnixMs(NOW - 1)), PeerCursor(b"n", b"i", 5, UnixMs(1))]
+    cursors: list[Write] = [CursorRecord(ALICE, "phone", 5, UnixMs(NOW - 1))]
     await store.commit([lasting, old, bobs, new, token, *cursors])
-    await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(NOW)), PeerCursor(b"n", b"j", 1, UnixMs(2)), revoked])
+    await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(NOW)), revoked])
     assert await store.preferences() == [new, bobs]
     assert await store.tokens() == [revoked, lasting]
     assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(NOW))
     assert await store.cursor(ALICE, "tablet") is None
     assert await store.wallets() == [(ALICE, NOW)]
-    assert await store.peer_cursor(b"n") == PeerCursor(b"n", b"j", 1, UnixMs(2))
-    assert await store.peer_cursor(b"m") is None
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
     assert await store.tokens() == [lasting]

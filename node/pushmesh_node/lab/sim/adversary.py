@@ -27,11 +27,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from ...app.catch_up_wire import Ask, AskDigests, Digests, Page, Sorry, Want
+from msgspec.structs import replace
+
 from ...gossip.effects import Lane
 from ...gossip.wire.framing import frame
 from ...gossip.wire.rpc import Message, Rpc, RpcError, Subscription
 from ...gossip.wire.rpc_wire import decode, encode
+from ...sync.words import Answer, Compare, Differ, Hello, Question, Sorry
 from .node import SimNode
 from .records import address_of
 from .terrain import PLAIN, Terrain
@@ -202,13 +204,15 @@ class Adversary:
         """Whether no hook needs to hear of it: what nobody waits for costs the simulator much, and nothing else."""
         return False
 
-    def on_ask(self, sybil: Sybil, victim: SimNode, ask: Ask | AskDigests | Want) -> None:
+    def on_ask(self, sybil: Sybil, victim: SimNode, ask: Hello | Question) -> None:
         """A victim asks what this sybil has: by default nothing at all."""
-        empty = Digests if isinstance(ask, AskDigests) else Page
-        sybil.say(victim, empty(sybil.node_id[:16], 0, False, []), 64)
+        if isinstance(ask, Hello):
+            sybil.say(victim, replace(ask, ask=False), 128)
+        elif isinstance(ask, Compare):
+            sybil.say(victim, Differ([]), 16)
 
-    def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:
-        """A victim answered an `Ask` of this sybil."""
+    def on_answer(self, sybil: Sybil, victim: SimNode, word: Hello | Answer | Sorry) -> None:
+        """A victim answered a question of this sybil."""
 
     # What it can do
 
@@ -272,10 +276,10 @@ class Adversary:
                 if len(self.seen) > SEEN_KEPT:
                     del self.seen[next(iter(self.seen))]
             self.on_rpc(sybil, victim, payload)
-        elif isinstance(payload, Ask | AskDigests | Want):
+        elif isinstance(payload, Question) or (isinstance(payload, Hello) and payload.ask):
             self.on_ask(sybil, victim, payload)
-        elif isinstance(payload, Page):
-            self.on_page(sybil, victim, payload)
+        elif isinstance(payload, Hello | Answer | Sorry):
+            self.on_answer(sybil, victim, payload)
 
     def encoded(self, rpc: Rpc) -> tuple[Payload, int]:
         """An RPC as it will be read, with its size on the wire."""
@@ -358,4 +362,4 @@ def attack(
     return register
 
 
-__all__ = ["ATTACKS", "Adversary", "Attack", "Garbage", "Sorry", "Sybil", "attack", "sybil_host"]
+__all__ = ["ATTACKS", "Adversary", "Attack", "Garbage", "Sybil", "attack", "sybil_host"]

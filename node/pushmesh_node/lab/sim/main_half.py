@@ -9,19 +9,21 @@ from pushmesh_protocol.frames import Part
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import UnixMs
 
-from ...app.frame_digests import FrameDigests
 from ...app.offers import Entry, all_held, claims_of, entry_of, failures_of, offered_of, slots_of
 from ...config.schema import VerifyConfig
 from ...curation import NO_POLICY
+from ...engine.answers import Outcome
 from ...engine.core import Engine
-from ...engine.effects import Effect, Judge, Relay, Reoffer, Store, Tally
+from ...engine.effects import Answer, Effect, Judge, Relay, Reoffer, Store, Tally
 from ...engine.events import CaughtUp, Offered, Published, Ticked
 from ...engine.records import Holder, Record
 from ...gossip.frames.packer import Packed, Packer
+from ...sync.node_sets import NodeSets
 from .clock import Clock
 from .conditions import Costs
 from .sense import SharedSense
 from .store import SimStore
+from .sync_feed import SimFeed
 
 MAX_ENVELOPES = VerifyConfig().queue_envelopes
 
@@ -41,16 +43,21 @@ class MainHalf:
         send: Callable[[Packed], None],
         committed: Callable[[Record], None],
         tally: Callable[[Tally], None],
+        *,
+        keeps_sets: bool = True,
     ) -> None:
         self.store = SimStore(incarnation)
-        self.digests = FrameDigests(0)
         self.engine = Engine(network, next_commit=1, policy=NO_POLICY)
+        self.answered: Callable[[int, Sequence[Outcome]], None] = lambda request, outcomes: None
+        """What sync handed in (with a request number below 0) is durable, or refused."""
         self.relays = True
-        """Whether there is anybody to send to; without, the next peer asks for everything by catch-up."""
+        """Whether there is anybody to send to; without, the next peer finds it by sync."""
         self._network = network
         self._clock = clock
         self._costs = costs
         self._sense = sense
+        self._feed = SimFeed(network, self.store, self.engine, sense) if keeps_sets else None
+        self._no_sets = NodeSets(network.shard_count)
         self._packer = Packer(network)
         self._judge = judge
         self._send = send
@@ -91,6 +98,16 @@ class MainHalf:
     def read(self, data: bytes) -> Iterable[Envelope]:
         """The envelopes of a stored frame."""
         return self._sense.open(data, None).envelopes()
+
+    @property
+    def sets(self) -> NodeSets:
+        """What this node compares with its peers."""
+        return self._no_sets if self._feed is None else self._feed.sets
+
+    def envelope(self, commit_no: int) -> Envelope:
+        """A stored envelope."""
+        data, index = self.store.frame_of(commit_no)
+        return list(self.read(data))[index]
 
     def tick(self) -> None:
         """About once a second."""
@@ -139,7 +156,8 @@ class MainHalf:
     def _commit(self, store: Store, rest: Sequence[Effect]) -> None:
         self.store.commit(store.writes)
         records = [write for write in store.writes if isinstance(write, Record)]
-        self.digests.add(records)
+        if self._feed is not None:
+            self._feed.stored(store.writes)
         for record in records:
             self._committed(record)
         for effect in rest:
@@ -155,6 +173,9 @@ class MainHalf:
             case Reoffer(parts):
                 for peer, part in parts:
                     self.take(entry_of(CaughtUp(peer), [part]))
+            case Answer(request, outcomes):
+                if request < 0:
+                    self.answered(request, outcomes)
             case Tally():
                 self._tally(effect)
             case _:

@@ -23,8 +23,8 @@ from ...gossip.wire.rpc import Rpc
 from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of
+from ...sync.words import Word
 from .carriage import Carried
-from .catch_up import CatchUpRounds, Word
 from .clock import Clock, SkewedClock
 from .gossip_half import FrameUp, GossipHalf
 from .inlet import Inlet
@@ -33,6 +33,7 @@ from .peering import Peering
 from .records import read_record, record_of
 from .routers import mesh_of, new_router
 from .sense import NodeSense
+from .sync import SyncRounds
 from .wire import Line, Link, Payload, Sent, Way
 
 if TYPE_CHECKING:
@@ -92,10 +93,11 @@ class SimNode:
             send=self._send,
             committed=self._committed,
             tally=lambda tally: None,
+            keeps_sets=conditions.catch_up,
         )
         self.peering = Peering(node_id, settings, clock, self._random, self._dial)
-        asking = Random(f"{world.seed}/catch-up/{number}")
-        self.catch_up = CatchUpRounds(network, self.main, world.sense, clock, asking, self._say)
+        asking = Random(f"{world.seed}/sync/{number}")
+        self.sync = SyncRounds(network, self.main, world.sense, clock, asking, self._say)
         self._auths = RotatingCounter(COUNTED_IDS)
         self._waiting: dict[int, tuple[FrameUp, Sequence[Part]]] = {}
         self._inlets: dict[bytes, Inlet] = {}
@@ -207,7 +209,7 @@ class SimNode:
         self.gossip.handle(RecordShown(peer.node_id, record_of(peer)))
         self.main.relays = True
         if self._world.conditions.catch_up:
-            self.catch_up.peer_came(peer.node_id)
+            self.sync.peer_came(peer.node_id)
 
     def ignores(self, payload: Payload) -> bool:
         """See `Endpoint`."""
@@ -230,7 +232,7 @@ class SimNode:
             if isinstance(payload, Word):
                 self.bytes.catch_up += size
                 if self._world.conditions.catch_up:
-                    self.catch_up.take(peer, payload)
+                    self.sync.take(peer, payload)
             else:
                 self.bytes.control += size
                 link.close(self, "malformed-rpc")
@@ -248,7 +250,7 @@ class SimNode:
         self.peering.closed(self, link, reason, self.gossip.router.score_of(peer))
         del self._inlets[peer]
         self.gossip.disconnected(peer)
-        self.catch_up.peer_left(peer)
+        self.sync.peer_left(peer)
         self.main.relays = bool(self.peering.links)
 
     def _inlet(self, peer: bytes, way_in: Way) -> Inlet:

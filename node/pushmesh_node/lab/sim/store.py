@@ -1,15 +1,15 @@
-"""A node's store as the engine sees it, in memory: what is durable, who holds which slot, and the log for catch-up."""
+"""A node's store as the engine sees it, in memory: what is durable, who holds which slot, and what sync asks for."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
-from ...engine.records import Holder, Record, SentMark, SlotRange, StoredItem, Write
+from ...engine.records import Holder, Record, SentMark, SlotRange, StoredItem, VoidMark, Write
 
 _Key = tuple[bytes, int, int]
 
 
 class SimStore:
-    """Obeys the part of the store's contract that gossip and catch-up need. What expires stays: worlds are short."""
+    """Obeys the part of the store's contract that gossip and sync need. What expires stays: worlds are short."""
 
     def __init__(self, incarnation: bytes) -> None:
         self.incarnation = incarnation
@@ -19,6 +19,8 @@ class SimStore:
         self._items: list[StoredItem] = []  # as `log` gives them, for each record
         self._ends_bytes: list[int] = []  # data up to the end of each record
         self._holders: dict[_Key, tuple[Holder, ...]] = {}
+        self._voids: set[int] = set()
+        self._numbers: dict[bytes, int] = {}
 
     def commit(self, writes: Iterable[Write]) -> None:
         """All of it becomes durable now. Records come in the order of their commit numbers."""
@@ -27,6 +29,25 @@ class SimStore:
                 self._add(write)
             elif isinstance(write, SentMark):
                 self._mark_sent(write.commit_no)
+            elif isinstance(write, VoidMark):
+                self._voids.add(write.commit_no)
+
+    def is_void(self, commit_no: int) -> bool:
+        """Whether it is marked so."""
+        return commit_no in self._voids
+
+    def commit_no(self, id_: bytes) -> int | None:
+        """Under which number an id was stored first."""
+        return self._numbers.get(id_)
+
+    def record(self, commit_no: int) -> Record:
+        """The record that holds a number."""
+        return self._records[bisect_left(self._firsts, commit_no + 1) - 1]
+
+    def frame_of(self, commit_no: int) -> tuple[bytes, int]:
+        """The frame that holds a number, and which of its envelopes has it."""
+        record = self.record(commit_no)
+        return record.data, commit_no - record.first_commit
 
     def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
         """For each range the envelopes that hold some of its slots, by commit number."""
@@ -56,6 +77,8 @@ class SimStore:
         self._items.append(StoredItem(record.first_commit, record.count, record.kind, record.data))
         self._ends_bytes.append((self._ends_bytes[-1] if self._ends_bytes else 0) + len(record.data))
         self.last_commit = record.first_commit + record.count - 1
+        for commit_no, id_ in enumerate(record.ids, record.first_commit):
+            self._numbers.setdefault(id_, commit_no)
         if record.count == 1:
             self._hold(record, record.first_seq, record.end_seq, 0)
             return

@@ -1,9 +1,12 @@
-from pushmesh_node.app.catch_up_wire import Ask, Page
+from typing import Any
+
 from pushmesh_node.gossip.wire.rpc import IHave, Message, Rpc
 from pushmesh_node.lab.sim.adversary import ATTACKS, Adversary, Garbage, Sybil, attack, sybil_host
+from pushmesh_node.lab.sim.leech import Leech
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.peer.hosts import is_public
 from pushmesh_node.remote import subnet_of
+from pushmesh_node.sync.words import Word
 from support.sim_world import a_publisher, a_world, publish
 
 
@@ -12,6 +15,7 @@ class Diary(Adversary):
 
     def prepare(self) -> None:
         self.said: list[str] = []
+        self.leeches: dict[Sybil, Leech] = {}
         self.add_sybils(self.count, per_host=2)
 
     def begin(self) -> None:
@@ -35,8 +39,10 @@ class Diary(Adversary):
     def on_refused(self, sybil: Sybil, victim: SimNode) -> None:
         self.said.append("refused")
 
-    def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:
-        self.said.append("page")
+    def on_answer(self, sybil: Sybil, victim: SimNode, word: Any) -> None:
+        self.said.append(type(word).__name__.lower())
+        if sybil in self.leeches:
+            self.leeches[sybil].hear(word)
 
 
 def a_diary(nodes: int = 2, count: int = 4) -> Diary:
@@ -75,9 +81,15 @@ def test_a_sybil_may_read_what_a_node_has_stored() -> None:
     diary.world.run_until(8)
     sybil = diary.sybils[0]
     (victim,) = diary.victims_of(sybil)
-    sybil.say(victim, Ask(diary.world.network.id, None, 0), 60)
+
+    def say(word: Word) -> None:
+        sybil.say(victim, word, 60)
+
+    leech = Leech(diary.world.network, diary.world.clock, say)
+    diary.leeches[sybil] = leech
+    leech.begin()
     diary.world.run_until(9)
-    assert diary.said.count("page") == 1
+    assert diary.said.count("frames") > 0
 
 
 def test_a_node_that_is_down_refuses() -> None:

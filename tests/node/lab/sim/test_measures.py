@@ -7,12 +7,13 @@ from pushmesh_protocol.types import Epoch
 from support.bodies import a_network
 from support.envelopes import NOW, a_run
 
-RUN = a_run(a_network(), 2)
+NETWORK = a_network()
+RUN = a_run(NETWORK, 2)
 IDS = [leaf.id for leaf in RUN.envelopes]
 
 
 def a_record(*ids: bytes) -> Record:
-    whole = record_of(RUN, 1, Epoch(1), sent=True, data=None, now_ms=NOW)
+    whole = record_of(NETWORK, RUN, 1, Epoch(1), sent=True, data=None, now_ms=NOW)
     return replace(whole, ids=ids)
 
 

@@ -19,7 +19,7 @@ def test_it_answers_as_its_naive_twin_whatever_was_written(rng: Random) -> None:
     for _ in range(60):
         seq = rng.randrange(30)
         part = a_note(NETWORK, seq) if rng.random() < 0.6 else a_run(NETWORK, rng.randrange(2, 6), seq)
-        record = record_of(part, next_commit, EPOCH, sent=rng.random() < 0.5, data=None, now_ms=NOW)
+        record = record_of(NETWORK, part, next_commit, EPOCH, sent=rng.random() < 0.5, data=None, now_ms=NOW)
         marks = [SentMark(rng.randrange(1, next_commit))] if next_commit > 1 and rng.random() < 0.3 else []
         next_commit += record.count
         ours.commit([record, *marks])

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ....app.catch_up_wire import Ask, AskDigests, Want
 from ....gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
+from ....sync.words import Hello, Question
 from ..adversary import Adversary, Sybil
 from ..node import SimNode
 from ..wire import Payload
@@ -131,7 +131,7 @@ class Crowd(Adversary):
     def ignores(self, payload: Payload) -> bool:
         """See `Adversary`: announcements, subscriptions and questions. Nobody in the crowd answers these."""
         if not isinstance(payload, Rpc):
-            return isinstance(payload, Ask | AskDigests | Want)
+            return isinstance(payload, Question | Hello)
         return not (payload.messages or payload.graft or payload.prune or payload.iwant)
 
     def on_rpc(self, sybil: Sybil, victim: SimNode, rpc: Rpc) -> None:

@@ -2,11 +2,15 @@
 
 from itertools import islice
 
-from ....app.catch_up_wire import Ask, Page
+from pushmesh_protocol.codec import pack
+
 from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
 from ....gossip.wire.rpc import IHave, Message, Rpc
+from ....sync.words import Answer, Hello, Sorry, Word
 from ..adversary import Sybil, attack
+from ..leech import Leech
 from ..node import SimNode
+from ..wire import Payload
 from ..world import World
 from .published_crowd import Crowd, Insiders, Ring
 
@@ -73,6 +77,7 @@ class IWantDrain(Crowd):
         self._came_ms: dict[tuple[Sybil, bytes], int] = {}
         self._latest: list[bytes] = []
         self._wish = Rpc()
+        self._leeches: dict[tuple[Sybil, bytes], Leech] = {}
 
     def enter(self, sybil: Sybil, ring: Ring) -> None:
         """See `Crowd`."""
@@ -97,9 +102,23 @@ class IWantDrain(Crowd):
             self._latest = latest
             self._wish = Rpc(iwant=tuple([message_id(self.seen[data], data) for data in latest]))
         sybil.send(victim, self._wish)
-        sybil.say(victim, Ask(self.world.network.id, None, 0), 64)
+        self._leech(sybil, victim).begin()
 
-    def on_page(self, sybil: Sybil, victim: SimNode, page: Page) -> None:
-        """See `Adversary`: from the beginning again."""
-        if not page.more:
-            sybil.say(victim, Ask(self.world.network.id, None, 0), 64)
+    def _leech(self, sybil: Sybil, victim: SimNode) -> Leech:
+        leech = self._leeches.get((sybil, victim.node_id))
+        if leech is None:
+
+            def say(word: Word) -> None:
+                if victim.node_id in sybil.links:
+                    sybil.say(victim, word, len(pack(word)) + 4)
+
+            leech = self._leeches[sybil, victim.node_id] = Leech(self.world.network, self.world.clock, say)
+        return leech
+
+    def ignores(self, payload: Payload) -> bool:
+        """See `Crowd`: what a victim answers in sync is read."""
+        return not isinstance(payload, Answer | Hello | Sorry) and super().ignores(payload)
+
+    def on_answer(self, sybil: Sybil, victim: SimNode, word: Hello | Answer | Sorry) -> None:
+        """See `Adversary`: the next thing that it has."""
+        self._leech(sybil, victim).hear(word)

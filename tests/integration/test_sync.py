@@ -54,7 +54,7 @@ async def caught_up(node: Running, envelopes: int) -> None:
 
     async def has() -> bool:
         complete = all(peer["caught_up"] for peer in await node.peers())
-        return complete and await node.metric("pushmesh_catch_up_envelopes_total") >= envelopes
+        return complete and await node.metric("pushmesh_sync_envelopes_total") >= envelopes
 
     await eventually(has, f"{envelopes} caught-up envelopes at {node.plan.name}")
 

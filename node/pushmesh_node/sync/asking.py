@@ -1,0 +1,323 @@
+"""One node's questions to one peer in sync: what does it hold that this node lacks, and may I have it (SPEC section 9).
+
+Pure: `handle(event, now_ms) -> effects`. It trusts nothing that the peer says, and keeps a bounded part of it."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+
+from .claims import Claims
+from .fetching import Fetching
+from .memory import HASHES_EVERY_MS, PeerMemory
+from .parts import common_floors, is_control, length_ms
+from .ports import (
+    Due,
+    Effect,
+    End,
+    Event,
+    Finished,
+    Heard,
+    IsOwn,
+    Needs,
+    Probe,
+    Probed,
+    Reconciliation,
+    Say,
+    Sets,
+    Settle,
+    Settled,
+    Take,
+    Taken,
+)
+from .words import (
+    MAX_HEADS,
+    MAX_WORD_BYTES,
+    AskHashes,
+    AskHeads,
+    AskIds,
+    BucketName,
+    BucketStep,
+    Compare,
+    Differ,
+    Frames,
+    Hashes,
+    Heads,
+    Hello,
+    IdRange,
+    Ids,
+    Replies,
+    Sorry,
+    Steps,
+)
+
+AT_ONCE: Final = 16
+"""Buckets that are reconciled side by side."""
+
+STEPS_BYTES: Final = MAX_WORD_BYTES - 65_536
+"""Of all messages in one word, the rest is for what stands around them."""
+
+HASHES_AT_ONCE: Final = 8
+
+SMALL: Final = 512
+"""So few needs may be what gossip is just bringing: they wait a moment."""
+
+END_BOUND: Final = b"\xff" * 8
+START_BOUND: Final = bytes(8)
+
+
+class Asking:
+    """One for each peer and stream; `close` gives back what it had claimed."""
+
+    def __init__(
+        self,
+        network_id: bytes,
+        shards: int,
+        peer: bytes,
+        sets: Sets,
+        claims: Claims,
+        memory: PeerMemory,
+        is_own: IsOwn,
+    ) -> None:
+        self.peer_floors: Sequence[int] = ()
+        """As the peer told them last."""
+
+        self._network_id = network_id
+        self._shards = shards
+        self._sets = sets
+        self._memory = memory
+        self._fetching = Fetching(peer, claims, memory, is_own)
+        self._my_floors: Sequence[int] = ()
+        self._floors: Sequence[int] = ()
+        self._asked: object | None = None  # the question that is open, but for wants
+        self._is_settling = self._has_settled = False
+        self._phases: deque[list[BucketName]] = deque()
+        self._waiting: deque[BucketName] = deque()  # buckets of this phase, not begun
+        self._active: dict[BucketName, Reconciliation] = {}
+        self._messages: dict[BucketName, bytes] = {}
+        self._backlog: deque[Needs] = deque()
+        self._unhashed: deque[BucketName] = deque()
+        self._unlisted: deque[tuple[BucketName, bytes]] = deque()
+        self._is_hashing = False
+        self._runs = False
+
+    @property
+    def missing(self) -> int:
+        """Envelopes that the peer has and this node has not, as far as is known."""
+        return sum([len(needs.ids) for needs in self._backlog]) + self._fetching.missing
+
+    @property
+    def waits(self) -> bool:
+        """Whether the peer owes an answer."""
+        return self._asked is not None or self._fetching.waits
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether this node has yet to take what came: the peer need not say anything meanwhile."""
+        return self._fetching.is_fed
+
+    def close(self) -> None:
+        """Others may be asked for what this one had claimed. Idempotent."""
+        self._fetching.close()
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """What is to be done, in order. After an `End` nothing more is to be handled."""
+        effects: list[Effect] = []
+        try:
+            match event:
+                case Due(hello):
+                    self._begin(hello, effects)
+                case Heard(word):
+                    self._hear(word, now_ms, effects)
+                case Probed(held):
+                    effects += self._fetching.probed(held)
+                case Taken(want_no, outcomes):
+                    self._fetching.taken(want_no, outcomes)
+                case Settled():
+                    self._is_settling, self._has_settled = False, True
+                case _:
+                    assert_never(event)
+            if self._memory.is_poisoned:
+                raise Refusal(Reason.POISONED, "9.12", "most of what the peer gave was refused")
+            if self._runs:
+                self._go_on(now_ms, effects)
+        except Refusal as refusal:
+            effects.append(End(str(refusal.reason)))
+        return effects
+
+    # Words
+
+    def _begin(self, hello: Hello, effects: list[Effect]) -> None:
+        self._fetching.begin()
+        self._my_floors = hello.floors
+        self._phases.clear()
+        self._waiting.clear()
+        self._active.clear()
+        self._messages.clear()
+        self._backlog.clear()
+        self._unhashed.clear()
+        self._unlisted.clear()
+        self._is_settling = self._has_settled = self._is_hashing = False
+        self._runs = True
+        self._ask(hello, effects)
+
+    def _ask(self, question: object, effects: list[Effect]) -> None:
+        self._asked = question
+        effects.append(Say(question))  # type: ignore[arg-type]  # each caller gives a word
+
+    def _hear(self, word: object, now_ms: int, effects: list[Effect]) -> None:
+        if isinstance(word, Frames):
+            effects += self._frames(word)
+            return
+        asked, self._asked = self._asked, None
+        match word:
+            case Hello() if isinstance(asked, Hello):
+                self._greeted(word, now_ms, effects)
+            case Differ() if isinstance(asked, Compare):
+                self._differ(word, asked)
+            case Replies() if isinstance(asked, Steps):
+                self._replied(word, asked)
+            case Heads() if isinstance(asked, AskHeads):
+                effects.append(Probe(self._fetching.heads(word.heads)))
+            case Hashes() if isinstance(asked, AskHashes):
+                self._hashed(word, asked)
+            case Ids() if isinstance(asked, AskIds):
+                self._listed(word, asked)
+            case Sorry(reason):
+                raise Refusal(Reason.PEER_REFUSED, "9.5", reason)
+            case _:
+                raise _malformed("no answer to what was asked")
+
+    def _frames(self, word: Frames) -> list[Effect]:
+        self._fetching.frames(word)
+        return [Take(word.want_no, word.frames)]
+
+    def _greeted(self, hello: Hello, now_ms: int, effects: list[Effect]) -> None:
+        if hello.network_id != self._network_id:
+            raise Refusal(Reason.OTHER_NETWORK, "9.6", "the peer is of another network")
+        if len(hello.floors) != len(self._my_floors) or hello.ask:
+            raise _malformed("a hello of another shape")
+        self.peer_floors = hello.floors
+        self._floors = common_floors(self._my_floors, hello.floors, now_ms)
+        self._ask(Compare(list(self._sets.prints(self._floors))), effects)
+
+    def _differ(self, word: Differ, asked: Compare) -> None:
+        names = list(word.buckets)
+        if len(set(names)) != len(names) or any(name.part > 2 * self._shards for name in names):
+            raise _malformed("buckets that cannot be")
+        control = [name for name in names if is_control(name.part, self._shards)]
+        rest = [name for name in names if not is_control(name.part, self._shards)]
+        for phase in (control, rest):
+            self._phases.append(sorted(phase, key=self._begins_ms, reverse=True))
+        different = set(names)
+        same = [BucketName(each.part, each.number) for each in asked.buckets]
+        self._unhashed.extend([name for name in same if name not in different])
+
+    def _begins_ms(self, name: BucketName) -> int:
+        return name.number * length_ms(name.part, self._shards)
+
+    def _replied(self, word: Replies, asked: Steps) -> None:
+        if [(one.part, one.number) for one in word.steps] != [(one.part, one.number) for one in asked.steps]:
+            raise _malformed("replies to other steps")
+        for step in word.steps:
+            name = BucketName(step.part, step.number)
+            message, needs = self._active[name].take(step.message)
+            self._backlog.extend(needs)
+            if message is None:
+                del self._active[name]
+            else:
+                self._messages[name] = message
+
+    def _hashed(self, word: Hashes, asked: AskHashes) -> None:
+        if len(word.hashes) != len(asked.buckets):
+            raise _malformed("hashes of other buckets")
+        for name, theirs in zip(asked.buckets, word.hashes, strict=True):
+            fingerprint, hash_ = self._sets.hashes(name, self._floors)
+            if fingerprint == theirs[0] and hash_ != theirs[1]:
+                self._unlisted.append((name, START_BOUND))
+
+    def _listed(self, word: Ids, asked: AskIds) -> None:
+        if word.upper <= asked.lower or (not word.ids and word.upper != END_BOUND):
+            raise _malformed("a list that does not move on")
+        name = BucketName(asked.part, asked.number)
+        mine = self._sets.between(name, asked.lower, word.upper)
+        needed = [id_ for id_ in word.ids if id_ not in mine]
+        if needed:
+            self._backlog.append(Needs(name, asked.lower, word.upper, needed))
+        if word.upper != END_BOUND:
+            self._unlisted.append((name, word.upper))
+
+    # The next question
+
+    def _go_on(self, now_ms: int, effects: list[Effect]) -> None:
+        """Wants beside whatever else is asked; of the rest one question at a time."""
+        effects += self._fetching.wants()
+        if self._asked is not None or self._is_settling or self._fetching.is_probing:
+            return
+        if self._backlog and self._fetching.has_room:
+            self._ask_heads(effects)
+        elif self._backlog:
+            return  # until some of what is queued has come
+        elif self._messages or (self._waiting and len(self._active) < AT_ONCE):
+            self._ask_steps(effects)
+        elif self._unlisted:
+            name, lower = self._unlisted.popleft()
+            self._ask(AskIds(name.part, name.number, lower), effects)
+        elif self._fetching.is_idle:
+            self._next_phase(now_ms, effects)
+
+    def _ask_heads(self, effects: list[Effect]) -> None:
+        if not self._has_settled and self.missing <= SMALL:
+            self._is_settling = True
+            effects.append(Settle())
+            return
+        ranges: list[IdRange] = []
+        room = MAX_HEADS
+        while self._backlog and room:
+            needs = self._backlog.popleft()
+            ids = self._fetching.claim(needs.ids[:room])
+            if len(needs.ids) > room:
+                self._backlog.appendleft(Needs(needs.name, needs.lower, needs.upper, needs.ids[room:]))
+            room -= min(room, len(needs.ids))
+            if ids:
+                ranges.append(IdRange(needs.name.part, needs.name.number, needs.lower, needs.upper, ids))
+        if ranges:
+            self._fetching.asked(ranges)
+            self._ask(AskHeads(ranges), effects)
+        else:
+            effects.append(Settle())  # all of it is asked of others: look again when they may have answered
+            self._is_settling = True
+
+    def _ask_steps(self, effects: list[Effect]) -> None:
+        limit = STEPS_BYTES // min(AT_ONCE, max(1, len(self._active) + len(self._waiting)))
+        while self._waiting and len(self._active) < AT_ONCE:
+            name = self._waiting.popleft()
+            self._active[name] = reconciliation = self._sets.reconcile(name, self._floors, limit)
+            self._messages[name] = reconciliation.begin()
+        steps = [BucketStep(name.part, name.number, message) for name, message in self._messages.items()]
+        self._messages.clear()
+        self._ask(Steps(steps), effects)
+
+    def _next_phase(self, now_ms: int, effects: list[Effect]) -> None:
+        while self._phases:
+            self._has_settled = False
+            self._waiting.extend(self._phases.popleft())
+            if self._waiting:
+                self._ask_steps(effects)
+                return
+        hashed_ms = self._memory.hashed_ms
+        if not self._is_hashing and self._unhashed and (hashed_ms is None or now_ms - hashed_ms >= HASHES_EVERY_MS):
+            self._is_hashing = True
+            self._memory.hashed_ms = now_ms
+        if self._is_hashing and self._unhashed:
+            names = [self._unhashed.popleft() for _ in range(min(HASHES_AT_ONCE, len(self._unhashed)))]
+            self._ask(AskHashes(names), effects)
+            return
+        self._runs = False
+        effects.append(Finished(self._fetching.unresolved, self._fetching.elsewhere))
+
+
+def _malformed(detail: str) -> Refusal:
+    return Refusal(Reason.MALFORMED, "9.5", detail)

@@ -1,0 +1,24 @@
+"""Which ids are being asked of which peer, so that nothing is asked of two at once (SPEC 9.13). Bounded by what each
+asker may have under way."""
+
+from collections.abc import Iterable
+
+
+class Claims:
+    """One for the node."""
+
+    def __init__(self) -> None:
+        self._peer_of: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._peer_of)
+
+    def claim(self, peer: bytes, id_: bytes) -> bool:
+        """Whether the id may be asked of this peer now; from then on of this one alone."""
+        return self._peer_of.setdefault(id_, peer) == peer
+
+    def release(self, peer: bytes, ids: Iterable[bytes]) -> None:
+        """They came, or did not come: others may be asked."""
+        for id_ in ids:
+            if self._peer_of.get(id_) == peer:
+                del self._peer_of[id_]

@@ -1,0 +1,49 @@
+from pushmesh_node.curation import NO_POLICY
+from pushmesh_node.engine.core import Engine
+from pushmesh_node.engine.membership import belongs, member_of, siblings
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.kinds import Kind
+from support.bodies import a_network
+from support.envelopes import ALICE, ISSUED_AT, an_envelope
+
+NETWORK = a_network()
+TOPIC = Topic(ALICE, "one")
+
+
+def an_engine() -> Engine:
+    return Engine(NETWORK, next_commit=1, policy=NO_POLICY)
+
+
+def test_envelopes_stand_in_the_part_of_their_kind_and_shard_at_their_end() -> None:
+    shard = NETWORK.shard(pack(TOPIC))
+    note = an_envelope(NETWORK, Kind.NOTIFICATION, topic=TOPIC)
+    subscription = an_envelope(NETWORK, Kind.SUBSCRIPTION, topic=TOPIC)
+    grant = an_envelope(NETWORK, Kind.GRANT)
+    assert member_of(NETWORK, note) == (shard, note.body.expires_at, note.id)
+    assert member_of(NETWORK, subscription)[0] == NETWORK.shard_count + shard
+    assert member_of(NETWORK, grant)[0] == 2 * NETWORK.shard_count
+
+
+def test_void_ones_do_not_belong_but_for_what_acts_all_the_same() -> None:
+    engine = an_engine()
+    for kind in (Kind.NOTIFICATION, Kind.SUBSCRIPTION, Kind.TOPIC, Kind.RETRACTION):
+        assert not belongs(engine, an_envelope(NETWORK, kind), void=True)
+    for kind in (Kind.GRANT, Kind.REVOCATION):
+        assert belongs(engine, an_envelope(NETWORK, kind), void=True)
+
+
+def test_a_version_is_outdone_by_a_newer_one_that_ends_no_sooner() -> None:
+    engine = an_engine()
+    old, new, short = [
+        an_envelope(NETWORK, Kind.SUBSCRIPTION, topic=TOPIC, seq=seq, issued_at=ISSUED_AT + seq, expires_at=end)
+        for seq, end in ((1, ISSUED_AT + 10**8), (2, ISSUED_AT + 10**8), (3, ISSUED_AT + 10**7))
+    ]
+    for version in (old, short):
+        engine.subscriptions.add(version)
+    assert belongs(engine, old, void=False) and belongs(engine, short, void=False)
+    engine.subscriptions.add(new)
+    assert not belongs(engine, old, void=False)
+    assert {other.id for other in siblings(engine, old)} == {new.id, short.id}
+    engine.subscriptions.withdraw(new.id)
+    assert belongs(engine, old, void=False)

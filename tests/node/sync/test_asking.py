@@ -1,0 +1,196 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from pushmesh_node.sync.asking import START_BOUND
+from pushmesh_node.sync.memory import PeerMemory
+from pushmesh_node.sync.ports import Finished, Heard
+from pushmesh_node.sync.words import (
+    AskHashes,
+    AskIds,
+    BucketName,
+    Compare,
+    Differ,
+    Frames,
+    Hashes,
+    Heads,
+    Hello,
+    Ids,
+    Replies,
+    Sorry,
+    Steps,
+    Want,
+    Word,
+)
+from pushmesh_protocol.reasons import Reason
+from support.sync_pair import DAY_MS, NOW_MS, Asker, HonestPeer, Record, a_hello, id_of
+
+
+def a_record(number: int, part: int = 0, days: float = 1) -> Record:
+    return part, NOW_MS + int(days * DAY_MS) + number, id_of(number)
+
+
+RECORDS = st.lists(
+    st.builds(a_record, st.integers(0, 400), st.integers(0, 4), st.sampled_from([0, 0.5, 1, 3])),
+    unique_by=lambda record: record[2],
+    max_size=120,
+)
+
+
+@given(RECORDS, st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_round_brings_exactly_what_the_naive_difference_says(records: list[Record], chosen: int) -> None:
+    mine = [record for place, record in enumerate(records) if (chosen >> place % 32) & 1]
+    theirs = [record for place, record in enumerate(records) if (chosen >> (place + 7) % 32) & 1]
+    asker, peer = Asker(mine), HonestPeer(theirs)
+    asker.round(peer.answer)
+    wanted = {id_ for _, _, id_ in theirs} - {id_ for _, _, id_ in mine}
+    assert set(asker.taken) == wanted and len(asker.taken) == len(wanted)
+    assert asker.finished == Finished(0, 0)
+    assert len(asker.claims) == 0 and asker.asking.missing == 0
+
+
+def test_nothing_is_asked_beyond_the_comparison_where_nothing_differs() -> None:
+    records = [a_record(number) for number in range(50)]
+    peer = HonestPeer(records)
+    asker = Asker(records, PeerMemory(NOW_MS, NOW_MS))
+    asker.round(peer.answer)
+    assert [type(word) for word in peer.heard] == [Hello, Compare]
+
+
+def test_grants_are_fetched_before_all_else() -> None:
+    peer = HonestPeer([a_record(1), a_record(2, part=4), a_record(3, part=2)])
+    asker = Asker([])
+    asker.round(peer.answer)
+    assert asker.taken[0] == id_of(2)
+
+
+def test_what_lies_below_either_floor_is_no_gap() -> None:
+    peer = HonestPeer([a_record(1, days=0.1), a_record(2, days=0.9)], floor_ms=NOW_MS + DAY_MS // 2)
+    asker = Asker([])
+    asker.round(peer.answer)
+    assert asker.taken == [id_of(2)]
+    other = Asker([])
+    other.round(HonestPeer([a_record(1, days=0.1), a_record(2, days=0.9)]).answer, floor_ms=NOW_MS + DAY_MS // 2)
+    assert other.taken == [id_of(2)]
+
+
+def test_a_floor_in_the_far_future_hides_no_more_than_a_day() -> None:
+    peer = HonestPeer([a_record(1, days=0.5), a_record(2, days=3)], floor_ms=NOW_MS + DAY_MS)
+    asker = Asker([])
+    asker.round(liar(peer, Hello, a_hello(False, NOW_MS + 400 * DAY_MS)))
+    assert asker.taken == [id_of(2)]
+
+
+def test_what_another_peer_is_asked_for_is_counted_and_not_asked() -> None:
+    peer = HonestPeer([a_record(1), a_record(2)])
+    asker = Asker([])
+    assert asker.claims.claim(b"q" * 32, id_of(1))
+    asker.round(peer.answer)
+    assert asker.taken == [id_of(2)]
+    assert asker.finished == Finished(0, 1)
+
+
+def test_what_is_refused_is_not_asked_of_that_peer_again() -> None:
+    peer = HonestPeer([a_record(1), a_record(2)])
+    asker = Asker([], judge=lambda id_: Reason.BAD_SIGNATURE if id_ == id_of(1) else Reason.OK)
+    asker.round(peer.answer)
+    assert (asker.memory.accepted, asker.memory.refused) == (1, 1)
+    asker.round(peer.answer)
+    assert asker.taken.count(id_of(1)) == 1
+
+
+def test_what_time_may_mend_stays_missing_and_is_asked_again() -> None:
+    peer = HonestPeer([a_record(1)])
+    asker = Asker([], judge=lambda id_: Reason.STORE_FULL)
+    asker.round(peer.answer)
+    assert asker.finished == Finished(1, 0)
+    asker.round(peer.answer)
+    assert asker.taken == [id_of(1)] * 2
+
+
+def test_a_peer_most_of_whose_envelopes_are_refused_is_poisoned() -> None:
+    peer = HonestPeer([a_record(number) for number in range(300)])
+    asker = Asker([], judge=lambda id_: Reason.BAD_SIGNATURE)
+    asker.round(peer.answer)
+    assert asker.ended == "poisoned"
+
+
+def test_what_is_held_outside_of_the_set_is_shown_and_not_asked_for() -> None:
+    peer = HonestPeer([a_record(1), a_record(2)])
+    asker = Asker([])
+    asker.held[id_of(1)] = 77
+    asker.round(peer.answer)
+    assert (asker.taken, asker.shown) == ([id_of(2)], [77])
+    asker.round(peer.answer)
+    assert asker.shown == [77]
+
+
+def test_ids_with_the_sum_of_others_are_found_by_the_daily_hashes() -> None:
+    one, two = (int.from_bytes(id_of(number), "little") for number in (1, 2))
+    ground = [(one + 5).to_bytes(32, "little"), (two - 5).to_bytes(32, "little")]
+    part, timestamp, _ = a_record(0)
+    mine = [(part, timestamp, id_of(1)), (part, timestamp, id_of(2))]
+    peer = HonestPeer([(part, timestamp, each) for each in ground])
+    asker = Asker(mine)
+    asker.round(peer.answer)
+    assert set(asker.taken) == set(ground)
+    assert {type(word) for word in peer.heard} >= {AskHashes, AskIds}
+
+
+def liar(peer: HonestPeer, kind: type, *lies: Word) -> Callable[[Word], list[Word]]:
+    def answer(word: Word) -> list[Word]:
+        truth = peer.answer(word)
+        return list(lies) if isinstance(word, kind) else truth
+
+    return answer
+
+
+NAME = BucketName(0, NOW_MS // DAY_MS + 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lie", "reason"),
+    [
+        (Hello, Sorry("busy"), "peer-refused"),
+        (Hello, Differ([]), "malformed"),
+        (Hello, a_hello(True), "malformed"),
+        (Compare, Differ([NAME, NAME]), "malformed"),
+        (Compare, Differ([BucketName(5, 1)]), "malformed"),
+        (Steps, Replies([]), "malformed"),
+        (Steps, Heads([]), "malformed"),
+        (Want, Frames(9, False, []), "malformed"),
+        (Want, Frames(1, False, [b"x" * 200_000]), "malformed"),
+        (AskHashes, Hashes([]), "malformed"),
+    ],
+)
+def test_an_answer_that_no_honest_peer_gives_ends_the_session(kind: type, lie: Word, reason: str) -> None:
+    peer = HonestPeer([a_record(1), a_record(2, days=3)])
+    asker = Asker([a_record(2, days=3)])
+    asker.round(liar(peer, kind, lie))
+    assert asker.ended == reason
+    asker.asking.close()
+    assert len(asker.claims) == 0
+
+
+def test_a_list_that_does_not_move_on_ends_the_session() -> None:
+    part, timestamp, _ = a_record(0)
+    asker = Asker([(part, timestamp, id_of(1))])
+    peer = HonestPeer([(part, timestamp, id_of(1))])
+    fingerprint, _ = asker.sets.hashes(BucketName(part, timestamp // DAY_MS), [0] * 3)
+    forged = liar(peer, AskHashes, Hashes([(fingerprint, b"x" * 32)]))
+
+    def answer(word: Word) -> list[Word]:
+        if isinstance(word, AskIds):
+            return [Ids(START_BOUND, [])]
+        return forged(word)
+
+    asker.round(answer)
+    assert asker.ended == "malformed"
+
+
+def test_an_answer_to_nothing_ends_the_session() -> None:
+    asker = Asker([])
+    (effect,) = asker.asking.handle(Heard(Differ([])), NOW_MS)
+    assert str(effect) == "End(reason='malformed')"

@@ -1,0 +1,95 @@
+import pytest
+
+from pushmesh_node.sync.claims import Claims
+from pushmesh_node.sync.fetching import Fetching
+from pushmesh_node.sync.memory import PeerMemory
+from pushmesh_node.sync.ports import Say, Show
+from pushmesh_node.sync.words import Frames, Head, IdRange, Want, WantedItem
+from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.reasons import Reason
+from support.sync_pair import PEER, id_of
+
+OWN = 5
+
+
+def a_fetching(count: int, claims: Claims | None = None) -> Fetching:
+    """It has claimed the first ids and asked for their heads."""
+    fetching = Fetching(PEER, claims or Claims(), PeerMemory(0), lambda tag: tag == OWN)
+    ids = fetching.claim([id_of(number) for number in range(count)])
+    fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
+    return fetching
+
+
+def wanted(fetching: Fetching) -> list[Want]:
+    return [effect.word for effect in fetching.wants() if isinstance(effect, Say) and isinstance(effect.word, Want)]
+
+
+def test_own_topics_come_first_and_of_the_rest_the_newest() -> None:
+    fetching = a_fetching(3)
+    fetching.heads([Head(1, 10, 0, 9, 1, [0], [0]), Head(2, 30, 0, 9, 1, [1], [0]), Head(3, 5, OWN, 9, 1, [2], [0])])
+    fetching.probed({})
+    (want,) = wanted(fetching)
+    assert [item.item_no for item in want.items] == [3, 2, 1]
+
+
+def test_of_a_large_run_a_few_leaves_are_asked_for_alone_and_many_bring_all_of_it() -> None:
+    fetching = a_fetching(30)
+    fetching.heads([Head(1, 9, 0, 9, 100, [0, 1], [40, 7]), Head(2, 8, 0, 9, 100, [*range(2, 30)], [*range(28)])])
+    fetching.probed({})
+    (want,) = wanted(fetching)
+    assert want.items == [WantedItem(1, [7, 40]), WantedItem(2, None)]
+
+
+def test_a_run_that_two_answers_tell_of_is_asked_for_once() -> None:
+    fetching = a_fetching(2)
+    fetching.heads([Head(1, 9, 0, 9, 2, [0], [0]), Head(1, 9, 0, 9, 2, [1], [1])])
+    fetching.probed({})
+    (want,) = wanted(fetching)
+    assert want.items == [WantedItem(1, None)]
+
+
+def test_what_is_promised_and_not_sent_is_held_against_the_peer() -> None:
+    claims = Claims()
+    fetching = a_fetching(3, claims)
+    fetching.heads([Head(1, 9, 0, 9, 1, [0], [0]), Head(2, 8, 0, 9, 1, [1], [0])])  # the third has no head
+    fetching.probed({})
+    wanted(fetching)
+    fetching.frames(Frames(1, False, [b"f"]))
+    assert fetching.is_fed
+    fetching.taken(1, [(id_of(0), Reason.OK), (id_of(99), Reason.OK)])
+    assert fetching.is_idle and fetching.missing == 0 and len(claims) == 0
+    memory = fetching._memory
+    assert (memory.accepted, memory.refused) == (1, 2)
+
+
+def test_what_is_held_is_shown_for_and_dropped() -> None:
+    fetching = a_fetching(1)
+    assert fetching.heads([Head(1, 9, 0, 9, 1, [0], [0])]) == [(9, id_of(0))]
+    assert fetching.probed({id_of(0): 44}) == [Show([44])]
+    assert fetching.is_idle and fetching.missing == 0
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        [Head(1, 9, 0, 9, 1, [7], [0])],
+        [Head(1, 9, 0, 9, 1, [0], [1])],
+        [Head(1, 9, 0, 9, 1, [0, 0], [0, 0])],
+        [Head(1, 9, 0, 9, 1, [0], [0, 0])],
+        [Head(1, 9, 0, 9, 1, [0], [0]), Head(2, 9, 0, 9, 1, [0], [0])],
+    ],
+)
+def test_heads_of_what_was_not_asked_are_malformed(heads: list[Head]) -> None:
+    with pytest.raises(Refusal):
+        a_fetching(2).heads(heads)
+
+
+def test_frames_out_of_turn_or_larger_than_told_are_malformed() -> None:
+    fetching = a_fetching(1)
+    with pytest.raises(Refusal):
+        fetching.frames(Frames(1, False, []))
+    fetching.heads([Head(1, 9, 0, 9, 1, [0], [0])])
+    fetching.probed({})
+    wanted(fetching)
+    with pytest.raises(Refusal):
+        fetching.frames(Frames(1, False, [b"x" * 100_000]))
