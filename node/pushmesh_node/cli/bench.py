@@ -156,12 +156,14 @@ def heal(
 @app.command("sync")
 @guarded
 def sync(
-    records: Annotated[
-        int, typer.Option(min=1, max=20_000_000, help="That each side holds, in one bucket.")
-    ] = 1_000_000,
+    records: Annotated[int, typer.Option(min=1, max=20_000_000, help="That each side holds.")] = 1_000_000,
     missing: Annotated[
         int, typer.Option(min=0, max=100_000, help="Records that each side lacks; a single one, the asking side alone.")
     ] = 1000,
+    buckets: Annotated[
+        int,
+        typer.Option(min=1, max=16_384, help="That they are in; many are compared first."),
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the records.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -173,7 +175,7 @@ def sync(
     reports: list[dict[str, float]] = []
 
     async def run() -> None:
-        reports.append(await measure_sync(SyncPlan(records, missing, seed)))
+        reports.append(await measure_sync(SyncPlan(records, missing, seed, buckets)))
 
     run_to_end(run())
     (report,) = reports
@@ -182,6 +184,8 @@ def sync(
         return
     out = people()
     out.print(f"[bold]{report['round_trips']:.0f} round trips[/] and {report['bytes']:,.0f} bytes")
+    if buckets > 1:
+        out.print(f"  which is {report['bytes_per_bucket']:.1f} bytes a bucket")
     out.print(f"  took     {report['seconds']:.3f} s, {report['cpu_s']:.3f} s of CPU")
     out.print(f"  memory   {report['bytes_per_record']:.0f} bytes a record")
 

@@ -50,6 +50,12 @@ async def test_sync_is_measured_and_written_for_people(tmp_path: Path) -> None:
     assert "bytes a record" in ran.out
 
 
+async def test_many_buckets_are_told_one_by_one(tmp_path: Path) -> None:
+    options = ("--records", "4000", "--missing", "0", "--buckets", "400")
+    ran = await pushmesh("bench", "sync", *options, cwd=tmp_path)
+    assert "bytes a bucket" in ran.out, ran
+
+
 async def test_more_missing_than_there_are_is_one_sentence(tmp_path: Path) -> None:
     check_one_sentence(
         await pushmesh("bench", "sync", "--records", "5", "--missing", "6", cwd=tmp_path), 2, "--missing"

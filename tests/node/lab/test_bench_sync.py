@@ -21,12 +21,19 @@ async def test_two_processes_find_what_is_missing() -> None:
 
 
 @pytest.mark.integration
+async def test_many_buckets_that_are_the_same_cost_one_round_trip() -> None:
+    report = await measure_sync(SyncPlan(4000, 0, buckets=400))
+    assert report["round_trips"] == 1
+    assert report["bytes_per_bucket"] <= 34
+
+
+@pytest.mark.integration
 async def test_a_session_that_finds_something_else_is_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     ask = Worker.ask
 
     async def with_another_end(self: Worker, order: dict[str, object], timeout_s: float = 120.0) -> dict[str, object]:
         answer = await ask(self, order, timeout_s)
-        return answer | {"owed": 0} if "end" in order else answer
+        return answer | {"found_all": False} if "end" in order else answer
 
     monkeypatch.setattr(Worker, "ask", with_another_end)
     with pytest.raises(LabError, match="did not find"):
