@@ -5,18 +5,20 @@ import ssl
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pushmesh_protocol.accounts import parse_account, parse_topic
 
 from ..config import BridgeConfig, Config, ConfigError, data_path
-from ..delivery.bridge import Bridge
 from ..delivery.bridge_settings import BridgeSettings
 from ..delivery.messages import MessageForms
 from .broadcasts import Broadcasts
 from .clock import now_ms
 from .node import Node
+
+if TYPE_CHECKING:
+    from ..delivery.bridge import Bridge
 
 PORTS: Final = {"mqtt": 1_883, "mqtts": 8_883}
 
@@ -77,8 +79,12 @@ def _unusable(bridge: BridgeConfig, what: str, path: Path, why: str) -> ConfigEr
     return ConfigError(f"the {what} file {path} of the bridge {bridge.name} {why}")
 
 
-def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: MessageForms) -> list[Bridge]:
+def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: MessageForms) -> "list[Bridge]":
     """None of them runs yet."""
+    if not settings:
+        return []  # most nodes have none, and the broker's client takes a quarter of their start to import
+    from ..delivery.bridge import Bridge
+
     return [
         Bridge(
             each,
@@ -93,7 +99,7 @@ def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: Message
     ]
 
 
-async def run_bridges(bridges: Sequence[Bridge], broadcasts: Broadcasts) -> None:
+async def run_bridges(bridges: "Sequence[Bridge]", broadcasts: Broadcasts) -> None:
     """Until cancelled. What ends it otherwise is a fault of ours, which ends all of them."""
     async with asyncio.TaskGroup() as group:
         group.create_task(broadcasts.run(), name="broadcasts")

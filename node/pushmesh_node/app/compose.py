@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,7 +21,6 @@ from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
-from ..delivery.bridge import Bridge
 from ..delivery.messages import MessageForms
 from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
 from ..delivery.mqtt.ports import Ports
@@ -38,6 +38,9 @@ from .directory import Directory
 from .gossip_process import COMMAND
 from .keys import load_key
 from .node import Node
+
+if TYPE_CHECKING:
+    from ..delivery.bridge import Bridge
 
 log = structlog.get_logger()
 
@@ -130,7 +133,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 async def _serve(
-    stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: Sequence[Bridge]
+    stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: "Sequence[Bridge]"
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     consumers = node.consumers
