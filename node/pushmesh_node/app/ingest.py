@@ -1,4 +1,4 @@
-"""The way in: what publishers, peers and catch-up hand over is opened, looked up and verified in lists, then
+"""The way in: what publishers, peers and sync hand over is opened, looked up and verified in lists, then
 decided in order.
 
 Two stages overlap: while one batch is verified in threads and its slots are looked up in the store, the one before

@@ -158,7 +158,7 @@ def slots_of(network: Network, part: Part) -> SlotRange:
 
 
 def all_held(part: Part, holders: Sequence[Holder]) -> bool:
-    """What catch-up brings again needs no signature check: it changes nothing."""
+    """What sync brings again needs no signature check: it changes nothing."""
     held = {holder.id for holder in holders}
     return all(envelope.id in held for envelope in part.envelopes)
 

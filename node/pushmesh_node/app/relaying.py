@@ -13,7 +13,7 @@ from ..ipc import Publish
 from ..metrics import Metrics
 
 WAITING_FRAMES = 4_096
-"""Frames that may wait for the gossip process; above it they are left to catch-up, and counted."""
+"""Frames that may wait for the gossip process; above it they are left to sync, and counted."""
 
 
 class Relaying:
@@ -59,7 +59,7 @@ class Relaying:
         self._arm()
 
     async def run(self) -> None:
-        """Send what is ready, until cancelled. What no process takes is lost to gossip and found by catch-up."""
+        """Send what is ready, until cancelled. What no process takes is lost to gossip and found by sync."""
         while True:
             await self._came.wait()
             self._came.clear()

@@ -177,7 +177,7 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
 
     shards: Shards = "all"
     """The shards of topics whose gossip this node takes part in: needed are those of the topics that its wallets
-    subscribe to and its publishers use. What lies in other shards comes by catch-up, some seconds later."""
+    subscribe to and its publishers use. What lies in other shards comes by sync, some seconds later."""
 
     max_peers: Annotated[int, Meta(ge=1, le=4_096)] = 256
     """Peers at a time; 16 places, or a quarter of fewer than 64, are kept for those that this node dials. When all are

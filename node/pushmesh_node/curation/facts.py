@@ -14,7 +14,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One message (a notification or retraction) and one wallet.
 
     `audience` is the notification's, strictly ascending, None for all subscribers; a retraction has its target's.
-    `subscribed`: the wallet's subscription to the topic in force is on. `late`: it came by catch-up, after its time.
+    `subscribed`: the wallet's subscription to the topic in force is on. `late`: it came by sync, after its time.
     `void`: it shares a slot. `retracted_by`: the retraction of it that counts, if any (SPEC 4.17 says which does).
     """
 

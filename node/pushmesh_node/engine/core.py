@@ -52,7 +52,7 @@ from .turn import Turn
 from .versions import Versions
 
 YOUNG_MS = 120_000
-"""What came by catch-up and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
+"""What came by sync and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
 old)."""
 
 RIDDEN_GRANTS = 65_536
@@ -81,7 +81,7 @@ class Engine:
         self.curator = Curator(self.subscriptions, self.retractions, policy)
         self.last_commit = next_commit - 1
         self.left_shards: frozenset[int] = frozenset()
-        """Shards whose gossip this node takes no part in: what catch-up brings of them goes no further from here."""
+        """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""
         self._grants: dict[bytes, Envelope] = {}
         self._ridden = RotatingSet(RIDDEN_GRANTS)
         self._recent = RecentSlots()

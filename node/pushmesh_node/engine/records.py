@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     Envelope i of the record has commit number `first_commit + i` and, for a run, slot `first_seq + i`; a single
     envelope covers the
-    slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what catch-up sends and
+    slots first_seq .. end_seq - 1. `data` is a self-contained frame of this one item: what sync sends and
     readers decode. `due_ats` is empty, or has one entry per envelope: until that time no inbox shows it.
     `expires_at` is when the last of it may go, `ends` when each envelope may (SPEC 9.2); empty where all are alike."""
 

@@ -1,4 +1,4 @@
-"""Reads of items and single envelopes: replay at start, catch-up of peers, look-up by id."""
+"""Reads of items and single envelopes: replay at start, the log, look-up by id."""
 
 import sqlite3
 from collections.abc import Sequence

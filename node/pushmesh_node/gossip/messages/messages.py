@@ -33,7 +33,7 @@ NO_ROOM: Final = frozenset({Reason.THROTTLED, Reason.NO_CREDIT, Reason.QUEUE_FUL
 over its budget could keep a message from this node by sending it first."""
 
 HOPES_PER_MESSAGE: Final = 3
-"""Rounds of asking for what found no room; under lasting load more would only add to it, and catch-up repairs."""
+"""Rounds of asking for what found no room; under lasting load more would only add to it, and sync repairs."""
 
 _DUPLICATE: Final = Count("frames_ignored", Reason.DUPLICATE)
 _NOT_SUBSCRIBED: Final = Count("frames_ignored", Reason.NOT_SUBSCRIBED)

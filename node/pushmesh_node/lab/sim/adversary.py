@@ -75,7 +75,7 @@ class Sybil:
         return self.send(victim, Rpc(messages=(Message(topic, data),)))
 
     def say(self, victim: SimNode, payload: Payload, size_bytes: int, lane: Lane = Lane.DATA) -> bool:
-        """Queue anything else, such as a word of catch-up."""
+        """Queue anything else, such as a word of sync."""
         link = self.links.get(victim.node_id)
         if link is None:
             return False

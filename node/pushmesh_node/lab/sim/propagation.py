@@ -37,7 +37,7 @@ def run_propagation(
     connections: int = CONNECTIONS,
     dialect: Dialect = Dialect.PUSHMESH,
 ) -> Propagation:
-    """A random graph in which each node has so many connections; catch-up is off, so that gossip alone is measured."""
+    """A random graph in which each node has so many connections; sync is off, so that gossip alone is measured."""
     began_s = time.perf_counter()
     parameters = with_degree(RouterParameters(), d)
     conditions = Conditions(catch_up=False, dialect=dialect)

@@ -15,7 +15,7 @@ from .clock import Clock
 from .conditions import NetworkConditions
 
 Payload = Any
-"""An `Rpc`, a word of catch-up, or whatever else an adversary says: who receives it finds out what it is."""
+"""An `Rpc`, a word of sync, or whatever else an adversary says: who receives it finds out what it is."""
 
 
 WINDOW_BYTES = 256 * 1024
