@@ -24,7 +24,10 @@ from .hold_wire import MAX_MESSAGE_BYTES, SILENCE_S, WRITE_S, EndHolds, TellHold
 from .peer_messages import PeerMessages
 
 MAX_WAITING: Final = 4_096
-"""Ids that one peer may wait for; the oldest is forgotten."""
+"""Ids that one stream may wait for; the oldest is forgotten."""
+
+MAX_WAITING_IN_ALL: Final = 65_536
+"""The same of all streams together; beyond it nothing more is waited for, and the asker hears of what is held only."""
 
 STREAMS_PER_PEER: Final = 2
 
@@ -99,9 +102,11 @@ class HoldAnswers:
             if asked.network_id != self._network.id:
                 await messages.write(EndHolds("other-network"))
                 return
-            asker.wait_for(id_ for id_, _ in asked.wanted)  # first, so that no commit falls between
+            refused = asker.wait_for(id_ for id_, _ in asked.wanted)  # first, so that no commit falls between
+            if refused:
+                self._metrics.acknowledgement("hold-asked", Reason.QUEUE_FULL, refused)
             held = await self._store.held(asked.wanted)
-            asker.found([id_ for (id_, _), is_held in zip(asked.wanted, held, strict=True) if is_held])
+            asker.tell([id_ for (id_, _), is_held in zip(asked.wanted, held, strict=True) if is_held])
             await asyncio.sleep(len(asked.wanted) / IDS_PER_S)
 
     async def _tell(self, messages: PeerMessages, asker: "_Asker") -> None:
@@ -128,22 +133,32 @@ class _Asker:
         self._mine: OrderedDict[bytes, None] = OrderedDict()
         self._found: dict[bytes, None] = {}
 
-    def wait_for(self, ids: Iterable[bytes]) -> None:
-        """Beyond the bound the oldest is forgotten: its publisher's time is most likely up."""
+    def wait_for(self, ids: Iterable[bytes]) -> int:
+        """Beyond its bound the oldest is forgotten: its publisher's time is most likely up. How many found no room
+        beside those of all others."""
+        refused = 0
         for id_ in ids:
+            if id_ not in self._all and len(self._all) >= MAX_WAITING_IN_ALL:
+                refused += 1
+                continue
             self._mine[id_] = None
             self._all.setdefault(id_, set()).add(self)
             if len(self._mine) > MAX_WAITING:
                 oldest, _ = self._mine.popitem(last=False)
                 self._drop(oldest)
+        return refused
 
     def found(self, ids: Iterable[bytes]) -> None:
-        """These are durable; each that is waited for is told once."""
+        """These became durable; each that is waited for is told once."""
+        self.tell([id_ for id_ in ids if id_ in self._mine])
+
+    def tell(self, ids: Iterable[bytes]) -> None:
+        """These were asked for and are durable."""
         for id_ in ids:
             if id_ in self._mine:
                 del self._mine[id_]
                 self._drop(id_)
-                self._found[id_] = None
+            self._found[id_] = None
         if self._found:
             self.has_news.set()
 

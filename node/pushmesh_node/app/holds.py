@@ -18,8 +18,9 @@ from .gossip_streams import GossipStream, StreamLost
 from .hold_wire import MAX_MESSAGE_BYTES, PROTOCOL, SILENCE_S, WRITE_S, AskHolds, EndHolds, answers
 from .peer_messages import PeerMessages
 
-MAX_IDS: Final = 16_384
-"""Envelopes whose holds are remembered; the one that was asked for longest ago makes room."""
+MAX_IDS: Final = 4_096
+"""Envelopes whose holds are remembered, and that are waited for at a time; of those that nobody waits for the one that
+was heard of longest ago makes room."""
 
 PEERS_ASKED: Final = 16
 """At most so many peers are asked, those connected longest first."""
@@ -85,9 +86,14 @@ class Holds:
         return count_holders(self._proofs.get(id_, ()), self._node_id, self._operators_of)
 
     async def wait(self, wanted: Sequence[Wanted], peers: int) -> None:
-        """Returns when so many others hold each of them; the caller bounds the wait. Nobody else is asked then."""
+        """Returns when so many others hold each of them, and at once where too much is waited for already; the caller
+        bounds the wait."""
         changed = asyncio.Event()
         missing = {id_: at for id_, at in wanted if self.count(id_) < peers}
+        if len(self._wanted) + len(missing) > MAX_IDS:  # the publisher is told what was reached without it
+            self._metrics.acknowledgement("hold-wanted", Reason.QUEUE_FULL, len(missing))
+            return
+        self._metrics.acknowledgement("hold-wanted", Reason.OK, len(missing))
         for id_, issued_at in missing.items():
             self._changed.setdefault(id_, set()).add(changed)
             self._wanted[id_] = issued_at
@@ -120,8 +126,9 @@ class Holds:
             self._proofs.move_to_end(proof.id)
             for event in self._changed.get(proof.id, ()):
                 event.set()
+        idle = (id_ for id_ in list(self._proofs) if id_ not in self._wanted)
         while len(self._proofs) > MAX_IDS:
-            self._proofs.popitem(last=False)
+            del self._proofs[next(idle)]
 
 
 class _Asker:

@@ -16,7 +16,18 @@ DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbo
 TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "publish")
 """`publish` is the publishers' stream; the others lead to wallets."""
 QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes")
-ACKNOWLEDGEMENTS: Final = ("hold-asked", "hold-told", "hold-heard", "outcome-told", "outcome-heard", "acknowledged")
+ACKNOWLEDGEMENTS: Final = (
+    *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
+    *("outcome-told", "outcome-heard", "acknowledged"),
+)
+    "hold-wanted",
+    "hold-asked",
+    "hold-told",
+    "hold-heard",
+    "outcome-told",
+    "outcome-heard",
+    "acknowledged",
+)
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
 BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")

@@ -79,6 +79,26 @@ async def test_a_peer_may_wait_for_so_much_and_the_oldest_is_forgotten(
     assert not peers[0].answers._waiting
 
 
+async def test_of_all_peers_together_so_much_is_waited_for_and_what_is_held_is_told_all_the_same(
+    peers: list[Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_room, "MAX_WAITING_IN_ALL", 1)
+    await peers[0].commit(3)
+    mine, theirs = stream_pair(PROTOCOL, ME, PEERS[0])
+    serving = asyncio.create_task(peers[0].answers.serve(theirs))
+    messages = PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S)
+    await messages.write(AskHolds(NETWORK.id, [(id_, NOW) for id_ in ids_of(1, 2, 3)]))
+    data = await messages.read(WAIT_S)
+    assert data is not None
+    said = answers.decode(data)
+    assert isinstance(said, TellHold) and said.ids == ids_of(3)
+    assert set(peers[0].answers._waiting) == {*ids_of(1)}
+    labels = {"what": "hold-asked", "reason": "queue-full"}
+    assert peers[0].metrics.registry.get_sample_value("pushmesh_acknowledgements_total", labels) == 2
+    mine.close_write()
+    await serving
+
+
 async def test_a_peer_has_so_many_streams_and_the_next_is_refused(peers: list[Holder]) -> None:
     pairs = [stream_pair(PROTOCOL, ME, PEERS[0]) for _ in range(answers_room.STREAMS_PER_PEER + 1)]
     serving = [asyncio.create_task(peers[0].answers.serve(theirs)) for _, theirs in pairs]

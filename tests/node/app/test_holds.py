@@ -134,6 +134,28 @@ async def test_nodes_of_one_operator_count_as_one(world: World, peers: list[Hold
     assert world.holds.count(ids_of(1)[0]) == 1
 
 
+async def test_only_so_much_is_waited_for_at_a_time_and_what_is_waited_for_is_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds_room, "MAX_IDS", 2)
+    world.holds.peer_came(PEERS[0])
+    waiting = asyncio.create_task(world.wait(ids_of(1), 2, 5.0))
+    messages, _ = await asked(world, PEERS[0])
+    await messages.write(told(SEEDS[0], ids_of(1)))
+    await until(lambda: world.holds.count(ids_of(1)[0]) == 1)
+    assert await world.wait(ids_of(2, 3), 1)  # at once: there is no room, so nothing was reached
+    assert [world.holds.count(id_) for id_ in ids_of(2, 3)] == [0, 0]
+    for number in (4, 5, 6):
+        later = asyncio.create_task(world.wait(ids_of(number), 1))
+        data = await messages.read(WAIT_S)
+        assert data is not None
+        await messages.write(told(SEEDS[0], ids_of(number)))
+        assert await later
+    assert (set(world.holds._proofs), world.holds.count(ids_of(1)[0])) == ({*ids_of(1, 6)}, 1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
 # What a peer may do wrong.
 
 
