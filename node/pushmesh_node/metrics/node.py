@@ -20,14 +20,6 @@ ACKNOWLEDGEMENTS: Final = (
     *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
     *("outcome-told", "outcome-heard", "acknowledged"),
 )
-    "hold-wanted",
-    "hold-asked",
-    "hold-told",
-    "hold-heard",
-    "outcome-told",
-    "outcome-heard",
-    "acknowledged",
-)
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
 BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")
