@@ -20,6 +20,14 @@ ACKNOWLEDGEMENTS: Final = (
     *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
     *("outcome-told", "outcome-heard", "acknowledged"),
 )
+DIRECTIONS: Final = ("in", "out")
+MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
+BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")
+REASONS: Final = tuple(str(reason) for reason in Reason)
+VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
+STATUSES: Final = tuple(str(code) for code in range(100, 600))
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096)
 _NAMES: Final = {verdict: verdict.name.lower() for verdict in Verdict}
 
