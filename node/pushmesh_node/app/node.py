@@ -59,7 +59,7 @@ from .scheduled import show_due
 from .status import Status
 from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
 from .sync_feed import SyncFeed
-from .sync_readiness import SyncReadiness
+from .sync_readiness import CLOCK, SyncReadiness
 from .tokens import Tokens
 from .verify import VerifyPool
 from .version import VERSION
@@ -460,6 +460,8 @@ class Node:
     def _follow_sync(self) -> None:
         self.feed.let_go(now_ms())
         self.readiness.tick(self.link.peers, self.sync.peers)
+        if self.store.receipt_chain is not None:  # receipts carry it (SPEC 12.2)
+            self.store.receipt_chain.clock_is_off = CLOCK in self.status.waiting_for
         self.metrics.sync_peers(self.sync.peers, now_ms())
 
     def _first_voucher_epoch(self) -> int:

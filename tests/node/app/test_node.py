@@ -9,11 +9,13 @@ from pushmesh_node.app import node as node_room
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.gossip_process import GossipLost, GossipReady
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.sync_state import PeerSync
 from pushmesh_node.config import load_config
 from pushmesh_node.metrics import Metrics
 from pushmesh_node.storage import Store, StoreFailed
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.frames import Part
+from pushmesh_protocol.receipts import CLOCK_IS_OFF
 from support.app_world import (
     NETWORK,
     SEED,
@@ -230,3 +232,14 @@ async def test_a_revoked_key_ends_its_connections_and_no_others(tmp_path: Path) 
             await publish(node, a_revocation(READER, session))
             await until(lambda: told)
         assert told == ["key grant-revoked"]
+
+
+async def test_receipts_of_a_node_whose_clock_is_off_say_so(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        node.sync.peers = {number: PeerSync(clock_offset_ms=40_000) for number in (b"\x01" * 32, b"\x02" * 32)}
+        node._follow_sync()
+        await publish(node, a_note_now(DAPP))
+        node.sync.peers = {}
+        node._follow_sync()
+        await publish(node, a_note_now(DAPP, 2))
+        assert [seal.flags for seal in await node.store.seals_after(0, 10)] == [CLOCK_IS_OFF, 0]
