@@ -11,13 +11,12 @@ from pushmesh_client.compose import signed_envelope
 from pushmesh_client.session_key import SessionGrant
 from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.compose import open_store
 from pushmesh_node.app.node import Node
 from pushmesh_node.config import load_config
 from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Outcome, Permission, Principal
 from pushmesh_node.metrics import Metrics
-from pushmesh_node.storage.receipts import Issuer
-from pushmesh_node.storage.store import Store
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.auth.signing import sign_login
@@ -41,9 +40,9 @@ async def a_node(folder: Path, *, network: Network = NETWORK, **settings: Any) -
     """A running node without gossip, MQTT and API; `settings` are configuration keys with __ for the dot."""
     flags = {"node.data_dir": str(folder), "gossip.enabled": False}
     flags |= {key.replace("__", "."): value for key, value in settings.items()}
-    issuer = Issuer(network, public_key(SEED), 86_400_000, now_ms)
-    store = await Store.open(folder / "pushmesh.db", new_incarnation=b"\x01" * 16, issuer=issuer)
-    node = Node(load_config(None, {}, flags), network, SEED, store, Metrics())
+    config = load_config(None, {}, flags)
+    store = await open_store(config, network, public_key(SEED), new_incarnation=b"\x01" * 16)
+    node = Node(config, network, SEED, store, Metrics())
     try:
         await node.restore()
         running = asyncio.create_task(node.run())

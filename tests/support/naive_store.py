@@ -28,6 +28,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
 
 NOTIFICATION = 5
+SHARD_KINDS = (4, 5, 6)
 HOUR_MS = 3_600_000
 
 
@@ -82,8 +83,9 @@ class NaiveStore:
     async def expire(self, now_ms: int, limit: int, before_epoch: int = 0) -> bool:
         """It has no walks that could go on, so that what it says is about items alone."""
         held = [*self._records.values(), *(record for _origin, record in self._copies.values())]
-        dead = sorted((r.expires_at, r.first_commit) for r in held if r.expires_at <= now_ms)[:limit]
-        for _expires_at, first_commit in dead:
+        ended = [record for record in held if record.expires_at <= now_ms]
+        dead = sorted((r.kind not in SHARD_KINDS, r.expires_at, r.count, len(r.data), r.first_commit) for r in ended)
+        for *_order, first_commit in dead[:limit]:
             copy = self._copies.pop(first_commit, None)
             removed = self._records.pop(first_commit) if copy is None else copy[1]
             self._voids -= set(range(first_commit, first_commit + removed.count))
@@ -95,7 +97,7 @@ class NaiveStore:
         old = [key for key, w in self._keyed.items() if isinstance(w, VoucherRecord) and w.epoch < before_epoch]
         for key in sorted(old, key=lambda key: key[1:])[:limit]:
             del self._keyed[key]
-        return len(dead) == limit
+        return len(dead) >= limit
 
     async def holders(self, ranges: Sequence[SlotRange]) -> list[list[Holder]]:
         return [

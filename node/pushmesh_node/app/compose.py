@@ -21,6 +21,8 @@ from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
+from ..config.schema import StoreConfig
+from ..delivery.bridge import Bridge
 from ..delivery.messages import MessageForms
 from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
 from ..delivery.mqtt.ports import Ports
@@ -28,8 +30,9 @@ from ..delivery.routes import delivery_routes
 from ..delivery.service import HttpLimits, NodeFacts, Service
 from ..delivery.session import SessionLimits
 from ..metrics import Metrics
-from ..storage.errors import StoreError
+from ..storage.errors import StoreDamaged, StoreError
 from ..storage.receipts import Issuer
+from ..storage.retention import NONE
 from ..storage.settings import StoreSettings
 from ..storage.store import Store
 from .bridging import build_bridges, read_bridges, run_bridges
@@ -38,6 +41,7 @@ from .directory import Directory
 from .gossip_process import COMMAND
 from .keys import load_key
 from .node import Node
+from .remaking import remaking, sharding
 
 if TYPE_CHECKING:
     from ..delivery.bridge import Bridge
@@ -45,6 +49,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Ready = Callable[[Node], None]
+
+SALVAGES = 3
+"""Lives of a node in one process; a disk that damages more than so many files is no place for one."""
 
 SWITCH_INTERVAL_S = 50e-6
 """How long a thread of the store waits for the interpreter lock while the loop is busy; the default is 5 ms, and a
@@ -66,12 +73,23 @@ async def run_node(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    for _ in range(SALVAGES):
+        try:
+            return await _run_until(stop, config, ready, gossip_command)
+        except* StoreDamaged as damaged:
+            log.error("the store is damaged; opening it anew salvages it", error=str(damaged.exceptions[0]))
+            ready = None
+    raise ConfigError(f"the store {store_path(config)} was damaged {SALVAGES} times: look at the disk below it")
+
+
+async def _run_until(stop: asyncio.Event, config: Config, ready: Ready | None, gossip_command: Sequence[str]) -> None:
+    """One life of a node: until `stop`, or until pages of its store turn out damaged."""
     network = read_network(config)
     seed = load_key(key_path(config))
     bridge_settings = read_bridges(config)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        store = await _open_store(config, network, seed)
+        store = await open_store(config, network, public_key(seed))
         stack.push_async_callback(store.close)
         node = Node(config, network, seed, store, metrics, gossip_command)
         stack.push_async_callback(node.close)
@@ -108,23 +126,35 @@ def read_network(config: Config) -> Network:
         raise ConfigError(f"the network file {path} cannot be used: {error}") from error
 
 
-async def _open_store(config: Config, network: Network, seed: bytes) -> Store:
-    settings = config.store
+async def open_store(config: Config, network: Network, node_id: bytes, new_incarnation: bytes | None = None) -> Store:
+    """The store that the configuration names, with receipts in this node's name; a new one gets a random incarnation.
+    Raises ConfigError."""
     path: Path = store_path(config)
     try:
         return await Store.open(
             path,
-            new_incarnation=secrets.token_bytes(16),
-            settings=StoreSettings(
-                queue_calls=settings.queue_calls,
-                queue_bytes=settings.queue_bytes,
-                write_cache_bytes=settings.write_cache_bytes,
-                read_cache_bytes=settings.read_cache_bytes,
-            ),
-            issuer=Issuer(network, public_key(seed), round(config.receipts.keep_s * 1000), now_ms),
+            new_incarnation=new_incarnation or secrets.token_bytes(16),
+            settings=_store_settings(config.store),
+            shard_of=sharding(network),
+            remake=remaking(network),
+            issuer=Issuer(network, node_id, round(config.receipts.keep_s * 1000), now_ms),
         )
     except StoreError as error:
         raise ConfigError(str(error)) from error
+
+
+def _store_settings(store: StoreConfig) -> StoreSettings:
+    return StoreSettings(
+        queue_calls=store.queue_calls,
+        queue_bytes=store.queue_bytes,
+        write_cache_bytes=store.write_cache_bytes,
+        read_cache_bytes=store.read_cache_bytes,
+        budget_bytes=store.budget_bytes,
+        min_free_bytes=store.min_free_bytes,
+        max_envelopes=store.max_envelopes_per_shard or NONE,
+        max_bytes=store.max_bytes_per_shard or NONE,
+        max_age_ms=int(store.max_age_s * 1000) or NONE,
+    )
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pushmesh_protocol.auth.verify import Claim
 from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.frames import Part
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import UnixMs
 
@@ -19,7 +21,7 @@ from ..engine.events import CaughtUp, Offered
 from ..engine.records import Holder, SlotRange
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
-from .offers import Entry, all_held, claims_of, failures_of, offered_of, slots_of
+from .offers import Entry, all_held, claims_of, failures_of, join_failures, offered_of, slots_of
 from .verify import AT_ONCE, VerifyPool
 
 LEAST_BATCH_ENVELOPES = 32
@@ -31,6 +33,27 @@ BATCHES_AHEAD = 4
 """Batches that may be verified before the oldest is decided."""
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
+
+
+class Admission(Protocol):
+    """What the store can take now."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes everything."""
+
+    def refusal(self, part: Part) -> Refusal | None:
+        """Why it does not take this."""
+
+
+class _Open:
+    is_open = True
+
+    def refusal(self, part: Part) -> Refusal | None:
+        return None
+
+
+OPEN: Admission = _Open()
 
 
 @dataclass(slots=True)
@@ -51,6 +74,7 @@ class Ingest:
         clock: Callable[[], UnixMs],
         *,
         max_envelopes: int,
+        admission: Admission = OPEN,
     ) -> None:
         self._network = network
         self._store = store
@@ -58,6 +82,7 @@ class Ingest:
         self._decide = decide
         self._clock = clock
         self._max_envelopes = max_envelopes
+        self._admission = admission
         self._queue = _Queue()
         self._under_way = 0
         self._came = asyncio.Event()
@@ -149,6 +174,8 @@ class Ingest:
             (entry, part, finding) for entry in batch for part, finding in zip(entry.parts, entry.findings, strict=True)
         ]
         failures = [failures_of(self._network, entry.source, part, finding, now_ms) for entry, part, finding in pairs]
+        if not self._admission.is_open:
+            failures = [self._admit(part, found) for (_, part, _), found in zip(pairs, failures, strict=True)]
         ranges = [slots_of(self._network, part) for _, part, _ in pairs]
         held: Sequence[Sequence[Holder]] = [()] * len(pairs)
         by_sync = any(isinstance(entry.source, CaughtUp) for entry in batch)
@@ -172,6 +199,11 @@ class Ingest:
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
         return offered_of(batch, failures, held, seen_commit)
+
+    def _admit(self, part: Part, failures: Sequence[Refusal | None]) -> Sequence[Refusal | None]:
+        """What the store has no room for fails by that, but for what fails anyhow; what is held is answered as such."""
+        refusal = self._admission.refusal(part)
+        return failures if refusal is None else join_failures(failures, [refusal] * len(part.envelopes))
 
     async def _both(
         self, claims: Sequence[Claim], ranges: Sequence[SlotRange]

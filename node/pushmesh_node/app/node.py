@@ -30,6 +30,7 @@ from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
 from ..storage.errors import StoreFailed
+from ..storage.quarantine import Aside
 from ..storage.store import Store
 from ..sync.node_sets import NodeSets
 from .access import Access
@@ -57,6 +58,7 @@ from .relaying import Relaying
 from .restore import restore_engine
 from .scheduled import show_due
 from .status import Status
+from .store_keeping import StoreKeeping
 from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
 from .sync_feed import SyncFeed
 from .sync_readiness import CLOCK, SyncReadiness
@@ -66,8 +68,6 @@ from .version import VERSION
 from .voucher_desk import VoucherDesk
 
 TICK_S = 1.0
-EXPIRE_STEP, EXPIRE_STEPS = 512, 32
-"""Items of one step, between two of which commits have their turn, and steps of one tick."""
 
 FOR_EVER_MS = 2**62
 
@@ -125,6 +125,16 @@ class Node:
         self.kept_peers = KeptPeers(store)
         self.peer_list = PeerList()
         self.status.peers = self._peers
+        self.keeping = StoreKeeping(
+            store,
+            metrics,
+            self.status.waiting_for,
+            self._lost,
+            now_ms,
+            scrub_rows=config.store.scrub_rows_per_s,
+            open_since_ms=self._open_since_ms,
+            first_voucher_epoch=self._first_voucher_epoch,
+        )
         self.readiness = SyncReadiness(self.status, self._expects_peers, now_ms)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
@@ -141,6 +151,7 @@ class Node:
             self.driver.handle,
             now_ms,
             max_envelopes=self.config.verify.queue_envelopes,
+            admission=self.keeping,
         )
         self.publishing = Publishing(
             self.network, self.ingest, self.driver, self.verify, now_ms, time.monotonic, self.metrics
@@ -450,15 +461,22 @@ class Node:
             )
             for transport, count in self.connections().items():
                 self.metrics.connections(transport, count)
-            try:
-                for _ in range(EXPIRE_STEPS):
-                    if not await self.store.expire(now_ms(), EXPIRE_STEP, self._first_voucher_epoch()):
-                        break
-            except StoreFailed as failure:
-                log.error("expired messages cannot be removed", error=str(failure))
+            await self.keeping.tick()
+
+    def _open_since_ms(self) -> int:
+        """Vouchers are taken for this epoch and the one before (SPEC 10.5)."""
+        network = self.network
+        return network.epoch_origin_ms + (network.epoch(now_ms()) - 1) * network.epoch_length_ms
+
+    def _lost(self, rows: Sequence[Aside]) -> None:
+        """What stood in these rows is not held any more, so that it may come again."""
+        if any(row.table in ("items", "slots", "runs") for row in rows):
+            self.feed.lost([id_ for row in rows for id_ in row.ids])
+            self.reload()
 
     def _follow_sync(self) -> None:
         self.feed.let_go(now_ms())
+        self.feed.raise_floors(self.store.floors)
         self.readiness.tick(self.link.peers, self.sync.peers)
         if self.store.receipt_chain is not None:  # receipts carry it (SPEC 12.2)
             self.store.receipt_chain.clock_is_off = CLOCK in self.status.waiting_for

@@ -19,6 +19,7 @@ from ..engine.answers import Outcome
 from ..engine.parts import leaf_part
 from ..metrics import Metrics
 from ..storage.errors import StoreFailed
+from ..storage.sets import CONTROL_SET
 from ..storage.store import Store
 from ..sync.asking import Asking
 from ..sync.claims import Claims
@@ -127,7 +128,9 @@ class Sync:
 
     def floors(self) -> list[int]:
         """From which timestamp up each set is whole (SPEC 9.4)."""
-        return [self._clock() + FLOOR_AHEAD_MS] * (self._network.shard_count + 1)
+        least, held = self._clock() + FLOOR_AHEAD_MS, self._store.floors
+        sets = [*range(self._network.shard_count), CONTROL_SET]
+        return [max(least, held.get(number, 0)) for number in sets]
 
     def rows(self) -> dict[str, Any]:
         """What operators are shown, JSON-ready."""

@@ -2,7 +2,7 @@
 place that changes them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -17,6 +17,7 @@ from ..engine.core import Engine
 from ..engine.membership import REPLACED_KINDS, Member, belongs, member_of, siblings
 from ..engine.records import Record, StoredEnvelope, StoredItem, VoidMark, Write
 from ..storage.errors import StoreFailed
+from ..storage.sets import CONTROL_SET
 from ..storage.store import Store
 from ..storage.sync_rows import START, RecordRow
 from ..sync.node_sets import NodeSets
@@ -89,6 +90,18 @@ class SyncFeed:
     def let_go(self, timestamp: int) -> None:
         """The store has dropped, or is about to drop, what ends sooner."""
         self.sets.drop_below(timestamp)
+
+    def raise_floors(self, floors: Mapping[int, int]) -> None:
+        """The store let go of what ends sooner, by the numbers of its sets."""
+        shards = self._network.shard_count
+        for number, floor in floors.items():
+            self.sets.drop_below(floor, shards if number == CONTROL_SET else number)
+
+    def lost(self, ids: Iterable[bytes]) -> None:
+        """These are not stored any more, by no fault of theirs: peers are asked for them again."""
+        gone = frozenset(ids)
+        for member in [each for each in self.sets.members() if each[2] in gone]:
+            self.sets.remove(*member)
 
     async def run(self) -> None:
         """Load, then settle doubts as they come, until cancelled."""

@@ -15,6 +15,7 @@ from . import (
     publish,
     run,
     sim,
+    store,
     subscribe,
     topic,
     version,
@@ -34,6 +35,7 @@ _NODE, _DAPPS, _LAB = "Run a node", "Publish and subscribe", "Try and measure"
 app.command("init", rich_help_panel=_NODE)(init.init)
 app.command("run", rich_help_panel=_NODE)(run.run)
 app.command("peers", rich_help_panel=_NODE)(peers.peers)
+app.add_typer(store.app, name="store", rich_help_panel=_NODE)
 app.add_typer(key.app, name="key", rich_help_panel=_DAPPS)
 app.add_typer(topic.app, name="topic", rich_help_panel=_DAPPS)
 app.command("publish", rich_help_panel=_DAPPS)(publish.publish)

@@ -109,6 +109,53 @@ def gossip(
     out.print(f"  everything for one  {report['node_cpu_us_per_envelope']:.0f} µs of CPU")
 
 
+@app.command("store")
+@guarded
+def store(
+    records: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="In the full store.")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, max=1_000, help="Interleaved slices of each side and batch size.")] = 11,
+    folder: Annotated[Path | None, typer.Option(help="Keep the files; by default a temporary folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How much of its insert rate the store keeps when it is full: batches of 64 and of 1,024 records, by turns."""
+    from ..lab.bench_store import BATCHES, StorePlan, measure_store
+
+    report = _measured(lambda place: measure_store(place, StorePlan(records, rounds)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    for batch in BATCHES:
+        rates = f"{report[f'full_rate_{batch}']:,.0f} a second, {report[f'empty_rate_{batch}']:,.0f} into an empty one"
+        out.print(f"batches of {batch:>5}   [bold]{report[f'ratio_{batch}']:.2f}[/]   {rates}")
+    out.print(f"rows              {report['rows']:,.0f}, {report['bytes_per_record']:.0f} bytes each")
+
+
+@app.command("ack")
+@guarded
+def ack(
+    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Publishes a second.")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=0.2, max=60, help="Of one slice.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Slices, with bare syncs between.")] = 4,
+    wallets: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
+    folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How long a publisher waits for `durable` at a steady rate, against a bare sync of this disk."""
+    from ..lab.bench_ack import AckPlan, measure_ack
+
+    report = _measured(lambda place: measure_ack(place, AckPlan(rate, seconds, rounds, wallets)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    out.print(
+        f"[bold]{report['p99_ms']:.1f} ms[/] p99 at {report['rate']:,} a second; {report['bound_ms']:.1f} is allowed"
+    )
+    out.print(f"  half of them  {report['p50_ms']:.1f} ms, the slowest {report['max_ms']:.1f} ms")
+    out.print(f"  a bare sync   {report['sync_p50_ms']:.2f} ms (p99 {report['sync_p99_ms']:.2f} ms)")
+
+
 @app.command("join")
 @guarded
 def join(

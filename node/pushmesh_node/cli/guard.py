@@ -63,6 +63,8 @@ def explain_error(error: Exception) -> tuple[str, Exit]:
 
     from ..config import ConfigError
     from ..lab.errors import LabError
+    from ..storage.errors import StoreError
+    from ..storage.exports import ExportError
 
     text = str(error)
     if isinstance(error, client.Unreachable):
@@ -80,6 +82,8 @@ def explain_error(error: Exception) -> tuple[str, Exit]:
         return f"{error.detail} ({error.reason}, SPEC {error.rule})", Exit.USAGE
     if isinstance(error, ConfigError | NetworkFileError | AccountError):
         return text, Exit.USAGE
+    if isinstance(error, StoreError | ExportError):
+        return text, Exit.REFUSED
     if isinstance(error, OSError):
         return f"{error.filename or 'this machine'}: {error.strerror or error}", Exit.REFUSED
     name = type(error).__name__

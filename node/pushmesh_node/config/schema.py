@@ -228,6 +228,25 @@ class StoreConfig(Struct, frozen=True, kw_only=True):
     read_cache_bytes: Annotated[int, Meta(ge=MIB, le=65_536 * MIB)] = 16 * MIB
     """Page cache of each reading connection."""
 
+    budget_bytes: Annotated[int, Meta(ge=0, le=1_048_576 * MIB)] = 0
+    """What the store may hold; 0 is no bound. From nine tenths of it on messages go before their end, those that end
+    soonest first and at most a day early; what finds no room all the same is refused as store-full."""
+
+    min_free_bytes: Annotated[int, Meta(ge=0, le=1_048_576 * MIB)] = 64 * MIB
+    """What its disk must have left; below it new messages are refused as store-full."""
+
+    max_envelopes_per_shard: Annotated[int, Meta(ge=0, le=1_048_576 * MIB)] = 0
+    """Messages of one shard; above it they go in the same order. 0 is no bound."""
+
+    max_bytes_per_shard: Annotated[int, Meta(ge=0, le=1_048_576 * MIB)] = 0
+    """The same in bytes."""
+
+    max_age_s: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    """Messages that were issued longer ago go in the same order; 0 is no bound."""
+
+    scrub_rows_per_s: Annotated[int, Meta(ge=1, le=100_000)] = 64
+    """Rows that are looked through for damage, round after round; a million takes four hours."""
+
 
 class ReceiptsConfig(Struct, frozen=True, kw_only=True):
     """What publishers are told of how far their envelopes got."""

@@ -4,10 +4,11 @@ can.
 `python -m pushmesh_node.lab.load HOST PORT` keeps one pipelined connection to /v1/publish/stream. On standard input
 it is
 told in JSON lines what to do: {"load": FILE} reads a round's messages, {"go": WINDOW} sends them with at most so many
-unanswered. It answers each line with one.
+unanswered, {"pace": RATE} sends so many a second whatever happens. It answers each line with one.
 """
 
 import json
+import select
 import socket
 import struct
 import sys
@@ -65,6 +66,32 @@ class Generator:
         ended_s, cpu_s = time.monotonic(), time.process_time() - cpu_s
         return {"started_s": started_s, "ended_s": ended_s, "cpu_s": cpu_s} | _summary(sends, reads)
 
+    def pace(self, rate: int) -> dict[str, Any]:
+        """Send so many a second whatever happens, wait for every answer. Each request's time counts from when it was
+        due, so that a stall is told by all that it held up."""
+        messages, total = self._messages, len(self._messages)
+        reads: list[tuple[list[Reply], float]] = []
+        poll = select.poll()  # a descriptor over 1,023 is no matter for it
+        poll.register(self._link, select.POLLIN)
+        cpu_s, started_s = time.process_time(), time.monotonic()
+        sent = answered = 0
+        while answered < total:
+            now_s = time.monotonic() - started_s
+            goal = min(total, int(now_s * rate) + 1)
+            if sent < goal:
+                self._link.sendall(b"".join(messages[sent:goal]))
+                sent = goal
+            wait_s = SILENCE_S if sent == total else max(0.0, sent / rate - now_s)
+            if poll.poll(wait_s * 1000):
+                replies = self._replies()
+                reads.append((replies, time.monotonic()))
+                answered += len(replies)
+            elif sent == total:
+                raise FramingError(f"the node was silent for {SILENCE_S} s")
+        ended_s, cpu_s = time.monotonic(), time.process_time() - cpu_s
+        due = [(number + 1, started_s + number / rate) for number in range(total)]
+        return {"started_s": started_s, "ended_s": ended_s, "cpu_s": cpu_s} | _summary(due, reads)
+
     def _replies(self) -> list[Reply]:
         while True:
             data = self._link.recv(READ_BYTES)
@@ -104,6 +131,8 @@ def main() -> None:
         order = json.loads(line)
         if "load" in order:
             answer: dict[str, Any] = {"loaded": generator.load(Path(order["load"]))}
+        elif "pace" in order:
+            answer = generator.pace(order["pace"])
         else:
             answer = generator.run(order["go"])
         print(json.dumps(answer), flush=True)

@@ -1,7 +1,7 @@
 """Every metric of the main process, declared once, and one method for each."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -30,6 +30,22 @@ STATUSES: Final = tuple(str(code) for code in range(100, 600))
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096)
 _NAMES: Final = {verdict: verdict.name.lower() for verdict in Verdict}
+
+
+CONTROL_SET: Final = 255
+"""As the store numbers the set of control kinds."""
+
+
+class Amount(Protocol):
+    """What the store holds of a set."""
+
+    @property
+    def envelopes(self) -> int:
+        """Envelopes of all its records."""
+
+    @property
+    def bytes(self) -> int:
+        """Of their frames."""
 
 
 class Metrics:
@@ -124,6 +140,23 @@ class Metrics:
         self._last_commit = Gauge("pushmesh_last_commit_number", "Highest durable commit number.", registry=registry)
         self._epoch = Gauge("pushmesh_epoch_current", "Epoch of the network by this node's clock.", registry=registry)
         self._parked = Gauge("pushmesh_parked_envelopes", "Envelopes that wait for a grant.", registry=registry)
+        self._store_envelopes = Gauge(
+            "pushmesh_store_envelopes",
+            "Envelopes held, by the set that is synced: a shard, or control.",
+            ["set"],
+            registry=registry,
+        )
+        self._store_bytes = Gauge("pushmesh_store_bytes", "Bytes of their frames.", ["set"], registry=registry)
+        self._store_room = Gauge(
+            "pushmesh_store_room", "0 the store takes all, 1 nothing by work alone, 2 nothing.", registry=registry
+        )
+        self._store_damaged = Gauge(
+            "pushmesh_store_quarantined_rows", "Damaged rows that were moved aside since the start.", registry=registry
+        )
+        self._store_remade = Gauge(
+            "pushmesh_store_remade_rows", "Rows that were lost and made again since the start.", registry=registry
+        )
+        self._scrubbed = Counts(registry, "pushmesh_store_scrubbed_rows", "Rows that were looked through for damage.")
         self._commit_seconds = Histogram(
             "pushmesh_store_commit_seconds",
             "From the first waiting write to durable.",
@@ -245,6 +278,17 @@ class Metrics:
         self._last_commit.set(last_commit)
         self._epoch.set(epoch)
         self._parked.set(parked)
+
+    def store(self, sets: Mapping[int, Amount], *, quarantined: int, remade: int, scrubbed: int, room: int) -> None:
+        """Told at each tick; `sets` by number, 255 being the control kinds."""
+        for number, amount in sets.items():
+            name = "control" if number == CONTROL_SET else str(number)
+            self._store_envelopes.labels(name).set(amount.envelopes)
+            self._store_bytes.labels(name).set(amount.bytes)
+        self._store_room.set(room)
+        self._store_damaged.set(quarantined)
+        self._store_remade.set(remade)
+        self._scrubbed.add(scrubbed)
 
     def exposition(self) -> bytes:
         """Prometheus text, version 0.0.4."""

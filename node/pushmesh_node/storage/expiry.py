@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .items import COVERING
+from .tally import Amount, amount_of, sets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ CURSOR_UNUSED_MS = 90 * 86_400_000
 _WALKED = (
     _pointing("ids", ("bucket", "id"), "commit_no"),
     _pointing("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
-    _pointing("targets", ("account", "commit_no"), "commit_no"),
+    _pointing("targets", ("stretch", "account", "commit_no"), "commit_no"),
     _pointing("decisions", ("account", "commit_no"), "commit_no"),
     _Table("late_receipts", ("commit_no",), "NOT EXISTS (SELECT 1 FROM receipts r WHERE r.number = t.number)"),
     _Table("cursors", ("account", "device"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
@@ -42,7 +43,7 @@ _WALKED = (
 _TOPICS = _Table("topics", ("topic_no",), "t.ends_at <= {now}")
 """Walked only when no expired item is left: until then one may still have the number."""
 
-_KEEP_LAST_COMMIT = """UPDATE meta SET value = newest.number FROM
+_KEEP_LAST_COMMIT = """UPDATE meta SET value = newest.number, sum = row_sum('last_commit', newest.number) FROM
     (SELECT first_commit + count - 1 AS number FROM items ORDER BY first_commit DESC LIMIT 1) newest
     WHERE name = 'last_commit' AND value < newest.number"""
 """A number is never given twice, also when the newest items are gone at the next start."""
@@ -77,11 +78,16 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What a step removed: so many items, these topics, and from each walked table so many rows."""
+    """What a step removed: of each set so much, these topics, and from each walked table so many rows."""
 
-    items: int
+    sets: Mapping[int, Amount]
     topic_nos: tuple[int, ...]
     rows: Mapping[str, int]
+
+    @property
+    def items(self) -> int:
+        """In all sets."""
+        return sum(amount.items for amount in self.sets.values())
 
 
 def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep, before_epoch: int = 0) -> Expired:
@@ -90,7 +96,8 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(_KEEP_LAST_COMMIT)
-        removed = _expire_items(connection, now_ms, limit)
+        sets = _expire_items(connection, now_ms, limit)
+        removed = sum(amount.items for amount in sets.values())
         for delete in _DELETE_KEYED:
             connection.execute(delete, (now_ms, limit))
         connection.execute(_DELETE_RECEIPTS, (now_ms, limit))
@@ -105,18 +112,33 @@ def expire(connection: sqlite3.Connection, now_ms: int, limit: int, sweep: Sweep
     sweep.after.update({name: position for name, (_dead, position) in steps.items()})
     topic_nos, _position = steps.get("topics", ((), None))
     rows = {name: len(dead) for name, (dead, _position) in steps.items()}
-    return Expired(removed, tuple([number for (number,) in topic_nos]), rows)
+    return Expired(sets, tuple([number for (number,) in topic_nos]), rows)
 
 
-def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
-    select = "SELECT first_commit, first_commit + count FROM items WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
-    spans = connection.execute(select, (now_ms, limit)).fetchall()
+def _expire_items(connection: sqlite3.Connection, now_ms: int, limit: int) -> dict[int, Amount]:
+    """The soonest of each set, together at most `limit`."""
+    removed: dict[int, Amount] = {}
+    select = """SELECT first_commit, count, size FROM items
+        WHERE shard = ? AND expires_at <= ? ORDER BY expires_at LIMIT ?"""
+    for shard in sets_of(connection):
+        rows = connection.execute(select, (shard, now_ms, limit)).fetchall()
+        if rows:
+            remove_items(connection, [(first, first + count) for first, count, _size in rows])
+            removed[shard] = amount_of([(count, size) for _first, count, size in rows])
+            limit -= len(rows)
+        if not limit:
+            break
+    return removed
+
+
+def remove_items(connection: sqlite3.Connection, spans: Sequence[tuple[int, int]]) -> None:
+    """Items by their first commit number and the one behind their last, inside the caller's transaction. The rows that
+    point to them go with later walks."""
     firsts = [(first,) for first, _end in spans]
     for table in _OWNED:
         connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", firsts)
     for table in ("unsent", "voids"):
         connection.executemany(f"DELETE FROM {table} WHERE commit_no >= ? AND commit_no < ?", spans)
-    return len(spans)
 
 
 def _walk(

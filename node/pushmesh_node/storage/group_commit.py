@@ -112,7 +112,7 @@ def _fail(done: asyncio.Future[None], error: Exception) -> None:
     if done.done():
         return
     if isinstance(error, StoreFailed):
-        copy = StoreFailed(error.reason)
+        copy = type(error)(error.reason, error.fault)
         copy.__cause__ = error.__cause__
         done.set_exception(copy)
     else:

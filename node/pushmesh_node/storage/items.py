@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Sequence
 
+from pushmesh_protocol.types import UnixMs
+
 from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 from .bulk import pieces, placeholders
 from .rows import bucket
+from .sums import ITEMS, SCHEDULED, VOIDS, Row, checked
 
-_STATE = """SELECT first_commit, count, kind, data FROM items
-    WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"""
-_LOG = """SELECT first_commit, count, kind, data FROM items
-    WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit"""
+_STATE = f"{ITEMS.select} WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"
+_LOG = f"{ITEMS.select} WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit"
 
 # The item that holds a commit number; a number whose item is gone has none.
 COVERING = "(SELECT max(first_commit) FROM items WHERE first_commit <= {number})"
@@ -28,7 +29,8 @@ _FIND = """WITH RECURSIVE b (x) AS (
 
 def state(connection: sqlite3.Connection, after: int, limit: int) -> list[StoredItem]:
     """At most `limit` items of the kinds that make up the engine's state, in commit order."""
-    return [StoredItem(*row) for row in connection.execute(_STATE, (floor(connection, after), limit))]
+    rows = checked(ITEMS, connection.execute(_STATE, (floor(connection, after), limit)))
+    return [_stored(row) for row in rows]
 
 
 def log(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[StoredItem]:
@@ -36,11 +38,17 @@ def log(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[Stor
     items: list[StoredItem] = []
     size = 0
     for row in connection.execute(_LOG, (floor(connection, after),)):
-        size += len(row[3])
+        item = _stored(checked(ITEMS, (row,))[0])
+        size += len(item.data)
         if items and size > max_bytes:
             break
-        items.append(StoredItem(*row))
+        items.append(item)
     return items
+
+
+def _stored(row: Row) -> StoredItem:
+    """(first_commit, count, kind, .. data) as data."""
+    return StoredItem(row[0], row[1], row[2], row[-1])
 
 
 def floor(connection: sqlite3.Connection, after: int) -> int:
@@ -52,19 +60,20 @@ def floor(connection: sqlite3.Connection, after: int) -> int:
     return after
 
 
-_DUE = f"""SELECT s.commit_no, s.due_at, s.commit_no - i.first_commit, i.data, v.commit_no IS NOT NULL
-      FROM scheduled s
-      LEFT JOIN items i ON i.first_commit = {COVERING.format(number="s.commit_no")}
-           AND s.commit_no < i.first_commit + i.count
-      LEFT JOIN voids v ON v.commit_no = s.commit_no
-     WHERE s.due_at <= ? ORDER BY s.due_at, s.commit_no LIMIT ?"""
+_DUE = f"{SCHEDULED.select} WHERE due_at <= ? ORDER BY due_at, commit_no LIMIT ?"
 
 
 def due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[StoredDue]:
     """The first `limit` scheduled envelopes whose time has come, also those that are gone or void."""
+    times = [(commit_no, due_at) for due_at, commit_no in checked(SCHEDULED, connection.execute(_DUE, (now_ms, limit)))]
+    numbers = [commit_no for commit_no, _due_at in times]
+    held = {envelope.commit_no: envelope for envelope in envelopes(connection, numbers)}
+    void = voids_among(connection, numbers)
     return [
-        StoredDue(commit_no, due_at, index or 0, data, bool(void))
-        for commit_no, due_at, index, data, void in connection.execute(_DUE, (now_ms, limit))
+        StoredDue(commit_no, UnixMs(due_at), 0, None, commit_no in void)
+        if (envelope := held.get(commit_no)) is None
+        else StoredDue(commit_no, UnixMs(due_at), envelope.index, envelope.data, commit_no in void)
+        for commit_no, due_at in times
     ]
 
 
@@ -118,6 +127,16 @@ def _data(connection: sqlite3.Connection, first_commits: Sequence[int]) -> dict[
     """(kind, data) of items, each read once however many of its leaves are wanted."""
     data: dict[int, tuple[int, bytes]] = {}
     for part in pieces(first_commits):
-        sql = f"SELECT first_commit, kind, data FROM items WHERE first_commit IN {placeholders(len(part))}"
-        data.update((first, (kind, frame)) for first, kind, frame in connection.execute(sql, tuple(part)))
+        sql = f"{ITEMS.select} WHERE first_commit IN {placeholders(len(part))}"
+        rows = checked(ITEMS, connection.execute(sql, tuple(part)))
+        data.update((row[0], (row[2], row[-1])) for row in rows)
     return data
+
+
+def voids_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:
+    """Those of the commit numbers that are void."""
+    found: set[int] = set()
+    for part in pieces(commit_nos):
+        sql = f"{VOIDS.select} WHERE commit_no IN {placeholders(len(part))}"
+        found.update(number for (number,) in checked(VOIDS, connection.execute(sql, tuple(part))))
+    return found

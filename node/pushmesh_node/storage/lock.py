@@ -2,9 +2,13 @@
 
 import fcntl
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import StoreError
+
+_INCARNATION = re.compile("[0-9a-f]{32}")
 
 
 class StoreLock:
@@ -23,11 +27,28 @@ class StoreLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = self._read()[0] or "unknown"
             os.close(self._descriptor)
             raise StoreError(f"the store {path} is in use by another process (pid {holder})") from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        self.incarnation = self._read()[1]
+        """In hex, of the store that was here before; empty where none was."""
+        self._write(self.incarnation)
+
+    def remember(self, incarnation: str) -> None:
+        """A file that is empty afterwards was not so by our doing."""
+        if incarnation != self.incarnation:
+            self.incarnation = incarnation
+            self._write(incarnation)
+
+    def _read(self) -> tuple[str, str]:
+        pid, _, rest = os.pread(self._descriptor, 64, 0).decode("ascii", "replace").partition("\n")
+        return pid.strip(), rest if _INCARNATION.fullmatch(rest) else ""
+
+    def _write(self, incarnation: str) -> None:
+        """A full disk is no reason not to start: the lock itself needs no room."""
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n{incarnation}".encode(), 0)
 
     def release(self) -> None:
         """Call once, after the last connection is closed."""

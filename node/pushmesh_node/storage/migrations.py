@@ -3,12 +3,32 @@
 import sqlite3
 from pathlib import Path
 
-from .errors import StoreError
+from pushmesh_protocol.accounts import Topic
+
+from .errors import StoreDamaged, StoreError
+from .sets import ShardOf, set_of
+from .sums import prepare_sums
 
 APPLICATION_ID = 0x70757368
 """`push` in ASCII, in the header of every store."""
 
 PAGE_BYTES = 4096
+
+_SUMMED_7 = {
+    "meta": "name, value",
+    "topics": "topic_no, owner, name, ends_at",
+    "runs": "first_commit, ids, mask, ends",
+    "slots": "epoch, author, wide, first_seq, first_commit, end_seq, id",
+    "voids": "commit_no",
+    "scheduled": "due_at, commit_no",
+    "vouchers": "epoch, account, key, stream, sequence, count, units, data, equivocation",
+    "decisions": "account, commit_no, verdict, reason, rule, decided_at, policy_hash, preferences_hash",
+    "private": "account, kind, issued_at, expires_at, data",
+    "tokens": "digest, account, grant_id, scopes, topics, expires_at, first_seen, revoked",
+    "cursors": "account, device, commit_no, at",
+    "peers": "node_id, addresses, last_seen, score_milli, proven, banned_until, bans",
+}
+"""Tables that got their sums in step 7, over these columns. One that comes later brings its own."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -118,17 +138,64 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Sync compares sets; it asks no peer from a number on.
         "DROP TABLE peer_cursors",
     ),
+    (
+        # Checksums (`row_sum`, see sums.py), the set that an item is synced in, and what it counts. `set_of` tells the
+        # set by kind, owner and name.
+        "ALTER TABLE items RENAME TO items_6",
+        *[f"DROP INDEX {name}" for name in ("items_by_origin", "items_by_topic", "items_of_state", "items_by_end")],
+        """CREATE TABLE items (
+            first_commit INTEGER PRIMARY KEY, count INTEGER NOT NULL, kind INTEGER NOT NULL, topic_no INTEGER,
+            broadcast INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, origin INTEGER,
+            shard INTEGER NOT NULL, size INTEGER NOT NULL, sum INTEGER NOT NULL,
+            data BLOB NOT NULL)""",
+        """INSERT INTO items SELECT first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, origin,
+            shard, size, row_sum(first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, origin,
+            shard, size, data), data
+            FROM (SELECT i.*, set_of(i.kind, t.owner, t.name) shard, length(i.data) size FROM items_6 i
+                LEFT JOIN topics t ON t.topic_no = i.topic_no)""",
+        "DROP TABLE items_6",
+        "CREATE INDEX items_by_origin ON items (origin) WHERE origin NOT NULL",
+        # In stretches of 16,384 commit numbers, as `targets` is: what is written now meets in few pages, however many
+        # topics and wallets there are; whoever reads goes from stretch to stretch.
+        """CREATE INDEX items_by_topic ON items (first_commit >> 14, topic_no, first_commit)
+            WHERE kind = 5 AND broadcast > 0""",
+        """CREATE TABLE targets_new (stretch INTEGER, account BLOB, commit_no INTEGER,
+            PRIMARY KEY (stretch, account, commit_no)) WITHOUT ROWID""",
+        "INSERT INTO targets_new SELECT commit_no >> 14, account, commit_no FROM targets",
+        "DROP TABLE targets",
+        "ALTER TABLE targets_new RENAME TO targets",
+        "CREATE INDEX items_of_state ON items (first_commit) WHERE kind <> 5",
+        # By set, since each is cut off at its own end; with what is counted, so that counting reads nothing else.
+        "CREATE INDEX items_by_end ON items (shard, expires_at, count, size)",
+        *[
+            statement
+            for table, columns in _SUMMED_7.items()
+            for statement in (
+                f"ALTER TABLE {table} ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+                f"UPDATE {table} SET sum = row_sum({columns})",
+            )
+        ],
+        # What was damaged, as it was read, and the ids that stood in it: peers have them.
+        """CREATE TABLE quarantine (
+            no INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL, ids BLOB NOT NULL,
+            row BLOB NOT NULL)""",
+        # All that a set held up to here was let go before its time; what ends later is complete.
+        "CREATE TABLE floors (shard INTEGER PRIMARY KEY, floor INTEGER NOT NULL)",
+    ),
 )
 
 
-def check_header(connection: sqlite3.Connection, path: Path) -> int:
+def check_header(connection: sqlite3.Connection, path: Path, *, was_ours: bool = False) -> int:
     """The file's schema version, 0 for a new one; nothing is written.
 
-    Raises StoreError for a file that is not a store or that a newer version has written.
+    Raises StoreError for a file that is not a store or that a newer version has written; StoreDamaged for one that
+    is no database any more though it `was_ours`.
     """
     try:
         application_id = _pragma(connection, "application_id")
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and was_ours:
+            raise StoreDamaged("its first bytes are not those of a database") from error
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise StoreError(f"{path} is not a pushmesh store") from error
         raise
@@ -144,15 +211,19 @@ def check_header(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection, version: int, new_incarnation: bytes) -> None:
+def migrate(connection: sqlite3.Connection, version: int, new_incarnation: bytes, shard_of: ShardOf) -> None:
     """Bring the file from `version` to the newest schema, a transaction each step; a new one gets the incarnation."""
+    prepare_sums(connection)
+    connection.create_function(
+        "set_of", 3, lambda kind, owner, name: set_of(kind, None if owner is None else Topic(owner, name), shard_of)
+    )
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         for statement in statements:
             connection.execute(statement)
         if number == 1:
             rows = [("incarnation", new_incarnation), ("last_commit", 0)]
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)  # their sums come with step 7
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")

@@ -7,12 +7,17 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
 
 from ..engine.records import Record
+from .sets import CONTROL_SET, SHARD_KINDS, Place
+from .sums import with_sum
 
 BUCKET_MS = 3_600_000
 """Ids are kept in buckets of issued-at: one hour."""
 
 MAX_WIDTH_SLOTS = 1_024
 """No record covers more slots: a run has at most 1,024 leaves, and an item of 80 KiB is 320 slots of 256 bytes."""
+
+STRETCH_BITS = 14
+"""Recipients and topics are kept in stretches of 2^14 commit numbers."""
 
 NOTIFICATION = 5
 
@@ -37,35 +42,42 @@ def check_records(records: Iterable[Record]) -> None:
             raise ValueError(f"a record of {leaves} envelopes cannot cover {width} slots")
 
 
-def item_rows(records: Iterable[Record], topic_nos: Mapping[Topic, int]) -> list[Row]:
-    """(first_commit, count, kind, topic_no, broadcast, issued_at, expires_at, origin, data)."""
-    return [
-        (
-            record.first_commit,
-            len(record.ids),
-            record.kind,
-            None if record.topic is None else topic_nos[record.topic],
-            sum(broadcasts(record)) if record.kind == NOTIFICATION else 0,
-            record.issued_at,
-            record.expires_at,
-            None,
-            record.data,
-        )
-        for record in records
-    ]
+def item_rows(records: Iterable[Record], places: Mapping[Topic, Place]) -> list[Row]:
+    """Rows of `items` with their sums; `places` has the number and the shard of each topic."""
+    return [with_sum(item_row(record, places)) for record in records]
+
+
+def item_row(record: Record, places: Mapping[Topic, Place]) -> Row:
+    """The row of one record, without its sum."""
+    topic_no, shard = (None, CONTROL_SET) if record.topic is None else places[record.topic]
+    return (
+        record.first_commit,
+        len(record.ids),
+        int(record.kind),
+        topic_no,
+        sum(broadcasts(record)) if record.kind == NOTIFICATION else 0,
+        record.issued_at,
+        record.expires_at,
+        None,
+        shard if record.kind in SHARD_KINDS else CONTROL_SET,
+        len(record.data),
+        record.data,
+    )
 
 
 def slot_rows(records: Iterable[Record]) -> list[Row]:
-    """(epoch, author, wide, first_seq, first_commit, end_seq, id or NULL)."""
+    """(epoch, author, wide, first_seq, first_commit, end_seq, id or NULL, sum)."""
     return [
-        (
-            record.epoch,
-            record.author,
-            record.end_seq - record.first_seq > 1,
-            record.first_seq,
-            record.first_commit,
-            record.end_seq,
-            record.ids[0] if len(record.ids) == 1 else None,
+        with_sum(
+            (
+                record.epoch,
+                record.author,
+                1 if record.end_seq - record.first_seq > 1 else 0,
+                record.first_seq,
+                record.first_commit,
+                record.end_seq,
+                record.ids[0] if len(record.ids) == 1 else None,
+            )
         )
         for record in records
     ]
@@ -83,9 +95,9 @@ def id_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def target_rows(records: Iterable[Record]) -> list[Row]:
-    """(account, commit_no), one for each recipient that an envelope lists."""
+    """(stretch, account, commit_no), one for each recipient that an envelope lists."""
     return [
-        (account, commit_no)
+        (commit_no >> STRETCH_BITS, account, commit_no)
         for record in records
         if record.kind == NOTIFICATION and record.audiences != (None,)
         for commit_no, audience in enumerate(record.audiences, record.first_commit)
@@ -95,13 +107,15 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def run_rows(records: Iterable[Record]) -> list[Row]:
-    """(first_commit, ids, mask, ends) for records of several envelopes."""
+    """(first_commit, ids, mask, ends, sum) for records of several envelopes."""
     return [
-        (
-            record.first_commit,
-            b"".join(record.ids),
-            broadcast_mask(broadcasts(record)),
-            array("Q", record.ends).tobytes(),
+        with_sum(
+            (
+                record.first_commit,
+                b"".join(record.ids),
+                broadcast_mask(broadcasts(record)),
+                array("Q", record.ends).tobytes(),
+            )
         )
         for record in records
         if len(record.ids) > 1
@@ -123,9 +137,9 @@ def broadcast_mask(shown: Sequence[bool]) -> bytes | None:
 
 
 def scheduled_rows(records: Iterable[Record]) -> list[Row]:
-    """(due_at, commit_no) of envelopes that no inbox shows yet."""
+    """(due_at, commit_no, sum) of envelopes that no inbox shows yet."""
     return [
-        (due_at, commit_no)
+        with_sum((due_at, commit_no))
         for record in records
         if record.due_ats
         for commit_no, due_at in enumerate(record.due_ats, record.first_commit)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .retention import NONE
+
 MIB = 1 << 20
 
 
@@ -36,3 +38,23 @@ class StoreSettings:
 
     checkpoint_bytes: int = 24 * MIB
     """Sooner where the log would grow beyond this: far below `log_bytes`."""
+
+    budget_bytes: int = 0
+    """Of the file in use; 0 is none. Above it items go before their end, and what finds no room is refused."""
+
+    min_free_bytes: int = 0
+    """What the disk must have left, or nothing new is taken: letting go needs room too."""
+
+    max_envelopes: int = NONE
+    """Of each set, likewise."""
+
+    max_bytes: int = NONE
+    """The same in bytes of frames."""
+
+    max_age_ms: int = NONE
+    """What was issued longer ago goes before its end, as far as its set's order lets it."""
+
+    @property
+    def prune_to_bytes(self) -> int:
+        """Pruning begins well before anything is refused: at nine tenths of the budget."""
+        return self.budget_bytes * 9 // 10

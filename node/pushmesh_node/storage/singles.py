@@ -12,13 +12,15 @@ from ..engine.records import Record, Write
 from . import bulk
 from .receipts import Row as ReceiptRow
 from .rows import BUCKET_MS, NOTIFICATION
+from .sets import CONTROL_SET, SHARD_KINDS, Place
+from .sums import sum_of
 
 MAX_RECORDS = 64
 """Larger groups go the general way; there the waits are shared by many."""
 
 _COLUMNS = (
-    *("first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "data"),
-    *("epoch", "author", "wide", "first_seq", "end_seq", "id", "bucket", "target"),
+    *("first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "shard", "size"),
+    *("sum", "data", "epoch", "author", "wide", "first_seq", "end_seq", "id", "slot_sum", "bucket", "target"),
     *("seal_no", "seal_first", "seal_last", "seal_ends_at", "seal_kept_until", "seal"),
 )
 _NO_SEAL = (None,) * 6
@@ -28,11 +30,12 @@ PREPARE = (
     f"CREATE TEMP VIEW IF NOT EXISTS singles AS SELECT {', '.join(f'0 AS {column}' for column in _COLUMNS)}",
     """CREATE TEMP TRIGGER IF NOT EXISTS take_single INSTEAD OF INSERT ON singles BEGIN
         INSERT INTO items VALUES (new.first_commit, 1, new.kind, new.topic_no, new.broadcast, new.issued_at,
-            new.expires_at, NULL, new.data);
+            new.expires_at, NULL, new.shard, new.size, new.sum, new.data);
         INSERT OR IGNORE INTO slots VALUES (new.epoch, new.author, new.wide, new.first_seq, new.first_commit,
-            new.end_seq, new.id);
+            new.end_seq, new.id, new.slot_sum);
         INSERT OR IGNORE INTO ids VALUES (new.bucket, new.id, new.first_commit);
-        INSERT OR IGNORE INTO targets SELECT new.target, new.first_commit WHERE new.target NOT NULL;
+        INSERT OR IGNORE INTO targets SELECT new.first_commit >> 14, new.target, new.first_commit
+            WHERE new.target NOT NULL;
         INSERT INTO receipts SELECT new.seal_no, new.seal_first, new.seal_last, new.seal_ends_at, new.seal_kept_until,
             new.seal WHERE new.seal_no NOT NULL;
     END""",
@@ -61,7 +64,7 @@ def plain(writes: Sequence[Write], last_commit: int) -> Sequence[Record]:
 def insert(
     connection: sqlite3.Connection,
     records: Sequence[Record],
-    topic_nos: Mapping[Topic, int],
+    places: Mapping[Topic, Place],
     seal: ReceiptRow | None = None,
 ) -> None:
     """Store plain records, durably where no transaction is open; raises sqlite3.Error with nothing stored.
@@ -71,23 +74,21 @@ def insert(
     sealed: Sequence[object] = _NO_SEAL if seal is None else seal
     for record in records:
         (audience,), (id_,) = record.audiences, record.ids
-        shown = record.kind == NOTIFICATION
+        first, kind, data = record.first_commit, int(record.kind), record.data
+        shown = kind == NOTIFICATION
+        topic_no, shard = (None, CONTROL_SET) if record.topic is None else places[record.topic]
+        if kind not in SHARD_KINDS:
+            shard = CONTROL_SET
+        broadcast = 1 if shown and audience is None else 0
+        times = (record.issued_at, record.expires_at)
+        counts = (shard, len(data))
+        wide = 1 if record.end_seq - record.first_seq > 1 else 0
+        slot = (record.epoch, record.author, wide, record.first_seq, first, record.end_seq, id_)
         values += (
-            record.first_commit,
-            record.kind,
-            None if record.topic is None else topic_nos[record.topic],
-            shown and audience is None,
-            record.issued_at,
-            record.expires_at,
-            record.data,
-            record.epoch,
-            record.author,
-            record.end_seq - record.first_seq > 1,
-            record.first_seq,
-            record.end_seq,
-            id_,
-            record.issued_ats[0] // BUCKET_MS,
-            audience[0] if audience and shown else None,
+            *(first, kind, topic_no, broadcast, *times, *counts),
+            sum_of((first, 1, kind, topic_no, broadcast, *times, None, *counts, data)),
+            *(data, record.epoch, record.author, wide, record.first_seq, record.end_seq, id_),
+            *(sum_of(slot), record.issued_ats[0] // BUCKET_MS, audience[0] if audience and shown else None),
             *sealed,
         )
         sealed = _NO_SEAL

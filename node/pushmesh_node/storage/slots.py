@@ -7,19 +7,20 @@ from functools import lru_cache
 from ..engine.records import Holder, SlotRange
 from .bulk import pieces
 from .rows import MAX_WIDTH_SLOTS
+from .sums import RUNS, SLOTS, checked
 
 # CROSS JOIN keeps the order of the tables: each question is one or two short walks in the primary key of slots.
 _FOUND = """
-    SELECT q.number, s.first_seq, s.end_seq, s.first_commit, s.id, q.a, q.b FROM q CROSS JOIN slots s
+    SELECT q.number, q.a, q.b, s.* FROM q CROSS JOIN slots s
      WHERE s.epoch = q.epoch AND s.author = q.author AND s.wide = 0 AND s.first_seq >= q.a AND s.first_seq < q.b
     UNION ALL
-    SELECT q.number, s.first_seq, s.end_seq, s.first_commit, s.id, q.a, q.b FROM q CROSS JOIN slots s
+    SELECT q.number, q.a, q.b, s.* FROM q CROSS JOIN slots s
      WHERE s.epoch = q.epoch AND s.author = q.author AND s.wide = 1
        AND s.first_seq > q.a - {width} AND s.first_seq < q.b AND s.end_seq > q.a"""
 _HOLDERS = """
     WITH q (number, epoch, author, a, b) AS (VALUES {questions}), found AS ({found})
-    SELECT f.number, f.first_seq, f.end_seq, f.first_commit, coalesce(f.id, r.ids), f.id IS NULL,
-           u.commit_no IS NULL, f.a, f.b
+    SELECT f.number, f.a, f.b, f.epoch, f.author, f.wide, f.first_seq, f.first_commit, f.end_seq, f.id, f.sum,
+           r.ids, r.mask, r.ends, r.sum, u.commit_no IS NULL
       FROM found f CROSS JOIN items i ON i.first_commit = f.first_commit
       LEFT JOIN runs r ON r.first_commit = f.first_commit
       LEFT JOIN unsent u ON u.commit_no = f.first_commit
@@ -32,14 +33,15 @@ def holders(connection: sqlite3.Connection, ranges: Sequence[SlotRange]) -> list
     for part in pieces(ranges, 256):
         questions = [value for r in part for value in (r.epoch, r.author, r.first_seq, r.end_seq)]
         block: list[list[Holder]] = [[] for _range in part]
-        for number, first_seq, end_seq, first_commit, ids, is_run, sent, a, b in connection.execute(
-            _statement(len(part)), questions
-        ):
-            if is_run:
-                span = range(max(a, first_seq), min(b, end_seq))
-                block[number] += _leaves(connection, first_commit - first_seq, first_seq, span, ids)
-            else:
-                block[number].append(Holder(first_seq, end_seq, ids, first_commit, bool(sent)))
+        for row in connection.execute(_statement(len(part)), questions):
+            number, a, b = row[:3]
+            ((_epoch, _author, _wide, first_seq, first_commit, end_seq, id_),) = checked(SLOTS, (row[3:11],))
+            if id_ is not None:
+                block[number].append(Holder(first_seq, end_seq, id_, first_commit, bool(row[15])))
+                continue
+            ((_first, ids, _mask, _ends),) = checked(RUNS, ((first_commit, *row[11:15]),))
+            span = range(max(a, first_seq), min(b, end_seq))
+            block[number] += _leaves(connection, first_commit - first_seq, first_seq, span, ids)
         answers += block
     return answers
 

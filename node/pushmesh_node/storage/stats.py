@@ -21,3 +21,7 @@ class StoreStats:
     failed_transactions: int
     busy_refusals: int
     checkpoints: int
+    quarantined: int
+    """Damaged rows that were moved aside."""
+    repaired: int
+    """Rows that were lost beside an item and made again from it."""

@@ -10,6 +10,7 @@ from pushmesh_protocol.accounts import Topic
 from .bulk import pieces, placeholders
 from .items import COVERING
 from .rows import bucket
+from .sums import ITEMS, RUNS, SLOTS, checked
 
 Position = tuple[int, bytes, int, int, int]
 """A key of the table `slots`: where a walk goes on."""
@@ -40,8 +41,8 @@ class HeadRow:
     size_bytes: int
 
 
-_RECORDS = """SELECT s.epoch, s.author, s.wide, s.first_seq, s.first_commit, s.id, i.kind, t.owner, t.name,
-       i.expires_at, r.ids, r.ends
+_RECORDS = """SELECT s.epoch, s.author, s.wide, s.first_seq, s.first_commit, s.end_seq, s.id, s.sum,
+       i.kind, t.owner, t.name, i.expires_at, r.ids, r.mask, r.ends, r.sum
     FROM slots s CROSS JOIN items i ON i.first_commit = s.first_commit
     LEFT JOIN topics t ON t.topic_no = i.topic_no LEFT JOIN runs r ON r.first_commit = s.first_commit
     WHERE (s.epoch, s.author, s.wide, s.first_seq, s.first_commit) > (?, ?, ?, ?, ?)
@@ -72,11 +73,14 @@ def records(connection: sqlite3.Connection, after: Position, limit: int) -> tupl
     under another number are passed over."""
     rows = connection.execute(_RECORDS, (*after, limit)).fetchall()
     found = []
-    for _epoch, _author, _wide, _seq, first_commit, id_, kind, owner, name, expires_at, run_ids, run_ends in rows:
+    for row in rows:
+        ((*_key, first_commit, _end_seq, id_),) = checked(SLOTS, (row[:8],))
+        kind, owner, name, expires_at = row[8:12]
         topic = None if owner is None else Topic(owner, name)
         if id_ is not None:
             found.append(RecordRow(first_commit, kind, topic, (id_,), (expires_at,)))
             continue
+        ((_first, run_ids, _mask, run_ends),) = checked(RUNS, ((first_commit, *row[12:]),))
         ids = tuple([run_ids[i : i + 32] for i in range(0, len(run_ids), 32)])
         found.append(RecordRow(first_commit, kind, topic, ids, _ends(run_ends, expires_at, len(ids))))
     return found, rows[-1][:5] if len(rows) == limit else None
@@ -118,6 +122,6 @@ def frames(connection: sqlite3.Connection, first_commits: Sequence[int]) -> dict
     """(envelopes, frame) of those of the records that are stored."""
     found: dict[int, tuple[int, bytes]] = {}
     for part in pieces(first_commits):
-        sql = f"SELECT first_commit, count, data FROM items WHERE first_commit IN {placeholders(len(part))}"
-        found.update((first, (count, data)) for first, count, data in connection.execute(sql, tuple(part)))
+        sql = f"{ITEMS.select} WHERE first_commit IN {placeholders(len(part))}"
+        found.update((row[0], (row[1], row[-1])) for row in checked(ITEMS, connection.execute(sql, tuple(part))))
     return found

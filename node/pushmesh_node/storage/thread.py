@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
-from .errors import StoreFailed, describe, is_fault_of_the_world
+from .errors import StoreFailed, failure_of, is_fault_of_the_world
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class ConnectionThread:
             result: T = await execute(function, raw, *args, **kwargs)  # type: ignore[no-untyped-call]  # untyped there
         except sqlite3.Error as error:
             if is_fault_of_the_world(error):
-                raise StoreFailed(describe(error)) from error
+                raise failure_of(error) from error
             raise
         return result
 

@@ -1,7 +1,7 @@
 """One write transaction: a group of writes becomes rows and one commit. Runs on the writer's thread."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,20 @@ from . import bulk, outcomes, singles
 from .items import COVERING
 from .peers import write_peers
 from .receipts import ReceiptChain, leaves_of, row_of, write_seals
-from .rows import check_records, id_rows, item_rows, run_rows, scheduled_rows, slot_rows, target_rows, unsent_rows
+from .rows import (
+    STRETCH_BITS,
+    check_records,
+    id_rows,
+    item_rows,
+    run_rows,
+    scheduled_rows,
+    slot_rows,
+    target_rows,
+    unsent_rows,
+)
+from .sets import CONTROL_SET, SHARD_KINDS, Place
+from .sums import CURSORS, DECISIONS, ITEMS, PRIVATE, TOKENS, VOUCHERS, with_sum
+from .tally import Amount, amount_of
 from .topics import TopicNumbers
 
 WALLET_DEVICES = 64
@@ -43,10 +56,10 @@ _DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND device IN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a transaction changed: how many records were new, the store's highest commit number after it, and the
-    seals of its receipts."""
+    """What a transaction changed: what came into each set, the store's highest commit number after it, and the seals of
+    its receipts."""
 
-    new_records: int
+    added: Mapping[int, Amount]
     last_commit: int
     seals: Sequence[StoredSeal] = ()
 
@@ -64,14 +77,14 @@ def write_group(
     sqlite3.Error after a rollback; the connection goes on.
     """
     records = singles.plain(writes, last_commit)
-    if records and (topic_nos := topics.at_hand(*_topics_of(records))) is not None:
+    if records and (places := topics.at_hand(*_topics_of(records))) is not None:
         check_records(records)
         leaves = [] if receipts is None else leaves_of(records)
         seals = receipts.seal(leaves) if receipts is not None and leaves else []  # one: a group is small
-        singles.insert(connection, records, topic_nos, row_of(seals[0]) if seals else None)
+        singles.insert(connection, records, places, row_of(seals[0]) if seals else None)
         if receipts is not None:
             receipts.sealed(seals)
-        return Written(len(records), records[-1].first_commit, tuple(seals))
+        return Written(_amounts(records, places), records[-1].first_commit, tuple(seals))
     connection.execute("BEGIN IMMEDIATE")
     try:
         written = _write(connection, writes, topics, last_commit, receipts)
@@ -99,18 +112,31 @@ def _write(
     for write in writes:
         by_type.setdefault(type(write), []).append(write)
     records = _new_records(connection, by_type.pop(Record, []), last_commit)
+    added: dict[int, Amount] = {}
     if records:
-        _write_records(connection, records, topics)
+        places = topics.numbers(connection, *_topics_of(records))
+        _write_records(connection, records, places)
+        added = _amounts(records, places)
         last_commit = max(last_commit, max(record.first_commit + len(record.ids) - 1 for record in records))
     shown = by_type.pop(DueRecord, [])
     if shown:
-        _write_due(connection, shown)
+        for number, amount in _write_due(connection, shown).items():
+            added[number] = added.get(number, Amount()) + amount
         last_commit = max(last_commit, max(due.commit_no for due in shown))
     wishes = by_type.pop(ReceiptWish, [])
     for kind, values in by_type.items():
         _KEYED[kind](connection, values)
     seals = [] if receipts is None else write_seals(connection, receipts, records, wishes)
-    return Written(len(records) + len(shown), last_commit, tuple(seals))
+    return Written(added, last_commit, tuple(seals))
+
+
+def _amounts(records: Sequence[Record], places: Mapping[Topic, Place]) -> dict[int, Amount]:
+    """What the records add to each set."""
+    sizes: dict[int, list[tuple[int, int]]] = {}
+    for record in records:
+        shard = CONTROL_SET if record.topic is None or record.kind not in SHARD_KINDS else places[record.topic][1]
+        sizes.setdefault(shard, []).append((len(record.ids), len(record.data)))
+    return {shard: amount_of(found) for shard, found in sizes.items()}
 
 
 def _new_records(connection: sqlite3.Connection, records: list[Record], last_commit: int) -> list[Record]:
@@ -132,9 +158,8 @@ def _is_stored(connection: sqlite3.Connection, first_commit: int) -> bool:
     return connection.execute("SELECT 1 FROM items WHERE first_commit = ?", (first_commit,)).fetchone() is not None
 
 
-def _write_records(connection: sqlite3.Connection, records: list[Record], topics: TopicNumbers) -> None:
-    topic_nos = topics.numbers(connection, *_topics_of(records))
-    bulk.insert(connection, "INSERT INTO items", item_rows(records, topic_nos))
+def _write_records(connection: sqlite3.Connection, records: list[Record], places: Mapping[Topic, Place]) -> None:
+    bulk.insert(connection, ITEMS.insert, item_rows(records, places))
     bulk.insert(connection, "INSERT OR IGNORE INTO slots", slot_rows(records))
     # The same envelope can come again with another auth: the index keeps the first.
     bulk.insert(connection, "INSERT OR IGNORE INTO ids", id_rows(records))
@@ -150,19 +175,29 @@ def _topics_of(records: Sequence[Record]) -> tuple[set[Topic], int]:
     return topics, max([record.expires_at for record in records])
 
 
-_SHOW = f"""INSERT INTO items SELECT ?1, 1, kind, topic_no, ?2, issued_at, expires_at, ?3, ?4 FROM items
+_SHOWN = "?1, 1, kind, topic_no, ?2, issued_at, expires_at, ?3, shard, length(?4)"
+_SHOW = f"""{ITEMS.insert} SELECT {_SHOWN}, ?4, row_sum({_SHOWN}, ?4) FROM items
     WHERE first_commit = {COVERING.format(number="?3")} AND ?3 < first_commit + count"""
 
 
-def _write_due(connection: sqlite3.Connection, records: Sequence[DueRecord]) -> None:
-    """Show them in inboxes under their new numbers; one that turned out void meanwhile is void there too."""
+def _write_due(connection: sqlite3.Connection, records: Sequence[DueRecord]) -> dict[int, Amount]:
+    """Show them in inboxes under their new numbers; one that turned out void meanwhile is void there too. Returns what
+    that adds to each set."""
     rows = [(due.commit_no, due.audience is None, due.origin, due.data) for due in records]
     connection.executemany(_SHOW, rows)
-    targets = [(account, due.commit_no) for due in records for account in due.audience or ()]
+    targets = [
+        (due.commit_no >> STRETCH_BITS, account, due.commit_no) for due in records for account in due.audience or ()
+    ]
     bulk.insert(connection, "INSERT OR IGNORE INTO targets", targets)
-    sql = "INSERT OR IGNORE INTO voids SELECT ? FROM voids WHERE commit_no = ?"
+    sql = "INSERT OR IGNORE INTO voids SELECT ?1, row_sum(?1) FROM voids WHERE commit_no = ?2"
     connection.executemany(sql, [(due.commit_no, due.origin) for due in records])
     connection.executemany(_UNSCHEDULE, [(due.due_at, due.origin) for due in records])
+    added: dict[int, Amount] = {}
+    for due in records:
+        sql = "SELECT shard, count, size FROM items WHERE first_commit = ?"
+        for shard, count, size in connection.execute(sql, (due.commit_no,)):
+            added[shard] = added.get(shard, Amount()) + Amount(1, count, size)
+    return added
 
 
 _UNSCHEDULE = "DELETE FROM scheduled WHERE due_at = ? AND commit_no = ?"
@@ -176,7 +211,7 @@ def _write_vouchers(connection: sqlite3.Connection, vouchers: Iterable[VoucherRe
     rows = [
         (v.epoch, v.account, v.key, v.stream, v.sequence, v.count, v.units, v.data, v.equivocation) for v in vouchers
     ]
-    bulk.insert(connection, "INSERT OR REPLACE INTO vouchers", rows)
+    bulk.insert(connection, VOUCHERS.replace, [with_sum(row) for row in rows])
 
 
 def _write_decisions(connection: sqlite3.Connection, decisions: Iterable[DecisionRecord]) -> None:
@@ -184,28 +219,28 @@ def _write_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
         (d.account, d.commit_no, d.verdict, d.reason, d.rule, d.decided_at, d.policy_hash, d.preferences_hash)
         for d in decisions
     ]
-    bulk.insert(connection, "INSERT OR REPLACE INTO decisions", rows)
+    bulk.insert(connection, DECISIONS.replace, [with_sum(row) for row in rows])
 
 
 def _write_private(connection: sqlite3.Connection, records: Iterable[PrivateRecord]) -> None:
     rows = [(r.account, r.kind, r.issued_at, r.expires_at, r.data) for r in records]
-    bulk.insert(connection, "INSERT OR REPLACE INTO private", rows)
+    bulk.insert(connection, PRIVATE.replace, [with_sum(row) for row in rows])
 
 
 def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord]) -> None:
     rows = [
         (
             *(t.digest, t.account, t.grant_id, bytes(t.scopes), None if t.topics is None else pack(t.topics)),
-            *(t.expires_at, t.first_seen, t.revoked),
+            *(t.expires_at, t.first_seen, int(t.revoked)),
         )
         for t in tokens
     ]
-    bulk.insert(connection, "INSERT OR REPLACE INTO tokens", rows)
+    bulk.insert(connection, TOKENS.replace, [with_sum(row) for row in rows])
 
 
 def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
     rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
-    bulk.insert(connection, "INSERT OR REPLACE INTO cursors", rows)
+    bulk.insert(connection, CURSORS.replace, [with_sum(row) for row in rows])
     connection.executemany(_DELETE_CURSORS, [(account,) for account in {row[0] for row in rows}])
 
 
@@ -216,9 +251,9 @@ def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark])
 
 def _write_void_marks(connection: sqlite3.Connection, marks: Iterable[VoidMark]) -> None:
     numbers = [mark.commit_no for mark in marks]
-    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [(number,) for number in numbers])
+    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [with_sum((number,)) for number in numbers])
     for part in bulk.pieces(numbers):  # and where inboxes show it under another number
-        again = f"SELECT first_commit FROM items WHERE origin IN {bulk.placeholders(len(part))}"
+        again = f"SELECT first_commit, row_sum(first_commit) FROM items WHERE origin IN {bulk.placeholders(len(part))}"
         connection.execute(f"INSERT OR IGNORE INTO voids {again}", tuple(part))
 
 

@@ -37,6 +37,19 @@ async def test_a_mesh_has_two_nodes_at_least(tmp_path: Path) -> None:
     assert "'--nodes': Input should be greater than or equal to 2" in ran.err
 
 
+async def test_the_store_is_measured_and_written_for_people(tmp_path: Path) -> None:
+    ran = await pushmesh("bench", "store", "--records", "2000", "--rounds", "1", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "batches of  1024" in ran.out
+
+
+async def test_acknowledgements_are_measured_and_written_for_people(tmp_path: Path) -> None:
+    options = ("--rate", "200", "--seconds", "0.5", "--rounds", "1", "--wallets", "5")
+    ran = await pushmesh("bench", "ack", *options, cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "p99 at 200 a second" in ran.out
+
+
 async def test_joining_is_measured_and_written_for_people(tmp_path: Path) -> None:
     ran = await pushmesh("bench", "join", "--nodes", "4", cwd=tmp_path)
     assert ran.code == 0, ran

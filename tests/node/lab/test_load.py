@@ -33,3 +33,17 @@ async def test_everything_is_sent_and_every_answer_is_counted(tmp_path: Path, wi
         await asyncio.to_thread(generator.load, tmp_path / "bad")
         assert (await asyncio.to_thread(generator.run, window))["answers"] == {"refused:malformed": 1}
         generator.close()
+
+
+async def test_a_paced_run_sends_everything_and_counts_from_when_each_was_due(tmp_path: Path) -> None:
+    async with running_node(tmp_path / "node", node__network="bench") as node:
+        frames = [frame for job in plan_jobs(new_authors(3), "bench", 60, 0, NOBODY) for frame in sign_job(job)]
+        (tmp_path / "good").write_bytes(stream_messages(frames))
+        generator = await asyncio.to_thread(Generator, "127.0.0.1", port_of(node))
+        await asyncio.to_thread(generator.load, tmp_path / "good")
+        report = await asyncio.to_thread(generator.pace, 300)
+        assert report["answers"] == {"durable:ok": 60}
+        assert len(report["latencies_ms"]) == 60
+        assert min(report["latencies_ms"]) > 0
+        assert report["ended_s"] - report["started_s"] >= 59 / 300
+        generator.close()

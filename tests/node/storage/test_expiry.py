@@ -64,7 +64,7 @@ def test_a_step_removes_no_more_than_its_limit_of_any_table(connection: sqlite3.
 def test_the_last_commit_number_outlives_its_item(connection: sqlite3.Connection) -> None:
     fill(connection, NOW, 1)
     expire(connection, NOW, 100, Sweep())
-    assert (read_meta(connection).items, read_meta(connection).last_commit) == (0, 15)
+    assert (read_meta(connection).sets, read_meta(connection).last_commit) == ({}, 15)
 
 
 def test_tokens_and_private_records_go_in_steps_too_and_are_found_by_their_end(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from pushmesh_node.storage import StoreError, StoreSettings
-from pushmesh_node.storage.files import check_can_open, prepare_reader, prepare_writer, read_meta, size_of
+from pushmesh_node.storage.files import Meta, check_can_open, prepare_reader, prepare_writer, read_meta, size_of
+from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from support.records import EVERYBODY, record
@@ -32,7 +33,8 @@ def test_a_reader_cannot_change_data(connection: sqlite3.Connection, path: Path)
 def test_meta_counts_what_is_there(connection: sqlite3.Connection) -> None:
     write_group(connection, [record(1), record(5, EVERYBODY, EVERYBODY)], TopicNumbers(), 0)
     meta = read_meta(connection)
-    assert (meta.incarnation, meta.last_commit, meta.items) == (bytes(range(16)), 6, 2)
+    sets = {0: Amount(2, 3, 2 * len(b"frame 1"))}
+    assert meta == Meta(bytes(range(16)), 6, sets, {})
 
 
 def test_preparing_again_changes_nothing(connection: sqlite3.Connection, path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pushmesh_node.engine.records import Record, Write
 from pushmesh_node.storage import StoreBusy, StoreFailed, StoreSettings
 from pushmesh_node.storage.group_commit import SMALL_WRITE_BYTES, GroupCommit
+from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.transaction import Written
 from support.records import record
 
@@ -31,7 +32,7 @@ class Disk:
             if first_commit in self.broken:
                 raise self.broken[first_commit]
         self.last_commit = max(self.last_commit, *(record.first_commit + record.count - 1 for record in records))
-        return Written(len(records), self.last_commit)
+        return Written({0: Amount(len(records))}, self.last_commit)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from pushmesh_node.engine.records import VoidMark
 from pushmesh_node.storage import inbox
+from pushmesh_node.storage.rows import STRETCH_BITS
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from support.plans import plans, tables_walked
@@ -22,8 +23,10 @@ def full(connection: sqlite3.Connection) -> sqlite3.Connection:
 def test_an_inbox_walks_no_table_and_sorts_no_history(full: sqlite3.Connection) -> None:
     steps = plans(full, lambda: inbox.inbox(full, ALICE, [NEWS, OFFERS], 250, 10))
     assert tables_walked(steps) == []
-    assert any("items_by_topic (topic_no=? AND first_commit>? AND first_commit<?)" in step for step in steps)
-    assert any("t USING PRIMARY KEY (account=? AND commit_no>? AND commit_no<?)" in step for step in steps)
+    items = "items_by_topic (<expr>=? AND topic_no=? AND first_commit>? AND first_commit<?)"
+    targets = "t USING PRIMARY KEY (stretch=? AND account=? AND commit_no>? AND commit_no<?)"
+    assert any(items in step for step in steps)
+    assert any(targets in step for step in steps)
 
 
 def test_a_run_whose_rest_is_for_others_does_not_end_the_page(full: sqlite3.Connection) -> None:
@@ -47,3 +50,24 @@ def test_the_frame_of_a_run_is_read_once_for_all_its_leaves(full: sqlite3.Connec
     found = inbox.topic_messages(full, [NEWS], 300, None, 10)
     assert [(envelope.commit_no, envelope.index) for envelope in found] == [(301, 0), (303, 2), (305, 4), (307, 6)]
     assert all(envelope.data is found[0].data for envelope in found)
+
+
+def test_pages_go_from_stretch_to_stretch_and_over_those_that_hold_nothing(connection: sqlite3.Connection) -> None:
+    """A run may begin in one stretch and end in the next; restarts leave millions of numbers out."""
+    edge, far = 1 << STRETCH_BITS, 500 << STRETCH_BITS
+    records = [
+        record(edge - 3, *[EVERYBODY, (ALICE,)] * 3),
+        record(far, (ALICE,)),
+        record(far + 1),
+        record(far + 2, (BOB,)),
+    ]
+    write_group(connection, [record(7), *records], TopicNumbers(), 0)
+    shown = [7, *range(edge - 3, edge + 3), far, far + 1]
+    assert [one.commit_no for one in inbox.inbox(connection, ALICE, [NEWS], 0, 100)] == shown
+    for place, after in enumerate(shown):
+        for limit in (1, 2, 100):
+            found = inbox.inbox(connection, ALICE, [NEWS], after, limit)
+            assert [one.commit_no for one in found] == shown[place + 1 :][:limit]
+    before = inbox.targeted_messages(connection, ALICE, 0, far, 100)
+    assert [one.commit_no for one in before] == [edge - 2, edge, edge + 2]
+    assert [one.commit_no for one in inbox.topic_messages(connection, [NEWS], edge, far + 1, 100)] == [edge + 1]

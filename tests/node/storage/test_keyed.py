@@ -1,7 +1,7 @@
 import sqlite3
 
 from pushmesh_node.engine.records import DecisionRecord, VoidMark, VoucherRecord
-from pushmesh_node.storage import keyed
+from pushmesh_node.storage import items, keyed
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from pushmesh_protocol.types import Epoch, UnixMs
@@ -14,7 +14,7 @@ def test_lookups_walk_no_table(connection: sqlite3.Connection) -> None:
     steps += plans(connection, lambda: keyed.epoch_totals(connection, 7))
     steps += plans(connection, lambda: keyed.decisions(connection, ALICE, [1, 2, 3]))
     steps += plans(connection, lambda: keyed.cursor(connection, ALICE, "phone"))
-    steps += plans(connection, lambda: keyed.voids_among(connection, [1, 2, 3]))
+    steps += plans(connection, lambda: items.voids_among(connection, [1, 2, 3]))
     assert tables_walked(steps) == []
     assert not any("TEMP B-TREE" in step for step in steps)
 
@@ -26,7 +26,7 @@ def test_more_numbers_than_one_statement_takes_are_looked_up(connection: sqlite3
     wanted = list(range(250, 0, -1))
     assert [d.commit_no for d in keyed.decisions(connection, ALICE, wanted)] == list(range(1, 201))
     assert keyed.decisions(connection, BOB, wanted) == []
-    assert keyed.voids_among(connection, wanted) == set(range(1, 201, 2))
+    assert items.voids_among(connection, wanted) == set(range(1, 201, 2))
 
 
 def test_totals_add_up_streams_of_all_keys(connection: sqlite3.Connection) -> None:

@@ -6,6 +6,9 @@ import pytest
 from pushmesh_node.storage import Store, StoreError
 from pushmesh_node.storage.files import SKIPPED_NUMBERS
 from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_header, migrate
+from pushmesh_node.storage.sets import CONTROL_SET, one_shard
+from pushmesh_node.storage.sums import SUMMED, is_intact
+from pushmesh_node.storage.tally import Amount
 
 # The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
 SCHEMA_1 = {
@@ -46,6 +49,8 @@ def schema_1(path: Path) -> Path:
     connection.execute("INSERT INTO topics VALUES (3, x'00', 'news')")
     connection.execute("INSERT INTO unsent VALUES (7)")
     connection.execute("INSERT INTO peer_cursors VALUES (x'01', x'02', 9)")
+    connection.execute("INSERT INTO targets VALUES (x'0a', 50000)")
+    connection.execute("INSERT INTO slots VALUES (3, x'0b', 0, 5, 7, 6, x'0c')")
     connection.execute(f"PRAGMA application_id = {0x70757368}")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
@@ -63,19 +68,23 @@ def test_the_oldest_schema_is_frozen(schema_1: Path) -> None:
 
 
 async def test_the_oldest_store_opens_today_with_what_it_held(schema_1: Path) -> None:
-    store = await Store.open(schema_1, new_incarnation=b"x" * 16)
+    store = await Store.open(schema_1, new_incarnation=b"x" * 16, shard_of=lambda topic: len(topic.name))
     assert (store.incarnation, store.last_commit) == (b"i" * 16, 8 + SKIPPED_NUMBERS)
+    assert store.sets == {CONTROL_SET: Amount(1, 2, 2)}
     assert [(item.first_commit, item.data) for item in await store.log(0, 100)] == [(7, b"\xaa\xbb")]
     await store.close()
     connection = sqlite3.connect(schema_1)
     assert connection.execute("SELECT commit_no FROM unsent").fetchall() == [(7,), (8,)]
     assert connection.execute("SELECT topic_no, ends_at FROM topics").fetchall() == [(3, 6)]
+    assert connection.execute("SELECT stretch, account, commit_no FROM targets").fetchall() == [(3, b"\x0a", 50_000)]
+    for table in SUMMED:
+        assert all(is_intact(row) for row in connection.execute(table.select)), table.name
     connection.close()
 
 
 def test_a_new_file_gets_the_newest_schema_and_the_name_of_a_store(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, check_header(connection, path), b"n" * 16)
+    migrate(connection, check_header(connection, path), b"n" * 16, one_shard)
     assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert check_header(connection, path) == len(MIGRATIONS)
     connection.close()
@@ -108,7 +117,7 @@ def test_a_step_that_breaks_leaves_the_file_before_it(path: Path, monkeypatch: p
     monkeypatch.setattr("pushmesh_node.storage.migrations.MIGRATIONS", broken)
     connection = sqlite3.connect(path, isolation_level=None)
     with pytest.raises(sqlite3.OperationalError, match="syntax error"):
-        migrate(connection, 0, b"n" * 16)
+        migrate(connection, 0, b"n" * 16, one_shard)
     connection.close()
 
     again = sqlite3.connect(path, isolation_level=None)

@@ -9,6 +9,7 @@ from pushmesh_node.engine.records import CursorRecord, Record, Write
 from pushmesh_node.storage.files import prepare_writer
 from pushmesh_node.storage.settings import StoreSettings
 from pushmesh_node.storage.singles import MAX_RECORDS, plain
+from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import Written, write_group
 from pushmesh_protocol.types import UnixMs
@@ -65,7 +66,7 @@ def test_the_group_is_one_call_of_the_database(connection: sqlite3.Connection) -
     write_group(connection, [record(1)], topics, 0)
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
-    assert write_group(connection, [record(2), record(3, [ALICE])], topics, 1) == Written(2, 3)
+    assert write_group(connection, [record(2), record(3, [ALICE])], topics, 1) == Written({0: Amount(2, 2, 14)}, 3)
     assert not connection.in_transaction
     assert {sql.split(" VALUES")[0] for sql in seen if not sql.startswith("--")} == {"INSERT INTO singles"}
 
@@ -83,7 +84,7 @@ def test_a_group_that_breaks_stores_nothing(connection: sqlite3.Connection) -> N
     assert contents(connection) == before
 
     connection.execute("DROP TRIGGER bad")
-    assert write_group(connection, [record(2), record(3)], topics, 1) == Written(2, 3)
+    assert write_group(connection, [record(2), record(3)], topics, 1).last_commit == 3
 
 
 def test_a_record_that_covers_too_much_is_refused_here_too(connection: sqlite3.Connection) -> None:

@@ -4,9 +4,11 @@ import pytest
 
 from pushmesh_node.engine.records import SentMark
 from pushmesh_node.storage.inbox import topic_messages
+from pushmesh_node.storage.sets import CONTROL_SET
+from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import Written, write_group
-from support.records import OFFERS, record
+from support.records import EVERYBODY, GRANT, OFFERS, record
 
 
 def rows(connection: sqlite3.Connection, table: str) -> int:
@@ -16,10 +18,13 @@ def rows(connection: sqlite3.Connection, table: str) -> int:
 
 def test_a_group_tells_what_was_new(connection: sqlite3.Connection) -> None:
     topics = TopicNumbers()
-    assert write_group(connection, [record(1), record(2), record(1)], topics, 0) == Written(2, 2)
-    assert write_group(connection, [record(2), SentMark(1)], topics, 2) == Written(0, 2)
-    assert write_group(connection, [record(9), record(5)], topics, 2) == Written(2, 9)
-    assert write_group(connection, [record(5), record(7)], topics, 9) == Written(1, 9)
+    size = len(b"frame 1")
+    written = write_group(connection, [record(1), record(2), record(1)], topics, 0)
+    assert written == Written({0: Amount(2, 2, 2 * size)}, 2)
+    assert write_group(connection, [record(2), SentMark(1)], topics, 2) == Written({}, 2)
+    written = write_group(connection, [record(9, EVERYBODY, EVERYBODY), record(5, kind=GRANT)], topics, 2)
+    assert written == Written({0: Amount(1, 2, size), CONTROL_SET: Amount(1, 1, size)}, 10)
+    assert write_group(connection, [record(5), record(7)], topics, 10) == Written({0: Amount(1, 1, size)}, 10)
 
 
 def test_a_group_that_breaks_leaves_nothing_and_the_next_one_works(connection: sqlite3.Connection) -> None:
@@ -31,7 +36,7 @@ def test_a_group_that_breaks_leaves_nothing_and_the_next_one_works(connection: s
     assert [rows(connection, table) for table in ("items", "slots", "topics")] == [0, 0, 0]
 
     connection.execute("DROP TRIGGER bad")
-    assert write_group(connection, [record(1, topic=OFFERS)], topics, 0) == Written(1, 1)
+    assert write_group(connection, [record(1, topic=OFFERS)], topics, 0).last_commit == 1
     assert [rows(connection, table) for table in ("items", "slots", "topics")] == [1, 1, 1]
 
 
@@ -60,7 +65,7 @@ def test_a_mixed_group_is_one_statement_a_table(connection: sqlite3.Connection) 
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
     write_group(connection, [record(n, sent=n > 2) for n in range(2, 66)], topics, 1)
-    assert [sql.split(" VALUES")[0] for sql in seen] == [
+    assert [sql.split(" VALUES")[0].split(" (")[0] for sql in seen] == [
         "BEGIN IMMEDIATE",
         "INSERT INTO items",
         "INSERT OR IGNORE INTO slots",

@@ -1,0 +1,165 @@
+"""An export: everything public that a store holds, in one file that any node of the network can take over.
+
+`PMEXPORT`, then entries of u32 length, u32 CRC-32 and that many bytes, all big-endian, each MessagePack: first
+[0, format, network id, created ms, incarnation], then [1, frame] in commit order, at last [2, frames, SHA-256 of
+everything before this entry]. A frame stands by itself; who imports it checks it like one from a peer.
+"""
+
+import hashlib
+import os
+import sqlite3
+import struct
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from zlib import crc32
+
+import msgspec
+
+from .copies import Progress, open_reading
+from .errors import StoreError, describe, is_fault_of_the_world
+from .salvage import sync
+from .sums import ITEMS, is_intact
+
+MAGIC = b"PMEXPORT"
+FORMAT = 1
+MAX_ENTRY_BYTES = 1 << 20
+PAGE_ITEMS = 256
+
+_HEAD = struct.Struct(">II")
+_encode = msgspec.msgpack.encode
+_decode = msgspec.msgpack.decode
+
+
+class ExportError(Exception):
+    """The file is not a whole export of this network; the message is one sentence for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportHead:
+    """What an export says of itself."""
+
+    network_id: bytes
+    created_ms: int
+    incarnation: bytes
+
+
+def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, progress: Progress) -> tuple[int, int]:
+    """Write all items of a store, beside a running node; returns frames and bytes. Raises StoreError. A damaged record
+    is left out."""
+    if target.exists():
+        raise StoreError(f"{target} is there already: an export overwrites nothing")
+    part = target.with_name(target.name + ".part")
+    try:
+        with open_reading(store) as connection, part.open("wb") as file:
+            connection.execute("BEGIN")
+            (incarnation,) = connection.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()
+            (total,) = connection.execute("SELECT count(*) FROM items WHERE origin IS NULL").fetchone()
+            out = _Writer(file)
+            out.put([0, FORMAT, network_id, now_ms, incarnation])
+            for frame in _frames(connection):
+                out.put([1, frame])
+                progress(out.entries - 1, total)
+            frames = out.entries - 1
+            out.put([2, frames, out.digest.digest()])
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+        sync(target.absolute().parent)
+    except OSError as error:
+        raise StoreError(f"the export {target} cannot be written: {error.strerror}") from error
+    except sqlite3.Error as error:
+        if not is_fault_of_the_world(error):
+            raise
+        raise StoreError(f"the store {store} cannot be read: {describe(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return frames, target.stat().st_size
+
+
+class _Writer:
+    def __init__(self, file: BinaryIO) -> None:
+        self.entries = 0
+        self.digest = hashlib.sha256(MAGIC)
+        self._file = file
+        file.write(MAGIC)
+
+    def put(self, entry: list[object]) -> None:
+        data = _encode(entry)
+        framed = _HEAD.pack(len(data), crc32(data)) + data
+        self._file.write(framed)
+        self.digest.update(framed)
+        self.entries += 1
+
+
+def _frames(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """All that are whole."""
+    sql = f"{ITEMS.select} WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit LIMIT {PAGE_ITEMS}"
+    after = 0
+    while rows := connection.execute(sql, (after,)).fetchall():
+        yield from (row[-2] for row in rows if is_intact(row))
+        after = rows[-1][0]
+
+
+def read_head(path: Path) -> ExportHead:
+    """Raises ExportError."""
+    entries = _entries(path)
+    try:
+        return _head(path, next(entries)[0])
+    finally:
+        entries.close()
+
+
+def read_frames(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The frames, each with the place behind it in the file; the sum over the whole stands at the end, so that a file
+    is right only where this ends without ExportError."""
+    entries = _entries(path)
+    _head(path, next(entries)[0])
+    frames = 0
+    for entry, digest, place in entries:
+        match entry:
+            case [1, bytes() as frame]:
+                frames += 1
+                yield frame, place
+            case [2, int() as count, bytes() as told] if count == frames and told == digest:
+                return
+            case _:
+                raise ExportError(f"{path} is damaged: its end does not fit what stands before it")
+    raise ExportError(f"{path} is cut off after {frames} frames")
+
+
+def _head(path: Path, entry: object) -> ExportHead:
+    match entry:
+        case [0, 1, bytes() as network_id, int() as created_ms, bytes() as incarnation]:
+            return ExportHead(network_id, created_ms, incarnation)
+    raise ExportError(f"{path} is an export of a format that this version does not know")
+
+
+def _entries(path: Path) -> Generator[tuple[object, bytes, int], None, None]:
+    """Each entry with the digest of all before it, and the place behind it. Raises ExportError."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise ExportError(f"{path} is not an export of pushmesh")
+            digest = hashlib.sha256(MAGIC)
+            number = 0
+            while head := file.read(_HEAD.size):
+                number += 1
+                length, told = _HEAD.unpack(head) if len(head) == _HEAD.size else (MAX_ENTRY_BYTES + 1, 0)
+                data = file.read(length) if length <= MAX_ENTRY_BYTES else b""
+                if len(data) != length or crc32(data) != told:
+                    raise ExportError(f"{path} is damaged or cut off at its entry {number}")
+                yield _decode_entry(path, data), digest.digest(), file.tell()
+                digest.update(head + data)
+            if not number:
+                raise ExportError(f"{path} is cut off at its beginning")
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode_entry(path: Path, data: bytes) -> object:
+    try:
+        return _decode(data)
+    except msgspec.DecodeError as error:
+        raise ExportError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,144 @@
+"""Moves a damaged row aside: as it was read, with the ids that stood in it, so that peers can be asked for them.
+
+Nothing else is touched; what pointed to it goes, so that what comes back is found. Runs on the writer's thread.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from .derived import Remake, topic_of
+from .errors import StoreDamaged
+from .items import find
+from .sums import ITEMS, RUNS, SLOTS, TOPICS, Damaged, Row, Table, as_found, is_intact
+
+KEPT_ROWS = 16_384
+"""Of more the oldest are forgotten."""
+
+MAX_ENVELOPES = 1_024
+"""No record has more."""
+
+_INSERT = "INSERT INTO quarantine (at, origin, reason, ids, row) VALUES (?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM quarantine WHERE no <= (SELECT max(no) FROM quarantine) - ?"
+_decode_ids = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A row that was moved aside; `ids` are of the envelopes that this node does not hold any more."""
+
+    no: int
+    at: int
+    table: str
+    reason: str
+    ids: tuple[bytes, ...]
+
+
+def set_aside(
+    connection: sqlite3.Connection, damage: Damaged, now_ms: int, remake: Remake | None = None
+) -> Aside | None:
+    """Move the row aside, or do nothing where the file has it whole: then it was a page in memory. A topic is made
+    again from its items at once, by `remake`: it must not get another number.
+
+    Raises StoreDamaged where the row cannot be found by its own key or removed."""
+    table, key = damage.table, as_found(key_of(damage.table, damage.row))
+    where = _where(table, damage.row)
+    row = connection.execute(f"{table.select} WHERE {where}", key).fetchone()
+    if row is None:
+        raise StoreDamaged(f"a row of {table.name} does not stand where its key belongs")
+    if is_intact(row):
+        return None
+    try:
+        return _move(connection, table, where, key, row, now_ms, remake)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+    connection.execute(f"REINDEX {table.name}")  # the damaged value stood in an index too
+    return _move(connection, table, where, key, row, now_ms, remake)
+
+
+def _where(table: Table, row: Row) -> str:
+    """Finds a row by its key, also where a text in it is none any more."""
+    parts = [
+        f"{column} IS CAST(? AS TEXT)" if isinstance(value, str) else f"{column} IS ?"
+        for column, value in zip(table.key, key_of(table, row), strict=True)
+    ]
+    return " AND ".join(parts)
+
+
+def key_of(table: Table, row: Row) -> tuple[object, ...]:
+    """The values of the row's key."""
+    return tuple([row[table.columns.index(column)] for column in table.key])
+
+
+def _move(
+    connection: sqlite3.Connection,
+    table: Table,
+    where: str,
+    key: Sequence[object],
+    row: Row,
+    now_ms: int,
+    remake: Remake | None,
+) -> Aside:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        ids = _let_go(connection, key[0]) if table is ITEMS else ()
+        if table in (SLOTS, RUNS):
+            connection.execute("DELETE FROM slots WHERE first_commit = ?", (row[table.columns.index("first_commit")],))
+        removed = connection.execute(f"DELETE FROM {table.name} WHERE {where}", key).rowcount
+        if removed != 1 and table is not SLOTS:
+            raise StoreDamaged(f"a row of {table.name} cannot be removed by its key")
+        if table is TOPICS and remake is not None and (again := topic_of(connection, row[0], remake)) is not None:
+            connection.execute(f"{TOPICS.replace} VALUES (?, ?, ?, ?, ?)", again)
+        no = keep(connection, now_ms, table.name, "checksum", ids, row)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return Aside(no, now_ms, table.name, "checksum", ids)
+
+
+def keep(connection: sqlite3.Connection, now_ms: int, table: str, reason: str, ids: Sequence[bytes], row: Row) -> int:
+    """Write a row of the quarantine, inside the caller's transaction; returns its number."""
+    packed = msgspec.msgpack.encode(ids), msgspec.msgpack.encode(as_found(row))
+    no = connection.execute(_INSERT, (now_ms, table, reason, *packed)).lastrowid
+    connection.execute(_FORGET, (KEPT_ROWS,))
+    return no or 0
+
+
+def _let_go(connection: sqlite3.Connection, first_commit: object) -> tuple[bytes, ...]:
+    """The ids of an item whose row is damaged, by what points to it; and remove what would hide it when it comes
+    back. Walks whole indexes: it is seldom."""
+    sql = "SELECT coalesce(min(first_commit), ?1 + ?2) FROM items WHERE first_commit > ?1"
+    (end,) = connection.execute(sql, (first_commit, MAX_ENVELOPES)).fetchone()
+    span = (first_commit, end)
+    rows = connection.execute("SELECT bucket, id FROM ids WHERE commit_no >= ? AND commit_no < ?", span).fetchall()
+    connection.executemany("DELETE FROM ids WHERE bucket = ? AND id = ?", rows)
+    for table in ("slots", "runs"):
+        connection.execute(f"DELETE FROM {table} WHERE first_commit = ?", (first_commit,))
+    connection.execute("DELETE FROM unsent WHERE commit_no >= ? AND commit_no < ?", span)
+    return tuple([id_ for _bucket, id_ in rows])
+
+
+def read_quarantine(connection: sqlite3.Connection, limit: int) -> list[Aside]:
+    """The newest first."""
+    sql = "SELECT no, at, origin, reason, ids FROM quarantine ORDER BY no DESC LIMIT ?"
+    return [
+        Aside(no, at, table, reason, tuple(_decode_ids(ids)))
+        for no, at, table, reason, ids in connection.execute(sql, (limit,))
+    ]
+
+
+def missing_ids(connection: sqlite3.Connection, limit: int) -> list[bytes]:
+    """Ids that stood in damaged rows and are not held under any number, the newest loss first."""
+    found: list[bytes] = []
+    for aside in read_quarantine(connection, KEPT_ROWS):
+        for id_ in aside.ids:
+            if find(connection, id_, None) is None:
+                found.append(id_)
+        if len(found) >= limit:
+            break
+    return found[:limit]

@@ -1,0 +1,81 @@
+"""Walks through everything that the store holds, a few rows at a time: sums, and whether an item's rows are all there.
+
+It only looks; whoever calls it moves aside and writes what it found.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..engine.records import StoredItem
+from .derived import Missing, Remake, missing_rows
+from .quarantine import key_of
+from .sums import ITEMS, SUMMED, Damaged, Row, is_intact
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The next table of SUMMED, and the key of the last row of it that was looked at."""
+
+    table: int = 0
+    after: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a step saw: where the next one goes on (None at the end of all), how many rows and envelopes, what was
+    damaged, and by first commit number what items lack."""
+
+    position: Position | None
+    rows: int
+    envelopes: int
+    damaged: Sequence[Damaged]
+    missing: Mapping[int, Missing]
+
+
+def look(connection: sqlite3.Connection, position: Position, limit: int, remake: Remake | None) -> Seen:
+    """Look at the next `limit` rows of one table. Without `remake` sums alone are checked."""
+    table = SUMMED[position.table]
+    key = ", ".join(table.key)
+    where = f"WHERE ({key}) > ({', '.join('?' * len(table.key))})" if position.after else ""
+    sql = f"{table.select} {where} ORDER BY {key} LIMIT ?"
+    rows = connection.execute(sql, (*(position.after or ()), limit)).fetchall()
+    damaged = [Damaged(table, row) for row in rows if not is_intact(row)]
+    whole = [row for row in rows if is_intact(row)]
+    envelopes, missing = 0, dict[int, Missing]()
+    if table is ITEMS:
+        envelopes = sum([row[1] for row in whole if row[7] is None])
+        if remake is not None:
+            missing = _missing(connection, whole, remake, damaged)
+    return Seen(_next(position, rows, limit), len(rows), envelopes, damaged, missing)
+
+
+def _next(position: Position, rows: Sequence[Row], limit: int) -> Position | None:
+    if len(rows) == limit:
+        return Position(position.table, key_of(SUMMED[position.table], rows[-1]))
+    return Position(position.table + 1) if position.table + 1 < len(SUMMED) else None
+
+
+def _missing(
+    connection: sqlite3.Connection, rows: Sequence[Row], remake: Remake, damaged: list[Damaged]
+) -> dict[int, Missing]:
+    found: dict[int, Missing] = {}
+    for row in rows:
+        record = remake(StoredItem(row[0], row[1], row[2], row[-2]))
+        if record is None:  # its sum fits, yet it cannot be read: written by a fault of ours, and of no use
+            damaged.append(Damaged(ITEMS, row))
+        elif missing := missing_rows(connection, record, row[7], row[3]):
+            found[row[0]] = missing
+    return found
+
+
+def check_pages(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with the structure of the file; empty where nothing is. Raises sqlite3.Error."""
+    rows = connection.execute("PRAGMA integrity_check(100)").fetchall()
+    return [text for (text,) in rows if text != "ok"]
+
+
+def check_pages_quickly(connection: sqlite3.Connection) -> list[str]:
+    """The same without comparing indexes with their tables."""
+    rows = connection.execute("PRAGMA quick_check(1)").fetchall()
+    return [text for (text,) in rows if text != "ok"]

@@ -1,0 +1,57 @@
+import sqlite3
+
+from pushmesh_node.engine.records import Record, StoredItem, VoidMark
+from pushmesh_node.storage.scrub import Position, Seen, check_pages, check_pages_quickly, look
+from pushmesh_node.storage.sums import SUMMED
+from pushmesh_node.storage.topics import TopicNumbers
+from pushmesh_node.storage.transaction import write_group
+from support.records import ALICE, EVERYBODY, record
+
+RECORDS = [record(1), record(2, EVERYBODY, (ALICE,)), record(4, (ALICE,))]
+
+
+def remake(item: StoredItem) -> Record | None:
+    return next((one for one in RECORDS if one.data == item.data), None)
+
+
+def look_at_all(connection: sqlite3.Connection, limit: int) -> list[Seen]:
+    seen: list[Seen] = []
+    position: Position | None = Position()
+    while position is not None:
+        seen.append(look(connection, position, limit, remake))
+        position = seen[-1].position
+    return seen
+
+
+def test_a_round_looks_at_every_row_of_every_table_once_in_bounded_steps(connection: sqlite3.Connection) -> None:
+    write_group(connection, [*RECORDS, VoidMark(1)], TopicNumbers(), 0)
+    rows = sum(connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0] for table in SUMMED)
+    for limit in (1, 2, 1_000):
+        steps = look_at_all(connection, limit)
+        assert max(step.rows for step in steps) <= limit
+        assert (sum(step.rows for step in steps), sum(step.envelopes for step in steps)) == (rows, 4)
+        assert not any(step.damaged or step.missing for step in steps)
+
+
+def test_all_that_is_damaged_in_a_step_is_told_and_the_rest_still_looked_at(connection: sqlite3.Connection) -> None:
+    write_group(connection, RECORDS, TopicNumbers(), 0)
+    connection.execute("UPDATE items SET kind = 9 WHERE first_commit < 3")
+    connection.execute("DELETE FROM ids WHERE commit_no = 4")
+    steps = look_at_all(connection, 100)
+    assert [damage.row[0] for step in steps for damage in step.damaged] == [1, 2]
+    assert [list(step.missing) for step in steps if step.missing] == [[4]]
+
+
+def test_a_frame_that_cannot_be_read_is_damaged_though_its_sum_fits(connection: sqlite3.Connection) -> None:
+    write_group(connection, [*RECORDS, record(9, data=b"no frame")], TopicNumbers(), 0)
+    assert [damage.row[0] for step in look_at_all(connection, 100) for damage in step.damaged] == [9]
+
+
+def test_pages_are_looked_at_with_and_without_the_indexes(connection: sqlite3.Connection) -> None:
+    write_group(connection, RECORDS, TopicNumbers(), 0)
+    assert check_pages(connection) == check_pages_quickly(connection) == []
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, '<> 5', '= 5') WHERE name = 'items_of_state'")
+    connection.execute("PRAGMA writable_schema = RESET")
+    assert check_pages_quickly(connection) == []
+    assert any("items_of_state" in problem for problem in check_pages(connection))
