@@ -39,9 +39,11 @@ class Publisher:
         now_ms: Callable[[], int] = unix_ms,
         life_ms: int = LIFE_MS,
         batch: int = BATCH,
+        batches: float = 0.2,
     ) -> None:
-        """`rate` is requests a second, on average, while a stream is open, every fifth a batch of so many; everything
-        expires after `life_ms`."""
+        """`rate` is requests a second, on average, while a stream is open; the share `batches` of them are batches of
+        so many; everything expires after `life_ms`."""
+        self._batches = batches
         self._life_ms = life_ms
         self._batch = batch
         self.wallet = wallet
@@ -135,7 +137,7 @@ class Publisher:
 
     def _next(self) -> Part:
         now_ms = self._now_ms()
-        if self._random.random() < 0.8:
+        if self._random.random() >= self._batches:
             self._seq += 1
             body = self._note_of(now_ms, self._seq)
             return Part(

@@ -34,8 +34,12 @@ WARM_UP_SHARE = 0.4
 """Caches fill and messages begin to expire meanwhile."""
 SAMPLE_S = 5.0
 LIFE_MS = 60_000
-RATE, BATCH = 45, 32
-"""Some 320 envelopes a second: enough to turn over, while it warms up, all that a node remembers of the latest."""
+RATE, BATCH = 25, 16
+FILL_RATE, FILL_BATCH = 4, 512
+FILL_ENVELOPES = 160_000
+"""Published as fast as that goes before the clock starts: more than all that a node remembers of the latest envelopes
+by their number, so that what is measured is what grows, and not what fills."""
+
 VISITORS = 4
 
 NETWORK = shipped_network("devnet")
@@ -138,6 +142,7 @@ async def soak(folder: Path, minutes: float, random: Random) -> Samples:
         readers = [CursorReader(node.plan.name, NETWORK, a_wallet(2 + i), history) for i, node in enumerate(nodes)]
         for reader, node in zip(readers, nodes, strict=True):
             await reader.subscribe(node.plan.url, publisher.wallet.topic(TOPIC), TOPIC)
+        await fill(first.name, first.url, history, random, minutes)
         async with asyncio.TaskGroup() as group:
             load = [group.create_task(publisher.run(first.name, first.url, 64))]
             load += [
@@ -158,6 +163,29 @@ async def soak(folder: Path, minutes: float, random: Random) -> Samples:
             node.close()
     print(f"{publisher.durable} durable answers; refusals {publisher.refusals}", flush=True)
     return samples
+
+
+async def fill(name: str, url: str, history: History, random: Random, minutes: float) -> None:
+    """Big batches, until there were enough or a quarter of the whole time is over."""
+    filler = Publisher(
+        NETWORK,
+        a_wallet(9),
+        history,
+        random,
+        rate=FILL_RATE,
+        life_ms=LIFE_MS,
+        batch=FILL_BATCH,
+        batches=1.0,
+    )
+    filling = asyncio.create_task(filler.run(name, url, 8))
+    deadline_s = time.monotonic() + 15 * minutes
+    while (  # noqa: ASYNC110  # it counts answers and has no event for us
+        filler.durable < FILL_ENVELOPES and time.monotonic() < deadline_s and not filling.done()
+    ):
+        await asyncio.sleep(0.2)
+    filling.cancel()
+    await asyncio.gather(filling, return_exceptions=True)
+    print(f"filled with {filler.durable} envelopes", flush=True)
 
 
 async def sample(
