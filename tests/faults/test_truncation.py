@@ -51,7 +51,7 @@ async def test_a_store_that_was_cut_gives_what_is_left_or_one_sentence(tmp_path:
     whole = await opened(recorded, a_copy(folder, tmp_path / "whole"))
     assert isinstance(whole, Held) and durable <= whole.ids.keys()
     served = 0
-    for name in (WAL,):
+    for name in (WAL, STORE):
         for size in cuts((folder / name).stat().st_size, rng):
             place = a_copy(folder, tmp_path / "cut")
             with (place / name).open("r+b") as file:
