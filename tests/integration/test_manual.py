@@ -14,8 +14,13 @@ from support.wallets import a_wallet
 pytestmark = pytest.mark.integration
 
 ROW = re.compile(r"^\| `([A-Z]+) (/[^`]*)` \|.*\| ?(\S*?) ?\|$", re.MULTILINE)
-STREAMS = {"/v1/publish/stream", "/v1/stream", "/v1/events"}
-QUERIES = {"/v1/slots": "?account={account}", "/v1/explain": "?id={id}"}
+EVENT_STREAMS = {"/v1/events", "/v1/notifications/{id}/status/stream"}
+STREAMS = {"/v1/publish/stream", "/v1/stream"} | EVENT_STREAMS
+QUERIES = {
+    "/v1/slots": "?account={account}",
+    "/v1/explain": "?id={id}",
+    "/v1/receipts/{id}": "?issued_at={issued_at}",
+}
 
 
 async def test_every_path_answers_whom_the_manual_names_and_refuses_others(tmp_path: Path) -> None:
@@ -26,11 +31,13 @@ async def test_every_path_answers_whom_the_manual_names_and_refuses_others(tmp_p
         assert (await dapp.create_topic("loans", "Loans")).ok
         published = await dapp.publish("loans", title="secret")
         account = display_account(a_wallet(1).account)
-        values = {"owner": account, "name": "loans", "account": account, "digest": "00" * 32}
+        id_ = published.id.hex()
+        values = {"owner": account, "name": "loans", "account": account, "digest": "00" * 32, "id": id_}
+        values["issued_at"] = str(published.envelope.body.issued_at)
         assert display_topic(dapp.topic("loans")) == f"{account}/loans"
 
         for method, path, credential in rows:
-            query = QUERIES.get(path, "").format(account=account, id=published.id.hex())
+            query = QUERIES.get(path, "").format(**values)
             url = f"{node.plan.url}{path.format(**values)}{query}"
             headers = {"Authorization": f"Bearer {await owner.credential()}"} if credential else {}
             if credential and path != "/v1/stream":  # there the first word may be the log-in
@@ -40,7 +47,7 @@ async def test_every_path_answers_whom_the_manual_names_and_refuses_others(tmp_p
             async with node.client.http.request(method, url, headers=headers) as response:
                 if method == "GET" and path not in STREAMS:
                     assert response.status == 200, (path, await response.text())
-                elif path == "/v1/events":
+                elif path in EVENT_STREAMS:
                     assert (response.status, response.content_type) == (200, "text/event-stream")
                 elif method == "DELETE":
                     assert (response.status, (await response.json())["reason"]) == (404, "not-found")
