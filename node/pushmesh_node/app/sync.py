@@ -184,6 +184,7 @@ class Sync:
         sync = self.peers.get(node_id)
         if sync is not None:
             sync.clock_offset_ms = hello.now_ms - self._clock()
+            sync.is_silent = False
 
     def _memory(self, node_id: bytes) -> PeerMemory:
         now_ms = self._clock()
@@ -209,6 +210,7 @@ class Sync:
                 memory = self._memory(node_id)
                 why = await _Session(self, stream, sync, memory).run()
                 sync.reason = why
+                sync.is_silent = sync.clock_offset_ms is None
                 sync.state = State.POISONED if memory.is_poisoned else State.FAILED
                 self._metrics.sync_ended(why)
                 rest_s = FIRST_REST_S if sync.rounds > rounds else rest_s
@@ -276,6 +278,7 @@ class _Session:
     def _greeted(self, hello: Hello) -> None:
         now_ms = self._node._clock()
         self._sync.clock_offset_ms = hello.now_ms - (self._asked_ms + now_ms) // 2
+        self._sync.is_silent = False
         mine = self._node.floors()
         self._sync.has_floor_above = any(
             theirs > floor + FLOOR_SLACK_MS for theirs, floor in zip(hello.floors, mine, strict=False)

@@ -41,6 +41,8 @@ class PeerSync:
     refused: int = 0
     has_floor_above: bool = False
     clock_offset_ms: int | None = None
+    is_silent: bool = False
+    """A session ended and it never said hello: it may be a node of another libp2p stack, which relays only."""
 
     @property
     def complete(self) -> bool:
@@ -65,7 +67,7 @@ class PeerSync:
 
     def counts(self) -> bool:
         """Whether the peer has a say in whether this node is in sync."""
-        return self.state is not State.POISONED and not self.has_floor_above
+        return self.state is not State.POISONED and not self.has_floor_above and not self.is_silent
 
     def row(self, now_ms: int) -> dict[str, Any]:
         """JSON-ready."""

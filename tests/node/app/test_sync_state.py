@@ -25,6 +25,7 @@ def a_peer(missing: int = 0, age_ms: int = 0, **changes: object) -> PeerSync:
         ([a_peer(age_ms=COUNTED_MS + 1)], False),
         ([a_peer(state=State.POISONED)], None),
         ([a_peer(has_floor_above=True)], None),
+        ([PeerSync(state=State.FAILED, is_silent=True)], None),
         ([a_peer(5), a_peer(5, state=State.POISONED), a_peer(has_floor_above=True)], False),
     ],
 )
