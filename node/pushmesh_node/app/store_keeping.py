@@ -55,14 +55,14 @@ class StoreKeeping:
         self._first_voucher_epoch = first_voucher_epoch
         self._room = Room.FREE
         store.troubles.on_change = self._trouble
-        store.on_quarantined = self._quarantined
+        store.mending.on_quarantined = self._quarantined
         if store.salvaged is not None:
             log.error(store.salvaged.sentence)
 
     async def tick(self) -> None:
         """Raises StoreDamaged where the file has to be opened anew; other failures are logged, and tried again at the
         next tick."""
-        if self._store.damage.is_set():
+        if self._store.mending.damage.is_set():
             raise StoreDamaged("pages of the store's file do not fit each other")
         try:
             await self._let_go()
@@ -77,8 +77,8 @@ class StoreKeeping:
         self._tell_room()
         self._metrics.store(
             self._store.sets,
-            quarantined=self._store.quarantined,
-            remade=self._store.repaired,
+            quarantined=self._store.mending.quarantined,
+            remade=self._store.mending.repaired,
             scrubbed=seen.rows,
             room=int(self._store.room),
         )

@@ -100,7 +100,7 @@ async def test_over_the_budget_old_messages_go_early_and_new_ones_are_taken(tmp_
         await until(lambda: node.store.sets[shard].envelopes == 3)
         assert old < node.store.floors[shard] == notes[4].body.expires_at + 1
         assert [item.first_commit for item in await node.store.log(0, 1 << 20)] == [6, 7, 8]
-        assert count(node, "pushmesh_store_envelopes", set=str(shard)) >= 3
+        await until(lambda: count(node, "pushmesh_store_envelopes", set=str(shard)) >= 3)
 
 
 async def test_what_an_open_epoch_needs_stays(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_a_damaged_record_is_lost_to_the_engine_too_and_may_come_again(tmp
         await node.store._writer.run(
             lambda connection: connection.execute("UPDATE items SET data = x'00' WHERE first_commit = 1").fetchall()
         )
-        await until(lambda: node.store.quarantined == 1)
+        await until(lambda: node.store.mending.quarantined == 1)
         await until(lambda: node._reloading is None)
         assert await node.store.missing_ids(9) == [note.id]
         assert words(await publish(node, note)) == [("durable", "ok")]
@@ -146,7 +146,7 @@ async def test_a_damaged_record_is_lost_to_the_engine_too_and_may_come_again(tmp
 async def test_a_node_ends_its_life_where_pages_of_its_store_are_broken(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         await publish(node, a_note_now(DAPP, 1))
-        node.store._mark(StoreDamaged("a page is not what it was"))
+        node.store.mending.mark(StoreDamaged("a page is not what it was"))
         with pytest.raises(StoreDamaged):
             await node.keeping.tick()
     assert "pushmesh.db.suspect" in os.listdir(tmp_path)

@@ -105,7 +105,7 @@ async def check(made: Made, path: Path) -> set[int]:
             await scrub_all(store)
             return await ask_everything(made, store)
         except StoreFailed:
-            assert store.damage.is_set()  # and the next opening salvages
+            assert store.mending.damage.is_set()  # and the next opening salvages
         finally:
             await store.close()
     raise AssertionError("three openings were not enough")

@@ -1,0 +1,115 @@
+"""Asks the store's connections, and goes on where a row or a page turns out damaged: the row is moved aside and the
+question asked again; of a page the next opening is told. Decides nothing about what is stored."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from . import quarantine
+from .derived import Remake
+from .errors import StoreDamaged
+from .files import mark_of
+from .quarantine import Aside
+from .sums import Damaged
+from .tally import Amount, count_sets
+from .thread import ConnectionThread
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_DAMAGED_ROWS = 256
+"""One question moves at most so many rows aside; a store that is worse than that fails it."""
+
+
+class Mending:
+    """`recount` is given what is held of each set after an item was moved aside; `remake` reads a stored frame."""
+
+    def __init__(
+        self,
+        path: Path,
+        writer: ConnectionThread,
+        remake: Remake | None,
+        recount: Callable[[Mapping[int, Amount]], None],
+    ) -> None:
+        self.on_quarantined: Callable[[Sequence[Aside]], None] = lambda _rows: None
+        """Called on the loop with each row that was moved aside, for whoever asks peers for its ids."""
+        self.quarantined = self.repaired = 0
+        """Rows that were moved aside, and rows that were made again from their items, since open()."""
+        self.damage = asyncio.Event()
+        """Set when pages of the file turn out not to fit each other: close the store and open it anew, which salvages
+        it. Until then what can be read is."""
+        self._path = path
+        self._writer = writer
+        self._remake = remake
+        self._recount = recount
+        self._one_at_a_time = asyncio.Lock()
+        self._moved: dict[tuple[object, ...], None] = {}
+
+    async def set_aside(self, damage: Damaged) -> None:
+        """Once for each row, however many questions met it at the same time."""
+        row = (damage.table.name, quarantine.key_of(damage.table, damage.row))
+        async with self._one_at_a_time:
+            if row in self._moved:
+                return
+            try:
+                aside = await self._writer.run(quarantine.set_aside, damage, time.time_ns() // 1_000_000, self._remake)
+            except StoreDamaged as failure:
+                self.mark(failure)
+                raise
+            if aside is None:
+                return
+            self._moved[row] = None
+            if len(self._moved) > quarantine.KEPT_ROWS:
+                del self._moved[next(iter(self._moved))]
+        self.quarantined += 1
+        if aside.table == "items":
+            self._recount(await self._writer.run(count_sets))
+        self.on_quarantined([aside])
+
+    async def write(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """On the writer; a row that turns out damaged on the way is moved aside, and all is done again."""
+        for _ in range(MAX_DAMAGED_ROWS):
+            try:
+                return await self._writer.run(function, *args, **kwargs)
+            except Damaged as damage:
+                await self.set_aside(damage)
+            except StoreDamaged as failure:
+                self.mark(failure)
+                raise
+        raise StoreDamaged("too many damaged rows")
+
+    async def read(
+        self,
+        thread: ConnectionThread,
+        function: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """On a reading connection; a damaged row is moved aside, and the question asked again."""
+        for _ in range(MAX_DAMAGED_ROWS):
+            try:
+                return await thread.run(function, *args, **kwargs)
+            except Damaged as damage:
+                await self.set_aside(damage)
+                await thread.run(_forget_pages)
+            except StoreDamaged as failure:
+                self.mark(failure)
+                raise
+        raise StoreDamaged("too many damaged rows")
+
+    def mark(self, failure: StoreDamaged) -> None:
+        """Remember it for the next opening, which looks through the whole file and salvages it if need be."""
+        with suppress(OSError):
+            mark_of(self._path).write_text(f"{failure.reason}\n")
+        self.damage.set()
+
+
+def _forget_pages(connection: sqlite3.Connection) -> None:
+    """What was damaged may have been a page in this connection's memory."""
+    connection.execute("PRAGMA shrink_memory")
