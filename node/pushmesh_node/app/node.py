@@ -14,8 +14,7 @@ from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.kinds.registry import CONTROL_KINDS, KIND_NAMES
-from pushmesh_protocol.network import Network, dump_network
+from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, NodeId
 
@@ -23,13 +22,13 @@ from .. import ipc
 from ..config import Config
 from ..delivery.consumers import Consumers
 from ..engine.answers import Outcome, Principal
+from ..engine.core import Engine
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
 from ..engine.records import Record, Write
 from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
-from ..storage.errors import StoreFailed
 from ..storage.quarantine import Aside
 from ..storage.store import Store
 from ..sync.node_sets import NodeSets
@@ -42,11 +41,11 @@ from .clock import now_ms
 from .driver import Driver
 from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
+from .gossip_start import start_message
 from .gossip_streams import GossipStream
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .joined_shards import JoinedShards
-from .logs import is_for_people
 from .offers import entry_of
 from .opened import Opener
 from .own_topics import OwnTopics
@@ -55,11 +54,12 @@ from .peer_list import PeerList
 from .policy import operator_policy
 from .publishing import Publishing
 from .relaying import Relaying
+from .reloading import Reloading
 from .restore import restore_engine
 from .scheduled import show_due
 from .status import Status
 from .store_keeping import StoreKeeping
-from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
+from .sync import Sync
 from .sync_feed import SyncFeed
 from .sync_readiness import CLOCK, SyncReadiness
 from .tokens import Tokens
@@ -117,7 +117,7 @@ class Node:
         self.gossip: GossipProcess | None = None
         if config.gossip.enabled:
             self.gossip = GossipProcess(
-                _start(config, network, seed),
+                start_message(config, network, seed),
                 self._owner(),
                 command=gossip_command,
                 restart_delay_s=config.gossip.restart_delay_s,
@@ -136,14 +136,11 @@ class Node:
             first_voucher_epoch=self._first_voucher_epoch,
         )
         self.readiness = SyncReadiness(self.status, self._expects_peers, now_ms)
-        self._reloading: asyncio.Task[None] | None = None
-        self._reload_again = False
+        self.reloading = Reloading(lambda: self.ingest.paused(), self._replay_store, self.crashed)
 
     async def restore(self) -> None:
         """Replay the store into a new engine, and build everything that stands on it."""
-        engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
-        self.driver = Driver(engine, self.store, self, now_ms, time.monotonic)
-        engine.left_shards = self.shards.left
+        self.driver = Driver(await self._restored(), self.store, self, now_ms, time.monotonic)
         self.ingest = Ingest(
             self.network,
             self.store,
@@ -216,6 +213,19 @@ class Node:
         await self._find_wallets()
         self.status.waiting_for.discard("store")
 
+    async def _restored(self) -> Engine:
+        engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
+        engine.left_shards = self.shards.left
+        return engine
+
+    async def _replay_store(self) -> None:
+        await self.driver.settle()
+        engine = await self._restored()
+        # Numbers that were given and lost are never given again: readers may have passed them.
+        engine.last_commit = max(engine.last_commit, self.driver.engine.last_commit)
+        self.driver.engine = engine
+        self.inboxes.recount()
+
     def _assurance(self) -> Assurance:
         receipts = self.config.receipts
         around = Surroundings(
@@ -279,9 +289,7 @@ class Node:
             await self.assurance.close()
             await self.sync.close()
             await self.driver.settle()
-        if self._reloading is not None:
-            self._reloading.cancel()
-            await asyncio.wait((self._reloading,))
+        await self.reloading.close()
         if self.gossip is not None:
             await self.gossip.stop()
         await self.kept_peers.save()
@@ -340,41 +348,13 @@ class Node:
         self.feed.stored(writes)
 
     def reload(self) -> None:
-        """Restore the engine from the store; nothing is decided meanwhile. One at a time: whoever finds one under way
-        makes it start over."""
-        self._reload_again = True
-        if self._reloading is None:
-            self._reloading = asyncio.create_task(self._reload(), name="reload")
-            self._reloading.add_done_callback(self._reloaded)
+        """Restore the engine from the store; nothing is decided meanwhile."""
+        self.reloading.begin()
 
     def crashed(self, error: BaseException) -> None:
         """A fault of ours: logged once, here, with its traceback."""
         log.error("a task failed", error=repr(error), exc_info=error)
         self.metrics.crashed()
-
-    def _reloaded(self, task: "asyncio.Task[None]") -> None:
-        self._reloading = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.crashed(error)
-
-    async def _reload(self) -> None:
-        async with self.ingest.paused():
-            while self._reload_again:
-                await self.driver.settle()
-                self._reload_again = False
-                try:
-                    engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
-                except StoreFailed as failure:
-                    log.error("the store cannot be read; trying again", error=str(failure))
-                    self._reload_again = True
-                    await asyncio.sleep(1.0)
-                    continue
-                # Numbers that were given and lost are never given again: readers may have passed them.
-                engine.last_commit = max(engine.last_commit, self.driver.engine.last_commit)
-                engine.left_shards = self.shards.left
-                self.driver.engine = engine
-            self.inboxes.recount()
-        log.warning("state was restored from the store after a failed commit")
 
     # The mesh
 
@@ -515,37 +495,3 @@ class Node:
                 for node_id, addresses in self.link.peers.items()
             ],
         }
-
-
-def _start(config: Config, network: Network, seed: bytes) -> ipc.Start:
-    gossip = config.gossip
-    return ipc.Start(
-        version=ipc.IPC_VERSION,
-        node_seed=seed,
-        network_id=network.id,
-        network=dump_network(network),
-        agent=f"pushmesh/{VERSION}",
-        listen=list(gossip.listen),
-        announce=list(gossip.announce),
-        bootstrap=list(gossip.bootstrap),
-        shards=network.shard_count,
-        control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
-        stream_protocols=[SYNC_PROTOCOL, *ASSURANCE_PROTOCOLS],
-        log_level=config.node.log_level,
-        log_console=is_for_people(config),
-        discovery=ipc.Discovery(
-            dns_lists=list(gossip.dns_lists),
-            dns_servers=list(gossip.dns_servers),
-            mdns=gossip.mdns,
-            mdns_interfaces=list(gossip.mdns_interfaces),
-            dht=gossip.dht,
-        ),
-        settings=ipc.Settings(
-            max_peers=gossip.max_peers,
-            target_peers=gossip.target_peers,
-            max_connections_per_ip=gossip.max_connections_per_ip,
-            max_connections_per_subnet=gossip.max_connections_per_subnet,
-            exempt_loopback=gossip.exempt_loopback,
-            checks_per_peer_per_s=gossip.signature_checks_per_peer_per_s,
-        ),
-    )

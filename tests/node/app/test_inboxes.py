@@ -211,7 +211,7 @@ async def test_after_a_reload_the_same_wallets_listen(node: Node) -> None:
     ear = Ear(ME)
     node.inboxes.listen(ear)
     node.reload()
-    await until(lambda: node._reloading is None)
+    await until(lambda: not node.reloading.under_way)
     await publish(node, a_note_now(DAPP))
     await until(lambda: ear.heard)
     assert len(node.driver.engine.listeners) == 1

@@ -79,7 +79,7 @@ async def test_after_a_failed_commit_the_engine_knows_what_the_store_knows(
         with monkeypatch.context() as broken:
             broken.setattr(node.store, "commit", fails)
             assert words(await publish(node, subscription)) == [("refused", "store-failed")]
-        await until(lambda: node._reloading is None)
+        await until(lambda: not node.reloading.under_way)
         assert node.driver.engine is not engine
         assert node.driver.engine.subscriptions.subscribers(TOPIC) == frozenset()
         assert words(await publish(node, subscription, a_note_now(DAPP))) == [("durable", "ok")] * 2
@@ -95,40 +95,10 @@ async def test_numbers_that_were_lost_are_never_given_again(tmp_path: Path, monk
         with monkeypatch.context() as broken:
             broken.setattr(node.store, "commit", fails)
             await publish(node, a_subscription(READER, TOPIC), a_note_now(DAPP, 1))
-        await until(lambda: node._reloading is None)
+        await until(lambda: not node.reloading.under_way)
         lost = 2
         (outcome,) = await publish(node, a_note_now(DAPP, 2))
         assert outcome.commit_no == lost + 1
-
-
-async def test_two_failures_make_one_reload_after_the_other_and_lose_nothing_between(tmp_path: Path) -> None:
-    async with a_node(tmp_path) as node:
-        node.reload()
-        node.reload()
-        publishing = asyncio.create_task(publish(node, a_subscription(READER, TOPIC)))
-        await asyncio.sleep(0)
-        node.reload()
-        assert words(await publishing) == [("durable", "ok")]
-        await until(lambda: node._reloading is None)
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
-
-
-async def test_a_store_that_cannot_be_read_delays_the_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with a_node(tmp_path) as node:
-        await publish(node, a_subscription(READER, TOPIC))
-        state, tries = node.store.state, []
-
-        async def fails_once(after: int, limit: int) -> Any:
-            tries.append(after)
-            if len(tries) == 1:
-                raise StoreFailed("the disk sleeps")
-            return await state(after, limit)
-
-        monkeypatch.setattr(node.store, "state", fails_once)
-        node.reload()
-        await until(lambda: node._reloading is None)
-        assert len(tries) >= 2
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
 
 
 async def test_what_is_under_way_is_finished_before_the_store_closes(tmp_path: Path) -> None:
@@ -198,14 +168,6 @@ async def test_a_crash_of_a_task_is_counted(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         node.crashed(ValueError("a fault of ours"))
         assert count(node, "pushmesh_crashes_total") == 1
-
-
-async def test_the_settings_of_the_mesh_reach_its_process() -> None:
-    config = load_config(None, {}, {"gossip.max_peers": 20, "gossip.target_peers": 5, "gossip.announce": []})
-    start = node_room._start(config, NETWORK, SEED)
-    assert (start.settings.max_peers, start.settings.target_peers, start.shards) == (20, 5, NETWORK.shard_count)
-    assert start.control_kinds == ["topic", "grant", "revocation", "node_binding"]
-    assert start.stream_protocols == ["/pushmesh/sync/1", "/pushmesh/hold/1", "/pushmesh/outcome/1"]
 
 
 async def test_connections_end_when_their_log_in_does(tmp_path: Path) -> None:

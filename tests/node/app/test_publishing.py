@@ -188,7 +188,7 @@ async def test_preferences_that_could_not_be_kept_do_not_count_and_may_come_agai
         broken.setattr(node.store, "commit", fails)
         answer = await node.publishing.publish_private(principal, item)
     assert words([answer]) == [("refused", "store-failed")]
-    await until(lambda: node._reloading is None)
+    await until(lambda: not node.reloading.under_way)
     assert words([await node.publishing.publish_private(principal, item)]) == [("durable", "ok")]
     assert len(await node.store.preferences()) == 1
 

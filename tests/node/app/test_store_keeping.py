@@ -136,7 +136,7 @@ async def test_a_damaged_record_is_lost_to_the_engine_too_and_may_come_again(tmp
             lambda connection: connection.execute("UPDATE items SET data = x'00' WHERE first_commit = 1").fetchall()
         )
         await until(lambda: node.store.mending.quarantined == 1)
-        await until(lambda: node._reloading is None)
+        await until(lambda: not node.reloading.under_way)
         assert await node.store.missing_ids(9) == [note.id]
         assert words(await publish(node, note)) == [("durable", "ok")]
         assert await node.store.missing_ids(9) == []
