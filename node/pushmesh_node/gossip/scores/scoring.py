@@ -3,17 +3,17 @@
 P3 is left out: where a topic has little traffic, it punishes honest peers for silence. It decides nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
 from ..parameters import ScoreParameters
-from .decaying import DecaySteps, decayed
+from .decaying import DecaySteps
+from .remembered import Remembered
+from .reputation import Reputation
 
 _BYTES_PER_KIB: Final = 1_024
-_OTHER_TOPICS: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +29,6 @@ class ScoreParts:
     total: float = 0.0
 
 
-@dataclass(slots=True)
-class _Topic:
-    grafted_ms: int | None = None  # None while not in the mesh
-    mesh_ms: int = 0
-    delivered_kib: float = 0.0
-    invalid: float = 0.0
-
-
-@dataclass(slots=True)
-class _Peer:
-    host: str = ""
-    connected: bool = False
-    left_ms: int = 0
-    behaviour: float = 0.0
-    topics: dict[str, _Topic] = field(default_factory=dict)
-    score: float | None = None  # None: something changed since it was computed
-
-
 class PeerScores:
     """Counts deeds and keeps what was bad beyond a disconnect, as it was, so that coming back washes nothing.
 
@@ -54,8 +36,8 @@ class PeerScores:
 
     def __init__(self, parameters: ScoreParameters) -> None:
         self._parameters = parameters
-        self._connected: dict[bytes, _Peer] = {}
-        self._retained: dict[bytes, _Peer] = {}  # in the order in which they left
+        self._connected: dict[bytes, Reputation] = {}
+        self._remembered = Remembered(parameters)
         self._apps: dict[bytes, float] = {}
         self._hosts: dict[str, set[bytes]] = {}  # connected peers
         self._steps = DecaySteps(parameters.decay_interval_ms)
@@ -64,13 +46,13 @@ class PeerScores:
     @property
     def retained(self) -> int:
         """Disconnected peers that are remembered."""
-        return len(self._retained)
+        return len(self._remembered)
 
     # The score
 
     def of(self, peer: bytes) -> float:
         """The score as it is now; that of a disconnected peer while it is remembered."""
-        held = self._connected.get(peer) or self._retained.get(peer)
+        held = self._connected.get(peer) or self._remembered.get(peer)
         if held is None:
             return self._apps.get(peer, 0.0) * self._parameters.app_weight
         if held.score is None:
@@ -79,9 +61,9 @@ class PeerScores:
 
     def parts(self, peer: bytes) -> ScoreParts:
         """The same with its reasons."""
-        return self._parts(peer, self._find(peer) or _Peer())
+        return self._parts(peer, self._find(peer) or Reputation())
 
-    def _parts(self, peer: bytes, held: _Peer) -> ScoreParts:
+    def _parts(self, peer: bytes, held: Reputation) -> ScoreParts:
         p, per_topic = self._parameters, self._parameters.topic
         time_in_mesh = first_deliveries = invalid = 0.0
         for topic in held.topics.values():
@@ -99,7 +81,7 @@ class PeerScores:
         total = min(time_in_mesh + first_deliveries, p.topic_score_cap) + invalid + app + colocation + behaviour
         return ScoreParts(time_in_mesh, first_deliveries, invalid, app, colocation, behaviour, total)
 
-    def _neighbours(self, held: _Peer) -> int:
+    def _neighbours(self, held: Reputation) -> int:
         return len(self._hosts[held.host]) if held.connected and held.host else 0
 
     # Comings and goings
@@ -109,7 +91,7 @@ class PeerScores:
         self._now_ms = now_ms
         if peer in self._connected:
             self.disconnected(peer, now_ms)
-        held = self._retained.pop(peer, None) or _Peer()
+        held = self._remembered.take(peer) or Reputation()
         held.host, held.connected = host, True
         self._connected[peer] = held
         self._move(peer, held, joins=True)
@@ -121,11 +103,10 @@ class PeerScores:
             return
         self._move(peer, held, joins=False)
         held.connected = False
-        held.topics = {name: _Topic(invalid=topic.invalid) for name, topic in held.topics.items() if topic.invalid}
-        if held.topics or held.behaviour:
-            self._retain(peer, held, now_ms)
+        if held.forget_good():
+            self._remembered.keep(peer, held, now_ms, self.of)
 
-    def _move(self, peer: bytes, held: _Peer, *, joins: bool) -> None:
+    def _move(self, peer: bytes, held: Reputation, *, joins: bool) -> None:
         held.score = None
         if not held.host:
             return
@@ -136,31 +117,13 @@ class PeerScores:
         if not neighbours:
             del self._hosts[held.host]
 
-    def _retain(self, peer: bytes, held: _Peer, now_ms: int) -> None:
-        held.left_ms = now_ms
-        self._retained[peer] = held
-        if len(self._retained) > self._parameters.max_retained:
-            del self._retained[self._least_needed()]
-
-    def _least_needed(self) -> bytes:
-        """The least bad; among graylisted ones, all bad enough, one of the most crowded host, and there the latest.
-
-        So nobody pushes out an older memory by being worse, and many identities of one host push out each other."""
-        crowds = Counter(held.host for held in self._retained.values())
-        graylisted = self._parameters.graylist_threshold
-
-        def ease(peer: bytes) -> tuple[float, int]:
-            return max(self.of(peer), graylisted), crowds[self._retained[peer].host]
-
-        return max(reversed(self._retained), key=ease)  # of equal ones the first that it meets
-
     def restore(self, peer: bytes, score_milli: int, now_ms: int) -> None:
         """What an earlier run thought of it, in thousandths; only what is below 0 counts, as behaviour (P7)."""
         p = self._parameters
         if score_milli >= 0 or p.behaviour_weight >= 0:
             return
         behaviour = p.behaviour_threshold + sqrt(score_milli / 1_000 / p.behaviour_weight)
-        held = self._find(peer) or _Peer()
+        held = self._find(peer) or Reputation()
         held.behaviour = max(held.behaviour, behaviour)
         self._note(peer, held, now_ms)
 
@@ -170,14 +133,14 @@ class PeerScores:
         """It is in the mesh of the topic (P1)."""
         held = self._connected.get(peer)
         if held is not None:
-            at = self._at(held, topic)
+            at = held.at(topic, self._parameters.max_topics)
             at.grafted_ms = now_ms if at.grafted_ms is None else at.grafted_ms
 
     def pruned(self, peer: bytes, topic: str, now_ms: int) -> None:
         """It left the mesh of the topic; its time there is lost."""
         held = self._connected.get(peer)
         if held is not None:
-            at = self._at(held, topic)
+            at = held.at(topic, self._parameters.max_topics)
             at.grafted_ms, at.mesh_ms = None, 0
             held.score = None
 
@@ -194,20 +157,20 @@ class PeerScores:
         for peer in sharing:
             held = self._connected.get(peer)
             if held is not None:
-                at = self._at(held, topic)
+                at = held.at(topic, self._parameters.max_topics)
                 at.delivered_kib = min(at.delivered_kib + share_kib, self._parameters.topic.first_deliveries_cap)
                 held.score = None
 
     def rejected(self, senders: Iterable[bytes], topic: str) -> None:
         """They sent a message that any honest node REJECTs (P4); also those that left before the verdict."""
         for peer in set(senders):
-            held = self._find(peer) or _Peer()
-            self._at(held, topic).invalid += 1
+            held = self._find(peer) or Reputation()
+            held.at(topic, self._parameters.max_topics).invalid += 1
             self._note(peer, held, self._now_ms)
 
     def misbehaved(self, peer: bytes, count: float = 1.0) -> None:
         """It broke a promise, grafted in backoff, or sent what is no RPC (P7)."""
-        held = self._find(peer) or _Peer()
+        held = self._find(peer) or Reputation()
         held.behaviour += count
         self._note(peer, held, self._now_ms)
 
@@ -236,41 +199,19 @@ class PeerScores:
         steps = self._steps.due(now_ms)
         if steps:
             for held in self._connected.values():
-                self._decay(held, steps)
-            self._forget_late(now_ms)
-
-    def _decay(self, held: _Peer, steps: int) -> None:
-        p, per_topic = self._parameters, self._parameters.topic
-        held.behaviour = decayed(held.behaviour, p.behaviour_decay**steps, p.decay_to_zero)
-        for name, topic in list(held.topics.items()):
-            topic.delivered_kib = decayed(topic.delivered_kib, per_topic.first_deliveries_decay**steps, p.decay_to_zero)
-            topic.invalid = decayed(topic.invalid, per_topic.invalid_decay**steps, p.decay_to_zero)
-            if topic.grafted_ms is None and not topic.delivered_kib and not topic.invalid:
-                del held.topics[name]
-        held.score = None
-
-    def _forget_late(self, now_ms: int) -> None:
-        late = [peer for peer, held in self._retained.items() if now_ms - held.left_ms >= self._parameters.retain_ms]
-        for peer in late:
-            del self._retained[peer]
+                held.decay(self._parameters, steps)
+            self._remembered.forget_late(now_ms)
 
     # What is held
 
-    def _find(self, peer: bytes) -> _Peer | None:
-        return self._connected.get(peer) or self._retained.get(peer)
+    def _find(self, peer: bytes) -> Reputation | None:
+        return self._connected.get(peer) or self._remembered.get(peer)
 
-    def _note(self, peer: bytes, held: _Peer, now_ms: int) -> None:
+    def _note(self, peer: bytes, held: Reputation, now_ms: int) -> None:
         """A bad deed was counted; it is remembered of a peer that left too."""
         held.score = None
-        if peer not in self._connected and peer not in self._retained:
-            self._retain(peer, held, now_ms)
-
-    def _at(self, held: _Peer, topic: str) -> _Topic:
-        known = held.topics.get(topic)
-        if known is None:
-            name = topic if len(held.topics) < self._parameters.max_topics else _OTHER_TOPICS
-            known = held.topics.setdefault(name, _Topic())
-        return known
+        if self._find(peer) is None:
+            self._remembered.keep(peer, held, now_ms, self.of)
 
 
 def _squared(weight: float, count: float) -> float:

@@ -1,57 +1,11 @@
-from collections.abc import Callable
 from dataclasses import replace
-from random import Random
-from typing import Final
 
 import pytest
 from hypothesis import given, strategies as st
 
-from pushmesh_node.gossip.parameters import MeshParameters, ScoreParameters, TopicScoreParameters
+from pushmesh_node.gossip.parameters import MeshParameters, ScoreParameters
 from pushmesh_node.gossip.scores.scoring import PeerScores, ScoreParts
-
-# Waku's numbers: what is tuned for the mesh is no matter of how a score is made.
-P = ScoreParameters(
-    topic=TopicScoreParameters(
-        weight=1.0,
-        time_in_mesh_weight=0.01,
-        time_in_mesh_cap=1_000.0,
-        first_deliveries_weight=1.0,
-        first_deliveries_cap=10.0,
-        first_deliveries_decay=0.5,
-        invalid_weight=-100.0,
-        invalid_decay=0.5,
-    ),
-    topic_score_cap=100.0,
-    app_weight=1.0,
-    colocation_weight=-50.0,
-    colocation_threshold=5,
-    behaviour_weight=-10.0,
-    behaviour_threshold=0.0,
-    behaviour_decay=0.986,
-    decay_interval_ms=12_000,
-    decay_to_zero=0.01,
-    retain_ms=600_000,
-    sharing_ms=50,
-    graylist_threshold=-10_000.0,
-)
-ANN, BOB, CID = b"ann", b"bob", b"cid"
-TOPIC, CONTROL = "/shard/1", "/control/grant"
-NOW: Final = 1_700_000_000_000
-SECOND: Final = 1_000
-KIB: Final = 1_024
-
-
-def scores_of(*peers: bytes, parameters: ScoreParameters = P) -> PeerScores:
-    scores = PeerScores(parameters)
-    scores.refresh(NOW)
-    for peer in peers:
-        scores.connected(peer, "", NOW)
-    return scores
-
-
-def parameters(**topic: float) -> ScoreParameters:
-    return replace(P, topic=replace(P.topic, **topic))
-
+from support.scored import ANN, BOB, CID, CONTROL, KIB, NOW, SECOND, TOPIC, P, crowd_at, scores_of, with_topic
 
 # Nothing done
 
@@ -176,7 +130,7 @@ def test_the_share_of_a_sender_that_left_is_nobodys() -> None:
 @given(st.integers(0, 1 << 20), st.lists(st.integers(0, 120), min_size=1, max_size=40))
 def test_shares_are_equal_and_never_more_than_the_whole(new_bytes: int, delays_ms: list[int]) -> None:
     peers = [bytes((number,)) for number in range(len(delays_ms))]
-    scores = scores_of(*peers, parameters=parameters(first_deliveries_cap=1e9))
+    scores = scores_of(*peers, parameters=with_topic(first_deliveries_cap=1e9))
     scores.accepted(
         {peer: NOW + delay for peer, delay in zip(peers, delays_ms, strict=True)}, TOPIC, new_bytes, NOW + 120
     )
@@ -219,7 +173,7 @@ def test_what_was_earned_beyond_the_cap_pays_for_nothing_bad() -> None:
 
 
 def test_the_weight_of_the_topic_is_on_all_of_its_parts() -> None:
-    scores = scores_of(ANN, parameters=parameters(weight=0.5))
+    scores = scores_of(ANN, parameters=with_topic(weight=0.5))
     scores.grafted(ANN, TOPIC, NOW)
     scores.refresh(NOW + 10 * SECOND)
     scores.accepted({ANN: NOW}, TOPIC, KIB, NOW)
@@ -310,23 +264,15 @@ def test_the_nodes_own_opinion_has_its_weight_on_strangers_too() -> None:
 # P6: peers of one address
 
 
-def crowd(size: int, host: str = "192.0.2.1") -> tuple[PeerScores, list[bytes]]:
-    scores = scores_of()
-    peers = [bytes((number,)) for number in range(size)]
-    for peer in peers:
-        scores.connected(peer, host, NOW)
-    return scores, peers
-
-
 @pytest.mark.parametrize(("size", "points"), [(1, 0.0), (5, 0.0), (6, -50.0), (7, -200.0), (20, -11_250.0)])
 def test_peers_of_one_host_cost_the_squared_surplus_each(size: int, points: float) -> None:
-    scores, peers = crowd(size)
+    scores, peers = crowd_at("192.0.2.1", size)
     assert [scores.of(peer) for peer in peers] == [points] * size
     assert scores.parts(peers[0]) == ScoreParts(colocation=points, total=points)
 
 
 def test_the_surplus_follows_the_connections() -> None:
-    scores, peers = crowd(6)
+    scores, peers = crowd_at("192.0.2.1", 6)
     assert scores.of(peers[0]) == -50.0
     scores.disconnected(peers[5], NOW)
     assert (scores.of(peers[0]), scores.of(peers[5]), scores.retained) == (0.0, 0.0, 0)
@@ -335,7 +281,7 @@ def test_the_surplus_follows_the_connections() -> None:
 
 
 def test_peers_whose_host_is_unknown_count_alone() -> None:
-    scores, peers = crowd(20, host="")
+    scores, peers = crowd_at("", 20)
     assert [scores.of(peer) for peer in peers] == [0.0] * 20
     strict = scores_of(ANN, parameters=replace(P, colocation_threshold=0))
     strict.connected(BOB, "192.0.2.1", NOW)
@@ -343,13 +289,13 @@ def test_peers_whose_host_is_unknown_count_alone() -> None:
 
 
 def test_other_hosts_do_not_pay_for_a_crowd() -> None:
-    scores, _ = crowd(20)
+    scores, _ = crowd_at("192.0.2.1", 20)
     scores.connected(ANN, "192.0.2.2", NOW)
     assert scores.of(ANN) == 0.0
 
 
 def test_a_peer_that_comes_from_elsewhere_counts_there_only() -> None:
-    scores, peers = crowd(6)
+    scores, peers = crowd_at("192.0.2.1", 6)
     scores.connected(peers[0], "192.0.2.2", NOW)
     assert [scores.of(peer) for peer in peers] == [0.0] * 6
 
@@ -381,311 +327,7 @@ def test_bad_behaviour_decays_slowly_and_to_zero() -> None:
     assert scores.parts(ANN) == ScoreParts()
 
 
-# Disconnected peers
-
-
-def test_a_peer_that_comes_back_finds_its_bad_deeds_and_not_its_good_ones() -> None:
-    scores = scores_of(ANN)
-    scores.grafted(ANN, TOPIC, NOW)
-    scores.accepted({ANN: NOW}, TOPIC, 10 * KIB, NOW)
-    scores.refresh(NOW + 1)
-    scores.rejected([ANN], TOPIC)
-    scores.misbehaved(ANN)
-    scores.disconnected(ANN, NOW + 1)
-    assert scores.of(ANN) == -110.0
-    scores.connected(ANN, "", NOW + 2)
-    assert scores.parts(ANN) == ScoreParts(invalid=-100.0, behaviour=-10.0, total=-110.0)
-
-
-def test_a_peer_without_bad_deeds_is_forgotten_when_it_leaves() -> None:
-    scores = scores_of(ANN)
-    scores.grafted(ANN, TOPIC, NOW)
-    scores.accepted({ANN: NOW}, TOPIC, 10 * KIB, NOW)
-    scores.disconnected(ANN, NOW)
-    assert (scores.of(ANN), scores.retained) == (0.0, 0)
-
-
-def test_what_is_remembered_does_not_decay_and_ends_at_its_time() -> None:
-    scores = scores_of(ANN)
-    scores.rejected([ANN], TOPIC)
-    scores.disconnected(ANN, NOW)
-    scores.refresh(NOW + P.retain_ms - 1)
-    assert scores.of(ANN) == -100.0
-    scores.refresh(NOW + P.retain_ms)
-    assert (scores.of(ANN), scores.retained) == (0.0, 0)
-
-
-def test_the_time_of_memory_begins_with_the_disconnect_or_the_restart() -> None:
-    scores = scores_of(ANN)
-    scores.rejected([ANN], TOPIC)
-    scores.disconnected(ANN, NOW + 50 * SECOND)
-    scores.restore(BOB, -10_000, NOW + 60 * SECOND)
-    scores.refresh(NOW + P.retain_ms + 48 * SECOND)
-    assert (scores.of(ANN), scores.of(BOB)) == (-100.0, -10.0)
-    scores.refresh(NOW + P.retain_ms + 59 * SECOND)
-    scores.refresh(NOW + P.retain_ms + 60 * SECOND)
-    assert scores.retained == 0
-
-
-def test_leaving_again_begins_the_time_of_memory_again() -> None:
-    scores = scores_of(ANN)
-    scores.rejected([ANN], TOPIC)
-    scores.disconnected(ANN, NOW)
-    scores.connected(ANN, "", NOW + P.retain_ms - 2)
-    scores.disconnected(ANN, NOW + P.retain_ms - 1)
-    scores.refresh(NOW + 2 * P.retain_ms - 13 * SECOND)
-    assert scores.of(ANN) == -100.0
-
-
-def test_what_a_connected_peer_does_is_not_kept_twice() -> None:
-    scores = scores_of(ANN)
-    scores.misbehaved(ANN)
-    assert scores.retained == 0
-
-
-def test_nothing_is_left_of_good_peers_that_left() -> None:
-    scores, peers = crowd(6)
-    for peer in peers:
-        scores.grafted(peer, TOPIC, NOW)
-        scores.accepted({peer: NOW}, TOPIC, KIB, NOW)
-        scores.disconnected(peer, NOW)
-    assert [held for held in vars(scores).values() if isinstance(held, dict)] == [{}, {}, {}, {}]
-
-
-def test_what_decayed_makes_room_for_other_topics() -> None:
-    scores = scores_of(ANN, parameters=replace(P, max_topics=1))
-    scores.rejected([ANN], TOPIC)
-    scores.refresh(NOW + 8 * 12 * SECOND)
-    scores.rejected([ANN], CONTROL)
-    scores.rejected([ANN], "/control/topic")
-    assert scores.of(ANN) == -200.0  # apart; in one place they were -400
-
-
-def test_bad_deeds_of_who_left_are_remembered_from_the_time_that_was_told_last() -> None:
-    scores = PeerScores(P)
-    scores.connected(ANN, "", NOW)
-    scores.disconnected(ANN, NOW)
-    scores.rejected([ANN], TOPIC)
-    scores.refresh(NOW + 100 * SECOND)
-    scores.misbehaved(BOB)
-    scores.refresh(NOW + P.retain_ms - SECOND)
-    assert (scores.of(ANN), scores.of(BOB)) == (-100.0, -10.0)
-    scores.refresh(NOW + P.retain_ms + 99 * SECOND)
-    assert (scores.of(ANN), scores.of(BOB)) == (0.0, -10.0)
-
-
-def test_a_verdict_that_comes_after_the_sender_left_still_counts() -> None:
-    scores = scores_of(ANN)
-    scores.disconnected(ANN, NOW)
-    scores.rejected([ANN], TOPIC)
-    scores.misbehaved(BOB)
-    scores.connected(ANN, "", NOW + 1)
-    assert (scores.of(ANN), scores.of(BOB)) == (-100.0, -10.0)
-
-
-def test_a_restart_remembers_a_bad_score_as_behaviour() -> None:
-    scores = scores_of()
-    scores.restore(ANN, -1_234_567, NOW)
-    assert scores.of(ANN) == pytest.approx(-1_234.567)
-    scores.connected(ANN, "", NOW)
-    assert scores.parts(ANN).behaviour == pytest.approx(-1_234.567)
-
-
-def test_a_restart_remembers_a_bad_score_beyond_the_threshold_of_behaviour() -> None:
-    scores = scores_of(parameters=replace(P, behaviour_threshold=6.0))
-    scores.restore(ANN, -40_000, NOW)
-    assert scores.of(ANN) == pytest.approx(-40.0)
-
-
-@pytest.mark.parametrize("milli", [0, 5_000])
-def test_a_restart_remembers_no_good_score(milli: int) -> None:
-    scores = scores_of()
-    scores.restore(ANN, milli, NOW)
-    assert (scores.of(ANN), scores.retained) == (0.0, 0)
-
-
-def test_what_is_restored_is_not_added_to_what_is_known() -> None:
-    scores = scores_of(ANN)
-    scores.misbehaved(ANN, 3.0)
-    scores.restore(ANN, -40_000, NOW)
-    assert scores.of(ANN) == -90.0
-
-
-def test_without_a_penalty_on_behaviour_nothing_can_be_restored() -> None:
-    scores = scores_of(parameters=replace(P, behaviour_weight=0.0))
-    scores.restore(ANN, -40_000, NOW)
-    assert (scores.of(ANN), scores.retained) == (0.0, 0)
-
-
-# The bound on memory
-
-
-def leave_behind(scores: PeerScores, peer: bytes, invalid: int, host: str) -> None:
-    scores.connected(peer, host, NOW)
-    for _ in range(invalid):
-        scores.rejected([peer], TOPIC)
-    scores.disconnected(peer, NOW)
-
-
-def test_the_least_bad_is_forgotten_first() -> None:
-    scores = scores_of(parameters=replace(P, max_retained=2))
-    for peer, invalid in ((ANN, 2), (BOB, 1), (CID, 3)):
-        leave_behind(scores, peer, invalid, peer.decode())
-    assert [scores.of(peer) for peer in (ANN, BOB, CID)] == [-400.0, 0.0, -900.0]
-
-
-def test_a_newcomer_that_is_the_least_bad_is_the_one_that_is_forgotten() -> None:
-    scores = scores_of(parameters=replace(P, max_retained=1))
-    leave_behind(scores, ANN, 2, "")
-    scores.misbehaved(BOB)
-    assert (scores.of(ANN), scores.of(BOB), scores.retained) == (-400.0, 0.0, 1)
-
-
-def test_no_crowd_however_bad_pushes_a_graylisted_peer_out_of_memory() -> None:
-    scores = scores_of(parameters=replace(P, max_retained=10))
-    leave_behind(scores, ANN, 10, "192.0.2.1")
-    for number in range(100):
-        leave_behind(scores, bytes((number,)), 50, f"198.51.100.{number}")
-    assert (scores.of(ANN), scores.retained) == (-10_000.0, 10)
-
-
-def test_a_host_with_many_identities_leaves_room_for_the_memory_of_others() -> None:
-    scores = scores_of(parameters=replace(P, max_retained=10))
-    for number in range(100):
-        leave_behind(scores, bytes((number,)), 50, "198.51.100.1")
-    leave_behind(scores, ANN, 10, "192.0.2.1")
-    for number in range(100, 200):
-        leave_behind(scores, bytes((number,)), 50, "198.51.100.1")
-    assert (scores.of(ANN), scores.retained) == (-10_000.0, 10)
-
-
-# Against a twin that computes everything anew from the list of all that happened
-
-
-class NaiveScores:
-    """One peer's score from its history, by the formulas as they are written. Hosts of all by hand."""
-
-    def __init__(self) -> None:
-        self.deeds: dict[bytes, list[tuple[str, str, float]]] = {}
-        self.hosts: dict[bytes, str] = {}
-        self.kept: set[bytes] = set()
-        self.steps = 0
-        self.now_ms = 0
-
-    def of(self, peer: bytes) -> float:
-        earned = bad = longest_ms = 0.0
-        for topic in {topic for _, topic, _ in self.deeds.get(peer, [])}:
-            mesh_ms, kib, invalid = 0.0, 0.0, 0.0
-            since: float | None = None
-            for deed, at, amount in self.deeds[peer]:
-                if deed == "refresh" and since is not None:
-                    mesh_ms = amount - since
-                if deed == "decay":
-                    kib, invalid = self.decayed(kib, 0.5), self.decayed(invalid, 0.5)
-                if deed == "leave":
-                    mesh_ms, kib, since = 0.0, 0.0, None
-                if at != topic:
-                    continue
-                if deed == "graft":
-                    since = amount if since is None else since
-                if deed == "prune":
-                    since, mesh_ms = None, 0.0
-                kib = min(10.0, kib + amount) if deed == "deliver" else kib
-                invalid += 1 if deed == "reject" else 0
-            longest_ms = max(longest_ms, mesh_ms)
-            earned += kib
-            bad += -100 * invalid * invalid
-        earned += min(1_000.0, longest_ms / 1_000) * 0.01
-        behaviour = app = 0.0
-        for deed, _, amount in self.deeds.get(peer, []):
-            behaviour += amount if deed == "misbehave" else 0.0
-            behaviour = self.decayed(behaviour, 0.986) if deed == "decay" else behaviour
-            app = amount if deed == "app" else app
-        here = self.hosts.get(peer, "")
-        surplus = max(0, list(self.hosts.values()).count(here) - 5) if here else 0
-        return min(100.0, earned) + bad + app - 50 * surplus * surplus - 10 * behaviour * behaviour
-
-    @staticmethod
-    def decayed(value: float, factor: float) -> float:
-        return value * factor if value * factor > 0.01 else 0.0
-
-    def note(self, peer: bytes, deed: str, topic: str, amount: float) -> None:
-        self.deeds.setdefault(peer, []).append((deed, topic, amount))
-
-
-def test_the_kept_score_is_what_a_computation_from_all_deeds_gives() -> None:
-    random = Random(7)
-    peers = [bytes((number,)) for number in range(12)]
-    scores, naive = PeerScores(P), NaiveScores()
-    now_ms = NOW
-    scores.refresh(now_ms)
-    steps_from = now_ms
-    actions: list[Callable[[bytes, str], None]] = []
-
-    def connect(peer: bytes, topic: str) -> None:
-        if peer not in naive.hosts:
-            naive.hosts[peer] = random.choice(["", "192.0.2.1", "192.0.2.1", "192.0.2.2"])
-            scores.connected(peer, naive.hosts[peer], now_ms)
-
-    def leave(peer: bytes, topic: str) -> None:
-        if naive.hosts.pop(peer, None) is not None:
-            naive.note(peer, "leave", "", 0)
-            scores.disconnected(peer, now_ms)
-
-    def graft(peer: bytes, topic: str) -> None:
-        if peer in naive.hosts:
-            naive.note(peer, "graft", topic, now_ms)
-            scores.grafted(peer, topic, now_ms)
-
-    def prune(peer: bytes, topic: str) -> None:
-        if peer in naive.hosts:
-            naive.note(peer, "prune", topic, 0)
-            scores.pruned(peer, topic, now_ms)
-
-    def deliver(peer: bytes, topic: str) -> None:
-        size = random.randrange(12 * KIB)
-        others = random.sample(peers, 3)
-        senders = dict.fromkeys([peer, *others], now_ms)
-        for one in senders:
-            if one in naive.hosts:
-                naive.note(one, "deliver", topic, size // len(senders) / KIB)
-        scores.accepted(senders, topic, size, now_ms)
-
-    def reject(peer: bytes, topic: str) -> None:
-        naive.note(peer, "reject", topic, 0)
-        scores.rejected([peer], topic)
-
-    def misbehave(peer: bytes, topic: str) -> None:
-        naive.note(peer, "misbehave", "", 1.0)
-        scores.misbehaved(peer)
-
-    def opine(peer: bytes, topic: str) -> None:
-        milli = random.randrange(-5_000, 5_000)
-        naive.note(peer, "app", "", milli / 1_000)
-        scores.set_app(peer, milli)
-
-    def pass_time(peer: bytes, topic: str) -> None:
-        nonlocal now_ms, steps_from
-        now_ms += random.randrange(20_000)
-        steps, rest = divmod(now_ms - steps_from, P.decay_interval_ms)
-        steps_from = now_ms - rest
-        for one in naive.hosts:
-            naive.note(one, "refresh", "", now_ms)
-            for _ in range(steps):
-                naive.note(one, "decay", "", 0)
-        scores.refresh(now_ms)
-
-    actions += [connect, connect, leave, graft, graft, prune, deliver, deliver, reject, misbehave, opine, pass_time]
-    checked = set()
-    for _ in range(1_500):
-        random.choice(actions)(random.choice(peers), random.choice([TOPIC, CONTROL]))
-        for peer in peers:
-            assert scores.of(peer) == pytest.approx(naive.of(peer), abs=1e-6), peer
-            assert scores.of(peer) == scores.parts(peer).total
-            checked.add(scores.of(peer))
-        if now_ms - NOW > P.retain_ms // 2:
-            break  # before memories end, which the twin's do not
-    assert len(checked) > 100
+# All together
 
 
 deeds = st.tuples(
