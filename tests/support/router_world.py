@@ -184,3 +184,10 @@ class RouterWorld:
             effects += self.message(name, data)
             effects += self.judge(Verdict.REJECT, "malformed", data=data)
         return effects
+
+
+def meshed(*names: bytes) -> RouterWorld:
+    """A world with these peers in the mesh of T."""
+    world = RouterWorld()
+    world.meshed(*names)
+    return world

@@ -34,7 +34,8 @@ from .messages.fanout import Fanout
 from .messages.fetching import Fetching
 from .messages.history import History
 from .messages.idontwant import IDontWants
-from .messages.messages import NO_ROOM, Messages
+from .messages.messages import Messages
+from .messages.publishing import Publishing
 from .orders import Orders
 from .parameters import RouterParameters
 from .peers import Peer, Peers, Spent
@@ -44,8 +45,6 @@ from .scores.scoring import PeerScores, ScoreParts
 from .wire.dialects import Dialect
 from .wire.message_id import message_id
 from .wire.rpc import Rpc, Subscription
-
-__all__ = ["NO_ROOM", "Router"]
 
 
 class Router:
@@ -92,7 +91,6 @@ class Router:
             self._gater,
             meshes,
             choking,
-            self._fanout,
             self._history,
             self._seen,
             self._fetching,
@@ -100,6 +98,9 @@ class Router:
             randomness,
             orders,
             identify,
+        )
+        self._publishing = Publishing(
+            parameters, peers, scores, meshes, self._fanout, self._history, self._seen, orders, identify
         )
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
@@ -121,7 +122,7 @@ class Router:
             case Judged():
                 self._messages.judge(event, now_ms)
             case Published():
-                self._messages.publish(event, now_ms)
+                self._publishing.publish(event, now_ms)
             case Heartbeat():
                 self._on_heartbeat(now_ms)
             case PeerConnected():

@@ -6,9 +6,9 @@ from typing import Final
 from pushmesh_protocol.reasons import Reason, Verdict
 
 from ..caches import SeenCache
-from ..counts import GATED, NO_PEER, NOT_PENDING, REJECTED_BEFORE
+from ..counts import GATED, NOT_PENDING, REJECTED_BEFORE
 from ..effects import Count, Inspect, Lane, SendRpc
-from ..events import Judged, Published
+from ..events import Judged
 from ..frames.inspection_queue import Merit
 from ..mesh.choking import Choking
 from ..mesh.meshes import Meshes
@@ -17,23 +17,15 @@ from ..orders import Orders
 from ..parameters import RouterParameters
 from ..peers import Peer, Peers
 from ..randomness import Randomness
-from ..rotating import RotatingCounter
 from ..scores.gater import PeerGater
 from ..scores.scoring import PeerScores
 from ..topics import lane_of
-from ..wire.dialects import Dialect
 from ..wire.rpc import IHave, Message, Rpc
-from .fanout import Fanout
 from .fetching import Fetching
 from .history import History
-from .pending import Credit, OpenCredits, Pending, PendingMessages, Refusals
-
-NO_ROOM: Final = frozenset({Reason.THROTTLED, Reason.NO_CREDIT, Reason.QUEUE_FULL})
-"""Verdicts on the moment or on the sender and not on the message: another's copy gets another look, else whoever is
-over its budget could keep a message from this node by sending it first."""
-
-HOPES_PER_MESSAGE: Final = 3
-"""Rounds of asking for what found no room; under lasting load more would only add to it, and sync repairs."""
+from .idontwant import told_of
+from .pending import Credit, OpenCredits, Pending, PendingMessages
+from .retrying import NO_ROOM, Retrying
 
 _DUPLICATE: Final = Count("frames_ignored", Reason.DUPLICATE)
 _NOT_SUBSCRIBED: Final = Count("frames_ignored", Reason.NOT_SUBSCRIBED)
@@ -51,7 +43,6 @@ class Messages:
         gater: PeerGater,
         meshes: Meshes,
         choking: Choking,
-        fanout: Fanout,
         history: History,
         seen: SeenCache,
         fetching: Fetching,
@@ -66,7 +57,6 @@ class Messages:
         self._gater = gater
         self._meshes = meshes
         self._choking = choking
-        self._fanout = fanout
         self._history = history
         self._seen = seen
         self._fetching = fetching
@@ -78,8 +68,7 @@ class Messages:
         self.pending = PendingMessages(limits)
         self._credits = OpenCredits(parameters.score.sharing_ms, limits.max_pending_messages)
         self._rejected = SeenCache(limits.seen_ttl_ms, limits.max_rejected_ids)
-        self._refusals = Refusals(limits.max_pending_messages)
-        self._hopes = RotatingCounter(limits.max_pending_messages)
+        self._retrying = Retrying(parameters, peers, meshes, self.pending, seen, fetching, orders)
 
     # First sight
 
@@ -130,7 +119,7 @@ class Messages:
 
     def _take_first(self, peer: Peer, message: Message, one: bytes, now_ms: int) -> None:
         name, size = peer.node_id, len(message.data)
-        if len(self._refusals) and self._refusals.has(one, name):
+        if self._retrying.was_refused(one, name):
             self._orders.count("frames_ignored", Reason.THROTTLED)
             return
         self._fetching.arrived(one, now_ms)
@@ -147,14 +136,9 @@ class Messages:
         self.pending.add(one, message, name, now_ms)
         self._gater.validated()
         self._orders.do(Inspect(name, one, message.topic, message.data))
-        if size >= self._parameters.mesh.idontwant_least_bytes:
-            for other in self._spared(message.topic):
-                if other != name:
-                    self._orders.idontwant(other, one)
-
-    def _spared(self, topic: str) -> list[bytes]:
-        """Who is told of a large message that came, so that it is not sent here again."""
-        return [name for name, peer in self._meshes.of(topic).items() if peer.dialect >= Dialect.V1_2]
+        for other in told_of(message, self._meshes, self._parameters.mesh):
+            if other != name:
+                self._orders.idontwant(other, one)
 
     # Verdict
 
@@ -165,7 +149,9 @@ class Messages:
             self._orders.count("judgements_dropped", NOT_PENDING)
             return
         if event.verdict is Verdict.IGNORE and event.reason in NO_ROOM:
-            self._no_room(event.message_id, pending, event.reason, now_ms)
+            self._gater.throttled(now_ms)
+            self._orders.count("frames_ignored", event.reason)
+            self._retrying.retry(event.message_id, pending, event.reason, now_ms)
             return
         self.pending.pop(event.message_id)
         origin = self._origin(next(iter(pending.senders)))
@@ -213,72 +199,12 @@ class Messages:
             self._gater.rejected(self._origin(name))
         self._standing.look(names, now_ms)
 
-    def _no_room(self, one: bytes, pending: Pending, reason: str, now_ms: int) -> None:
-        """No word on the message: another sender's account may do, else it may come again.
-
-        The mesh may hold it back by now, as it was told that it came: so the mesh is asked for it, a few times."""
-        self._gater.throttled(now_ms)
-        self._orders.count("frames_ignored", reason)
-        message, tried = pending.message, pending.tried
-        others = [name for name in pending.senders if name not in tried and name != pending.account]
-        if reason == Reason.THROTTLED:
-            self._refusals.add(one, pending.account)
-        if reason == Reason.THROTTLED and others and self.pending.has_room(others[0], 0, len(self._peers)):
-            self.pending.move(pending, others[0])
-            self._orders.do(Inspect(others[0], one, message.topic, message.data))
-            return
-        self.pending.pop(one)
-        self._seen.forget(one)
-        if self._hopes.add(one) > HOPES_PER_MESSAGE:
-            return
-        may_have_it = dict.fromkeys(others)
-        if len(message.data) >= self._parameters.mesh.idontwant_least_bytes:
-            may_have_it.update(dict.fromkeys(self._spared(message.topic)))
-        if reason == Reason.THROTTLED:
-            may_have_it.pop(pending.account, None)
-        else:
-            may_have_it[pending.account] = None
-        self._fetching.hope([name for name in may_have_it if self._peers.get(name) is not None], one, now_ms)
-
-    # Own messages
-
-    def publish(self, event: Published, now_ms: int) -> None:
-        """To all of the topic that are worth it, or to the mesh or fanout only."""
-        topic, data = event.topic, event.data
-        if len(data) > self._parameters.limits.max_data_bytes:
-            self._orders.count("publishes_dropped", Reason.OVERSIZE)
-            return
-        one = self._identify(topic, data)
-        rpc = Rpc(messages=(Message(topic, data),))
-        self._seen.add(one, now_ms)
-        self._history.put(one, rpc)
-        lane, sent = lane_of(topic), False
-        for name, peer in self._hearers(topic, now_ms).items():
-            if one not in peer.unwanted:
-                sent = True
-                self._orders.do(SendRpc(name, rpc, lane, one))
-        self._orders.count("frames_published", "" if sent else NO_PEER)
-
-    def _hearers(self, topic: str, now_ms: int) -> dict[bytes, Peer]:
-        subscribers = self._peers.of_topic(topic)
-        if topic in self._meshes:
-            hearers = dict(self._meshes.of(topic))
-        else:
-            self._fanout.use(topic, now_ms)
-            hearers = {name: subscribers[name] for name in self._fanout.members(topic) if name in subscribers}
-        if self._parameters.mesh.flood_publish:
-            threshold = self._parameters.score.publish_threshold
-            for name, peer in subscribers.items():
-                if name not in hearers and self._scores.of(name) >= threshold:
-                    hearers[name] = peer
-        return hearers
-
     # Time
 
     def expire(self, now_ms: int) -> None:
         """Each heartbeat."""
         self._seen.expire(now_ms)
-        self._refusals.shift()
+        self._retrying.expire()
         for credit in self._credits.due(now_ms):
             self._scores.accepted(credit.senders, credit.topic, credit.new_bytes, now_ms)
         late = self.pending.late(now_ms)

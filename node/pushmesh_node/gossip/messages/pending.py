@@ -125,34 +125,6 @@ class PendingMessages:
             del self._shares[peer]
 
 
-class Refusals:
-    """Whose budget did not suffice for which message, for one to two heartbeats.
-
-    A peer over its budget could else keep a message busy by sending it again and again."""
-
-    def __init__(self, max_messages: int) -> None:
-        self._max_messages = max_messages
-        self._new: dict[bytes, set[bytes]] = {}
-        self._old: dict[bytes, set[bytes]] = {}
-
-    def __len__(self) -> int:
-        """Messages that are remembered."""
-        return len(self._new) + len(self._old)
-
-    def add(self, message_id: bytes, peer: bytes) -> None:
-        """While there are too many, no more are remembered."""
-        if message_id in self._new or len(self._new) < self._max_messages:
-            self._new.setdefault(message_id, set()).add(peer)
-
-    def has(self, message_id: bytes, peer: bytes) -> bool:
-        """Whether looking again is idle by now."""
-        return peer in self._new.get(message_id, ()) or peer in self._old.get(message_id, ())
-
-    def shift(self) -> None:
-        """A heartbeat passed."""
-        self._old, self._new = self._new, {}
-
-
 @dataclass(slots=True)
 class Credit:
     """What an accepted message is worth to those who sent it."""

@@ -1,12 +1,20 @@
 import pytest
 
-from pushmesh_node.gossip.messages.pending import Credit, OpenCredits, PendingMessages, Refusals
+from pushmesh_node.gossip.effects import Count, Inspect
+from pushmesh_node.gossip.events import PeerDisconnected, Scored
+from pushmesh_node.gossip.messages.pending import Credit, OpenCredits, PendingMessages
 from pushmesh_node.gossip.parameters import RouterLimits
+from pushmesh_node.gossip.wire.message_id import message_id
 from pushmesh_node.gossip.wire.rpc import Message
+from pushmesh_protocol.reasons import Verdict
+from support.router_world import DATA, ID, A, B, RouterWorld, T, counts, crowd
 
 
 def message(data: bytes = b"1234") -> Message:
     return Message("/t", data)
+
+
+# Room
 
 
 @pytest.mark.parametrize(
@@ -103,24 +111,60 @@ def test_verdicts_are_overdue_at_their_time() -> None:
     assert pending.late(9) == [] and pending.late(10) == [b"1"] and pending.late(15) == [b"1", b"2"]
 
 
-def test_a_refusal_is_remembered_for_one_to_two_heartbeats() -> None:
-    refusals = Refusals(max_messages=9)
-    refusals.add(b"1", b"a")
-    refusals.shift()
-    refusals.add(b"1", b"b")
-    assert refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
-    assert not refusals.has(b"1", b"c") and not refusals.has(b"2", b"a")
-    refusals.shift()
-    assert not refusals.has(b"1", b"a") and refusals.has(b"1", b"b")
-    refusals.shift()
-    assert len(refusals) == 0
+# Room in a router
 
 
-def test_refusals_are_bounded_by_message() -> None:
-    refusals = Refusals(max_messages=1)
-    for one, peer in ((b"1", b"a"), (b"2", b"a"), (b"1", b"b")):
-        refusals.add(one, peer)
-    assert [refusals.has(b"1", b"a"), refusals.has(b"2", b"a"), refusals.has(b"1", b"b")] == [True, False, True]
+@pytest.mark.parametrize(
+    "limits",
+    [
+        RouterLimits(max_pending_messages=1),
+        RouterLimits(max_pending_bytes=7),
+        RouterLimits(max_pending_per_peer=1),
+    ],
+)
+def test_what_finds_no_room_is_ignored_and_may_come_again(limits: RouterLimits) -> None:
+    world = RouterWorld(limits=limits)
+    world.meshed(A)
+    world.message(A)
+    assert world.message(A, b"more") == [Count("frames_ignored", "queue-full")]
+    world.judge(Verdict.IGNORE, "too-old")
+    assert world.message(A, b"more") == [Inspect(A, message_id(T, b"more"), T, b"more")]
+
+
+def test_a_peer_that_comes_back_brings_no_new_room() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_per_peer=1))
+    world.connect(A)
+    world.message(A)
+    world.do(PeerDisconnected(A))
+    world.connect(A)
+    assert world.message(A, b"more") == [Count("frames_ignored", "queue-full")]
+
+
+def test_few_peers_cannot_fill_the_room_of_all() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=100))
+    world.meshed(*crowd(10))
+    greedy, modest = crowd(10)[0], crowd(10)[1]
+    for at in range(60):
+        world.message(greedy, b"%d" % at)
+    assert world.router.pending_of(greedy) == 50
+    assert counts(world.message(modest)) == {} and world.router.pending_of(modest) == 1
+
+
+def test_strangers_cannot_fill_the_room_of_those_who_earned_it() -> None:
+    world = RouterWorld(limits=RouterLimits(max_pending_messages=100))
+    strangers = crowd(60)
+    world.connect(*strangers, B)
+    world.graft(B)
+    world.do(Scored(B, 1_000))
+    for at in range(2):
+        for name in strangers:
+            world.message(name, b"%d of " % at + name)
+    assert sum([world.router.pending_of(name) for name in strangers]) == 75
+    assert counts(world.message(strangers[0])) == {("frames_ignored", "queue-full"): 1}
+    assert world.message(B) == [Inspect(B, ID, T, DATA)]
+
+
+# Credits
 
 
 def credit(since_ms: int = 0) -> Credit:
