@@ -24,10 +24,10 @@ PUSH_ALONE = Defences(
         mesh=MeshParameters(d_lazy=0, gossip_factor=0.0, flood_publish=False, d_out=0), score=NO_SCORE
     ),
     settings=msgspec.structs.replace(Settings(), max_connections_per_ip=10_000, max_connections_per_subnet=10_000),
-    conditions=Conditions(catch_up=False),
+    conditions=Conditions(sync=False),
 )
 """A mesh and nothing around it: no lazy gossip, no flood publish, no outbound quota, no scores, no limits by address,
-no catch-up. Most attacks are about places in a mesh; each of these undoes some of that, and none is missed alone."""
+no sync. Most attacks are about places in a mesh; each of these undoes some of that, and none is missed alone."""
 
 TRAFFIC = Traffic(first_s=12.0, end_s=45.0, sizes=room.TRAFFIC.sizes)
 BEGIN_S, END_S, SECONDS = 15.0, 40.0, 60.0

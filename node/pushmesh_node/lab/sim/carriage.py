@@ -21,12 +21,12 @@ class Carried:
     frames: int = 0
     foreign: int = 0
     control: int = 0
-    catch_up: int = 0
+    sync: int = 0
 
     @property
     def all(self) -> int:
         """Whatever it was for."""
-        return self.frames + self.foreign + self.control + self.catch_up
+        return self.frames + self.foreign + self.control + self.sync
 
     @property
     def for_honest(self) -> int:

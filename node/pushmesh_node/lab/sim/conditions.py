@@ -67,5 +67,5 @@ class Conditions:
     skew_ms: int = 0
     """How far the wall clock of a node may be off, either way."""
 
-    catch_up: bool = True
-    """Whether nodes ask their peers for what gossip did not bring."""
+    sync: bool = True
+    """Whether nodes compare what they hold with their peers, and ask for what gossip did not bring."""

@@ -50,7 +50,7 @@ class Bytes:
     payload: int = 0
     duplicate: int = 0
     control: int = 0
-    catch_up: int = 0
+    sync: int = 0
     sent: int = 0
 
     @property
@@ -93,7 +93,7 @@ class SimNode:
             send=self._send,
             committed=self._committed,
             tally=lambda tally: None,
-            keeps_sets=conditions.catch_up,
+            keeps_sets=conditions.sync,
         )
         self.peering = Peering(node_id, settings, clock, self._random, self._dial)
         asking = Random(f"{world.seed}/sync/{number}")
@@ -161,7 +161,7 @@ class SimNode:
         self.main.publish(parts)
 
     def preload(self, parts: Sequence[Part]) -> None:
-        """What it knows from earlier, as if it had caught up with it."""
+        """What it knows from earlier, as if sync had brought it."""
         self.main.take(entry_of(CaughtUp(self.node_id), parts))
 
     def _beat(self, life: int) -> None:
@@ -208,7 +208,7 @@ class SimNode:
         self.gossip.connected(peer.node_id, link.way_from(self), event)
         self.gossip.handle(RecordShown(peer.node_id, record_of(peer)))
         self.main.relays = True
-        if self._world.conditions.catch_up:
+        if self._world.conditions.sync:
             self.sync.peer_came(peer.node_id)
 
     def ignores(self, payload: Payload) -> bool:
@@ -230,8 +230,8 @@ class SimNode:
                 continue
             link.way_from(sender).read(size)
             if isinstance(payload, Word):
-                self.bytes.catch_up += size
-                if self._world.conditions.catch_up:
+                self.bytes.sync += size
+                if self._world.conditions.sync:
                     self.sync.take(peer, payload)
             else:
                 self.bytes.control += size
@@ -276,7 +276,7 @@ class SimNode:
             if isinstance(payload, Rpc):
                 self._world.carriage.count(self.carried, payload, size)
             else:
-                self.carried.catch_up += size
+                self.carried.sync += size
 
     # Between the halves
 

@@ -67,7 +67,9 @@ class Figures:
     control_ratio: float
     """The part of it that is no frame."""
 
-    catch_up_ratio: float
+    sync_ratio: float
+    """Bytes of sync's words that nodes received, likewise."""
+
     node_bytes: tuple[int, ...]
 
     @property
@@ -106,7 +108,7 @@ def figures_of(world: World, timed: Sequence[Sample] | None = None) -> Figures:
         delays_ms=tuple(reached),
         bytes_ratio=sum(gossip) / max(1, needed),
         control_ratio=sum([node.bytes.control for node in world.nodes]) / max(1, needed),
-        catch_up_ratio=sum([node.bytes.catch_up for node in world.nodes]) / max(1, needed),
+        sync_ratio=sum([node.bytes.sync for node in world.nodes]) / max(1, needed),
         node_bytes=tuple(gossip),
     )
 

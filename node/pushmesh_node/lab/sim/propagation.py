@@ -40,7 +40,7 @@ def run_propagation(
     """A random graph in which each node has so many connections; sync is off, so that gossip alone is measured."""
     began_s = time.perf_counter()
     parameters = with_degree(RouterParameters(), d)
-    conditions = Conditions(catch_up=False, dialect=dialect)
+    conditions = Conditions(sync=False, dialect=dialect)
     world = World(shipped_network("devnet"), seed, nodes, conditions, parameters)
     traffic = Traffic(FIRST_S, LAST_S)
     topics = topics_of(world, shard=traffic.shard)

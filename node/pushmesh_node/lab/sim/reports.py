@@ -33,10 +33,10 @@ def churn_report(run: Churn) -> dict[str, Any]:
     return {
         "nodes": run.nodes,
         **_figures(run.figures),
-        "catch_up_ratio": round(run.figures.catch_up_ratio, 4),
+        "sync_ratio": round(run.figures.sync_ratio, 4),
         "departures": run.departures,
         "newcomers": run.newcomers,
-        "caught_up_fraction": round(run.caught_up_fraction, 6),
+        "away_fraction": round(run.away_fraction, 6),
         "wall_s": round(run.wall_s, 2),
     }
 
@@ -46,7 +46,7 @@ def partition_report(run: Partition) -> dict[str, Any]:
     return {
         "nodes": run.nodes,
         **_figures(run.figures),
-        "catch_up_ratio": round(run.figures.catch_up_ratio, 4),
+        "sync_ratio": round(run.figures.sync_ratio, 4),
         "healed_s": None if run.healed_s is None else round(run.healed_s, 3),
         "crossing_links": run.crossing_links,
         "wall_s": round(run.wall_s, 2),

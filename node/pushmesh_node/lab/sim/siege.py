@@ -164,7 +164,7 @@ def _report(world: World, attack: Attack, recovered_s: float | None, held: int, 
         if attack.begin_s * 1e6 <= sample.published_us < END_S * 1e6:
             during += waits
     items, carried = world.carriage.honest_items, [node.carried for node in world.nodes]
-    received = sum([node.bytes.gossip + node.bytes.catch_up for node in world.nodes])
+    received = sum([node.bytes.gossip + node.bytes.sync for node in world.nodes])
     return Siege(
         name=attack.name,
         delivered_fraction=in_time / max(1, wanted),

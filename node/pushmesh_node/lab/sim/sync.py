@@ -78,7 +78,7 @@ class SyncRounds:
         random: Random,
         say: Callable[[bytes, Word, int], None],
     ) -> None:
-        self.caught_up = 0
+        self.brought = 0
         """Envelopes that frames brought, new or not."""
 
         self.floor_ahead_ms = FLOOR_AHEAD_MS
@@ -238,7 +238,7 @@ class SyncRounds:
         if not parts:
             self._clock.after(0, taken, ())
             return
-        self.caught_up += sum([len(part.envelopes) for part in parts])
+        self.brought += sum([len(part.envelopes) for part in parts])
         self._requests -= 1
         self._waiting[self._requests] = taken
         findings = [Finding(data=self._sense.frame_alone(part)) for part in parts]

@@ -39,7 +39,7 @@ def test_only_frames_of_nothing_but_others_items_are_foreign() -> None:
     carried = counted(a_carriage(), pure, ridden, foreign)
     assert carried.foreign == len(encode(Rpc(messages=(foreign,))))
     assert carried.frames == len(encode(Rpc(messages=(pure, ridden))))
-    assert (carried.control, carried.catch_up) == (0, 0)
+    assert (carried.control, carried.sync) == (0, 0)
     assert carried.for_honest == carried.all - carried.foreign
 
 

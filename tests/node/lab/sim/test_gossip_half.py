@@ -16,7 +16,7 @@ def test_a_verdict_on_a_frame_of_an_earlier_life_is_dropped_and_counted() -> Non
 
 
 def test_numbers_of_frames_go_on_where_an_earlier_life_ended() -> None:
-    world = a_world(2, catch_up=False)
+    world = a_world(2, sync=False)
     publisher, _ = a_publisher(world)
     world.run_until(3)
     publish(world, publisher, world.nodes[0])
@@ -49,7 +49,7 @@ def test_rpcs_have_their_turn_on_the_core_in_order(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_credit_a_frame_is_ignored_and_another_copy_is_looked_at_again() -> None:
-    world = a_world(2, catch_up=False)
+    world = a_world(2, sync=False)
     publisher, _ = a_publisher(world)
     world.run_until(3)
     reader = world.nodes[1].gossip
@@ -74,7 +74,7 @@ def test_an_oversize_rpc_is_never_sent_nor_one_to_a_peer_that_is_gone() -> None:
 
 def test_who_sent_a_frame_before_and_after_its_reject_is_blamed() -> None:
     blamed: list[bytes] = []
-    world = a_world(3, catch_up=False)
+    world = a_world(3, sync=False)
     gossip = world.nodes[0].gossip
     gossip._blamed = lambda peer, reason: blamed.append(peer)
     first, second = (node.node_id for node in world.nodes[1:])

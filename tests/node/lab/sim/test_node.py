@@ -13,7 +13,7 @@ from support.sim_world import NETWORK, a_publisher, a_world, delivered, publish
 
 def a_siege(nodes: int) -> tuple[World, Adversary]:
     """A world in which one sybil is connected to every node."""
-    world = a_world(nodes, catch_up=False)
+    world = a_world(nodes, sync=False)
     adversary = Adversary(world, 1)
     adversary.add_sybil()
     for node in world.nodes:
@@ -27,7 +27,7 @@ def score(node: SimNode, adversary: Adversary) -> float:
 
 
 def test_what_one_publishes_reaches_all_and_nobody_is_blamed() -> None:
-    world = a_world(5, catch_up=False)
+    world = a_world(5, sync=False)
     publisher, _ = a_publisher(world)
     world.run_until(5)
     publish(world, publisher, world.nodes[0])
@@ -87,7 +87,7 @@ def test_a_node_that_starts_again_has_its_store_and_gets_what_it_missed() -> Non
 
 
 def test_bytes_are_counted_by_what_they_are() -> None:
-    world = a_world(4, catch_up=False)
+    world = a_world(4, sync=False)
     publisher, _ = a_publisher(world)
     world.run_until(5)
     publish(world, publisher, world.nodes[0])
@@ -95,6 +95,6 @@ def test_bytes_are_counted_by_what_they_are() -> None:
     (sample,) = world.measures.samples
     assert [node.bytes.payload for node in world.nodes] == [0] + [sample.size_bytes] * 3
     assert all(node.bytes.duplicate % sample.size_bytes == 0 for node in world.nodes)
-    assert all(node.bytes.control > 0 and node.bytes.catch_up == 0 for node in world.nodes)
+    assert all(node.bytes.control > 0 and node.bytes.sync == 0 for node in world.nodes)
     sent, received = (sum(each) for each in zip(*[(n.bytes.sent, n.bytes.gossip) for n in world.nodes], strict=True))
     assert sent == received

@@ -3,7 +3,7 @@ from support.sim_world import NETWORK, a_world
 
 
 def test_traffic_comes_at_its_rate_within_its_time_from_nodes_that_may_publish() -> None:
-    world = a_world(4, catch_up=False)
+    world = a_world(4, sync=False)
     start_traffic(world, Traffic(2.0, 12.0, per_s=2.0, sizes=((2_048, 1),)), sources=lambda: world.nodes[:1])
     world.run_until(20)
     samples = world.measures.samples
@@ -13,7 +13,7 @@ def test_traffic_comes_at_its_rate_within_its_time_from_nodes_that_may_publish()
 
 
 def test_figures_tell_what_arrived_how_fast_and_for_how_many_bytes() -> None:
-    world = a_world(4, catch_up=False)
+    world = a_world(4, sync=False)
     start_traffic(world, Traffic(5.0, 10.0, sizes=((2_048, 1),)))
     world.run_until(15)
     figures = figures_of(world)
@@ -22,13 +22,13 @@ def test_figures_tell_what_arrived_how_fast_and_for_how_many_bytes() -> None:
     assert 0 < figures.p50_ms <= figures.p99_ms <= figures.worst_ms
     needed = sum([sample.size_bytes for sample in world.measures.samples]) * 3
     assert figures.bytes_ratio == sum(figures.node_bytes) / needed > 1 + figures.control_ratio
-    assert figures.catch_up_ratio == 0
+    assert figures.sync_ratio == 0
     first = figures_of(world, world.measures.samples[:1])
     assert first.delays_ms == figures.delays_ms[:3]
 
 
 def test_what_never_arrives_is_missing_and_not_slow() -> None:
-    world = a_world(3, connected=False, catch_up=False)
+    world = a_world(3, connected=False, sync=False)
     world.connect(world.nodes[0], world.nodes[1])
     start_traffic(world, Traffic(5.0, 6.0, sizes=((2_048, 1),)), sources=lambda: world.nodes[:1])
     world.run_until(15)

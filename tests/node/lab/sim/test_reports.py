@@ -85,4 +85,4 @@ def test_what_never_recovered_or_healed_says_so() -> None:
 
 def test_churn_tells_who_left_and_who_came() -> None:
     report = churn_report(Churn(8, 5, 2, 0.125, FIGURES, 1.0))
-    assert (report["departures"], report["newcomers"], report["caught_up_fraction"]) == (5, 2, 0.125)
+    assert (report["departures"], report["newcomers"], report["away_fraction"]) == (5, 2, 0.125)

@@ -34,7 +34,7 @@ def test_a_node_that_comes_late_gets_everything() -> None:
     world.connect(late, second)
     world.run_until(40)
     assert delivered(world) == 1.0
-    assert late.bytes.catch_up > MIB // 2
+    assert late.bytes.sync > MIB // 2
     assert {frozenset(node.main.sets.members()) for node in world.nodes} == {frozenset(late.main.sets.members())}
     assert all(sync.complete for sync in late.sync.states().values())
 
@@ -57,14 +57,14 @@ def test_what_gossip_brought_is_compared_and_not_sent_again() -> None:
     publisher, _ = a_publisher(world)
     world.run_until(20)
     for node in world.nodes:
-        node.bytes.catch_up = 0
+        node.bytes.sync = 0
     for _ in range(3):
         publish(world, publisher, world.nodes[0], 16_384)
         world.run_until(world.clock.now_us / 1e6 + 1)
     assert delivered(world) == 1.0
     world.run_until(60)
     payload = sum(sample.size_bytes for sample in world.measures.samples)
-    assert 0 < max(node.bytes.catch_up for node in world.nodes) < payload / 4
+    assert 0 < max(node.bytes.sync for node in world.nodes) < payload / 4
 
 
 def test_a_peer_that_answers_nothing_is_asked_again_ever_later_and_one_that_answers_unasked_brings_nothing() -> None:
@@ -85,7 +85,7 @@ def test_a_peer_that_answers_nothing_is_asked_again_ever_later_and_one_that_answ
     for _ in range(20):
         sybil.say(victim, Frames(1, False, [b"x"]), 100)
     world.run_until(340)
-    assert victim.sync.caught_up == 0
+    assert victim.sync.brought == 0
 
 
 class Liar(Adversary):
