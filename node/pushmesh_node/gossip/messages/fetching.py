@@ -58,40 +58,22 @@ class Fetching:
 
     def take_ihaves(self, peer: Peer, announced: Iterable[IHave], now_ms: int) -> None:
         """One RPC's IHAVEs. Whoever is in debt or doubt is asked at the heartbeat, if nobody better has it too."""
-        p, spent, score = self._parameters, peer.spent, self._scores.of(peer.node_id)
-        if score < self._threshold:
-            self._orders.count("ihaves_dropped", LOW_SCORE)
-            return
-        spent.ihaves += 1
-        most = (
-            p.ihaves_per_heartbeat
-            if peer.dialect < Dialect.PUSHMESH
-            else self._choking_parameters.announces_per_heartbeat
-        )
-        if spent.ihaves > most:
-            self._orders.count("ihaves_dropped", TOO_MANY)
+        name, score = peer.node_id, self._scores.of(peer.node_id)
+        if not self._is_heard(peer, score):
             return
         lacking: dict[bytes, None] = {}
         coming: dict[bytes, None] = {}  # others push it
         for have in announced:
-            if have.topic not in self._meshes:
-                self._orders.count("ihaves_dropped", UNKNOWN_TOPIC)
-                continue
-            room = p.ihave_ids_per_heartbeat - spent.ihave_ids
-            if len(have.message_ids) > room:
-                self._orders.count("ihaves_dropped", TOO_MANY)
-            told = have.message_ids[:room]
-            spent.ihave_ids += len(told)
+            told = self._ids_within_room(peer, have)
             news = {one: None for one in told if self._is_lacking(one, now_ms)}
-            if self._choking.has_choked(have.topic, peer.node_id):
+            if self._choking.has_choked(have.topic, name):
                 for one in told:
-                    self._choking.came(have.topic, peer.node_id, one)
+                    self._choking.came(have.topic, name, one)
                 coming.update(news)
             else:
                 lacking.update(news)
         at_once = score >= 0 and now_ms >= peer.doubted_until_ms
         earned = at_once and score >= self._earned_points
-        name = peer.node_id
         if coming:
             c = self._choking_parameters
             asks = self._wants.heard(name, coming, now_ms, c.patience_ms, c.words_needed, earned=earned)
@@ -99,6 +81,31 @@ class Fetching:
         if lacking:
             ids = shuffled(self._randomness, lacking)
             self._ask(name, self._wants.announced(name, ids, now_ms, at_once=at_once, earned=earned), now_ms)
+
+    def _is_heard(self, peer: Peer, score: float) -> bool:
+        """Whether one RPC more with IHAVEs of this peer is read; it counts until the heartbeat."""
+        if score < self._threshold:
+            self._orders.count("ihaves_dropped", LOW_SCORE)
+            return False
+        announces = peer.dialect >= Dialect.PUSHMESH  # whoever is choked announces each message by itself
+        most = self._choking_parameters.announces_per_heartbeat if announces else self._parameters.ihaves_per_heartbeat
+        peer.spent.ihaves += 1
+        if peer.spent.ihaves > most:
+            self._orders.count("ihaves_dropped", TOO_MANY)
+            return False
+        return True
+
+    def _ids_within_room(self, peer: Peer, have: IHave) -> tuple[bytes, ...]:
+        """What is read of one IHAVE; nothing of a topic without part in it."""
+        if have.topic not in self._meshes:
+            self._orders.count("ihaves_dropped", UNKNOWN_TOPIC)
+            return ()
+        room = self._parameters.ihave_ids_per_heartbeat - peer.spent.ihave_ids
+        if len(have.message_ids) > room:
+            self._orders.count("ihaves_dropped", TOO_MANY)
+        told = have.message_ids[:room]
+        peer.spent.ihave_ids += len(told)
+        return told
 
     def _is_lacking(self, one: bytes, now_ms: int) -> bool:
         return len(one) == MESSAGE_ID_BYTES and not self._seen.has(one, now_ms)

@@ -98,6 +98,12 @@ def test_ids_of_one_peer_are_bounded_until_the_heartbeat() -> None:
     assert len(asked(world.announce(A, *ids(9)[6:]))[A]) == 3
 
 
+def test_as_many_ids_as_one_peer_may_announce_are_not_too_many() -> None:
+    world = RouterWorld(mesh=replace(MESH, ihave_ids_per_heartbeat=3))
+    world.connect(A)
+    assert ("ihaves_dropped", "too-many") not in counts(world.announce(A, *ids(3)))
+
+
 def test_few_are_asked_of_a_peer_at_a_time_and_more_as_they_come() -> None:
     world = RouterWorld(mesh=replace(MESH, asked_at_once=4))
     world.connect(A)
