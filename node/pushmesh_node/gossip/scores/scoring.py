@@ -10,8 +10,8 @@ from typing import Final
 
 from ..parameters import ScoreParameters
 from .decaying import DecaySteps
-from .remembered import Remembered
 from .reputation import Reputation
+from .retained import RetainedPeers
 
 _BYTES_PER_KIB: Final = 1_024
 
@@ -37,7 +37,7 @@ class PeerScores:
     def __init__(self, parameters: ScoreParameters) -> None:
         self._parameters = parameters
         self._connected: dict[bytes, Reputation] = {}
-        self._remembered = Remembered(parameters)
+        self._retained = RetainedPeers(parameters)
         self._apps: dict[bytes, float] = {}
         self._hosts: dict[str, set[bytes]] = {}  # connected peers
         self._steps = DecaySteps(parameters.decay_interval_ms)
@@ -45,14 +45,14 @@ class PeerScores:
 
     @property
     def retained(self) -> int:
-        """Disconnected peers that are remembered."""
-        return len(self._remembered)
+        """How many disconnected peers are remembered."""
+        return len(self._retained)
 
     # The score
 
     def of(self, peer: bytes) -> float:
         """The score as it is now; that of a disconnected peer while it is remembered."""
-        held = self._connected.get(peer) or self._remembered.get(peer)
+        held = self._connected.get(peer) or self._retained.get(peer)
         if held is None:
             return self._apps.get(peer, 0.0) * self._parameters.app_weight
         if held.score is None:
@@ -91,7 +91,7 @@ class PeerScores:
         self._now_ms = now_ms
         if peer in self._connected:
             self.disconnected(peer, now_ms)
-        held = self._remembered.take(peer) or Reputation()
+        held = self._retained.take(peer) or Reputation()
         held.host, held.connected = host, True
         self._connected[peer] = held
         self._move(peer, held, joins=True)
@@ -104,7 +104,7 @@ class PeerScores:
         self._move(peer, held, joins=False)
         held.connected = False
         if held.forget_good():
-            self._remembered.keep(peer, held, now_ms, self.of)
+            self._retained.keep(peer, held, now_ms, self.of)
 
     def _move(self, peer: bytes, held: Reputation, *, joins: bool) -> None:
         held.score = None
@@ -200,18 +200,18 @@ class PeerScores:
         if steps:
             for held in self._connected.values():
                 held.decay(self._parameters, steps)
-            self._remembered.forget_late(now_ms)
+            self._retained.forget_late(now_ms)
 
     # What is held
 
     def _find(self, peer: bytes) -> Reputation | None:
-        return self._connected.get(peer) or self._remembered.get(peer)
+        return self._connected.get(peer) or self._retained.get(peer)
 
     def _note(self, peer: bytes, held: Reputation, now_ms: int) -> None:
         """A bad deed was counted; it is remembered of a peer that left too."""
         held.score = None
         if self._find(peer) is None:
-            self._remembered.keep(peer, held, now_ms, self.of)
+            self._retained.keep(peer, held, now_ms, self.of)
 
 
 def _squared(weight: float, count: float) -> float:

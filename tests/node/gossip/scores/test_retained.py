@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from pushmesh_node.gossip.scores.remembered import Remembered
 from pushmesh_node.gossip.scores.reputation import Reputation
+from pushmesh_node.gossip.scores.retained import RetainedPeers
 from pushmesh_node.gossip.scores.scoring import PeerScores, ScoreParts
 from support.scored import ANN, BOB, CID, KIB, NOW, SECOND, TOPIC, P, crowd_at, scores_of
 
@@ -20,26 +20,26 @@ def score_in(held: dict[bytes, Reputation]) -> Callable[[bytes], float]:
 
 
 def test_who_comes_back_is_handed_over_once_and_who_is_asked_for_stays() -> None:
-    remembered, held = Remembered(P), bad(1)
-    remembered.keep(ANN, held, NOW, score_in({ANN: held}))
-    assert remembered.get(ANN) is held and remembered.get(BOB) is None
-    assert remembered.take(ANN) is held and remembered.take(ANN) is None
-    assert (remembered.get(ANN), len(remembered)) == (None, 0)
+    retained, held = RetainedPeers(P), bad(1)
+    retained.keep(ANN, held, NOW, score_in({ANN: held}))
+    assert retained.get(ANN) is held and retained.get(BOB) is None
+    assert retained.take(ANN) is held and retained.take(ANN) is None
+    assert (retained.get(ANN), len(retained)) == (None, 0)
 
 
 def test_those_whose_time_is_over_are_forgotten_in_whatever_order_they_came() -> None:
-    remembered, held = Remembered(P), {ANN: bad(1), BOB: bad(2)}
-    remembered.keep(ANN, held[ANN], NOW + 1, score_in(held))
-    remembered.keep(BOB, held[BOB], NOW, score_in(held))
-    remembered.forget_late(NOW + P.retain_ms)
-    assert (remembered.get(ANN), remembered.get(BOB)) == (held[ANN], None)
+    retained, held = RetainedPeers(P), {ANN: bad(1), BOB: bad(2)}
+    retained.keep(ANN, held[ANN], NOW + 1, score_in(held))
+    retained.keep(BOB, held[BOB], NOW, score_in(held))
+    retained.forget_late(NOW + P.retain_ms)
+    assert (retained.get(ANN), retained.get(BOB)) == (held[ANN], None)
 
 
 def test_of_graylisted_peers_of_hosts_alike_the_latest_is_forgotten() -> None:
-    remembered, held = Remembered(replace(P, max_retained=2)), {ANN: bad(10_001), BOB: bad(99_999), CID: bad(20_000)}
+    retained, held = RetainedPeers(replace(P, max_retained=2)), {ANN: bad(10_001), BOB: bad(99_999), CID: bad(20_000)}
     for peer in (ANN, BOB, CID):
-        remembered.keep(peer, held[peer], NOW, score_in(held))
-    assert [remembered.get(peer) for peer in (ANN, BOB, CID)] == [held[ANN], held[BOB], None]
+        retained.keep(peer, held[peer], NOW, score_in(held))
+    assert [retained.get(peer) for peer in (ANN, BOB, CID)] == [held[ANN], held[BOB], None]
 
 
 # Peers that left
