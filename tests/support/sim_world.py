@@ -10,7 +10,7 @@ from pushmesh_node.lab.sim.conditions import Conditions, NetworkConditions
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.lab.sim.plan import topics_of
 from pushmesh_node.lab.sim.traffic import Author, Publisher, new_author
-from pushmesh_node.lab.sim.wire import Line, Link, Paths, Sent
+from pushmesh_node.lab.sim.wire import WINDOW_BYTES, Line, Link, Paths, Sent
 from pushmesh_node.lab.sim.world import World
 
 NETWORK = shipped_network("devnet")
@@ -32,6 +32,7 @@ class Ear:
         self.refuses: str | None = None
         self.deaf_to: set[object] = set()
         self.is_reading = True
+        self.takes_bytes = WINDOW_BYTES
         self.wrote_bytes = 0
         self._clock = clock
 
@@ -53,6 +54,9 @@ class Ear:
 
     def opened(self, link: Link) -> None:
         self.links.append(link)
+
+    def window_bytes(self, peer: bytes) -> int:
+        return self.takes_bytes
 
     def ignores(self, payload: object) -> bool:
         return payload in self.deaf_to

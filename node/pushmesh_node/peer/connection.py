@@ -69,6 +69,10 @@ class Connection:
             self.reason = reason
             self._closing.set()
 
+    def bound_unread(self, window_bytes: int) -> None:
+        """About so much of what the peer sends may be on its way or unread (`gossip.windows`)."""
+        self._raw.bound_unread(window_bytes)
+
     def abort(self, reason: str) -> None:
         """Ends it without a word, also before `run`."""
         self.close(reason)

@@ -23,7 +23,9 @@ from ..gossip.events import (
     RpcReceived,
 )
 from ..gossip.frames.inspection import Inspection
+from ..gossip.frames.inspection_queue import Merit
 from ..gossip.router import Router
+from ..gossip.windows import window_bytes
 from ..gossip.wire.dialects import PROTOCOL_IDS, Dialect
 from ..gossip.wire.framing import RpcSplitter, frame
 from ..gossip.wire.rpc import MAX_RPC_BYTES, Rpc, RpcError
@@ -224,6 +226,10 @@ class Mesh:
     def heartbeat(self) -> None:
         """Every `heartbeat_ms`."""
         self.handle(Heartbeat())
+        merits = {node_id: self._router.merit_of(node_id) for node_id in self._talks}
+        strangers = sum(merit is not Merit.EARNED for merit in merits.values())
+        for node_id, merit in merits.items():
+            self._talks[node_id].connection.bound_unread(window_bytes(merit, strangers))
 
     def dialect_of(self, node_id: bytes) -> Dialect | None:
         """What is spoken with a peer; None where gossip does not stand."""

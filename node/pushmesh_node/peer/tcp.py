@@ -1,5 +1,7 @@
 """A TCP connection as libp2p wants it, read in large pieces. It knows nothing of what it carries."""
 
+from contextlib import suppress
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, Final, Protocol
 
 import trio
@@ -7,9 +9,14 @@ from libp2p.abc import IRawConnection
 from libp2p.connection_types import ConnectionType
 from libp2p.io.exceptions import ConnectionClosedError
 
+from ..gossip.windows import LEAST_BYTES
 from .websocket import WebSocketStream
 
 _READ_BYTES: Final = 65_536
+
+_KERNEL_DOUBLES: Final = 2
+"""Linux keeps twice of what it is told for a socket, half of it for its bookkeeping, and announces more than the other
+half where segments are full."""
 
 
 class ByteStream(Protocol):
@@ -45,6 +52,15 @@ class TcpConnection(IRawConnection):
         self.remote: tuple[str, int] = (str(peer[0]), int(peer[1]))
         local = stream.socket.getsockname()
         self.local: tuple[str, int] = (str(local[0]), int(local[1]))
+        self._window_bytes = 0
+        self.bound_unread(LEAST_BYTES)
+
+    def bound_unread(self, window_bytes: int) -> None:
+        """About so much may be on its way to this end or unread in the kernel. What was announced is not taken back."""
+        if window_bytes != self._window_bytes:
+            self._window_bytes = window_bytes
+            with suppress(OSError):  # a socket that is gone
+                self._stream.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, window_bytes // _KERNEL_DOUBLES)
 
     @property
     def heard_something(self) -> bool:

@@ -1,6 +1,7 @@
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import pytest
@@ -9,10 +10,11 @@ import trio.testing
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
 from pushmesh_node.gossip.effects import Dial
-from pushmesh_node.gossip.events import Subscribed
+from pushmesh_node.gossip.events import Scored, Subscribed
 from pushmesh_node.gossip.frames.inspection import Inspection
 from pushmesh_node.gossip.parameters import MeshParameters, RouterParameters, ScoreParameters
 from pushmesh_node.gossip.router import Router
+from pushmesh_node.gossip.windows import LEAST_BYTES, MOST_BYTES
 from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
 from pushmesh_node.gossip.wire.framing import RpcSplitter, frame
 from pushmesh_node.gossip.wire.message_id import message_id
@@ -175,6 +177,26 @@ def test_a_frame_goes_up_and_main_judges_it() -> None:
             counts = counted(meshed)
             assert counts[("frames_accepted", "")] == 1 and counts[("frames_ignored", "tiny")] == 1
             assert counts[("judgements_dropped", "unknown-frame")] == 1
+
+    trio.run(main)
+
+
+def test_what_may_be_on_its_way_of_a_peer_follows_its_name() -> None:
+    async def main() -> None:
+        async with a_mesh(Settings()) as meshed, a_peer(meshed, 98) as bad, a_peer(meshed, 99) as strange:
+            for peer in (bad, strange):
+                await peer.open()
+                await peer.until_known()
+            connections = meshed.running.host.connections.values()
+            windows = dict[bytes, int]()
+            for connection in connections:
+                connection.bound_unread = partial(windows.__setitem__, connection.node_id)  # type: ignore[method-assign]  # listens
+            (first, second) = (connection.node_id for connection in connections)
+            meshed.mesh.heartbeat()
+            assert windows == {first: MOST_BYTES, second: MOST_BYTES}
+            meshed.mesh.handle(Scored(first, -1_000))
+            meshed.mesh.heartbeat()
+            assert windows == {first: LEAST_BYTES, second: MOST_BYTES}
 
     trio.run(main)
 

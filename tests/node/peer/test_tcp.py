@@ -3,6 +3,7 @@ import trio
 import trio.testing
 from libp2p.io.exceptions import ConnectionClosedError
 
+from pushmesh_node.gossip.windows import LEAST_BYTES, MOST_BYTES
 from pushmesh_node.peer.tcp import TcpConnection
 
 
@@ -71,6 +72,49 @@ def test_an_abort_wakes_the_reader_and_fails_the_writer() -> None:
 async def _expect_closed(conn: TcpConnection) -> None:
     with pytest.raises(ConnectionClosedError):
         await conn.read(1)
+
+
+async def fill(far: trio.SocketStream) -> int:
+    """How much goes to an end that does not read."""
+    went = 0
+    while True:
+        with trio.move_on_after(0.3):
+            went += await far.socket.send(bytes(20_000))
+            continue
+        return went
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_a_peer_that_is_not_read_has_as_much_on_its_way_as_it_may(*, grows: bool) -> None:
+    async def main() -> None:
+        conn, far = await a_pair()
+        far.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 1)
+        async with far:
+            if grows:
+                conn.bound_unread(MOST_BYTES)
+            sent = await fill(far)
+            assert (LEAST_BYTES // 2 <= sent <= 2 * LEAST_BYTES) is not grows
+            assert sent <= 2 * MOST_BYTES
+            assert len(await conn.read(sent)) == sent
+            await conn.close()
+
+    trio.run(main)
+
+
+def test_a_window_that_grows_while_it_is_full_lets_more_come_and_a_closed_socket_has_none() -> None:
+    async def main() -> None:
+        conn, far = await a_pair()
+        far.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 1)
+        async with far:
+            first = await fill(far)
+            conn.bound_unread(MOST_BYTES)
+            assert len(await conn.read(first)) == first
+            assert await fill(far) > first
+            conn.abort()
+            conn.bound_unread(LEAST_BYTES)
+            await conn.close()
+
+    trio.run(main)
 
 
 def test_both_ends_addresses_are_known() -> None:

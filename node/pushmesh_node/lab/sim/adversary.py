@@ -37,7 +37,7 @@ from ...sync.words import Answer, Compare, Differ, Hello, Question, Sorry
 from .node import SimNode
 from .records import address_of
 from .terrain import PLAIN, Terrain
-from .wire import Line, Link, Payload, Sent
+from .wire import WINDOW_BYTES, Line, Link, Payload, Sent
 from .world import World
 
 BEGIN_S, END_S = 60.0, 180.0
@@ -117,6 +117,10 @@ class Sybil:
             link.close(self, "attack")  # it was dialled before
         elif isinstance(victim, SimNode):
             self._adversary.on_connected(self, victim)
+
+    def window_bytes(self, peer: bytes) -> int:
+        """See `Endpoint`."""
+        return WINDOW_BYTES
 
     def ignores(self, payload: Payload) -> bool:
         """See `Endpoint`."""

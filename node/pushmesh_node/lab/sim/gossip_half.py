@@ -11,8 +11,9 @@ from ...gossip.effects import Count, Dial, Disconnect, Effect, Inspect, SendRpc,
 from ...gossip.events import Event, Heartbeat, Judged, PeerConnected, PeerDisconnected, Published, RpcReceived
 from ...gossip.frames.inspect import FrameInspector
 from ...gossip.frames.inspection import Inspection
-from ...gossip.frames.inspection_queue import InspectionQueue, Job
+from ...gossip.frames.inspection_queue import InspectionQueue, Job, Merit
 from ...gossip.router import Router
+from ...gossip.windows import window_bytes
 from ...gossip.wire.protobuf import encode_varint
 from ...gossip.wire.rpc import MAX_RPC_BYTES, Rpc
 from ...gossip.wire.rpc_wire import encode
@@ -76,6 +77,7 @@ class GossipHalf:
         self._next_frame_no = first_frame_no
         self._frames_left = settings.frame_window_frames
         self._bytes_left = settings.frame_window_bytes
+        self._strangers = 0
         self._last_encoded: tuple[Rpc, int] | None = None
         self._copies: OrderedDict[bytes, list[bytes]] = OrderedDict()
         self._rejected: dict[bytes, str] = {}
@@ -95,6 +97,10 @@ class GossipHalf:
     def paused(self, peer: bytes) -> bool:
         """Whether so much of a peer waits that its connection is not read."""
         return self.router.is_full_of(peer)
+
+    def window_bytes(self, peer: bytes) -> int:
+        """How much of a peer may be on its way, as its connection's socket is told after each heartbeat."""
+        return window_bytes(self.router.merit_of(peer), self._strangers)
 
     def receive(self, peer: bytes, rpc: Rpc, size_bytes: int) -> None:
         """An RPC is in; it has its turn on the core."""
@@ -167,6 +173,7 @@ class GossipHalf:
     def heartbeat(self) -> None:
         """Every `heartbeat_ms`."""
         self.handle(Heartbeat())
+        self._strangers = sum([self.router.merit_of(peer) is not Merit.EARNED for peer in self.ways])
 
     def handle(self, event: Event) -> None:
         """One step of the router, with all that follows from it."""

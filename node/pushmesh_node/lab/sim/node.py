@@ -211,6 +211,10 @@ class SimNode:
         if self._world.conditions.sync:
             self.sync.peer_came(peer.node_id)
 
+    def window_bytes(self, peer: bytes) -> int:
+        """See `Endpoint`."""
+        return self.gossip.window_bytes(peer)
+
     def ignores(self, payload: Payload) -> bool:
         """See `Endpoint`."""
         return False

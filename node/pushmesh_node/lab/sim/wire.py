@@ -21,10 +21,6 @@ Payload = Any
 WINDOW_BYTES = 256 * 1024
 """Of one direction. This and the next are what `peer.muxer` keeps to, and holds peers to by hanging up."""
 
-TCP_WINDOW_BYTES = 128 * 1024
-"""What the receiver's kernel lets be on its way and not acknowledged, whatever the sender's does: a receive buffer of
-Linux as it is before it grows."""
-
 CREDIT_STEP_BYTES = 128 * 1024
 """A reader gives room back in steps of at least so much."""
 
@@ -92,6 +88,10 @@ class Endpoint(Protocol):
 
     def ignores(self, payload: Payload) -> bool:
         """Whether it makes no difference to this end, so that its way need not be simulated. It costs the sender."""
+        ...
+
+    def window_bytes(self, peer: bytes) -> int:
+        """How much of a peer its kernel lets be on its way and not acknowledged."""
         ...
 
     def received(self, link: "Link", batch: Sequence[Sent], overhead_bytes: int) -> None:
@@ -241,11 +241,12 @@ class Way:
             return
         while self._acks and self._acks[0][0] <= self._clock.now_us:
             self._in_flight_bytes -= self._acks.popleft()[1]
-        if self._in_flight_bytes >= TCP_WINDOW_BYTES:
+        window_bytes = self._target.window_bytes(self._source.node_id) - self._in_flight_bytes
+        if window_bytes <= 0:
             self._wait_for_ack()
             return
         conditions = self._paths.conditions
-        batch = self.queue.take(min(conditions.write_bytes, self._room_bytes))
+        batch = self.queue.take(min(conditions.write_bytes, self._room_bytes, window_bytes))
         if not batch:
             return
         size = sum([sent.size_bytes for sent in batch])
