@@ -23,6 +23,7 @@ from pushmesh_protocol.types import Account
 
 from .framing import BINARY, client_frame
 from .networks import shipped_network
+from .orphans import end_with_parent
 
 TOPIC_NAME = "bench"
 CHUNK = 512
@@ -98,7 +99,7 @@ def sign_job(job: Job) -> list[bytes]:
 async def sign_all(jobs: list[Job], progress: Callable[[int, int], None]) -> list[bytes]:
     """All frames in order, signed by as many processes as there are cores; `progress(done, all)` counts jobs."""
     context = multiprocessing.get_context("spawn")  # a fork would copy this process's event loop
-    pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context)
+    pool = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context, initializer=end_with_parent)
     try:
         loop = asyncio.get_running_loop()
         heeded = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the pool's processes begin with this mask

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
+from ..orphans import end_with_parent
+
 Result = TypeVar("Result")
 
 
@@ -22,7 +24,7 @@ def run_all(
         return _run_here(work, orders, progress)
     context = multiprocessing.get_context("spawn")  # a fork would copy what this process has open
     heeded = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the pool's processes begin with this mask
-    pool = ProcessPoolExecutor(count, mp_context=context, max_tasks_per_child=None)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent)
     try:
         running = {pool.submit(work, *order): place for place, order in enumerate(orders)}
     finally:
