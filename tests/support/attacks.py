@@ -8,10 +8,10 @@ import pytest
 from pushmesh_node.gossip.parameters import MeshParameters, RouterParameters, ScoreParameters, TopicScoreParameters
 from pushmesh_node.ipc import Settings
 from pushmesh_node.lab.sim import siege as room
-from pushmesh_node.lab.sim.adversary import Attack
 from pushmesh_node.lab.sim.campaign import in_peace
 from pushmesh_node.lab.sim.conditions import Conditions
 from pushmesh_node.lab.sim.plan import Traffic
+from pushmesh_node.lab.sim.registry import Attack
 from pushmesh_node.lab.sim.siege import Defences, Siege, besiege, load_attacks
 
 HONEST, SYBILS = 6, 40

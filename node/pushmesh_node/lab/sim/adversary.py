@@ -23,126 +23,23 @@ a bounded send queue for each connection and a line of the world's bandwidth.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from ...gossip.effects import Lane
 from ...gossip.wire.framing import frame
-from ...gossip.wire.rpc import Message, Rpc, RpcError, Subscription
+from ...gossip.wire.rpc import Rpc, RpcError, Subscription
 from ...gossip.wire.rpc_wire import decode, encode
 from ...sync.words import Answer, Compare, Differ, Hello, Question, Sorry
 from .node import SimNode
 from .records import address_of
-from .terrain import PLAIN, Terrain
-from .wire import WINDOW_BYTES, Line, Link, Payload, Sent
+from .sybil import Garbage, Sybil
+from .wire import Link, Payload
 from .world import World
-
-BEGIN_S, END_S = 60.0, 180.0
-"""When an attack lasts, unless it says otherwise."""
 
 SEEN_KEPT = 4_096
 PER_SUBNET = 250
-
-
-class Garbage(NamedTuple):
-    """Bytes that are no RPC; who receives them hangs up."""
-
-    why: str
-
-
-class Sybil:
-    """Obeys `Endpoint`; all it does is tell its adversary, which also decides whose dials it answers."""
-
-    def __init__(self, adversary: "Adversary", node_id: bytes, host: str) -> None:
-        network = adversary.world.conditions.network
-        self.node_id = node_id
-        self.host = host
-        self.up = Line(network.up_bits_per_s)
-        self.down = Line(network.down_bits_per_s)
-        self.links: dict[bytes, Link] = {}
-        self._adversary = adversary
-
-    def send(self, victim: SimNode, rpc: Rpc, lane: Lane = Lane.DATA) -> bool:
-        """Queue an RPC; False if there is no connection. What would not decode arrives as the garbage that it is."""
-        payload, size = self._adversary.encoded(rpc)
-        return self.say(victim, payload, size, lane)
-
-    def publish(self, victim: SimNode, topic: str, data: bytes) -> bool:
-        """Send one frame."""
-        return self.send(victim, Rpc(messages=(Message(topic, data),)))
-
-    def say(self, victim: SimNode, payload: Payload, size_bytes: int, lane: Lane = Lane.DATA) -> bool:
-        """Queue anything else, such as a word of sync."""
-        link = self.links.get(victim.node_id)
-        if link is None:
-            return False
-        link.way_from(self).push(payload, size_bytes, lane)
-        return True
-
-    def hang_up(self, victim: SimNode) -> None:
-        """End the connection, if there is one."""
-        link = self.links.get(victim.node_id)
-        if link is not None:
-            link.close(self, "attack")
-
-    # Endpoint
-
-    def enter(self, host: str, *, outbound: bool) -> str | None:
-        """See `Endpoint`."""
-        return None
-
-    def shaken(self, host: str) -> None:
-        """See `Endpoint`."""
-
-    def leave(self, host: str, *, outbound: bool) -> None:
-        """See `Endpoint`."""
-
-    def accepts(self, link: Link) -> str | None:
-        """See `Endpoint`."""
-        peer = link.other(self)
-        if peer.node_id in self.links:
-            return "busy"
-        if isinstance(peer, SimNode) and link.dialler is peer and not self._adversary.lets_in(self, peer):
-            return "unwilling"
-        return None
-
-    def opened(self, link: Link) -> None:
-        """See `Endpoint`."""
-        victim = link.other(self)
-        self.links[victim.node_id] = link
-        if self._adversary.is_over:
-            link.close(self, "attack")  # it was dialled before
-        elif isinstance(victim, SimNode):
-            self._adversary.on_connected(self, victim)
-
-    def window_bytes(self, peer: bytes) -> int:
-        """See `Endpoint`."""
-        return WINDOW_BYTES
-
-    def ignores(self, payload: Payload) -> bool:
-        """See `Endpoint`."""
-        return self._adversary.ignores(payload)
-
-    def received(self, link: Link, batch: Sequence[Sent], overhead_bytes: int) -> None:
-        """See `Endpoint`."""
-        victim = link.other(self)
-        link.way_from(victim).read(sum([sent.size_bytes for sent in batch]))
-        if isinstance(victim, SimNode):
-            for sent in batch:
-                self._adversary.heard(self, victim, sent.payload)
-
-    def wrote(self, size_bytes: int) -> None:
-        """See `Endpoint`: its computer costs nothing."""
-
-    def closed(self, link: Link, reason: str) -> None:
-        """See `Endpoint`."""
-        victim = link.other(self)
-        self.links.pop(victim.node_id, None)
-        if isinstance(victim, SimNode):
-            self._adversary.on_disconnected(self, victim, reason)
 
 
 class Adversary:
@@ -320,50 +217,3 @@ class Adversary:
 def sybil_host(number: int) -> str:
     """A public address of its own /24."""
     return f"45.{number // PER_SUBNET}.{number % PER_SUBNET + 1}.9"
-
-
-Make = TypeVar("Make", bound=type[Adversary])
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One scenario. `own_protocol`: of our own protocol, so that no honest node may be blamed at all. `bootstraps` are
-    the honest addresses that each honest node knows, `publishers` how many nodes publish (None: all of them), `begin_s`
-    is when the attack begins; `is_long`: its run takes so long that it had better begin before others."""
-
-    name: str
-    about: str
-    make: Callable[[World, int], Adversary]
-    own_protocol: bool = False
-    bootstraps: int = 3
-    publishers: int | None = None
-    begin_s: float = BEGIN_S
-    terrain: Terrain = PLAIN
-    is_long: bool = False
-
-
-ATTACKS: dict[str, Attack] = {}
-"""Every attack by name, in the order in which the modules of `attacks` register them."""
-
-
-def attack(
-    name: str,
-    about: str,
-    *,
-    own_protocol: bool = False,
-    bootstraps: int = 3,
-    publishers: int | None = None,
-    begin_s: float = BEGIN_S,
-    terrain: Terrain = PLAIN,
-    is_long: bool = False,
-) -> Callable[[Make], Make]:
-    """Register an adversary under a name."""
-
-    def register(make: Make) -> Make:
-        ATTACKS[name] = Attack(name, about, make, own_protocol, bootstraps, publishers, begin_s, terrain, is_long)
-        return make
-
-    return register
-
-
-__all__ = ["ATTACKS", "Adversary", "Attack", "Garbage", "Sybil", "attack", "sybil_host"]

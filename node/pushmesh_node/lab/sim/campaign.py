@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import LabError
-from .adversary import Adversary, Attack
+from .adversary import Adversary
 from .pool import run_all
+from .registry import Attack
 from .siege import Siege, besiege, load_attacks
 
 

@@ -14,11 +14,12 @@ from ...gossip.parameters import RouterParameters
 from ...ipc import Settings
 from ...lab.statistics import percentile
 from . import attacks
-from .adversary import ATTACKS, BEGIN_S, END_S, Adversary, Attack
+from .adversary import Adversary
 from .agreement import disagreements, held_anywhere
 from .conditions import Conditions
 from .measures import NEVER
 from .plan import Traffic, start_traffic, topics_of
+from .registry import ATTACKS, BEGIN_S, END_S, Attack
 from .terrain import PLAIN, Terrain, network_of
 from .world import World
 

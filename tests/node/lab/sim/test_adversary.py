@@ -1,9 +1,10 @@
 from typing import Any
 
 from pushmesh_node.gossip.wire.rpc import IHave, Message, Rpc
-from pushmesh_node.lab.sim.adversary import ATTACKS, Adversary, Garbage, Sybil, attack, sybil_host
+from pushmesh_node.lab.sim.adversary import Adversary, sybil_host
 from pushmesh_node.lab.sim.leech import Leech
 from pushmesh_node.lab.sim.node import SimNode
+from pushmesh_node.lab.sim.sybil import Garbage, Sybil
 from pushmesh_node.peer.hosts import is_public
 from pushmesh_node.remote import subnet_of
 from pushmesh_node.sync.words import Word
@@ -110,24 +111,9 @@ def test_what_would_not_decode_is_garbage_and_what_does_is_read_as_its_bytes_say
     assert diary.encoded(lie)[0] is payload
 
 
-def test_words_to_somebody_who_is_not_connected_are_not_said() -> None:
-    diary = a_diary()
-    sybil, victim = diary.sybils[0], diary.world.nodes[0]
-    assert not sybil.publish(victim, "t", b"data")
-    sybil.hang_up(victim)
-
-
 def test_sybils_of_one_host_share_it_and_all_hosts_are_public() -> None:
     diary = a_diary(count=4)
     assert [sybil.host for sybil in diary.sybils] == [sybil_host(0)] * 2 + [sybil_host(1)] * 2
     hosts = [sybil_host(number) for number in range(1_000)]
     assert len({subnet_of(host) for host in hosts}) == 1_000
     assert all(map(is_public, hosts))
-
-
-def test_an_attack_is_registered_with_what_it_needs() -> None:
-    try:
-        attack("diary", "writes down", own_protocol=True, bootstraps=1)(Diary)
-        assert (ATTACKS["diary"].make, ATTACKS["diary"].own_protocol, ATTACKS["diary"].bootstraps) == (Diary, True, 1)
-    finally:
-        del ATTACKS["diary"]

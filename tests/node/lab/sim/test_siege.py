@@ -4,9 +4,11 @@ import pytest
 
 from pushmesh_node.gossip.wire.message_id import MESSAGE_ID_BYTES
 from pushmesh_node.gossip.wire.rpc import IHave, Rpc
-from pushmesh_node.lab.sim.adversary import Adversary, Attack, Sybil
+from pushmesh_node.lab.sim.adversary import Adversary
 from pushmesh_node.lab.sim.node import SimNode
+from pushmesh_node.lab.sim.registry import Attack
 from pushmesh_node.lab.sim.siege import besiege, draw_bootstraps, load_attacks
+from pushmesh_node.lab.sim.sybil import Sybil
 
 
 class Liar(Adversary):

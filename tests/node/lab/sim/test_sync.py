@@ -1,7 +1,8 @@
 from itertools import pairwise
 
-from pushmesh_node.lab.sim.adversary import Adversary, Sybil
+from pushmesh_node.lab.sim.adversary import Adversary
 from pushmesh_node.lab.sim.node import SimNode
+from pushmesh_node.lab.sim.sybil import Sybil
 from pushmesh_node.sync.words import (
     AskHeads,
     BucketName,

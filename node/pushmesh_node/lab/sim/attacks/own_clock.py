@@ -8,7 +8,7 @@ from pushmesh_protocol.frames import OpenFrame, Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Notification
 
 from ....gossip.wire.rpc import Message
-from ..adversary import attack
+from ..registry import attack
 from ..terrain import Terrain
 from ..traffic import Author, signed_item
 from ..world import World

@@ -14,7 +14,7 @@ from pushmesh_protocol.kinds.revocation import LIFE_MS as REVOCATION_LIFE_MS
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.work import find_work, required_bits
 
-from ..adversary import attack
+from ..registry import attack
 from ..terrain import Terrain
 from ..world import World
 from .own_crowd import Forgers

@@ -12,8 +12,8 @@ from pushmesh_protocol.kinds.retraction import RETRACT
 from pushmesh_protocol.limits import DAY_MS, GRANT_RIDES_MS
 
 from ....gossip.wire.rpc import Message
-from ..adversary import attack
 from ..node import SimNode
+from ..registry import attack
 from ..traffic import Author, new_author, signed_item
 from ..world import World
 from .own_crowd import Forgers, readable

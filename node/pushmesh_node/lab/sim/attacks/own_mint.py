@@ -10,7 +10,7 @@ from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.kinds import Grant, Kind, Scope
 from pushmesh_protocol.limits import DAY_MS
 
-from ..adversary import attack
+from ..registry import attack
 from ..traffic import Author, new_author, signed_item
 from ..world import World
 from .own_crowd import Forgers, readable

@@ -8,7 +8,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import OpenFrame, Part, encode_frame
 
-from ..adversary import attack
+from ..registry import attack
 from .own_crowd import UNKNOWN_KIND, UNKNOWN_SCHEME, Forgers, form_of, mixed, readable, singles, with_auth
 
 

@@ -5,7 +5,7 @@ from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Subscription
 from pushmesh_protocol.limits import DAY_MS
 
-from ..adversary import attack
+from ..registry import attack
 from ..traffic import Author, signed_item
 from ..world import World
 from .own_crowd import Forgers

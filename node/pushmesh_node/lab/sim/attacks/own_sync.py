@@ -21,9 +21,11 @@ from ....sync.words import (
     Steps,
     Word,
 )
-from ..adversary import Adversary, Sybil, attack
+from ..adversary import Adversary
 from ..leech import Leech
 from ..node import SimNode
+from ..registry import attack
+from ..sybil import Sybil
 from ..world import World
 
 PER_VICTIM = 6

@@ -2,7 +2,8 @@
 
 from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
 from ....gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
-from ..adversary import Sybil, attack
+from ..registry import attack
+from ..sybil import Sybil
 from .published_crowd import Crowd, Insiders, Ring
 
 MOST_BACKOFF_S = 2**62

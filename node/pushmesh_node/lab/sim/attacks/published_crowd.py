@@ -7,8 +7,9 @@ from itertools import islice
 
 from ....gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
 from ....sync.words import Hello, Question
-from ..adversary import Adversary, Sybil
+from ..adversary import Adversary
 from ..node import SimNode
+from ..sybil import Sybil
 from ..wire import Payload
 from ..world import World
 

@@ -1,7 +1,8 @@
 """Sybils in all meshes that forward half of what they should, or nothing (network degradation)."""
 
 from ....gossip.wire.rpc import Message
-from ..adversary import Sybil, attack
+from ..registry import attack
+from ..sybil import Sybil
 from .published_crowd import Crowd, Insiders, Ring
 
 

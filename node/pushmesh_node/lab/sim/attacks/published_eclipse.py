@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from ....gossip.wire.rpc import Message
-from ..adversary import Sybil, attack
 from ..node import SimNode
+from ..registry import attack
+from ..sybil import Sybil
 from .published_crowd import Crowd, Insiders, Ring
 
 PUBLISHERS = 5

@@ -7,9 +7,10 @@ from pushmesh_protocol.codec import pack
 from ....gossip.wire.message_id import MESSAGE_ID_BYTES, message_id
 from ....gossip.wire.rpc import IHave, Message, Rpc
 from ....sync.words import Answer, Hello, Sorry, Word
-from ..adversary import Sybil, attack
 from ..leech import Leech
 from ..node import SimNode
+from ..registry import attack
+from ..sybil import Sybil
 from ..wire import Payload
 from ..world import World
 from .published_crowd import Crowd, Insiders, Ring

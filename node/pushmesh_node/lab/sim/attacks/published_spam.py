@@ -8,7 +8,7 @@ from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.network import Network
 
 from ....gossip.wire.rpc import Message, Rpc
-from ..adversary import attack
+from ..registry import attack
 from ..traffic import Publisher, new_author
 from ..wire import Payload
 from .published_crowd import Crowd

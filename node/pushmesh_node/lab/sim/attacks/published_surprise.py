@@ -1,7 +1,8 @@
 """Sybils whose hour is the attack: while nobody has a score yet, or when theirs is best."""
 
 from ....gossip.wire.rpc import Message
-from ..adversary import Sybil, attack
+from ..registry import attack
+from ..sybil import Sybil
 from ..terrain import Terrain
 from .published_crowd import Crowd, Insiders, Ring
 

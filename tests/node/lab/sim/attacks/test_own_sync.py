@@ -1,7 +1,8 @@
 import pytest
 
 from pushmesh_node.app.sync_state import CLOCK_MS, clock_offset_ms, is_in_sync
-from pushmesh_node.lab.sim.adversary import ATTACKS, Adversary
+from pushmesh_node.lab.sim.adversary import Adversary
+from pushmesh_node.lab.sim.registry import ATTACKS
 from pushmesh_node.lab.sim.world import World
 from pushmesh_node.sync import memory
 from support.attacks import is_held_off, small_siege
