@@ -82,6 +82,11 @@ def address_of(request: web.Request) -> str:
     return request.remote or ""
 
 
+def connection_of(request: web.Request) -> str:
+    """What tells one connection from another while both are open."""
+    return f"{id(request.transport):x}"
+
+
 def credential_of(request: web.Request) -> str | None:
     """The text of a log-in or token, if the request carries one."""
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")

@@ -8,7 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from pushmesh_node.admission import Ticket
 from pushmesh_node.api.app import Api, ApiLimits, HttpServer, build_api
+from pushmesh_node.app.doorkeeper import Doorkeeper
 from pushmesh_node.delivery.consumers import Consumers
 from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.delivery.routes import delivery_routes
@@ -25,6 +27,7 @@ from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import Part, encode_frame, open_publish
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId
+from support.doors import a_door
 from support.fake_inboxes import DAPP, NETWORK, FakeInboxes, a_principal
 
 NODE_ID = b"\x0d" * 32
@@ -55,8 +58,10 @@ class FakePublishing:
     at_work: int = 0
     most_at_work: int = 0
     broken: Exception | None = None
+    door: Doorkeeper = field(default_factory=a_door)
 
-    async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
+    async def publish(self, frames: Sequence[bytes], tickets: Sequence[Ticket] = ()) -> Sequence[Sequence[Outcome]]:
+        assert len(tickets) == len(frames)
         self.batches.append(len(frames))
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
@@ -67,6 +72,7 @@ class FakePublishing:
             return [self._take(frame) for frame in frames]
         finally:
             self.at_work -= 1
+            self.door.leave(tickets)
 
     async def publish_private(self, principal: Principal, item: bytes) -> Outcome:
         try:
@@ -257,6 +263,7 @@ async def serving(
         node.inboxes,
         node.authenticate,
         node.publishing.publish,
+        node.publishing.door,
         node.consumers,
         node.forms,
         lambda: 1_790_000_000_000,

@@ -12,6 +12,8 @@ import mqtt5
 import msgspec
 from mqtt5 import ConnectPacket, Packet
 
+from pushmesh_node.admission import Ticket
+from pushmesh_node.app.doorkeeper import Doorkeeper
 from pushmesh_node.delivery.consumers import Consumers
 from pushmesh_node.delivery.mqtt.endpoint import MqttEndpoint
 from pushmesh_node.delivery.mqtt.limits import Limits
@@ -31,6 +33,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.tokens import TokenWords, check_token, format_token, parse_token, sign_token
 from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import ISSUED_AT
+from support.doors import a_door
 from support.fake_inboxes import NETWORK, FakeInboxes
 
 NODE_ID = b"\x0e" * 32
@@ -82,6 +85,7 @@ class World:
     addresses: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
     denies: Denied | None = None
+    door: Doorkeeper = field(default_factory=a_door)
 
     def ports(self) -> Ports:
         def observe(what: str, reason: str) -> None:
@@ -93,6 +97,7 @@ class World:
         return Ports(
             inboxes=self.inboxes,
             publish=self.publish,
+            door=self.door,
             authenticate=self.authenticate,
             consumers=self.consumers,
             now_ms=now_ms,
@@ -132,13 +137,17 @@ class World:
         self.nonces.add(login.nonce)
         return Principal(login.account, frozenset(Permission), None, None, None)
 
-    async def publish(self, frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
+    async def publish(self, frames: Sequence[bytes], tickets: Sequence[Ticket]) -> Sequence[Sequence[Outcome]]:
+        assert len(tickets) == len(frames)
         self.calls.append(len(frames))
-        if self.gate is not None:
-            await self.gate.wait()
-        if self.denies is not None:
-            raise self.denies
-        return [self._judge(frame) for frame in frames]
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.denies is not None:
+                raise self.denies
+            return [self._judge(frame) for frame in frames]
+        finally:
+            self.door.leave(tickets)
 
     def _judge(self, frame: bytes) -> list[Outcome]:
         try:

@@ -16,6 +16,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.receipts import Seal
 from pushmesh_protocol.types import EnvelopeId
 
+from ..admission import Ticket
 from ..engine.answers import Acknowledged, Denied, Level, Permission, Principal, Wait
 from ..http_kit import (
     JSON_TYPE,
@@ -47,8 +48,11 @@ _WAITABLE = tuple(level for level in LEVELS if level != Level.REFUSED)
 class Publisher(Protocol):
     """Publishes with an answer that says how far it got."""
 
-    def publish(self, frame: bytes, wait: Wait = ...) -> Awaitable[Sequence[Acknowledged]]:
-        """Publish a frame and wait for a level. Raises Denied where the node cannot take more now."""
+    def publish(
+        self, frame: bytes, wait: Wait = ..., tickets: Sequence[Ticket] = ()
+    ) -> Awaitable[Sequence[Acknowledged]]:
+        """Publish a frame with its ticket of the door, and wait for a level. Raises Denied where the node cannot take
+        more now."""
 
 
 class Statuses(Protocol):

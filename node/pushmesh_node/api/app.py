@@ -77,7 +77,13 @@ def build_api(
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
     publisher = None if assurance is None else assurance.publisher
     streams = StreamRoutes(
-        publishing.publish, limits.stream, report, refused, message_bytes=message_bytes, publisher=publisher
+        publishing.publish,
+        publishing.door,
+        limits.stream,
+        report,
+        refused,
+        message_bytes=message_bytes,
+        publisher=publisher,
     )
     if assurance is not None:
         told = AcknowledgedRoutes(assurance, authenticate, limits.status, limits.body_timeout_s)

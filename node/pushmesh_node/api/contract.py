@@ -7,14 +7,22 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.types import Account, EnvelopeId
 
+from ..admission import Door, Ticket
 from ..engine.answers import Outcome, Principal
 
 
 class Publishing(Protocol):
     """The way in."""
 
-    def publish(self, frames: Sequence[bytes]) -> Awaitable[Sequence[Sequence[Outcome]]]:
+    @property
+    def door(self) -> Door:
+        """Asked before a frame is handed in."""
+
+    def publish(
+        self, frames: Sequence[bytes], tickets: Sequence[Ticket] = ()
+    ) -> Awaitable[Sequence[Sequence[Outcome]]]:
         """Judge, commit and relay what the frames carry: a list of outcomes a frame, in its order, durable on return.
+        `tickets` of the door, one for each, are given back when they are answered.
 
         Never raises for a publisher's fault. Raises Denied `queue-full` or `store-failed` where the node cannot take
         more now."""

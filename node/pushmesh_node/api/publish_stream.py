@@ -1,6 +1,7 @@
 """The pipelined way in: one WebSocket, many unanswered requests. What has arrived together is judged together.
 
-It reads, groups and answers, and never looks into a frame. Beyond its window it stops reading: TCP slows the publisher.
+It reads, groups and answers, and never looks into a frame. What the node has no room for is refused as it arrives;
+beyond its window it stops reading: TCP slows the publisher.
 """
 
 import asyncio
@@ -15,11 +16,13 @@ from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
-from ..engine.answers import Acknowledged, Denied, Level, Outcome, Wait
+from ..admission import Caller, Door, Ticket
+from ..engine.answers import Acknowledged, Denied, Outcome, Wait
+from ..http_kit import address_of, connection_of
 from .acknowledged import MOST_WALLETS, Publisher, level_of
 from .errors import Refused, Report
 
-Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
+Publish = Callable[[Sequence[bytes], Sequence[Ticket]], Awaitable[Sequence[Sequence[Outcome]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Request(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 
 Row = tuple[bytes | None, str, str, str, str, int | None]
 """(id, level, reason, rule, detail, commit number) of one envelope; where the request said what to wait for, its
-receipt and the list of holds stand behind."""
+receipt and the list of holds stand behind. Where the same bytes may come again, the seconds until then stand behind
+in their place."""
 
 _decode = msgspec.msgpack.Decoder(Request).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,6 +80,8 @@ _encode_json = msgspec.json.Encoder().encode
 _Asked = tuple[Any, bytes, bool, Wait | None]
 """(the publisher's own number, frame, whether it came as JSON, what to wait for): tuples, for this runs once a
 message."""
+
+_Taken = tuple[bytes | str, Ticket]
 
 _Reply = tuple[Any, Sequence[Outcome | Acknowledged], bool]
 
@@ -92,6 +98,8 @@ class PublishStream:
         self,
         socket: web.WebSocketResponse,
         publish: Publish,
+        door: Door,
+        caller: Caller,
         limits: StreamLimits,
         *,
         report: Report,
@@ -99,6 +107,8 @@ class PublishStream:
         abort: Callable[[], None],
         publisher: Publisher | None = None,
     ) -> None:
+        self._door = door
+        self._caller = caller
         self._publisher = publisher
         self._socket = socket
         self._abort = abort
@@ -106,7 +116,7 @@ class PublishStream:
         self._limits = limits
         self._report = report
         self._refused = refused
-        self._taken: list[bytes | str] = []
+        self._taken: list[_Taken] = []
         self._unanswered = 0
         self._unanswered_bytes = 0
         self._arrived = asyncio.Event()
@@ -137,22 +147,36 @@ class PublishStream:
 
     async def _read(self) -> None:
         """Takes all messages that are there without giving way: `receive` waits only when there is none."""
-        limits, receive, taken, arrived = self._limits, self._socket.receive, self._taken, self._arrived
+        limits, receive = self._limits, self._socket.receive
         try:
             while not self._stopping:
                 message = await receive()
                 if message.type is not WSMsgType.BINARY and message.type is not WSMsgType.TEXT:
                     break
-                taken.append(message.data)
                 self._unanswered += 1
                 self._unanswered_bytes += len(message.data)
-                arrived.set()
+                self._take(message.data)
                 while self._unanswered >= limits.window or self._unanswered_bytes >= limits.window_bytes:
                     self._room.clear()
                     await self._room.wait()
         finally:
             self._stopping = True
-            arrived.set()
+            self._arrived.set()
+
+    def _take(self, data: bytes | str) -> None:
+        """Queue a message, or refuse it here and now: it would wait too long."""
+        try:
+            ticket = self._door.admit(self._caller, len(data))
+        except Denied as denied:
+            opened = self._open(data)
+            if opened is not None:
+                self._refused(denied.reason)
+                self._replies.append((opened[0], [denied.as_outcome()], opened[2]))
+            self._answered.append(data)
+            self._ready.set()
+        else:
+            self._taken.append((data, ticket))
+            self._arrived.set()
 
     async def _work(self) -> None:
         """Hands what has gathered to the node, a few batches at a time; the busier the node, the larger they grow."""
@@ -174,44 +198,52 @@ class PublishStream:
                 if self._stopping:
                     self._arrived.set()
 
-    async def _serve(self, batch: list[bytes | str], tasks: asyncio.TaskGroup) -> None:
-        opened = [(data, self._open(data)) for data in batch]
-        waiting = [(data, each) for data, each in opened if each is not None and each[3] is not None]
-        for data, each in waiting:
-            tasks.create_task(self._serve_waiting(data, each))
-        if waiting:
-            batch = [data for data, each in opened if each is None or each[3] is None]
-        asked = [each for _, each in opened if each is not None and each[3] is None]
+    async def _serve(self, batch: list[_Taken], tasks: asyncio.TaskGroup) -> None:
+        asked: list[_Asked] = []
+        tickets: list[Ticket] = []
+        served: list[bytes | str] = []
+        for data, ticket in batch:
+            each = self._open(data)
+            if each is None:
+                self._door.give_back(ticket)
+            elif each[3] is not None:
+                tasks.create_task(self._serve_waiting(data, each, ticket))
+                continue
+            else:
+                asked.append(each)
+                tickets.append(ticket)
+            served.append(data)
         answers: Sequence[Sequence[Outcome]]
         try:
-            answers = await self._publish([frame for _, frame, _, _ in asked]) if asked else ()
+            answers = await self._publish([frame for _, frame, _, _ in asked], tickets) if asked else ()
         except Denied as denied:
             self._refused(denied.reason)
-            answers = [[_refused(denied)]] * len(asked)
+            answers = [[denied.as_outcome()]] * len(asked)
         except Exception as error:  # the node's own fault; the others of this connection go on
             self._report(error, "publish stream")
-            answers = [[_refused(Denied(Reason.INTERNAL, OWN_FAULT))]] * len(asked)
+            answers = [[Denied(Reason.INTERNAL, OWN_FAULT).as_outcome()]] * len(asked)
         finally:
             self._free.release()
         for (number, _, is_json, _), outcomes in zip(asked, answers, strict=True):
             self._replies.append((number, outcomes, is_json))
-        self._answered += batch
+        self._answered += served
         self._ready.set()
 
-    async def _serve_waiting(self, data: bytes | str, asked: _Asked) -> None:
+    async def _serve_waiting(self, data: bytes | str, asked: _Asked, ticket: Ticket) -> None:
         """One request that waits for a level: it holds up no other, but takes its place in the window."""
         number, frame, is_json, wait = asked
         answers: Sequence[Outcome | Acknowledged]
         try:
             if self._publisher is None or wait is None:
+                self._door.give_back(ticket)
                 raise Denied(Reason.BAD_REQUEST, "this node gives no receipts")
-            answers = await self._publisher.publish(frame, wait)
+            answers = await self._publisher.publish(frame, wait, [ticket])
         except Denied as denied:
             self._refused(denied.reason)
-            answers = [_refused(denied)]
+            answers = [denied.as_outcome()]
         except Exception as error:  # the node's own fault; the others of this connection go on
             self._report(error, "publish stream")
-            answers = [_refused(Denied(Reason.INTERNAL, OWN_FAULT))]
+            answers = [Denied(Reason.INTERNAL, OWN_FAULT).as_outcome()]
         self._replies.append((number, answers, is_json))
         self._answered.append(data)
         self._ready.set()
@@ -235,7 +267,7 @@ class PublishStream:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             denied = Denied(Reason.BAD_REQUEST, f"a request is [number, frame] or a JSON object with no: {error}")
         self._refused(denied.reason)
-        self._replies.append((number, [_refused(denied)], is_json))
+        self._replies.append((number, [denied.as_outcome()], is_json))
         return None
 
     async def _write(self) -> None:
@@ -268,10 +300,6 @@ class PublishStream:
             await self._socket.send_frame(_encode_json(forms), WSMsgType.TEXT)
 
 
-def _refused(denied: Denied) -> Outcome:
-    return Outcome(None, Level.REFUSED, denied.reason, denied.rule, denied.detail, None)
-
-
 def _wait_of(form: WaitForm) -> Wait:
     return Wait(level_of(form.wait), form.k, form.timeout_ms / 1000)
 
@@ -287,7 +315,8 @@ def _row(each: Outcome | Acknowledged) -> Row | tuple[Any, ...]:
     if isinstance(each, Acknowledged):
         return (*_row(each.outcome), each.receipt, each.holds)
     outcome = each
-    return (outcome.id, outcome.level, outcome.reason, outcome.rule, outcome.detail, outcome.commit_no)
+    row = (outcome.id, outcome.level, outcome.reason, outcome.rule, outcome.detail, outcome.commit_no)
+    return row if outcome.retry_after_s is None else (*row, round(outcome.retry_after_s, 3))
 
 
 class StreamRoutes:
@@ -296,6 +325,7 @@ class StreamRoutes:
     def __init__(
         self,
         publish: Publish,
+        door: Door,
         limits: StreamLimits,
         report: Report,
         refused: Refused,
@@ -303,6 +333,7 @@ class StreamRoutes:
         message_bytes: int,
         publisher: Publisher | None = None,
     ) -> None:
+        self._door = door
         self._publisher = publisher
         self._message_bytes = message_bytes
         self._publish = publish
@@ -327,6 +358,8 @@ class StreamRoutes:
         stream = PublishStream(
             socket,
             self._publish,
+            self._door,
+            self._door.caller("publish", address_of(request), connection_of(request)),
             limits,
             report=self._report,
             refused=self._refused,

@@ -16,6 +16,7 @@ from pushmesh_protocol.levels import reaches
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 
+from ..admission import Ticket
 from ..engine.answers import Acknowledged, Denied, Level, Outcome, Wait
 from .holds import Holds
 from .outcome_desk import OutcomeDesk
@@ -57,22 +58,25 @@ class Acknowledging:
         self._tasks: set[asyncio.Task[Sequence[Outcome]]] = set()
         self._waits = 0
 
-    async def publish(self, frame: bytes, wait: Wait = DURABLE) -> Sequence[Acknowledged]:
-        """Publish a frame, and answer when each of its envelopes got as far as asked, or when the time is up with the
-        level that each has reached. Raises Denied `queue-full`, `draining`, `too-many-connections` for too many waits,
-        or `timeout` where nothing was decided yet: the same bytes may be sent again."""
+    async def publish(
+        self, frame: bytes, wait: Wait = DURABLE, tickets: Sequence[Ticket] = ()
+    ) -> Sequence[Acknowledged]:
+        """Publish a frame with its ticket, and answer when each of its envelopes got as far as asked, or when the time
+        is up with the level that each has reached. Raises Denied `queue-full`, `draining`, `too-many-connections` for
+        too many waits, or `timeout` where nothing was decided yet: the same bytes may be sent again."""
         if self._waits >= self._limits.waits:
+            self._publishing.door.leave(tickets)
             raise Denied(Reason.TOO_MANY_CONNECTIONS, "too many publishers wait here", retry_after_s=1)
         self._waits += 1
         try:
-            return await self._publish(frame, wait)
+            return await self._publish(frame, wait, tickets)
         finally:
             self._waits -= 1
 
-    async def _publish(self, frame: bytes, wait: Wait) -> Sequence[Acknowledged]:
+    async def _publish(self, frame: bytes, wait: Wait, tickets: Sequence[Ticket]) -> Sequence[Acknowledged]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait.timeout_s, self._limits.longest_s)
-        outcomes = await self._first_word(frame, wait.level, deadline - loop.time())
+        outcomes = await self._first_word(frame, tickets, wait.level, deadline - loop.time())
         if wait.level is Level.ACCEPTED or any(outcome.level is Level.ACCEPTED for outcome in outcomes):
             return [Acknowledged(outcome, None, ()) for outcome in outcomes]
         receipts = await self._receipts_of(outcomes)
@@ -83,7 +87,9 @@ class Acknowledging:
                     await self._wait_for(frame, counting, wait)
         return [self._acknowledged(outcome, receipt, wait) for outcome, receipt in zip(outcomes, receipts, strict=True)]
 
-    async def _first_word(self, frame: bytes, level: Level, timeout_s: float) -> Sequence[Outcome]:
+    async def _first_word(
+        self, frame: bytes, tickets: Sequence[Ticket], level: Level, timeout_s: float
+    ) -> Sequence[Outcome]:
         """The outcomes: durable ones, or accepted ones where those are all that is asked for or the time is up."""
         accepted: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
 
@@ -91,7 +97,7 @@ class Acknowledging:
             if not accepted.done():
                 accepted.set_result(outcomes)
 
-        task = asyncio.create_task(self._durable(frame, tell), name="publish")
+        task = asyncio.create_task(self._durable(frame, tickets, tell), name="publish")
         self._tasks.add(task)  # it goes on whoever waits for it
         task.add_done_callback(self._ended)
         awaited: set[asyncio.Future[Sequence[Outcome]]] = {task}
@@ -105,8 +111,10 @@ class Acknowledging:
             return accepted.result()
         raise Denied(Reason.TIMEOUT, "nothing was decided in this time; send the same bytes again", retry_after_s=1)
 
-    async def _durable(self, frame: bytes, tell: Callable[[Sequence[Outcome]], None]) -> Sequence[Outcome]:
-        (outcomes,) = await self._publishing.publish([frame], tell)
+    async def _durable(
+        self, frame: bytes, tickets: Sequence[Ticket], tell: Callable[[Sequence[Outcome]], None]
+    ) -> Sequence[Outcome]:
+        (outcomes,) = await self._publishing.publish([frame], tickets, tell)
         return outcomes
 
     def _ended(self, task: "asyncio.Task[Sequence[Outcome]]") -> None:

@@ -211,6 +211,7 @@ def _service(config: Config, node: Node, forms: MessageForms) -> Service:
         inboxes=node.inboxes,
         authenticate=node.access.authenticate,
         publish=node.publishing.publish,
+        door=node.door,
         consumers=node.consumers,
         forms=forms,
         now_ms=now_ms,
@@ -274,6 +275,7 @@ async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node) -> None
     ports = Ports(
         inboxes=node.inboxes,
         publish=node.publishing.publish,
+        door=node.door,
         authenticate=node.access.authenticate,
         consumers=node.consumers,
         now_ms=now_ms,

@@ -17,6 +17,7 @@ from ..gossip.rotating import RotatingCounter
 from ..ipc import Credit, Down, Frame, Judge, Known, Peer, Stats, Subscribe, Up
 from ..metrics import Metrics
 from .ingest import Ingest
+from .lanes import Lane
 from .offers import Entry, entry_of, findings_of, hashes_to_remember, parts_of
 
 COUNTED_IDS = 65_536
@@ -100,7 +101,7 @@ class GossipLink:
         self._metrics.peers(len(self.peers))
 
     def _take_frame(self, frame: Frame) -> None:
-        if not self._ingest.room():
+        if not self._ingest.room(Lane.GOSSIPED):
             self._refuse(frame, Verdict.IGNORE, Reason.QUEUE_FULL)
             return
         try:

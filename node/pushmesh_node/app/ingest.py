@@ -1,14 +1,12 @@
 """The way in: what publishers, peers and sync hand over is opened, looked up and verified in lists, then
 decided in order.
 
-Two stages overlap: while one batch is verified in threads and its slots are looked up in the store, the one before
-is decided."""
+Each source has a lane of its own. Two stages overlap: while one batch is verified in threads and its slots are looked
+up in the store, the one before is decided."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from pushmesh_protocol.auth.verify import Claim
@@ -21,16 +19,9 @@ from ..engine.events import CaughtUp, Offered
 from ..engine.records import Holder, SlotRange
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
+from .lanes import BATCHES_AHEAD, Lane, Lanes
 from .offers import Entry, all_held, claims_of, failures_of, join_failures, offered_of, slots_of
 from .verify import AT_ONCE, VerifyPool
-
-LEAST_BATCH_ENVELOPES = 32
-BATCH_ENVELOPES = 1_024
-"""A batch takes its share of what waits, so that the stages overlap, but entries of at least and at most so many
-envelopes."""
-
-BATCHES_AHEAD = 4
-"""Batches that may be verified before the oldest is decided."""
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
 
@@ -56,12 +47,6 @@ class _Open:
 OPEN: Admission = _Open()
 
 
-@dataclass(slots=True)
-class _Queue:
-    entries: deque[Entry] = field(default_factory=deque)
-    envelopes: int = 0
-
-
 class Ingest:
     """`take` never waits; the caller asks `room` first and refuses where there is none."""
 
@@ -81,10 +66,8 @@ class Ingest:
         self._verify = verify
         self._decide = decide
         self._clock = clock
-        self._max_envelopes = max_envelopes
         self._admission = admission
-        self._queue = _Queue()
-        self._under_way = 0
+        self._lanes = Lanes(max_envelopes)
         self._came = asyncio.Event()
         self._left = asyncio.Event()
         self._open = asyncio.Event()
@@ -92,20 +75,19 @@ class Ingest:
         self._pauses = 0
         self._ahead: asyncio.Queue[tuple[list[Entry], int, asyncio.Task[Offered]]] = asyncio.Queue(BATCHES_AHEAD)
 
-    def room(self) -> bool:
-        """Whether anything more may come in now."""
-        return self._queue.envelopes + self._under_way < self._max_envelopes
+    def room(self, lane: Lane) -> bool:
+        """Whether anything more may come in on this lane now."""
+        return self._lanes.room(lane)
 
-    async def wait_for_room(self) -> None:
+    async def wait_for_room(self, lane: Lane) -> None:
         """For those who can wait: returns when something may come in."""
-        while not self.room():
+        while not self.room(lane):
             self._left.clear()
             await self._left.wait()
 
     def take(self, entry: Entry) -> None:
-        """Queue an entry; it is decided after all that came before it."""
-        self._queue.entries.append(entry)
-        self._queue.envelopes += entry.envelopes
+        """Queue an entry; it is decided after all that came before it on its lane."""
+        self._lanes.put(entry)
         self._came.set()
 
     @asynccontextmanager
@@ -131,38 +113,25 @@ class Ingest:
     async def _prepare_all(self, group: asyncio.TaskGroup) -> None:
         while True:
             await self._came.wait()
-            batch = self._next_batch()
+            batch = self._lanes.next_batch()
+            if not self._lanes:
+                self._came.clear()
             await self._ahead.put((batch, self._pauses, group.create_task(self._prepare(batch))))
-
-    def _next_batch(self) -> list[Entry]:
-        batch: list[Entry] = []
-        envelopes = 0
-        entries = self._queue.entries
-        share = self._queue.envelopes // BATCHES_AHEAD
-        most = min(BATCH_ENVELOPES, max(LEAST_BATCH_ENVELOPES, share))
-        while entries and (not batch or envelopes + entries[0].envelopes <= most):
-            entry = entries.popleft()
-            envelopes += entry.envelopes
-            batch.append(entry)
-        self._queue.envelopes -= envelopes
-        self._under_way += envelopes
-        if not entries:
-            self._came.clear()
-        return batch
 
     async def _decide_all(self) -> None:
         while True:
             batch, pauses, task = await self._ahead.get()
             offered = await task
+            await self._store.caught_up()  # what waits for the disk waits here, where every source has its share
             await self._open.wait()
             while pauses != self._pauses:  # an engine that was made new since knows only what was durable then
                 pauses = self._pauses
                 offered = await self._prepare(batch)
                 await self._open.wait()
             self._decide(offered)
+            self._lanes.decided(batch)
             self._left.set()
             for entry in batch:
-                self._under_way -= entry.envelopes
                 if entry.decided is not None and not entry.decided.done():
                     entry.decided.set_result(None)
 

@@ -3,6 +3,7 @@ engine orders."""
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, NodeId
 
 from .. import ipc
+from ..admission import Admission, Bounds
 from ..config import Config
 from ..delivery.consumers import Consumers
 from ..engine.answers import Outcome, Principal
@@ -38,6 +40,7 @@ from .assurance import PROTOCOLS as ASSURANCE_PROTOCOLS, Assurance, Surroundings
 from .attempts import Attempts
 from .broadcasts import Broadcasts
 from .clock import now_ms
+from .doorkeeper import Doorkeeper
 from .driver import Driver
 from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
@@ -135,6 +138,7 @@ class Node:
             open_since_ms=self._open_since_ms,
             first_voucher_epoch=self._first_voucher_epoch,
         )
+        self.door = self._door()
         self.readiness = SyncReadiness(self.status, self._expects_peers, now_ms)
         self.reloading = Reloading(lambda: self.ingest.paused(), self._replay_store, self.crashed)
 
@@ -151,7 +155,7 @@ class Node:
             admission=self.keeping,
         )
         self.publishing = Publishing(
-            self.network, self.ingest, self.driver, self.verify, now_ms, time.monotonic, self.metrics
+            self.network, self.ingest, self.driver, self.verify, self.door, now_ms, time.monotonic, self.metrics
         )
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
@@ -225,6 +229,13 @@ class Node:
         engine.last_commit = max(engine.last_commit, self.driver.engine.last_commit)
         self.driver.engine = engine
         self.inboxes.recount()
+
+    def _door(self) -> Doorkeeper:
+        publish = self.config.publish
+        admission = Admission(Bounds(publish.wait_ms / 1_000, publish.least_units, publish.most_units))
+        return Doorkeeper(
+            admission, self.metrics, time.monotonic, random.random, exempt_loopback=publish.exempt_loopback
+        )
 
     def _assurance(self) -> Assurance:
         receipts = self.config.receipts
@@ -439,6 +450,7 @@ class Node:
                 epoch=self.network.epoch(now_ms()),
                 parked=len(self.driver.engine.parking),
             )
+            self.metrics.admission(self.door.admission.held_units, self.door.admission.limit_units)
             for transport, count in self.connections().items():
                 self.metrics.connections(transport, count)
             await self.keeping.tick()

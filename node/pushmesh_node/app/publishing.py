@@ -19,13 +19,16 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import UnixMs
 
+from ..admission import Ticket
 from ..engine.answers import Denied, Level, Outcome, Principal
 from ..engine.effects import Answer
 from ..engine.events import PreferencesShown, Published
 from ..engine.parts import split_run
 from ..metrics import Metrics
+from .doorkeeper import Doorkeeper
 from .driver import Driver
 from .ingest import Ingest
+from .lanes import Lane
 from .offers import NOTHING, Finding, entry_of
 from .verify import VerifyPool
 
@@ -97,6 +100,7 @@ class Publishing:
         ingest: Ingest,
         driver: Driver,
         verify: VerifyPool,
+        door: Doorkeeper,
         clock: Callable[[], UnixMs],
         monotonic_s: Callable[[], float],
         metrics: Metrics,
@@ -105,35 +109,50 @@ class Publishing:
         self._ingest = ingest
         self._driver = driver
         self._verify = verify
+        self.door = door
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._metrics = metrics
         self._numbers = count(1)
-        self._waiting: dict[int, tuple[_Call, int, Sequence[int]]] = {}
+        self._waiting: dict[int, tuple[_Call, int, Sequence[int], Sequence[Ticket]]] = {}
         self._early: dict[int, _Call] = {}
         self.draining = False
 
-    async def publish(self, frames: Sequence[bytes], accepted: Accepted | None = None) -> Sequence[Sequence[Outcome]]:
-        """One list of outcomes a frame, durable on return; `accepted` is told of one frame's before that. Raises Denied
-        `queue-full` or `draining` for all of them."""
-        if self.draining:
-            raise Denied(Reason.DRAINING, "this node is about to stop; publish through another", retry_after_s=5)
-        if not self._ingest.room():
-            raise Denied(Reason.QUEUE_FULL, "this node has as much under way as it may; try again", retry_after_s=1)
-        if not frames:
-            return []
-        began_s = self._monotonic_s()
-        call, sheaf = _Call(len(frames), accepted), _Sheaf(0)
-        for place, data in enumerate(frames):
-            opened = self._open(data)
-            if sheaf.total and sheaf.total + _envelopes(opened[0]) > SHEAF_ENVELOPES:
-                self._take(call, sheaf)
-                sheaf = _Sheaf(place)
-            sheaf.add(*opened)
-        self._take(call, sheaf)
+    async def publish(
+        self, frames: Sequence[bytes], tickets: Sequence[Ticket] = (), accepted: Accepted | None = None
+    ) -> Sequence[Sequence[Outcome]]:
+        """One list of outcomes a frame, durable on return; `accepted` is told of one frame's before that. `tickets` of
+        the door, one a frame or none at all, are given back when the frame is answered, whoever still waits. Raises
+        Denied `queue-full` or `draining` for all of them."""
+        try:
+            self._check_room()
+            if not frames:
+                return []
+            began_s = self._monotonic_s()
+            call = _Call(len(frames), accepted)
+            self._take_all(call, frames, tickets)
+        except BaseException:
+            self.door.leave(tickets)
+            raise
         await call.done
         self._metrics.published(self._monotonic_s() - began_s)
         return call.answers
+
+    def _check_room(self) -> None:
+        if self.draining:
+            raise Denied(Reason.DRAINING, "this node is about to stop; publish through another", retry_after_s=5)
+        if not self._ingest.room(Lane.PUBLISHED):
+            raise Denied(Reason.QUEUE_FULL, "this node has as much under way as it may; try again", retry_after_s=1)
+
+    def _take_all(self, call: _Call, frames: Sequence[bytes], tickets: Sequence[Ticket]) -> None:
+        sheaf = _Sheaf(0)
+        for place, data in enumerate(frames):
+            opened = self._open(data)
+            if sheaf.total and sheaf.total + _envelopes(opened[0]) > SHEAF_ENVELOPES:
+                self._take(call, sheaf, tickets[sheaf.place : place])
+                sheaf = _Sheaf(place)
+            sheaf.add(*opened)
+        self._take(call, sheaf, tickets[sheaf.place :])
 
     def _open(self, data: bytes) -> tuple[Sequence[Part], Sequence[Finding], Sequence[tuple[int, Refusal]]]:
         """The parts of one frame, what is known of each, and what could not be read."""
@@ -146,13 +165,13 @@ class Publishing:
             return parts, [Finding(data=data)], ()
         return parts, [NOTHING] * len(parts), unreadable
 
-    def _take(self, call: _Call, sheaf: _Sheaf) -> None:
-        number = self._number(call, sheaf.place, sheaf.outcomes)
+    def _take(self, call: _Call, sheaf: _Sheaf, tickets: Sequence[Ticket]) -> None:
+        number = self._number(call, sheaf.place, sheaf.outcomes, tickets)
         self._ingest.take(entry_of(Published(number), sheaf.parts, sheaf.findings, sheaf.unreadable))
 
-    def _number(self, call: _Call, place: int, counts: Sequence[int]) -> int:
+    def _number(self, call: _Call, place: int, counts: Sequence[int], tickets: Sequence[Ticket] = ()) -> int:
         number = next(self._numbers)
-        self._waiting[number] = (call, place, counts)
+        self._waiting[number] = (call, place, counts, tickets)
         if call.accepted is not None:
             self._early[number] = call
         return number
@@ -174,7 +193,8 @@ class Publishing:
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """The driver's hand: give a request its outcomes."""
         self._early.pop(request, None)
-        call, place, counts = self._waiting.pop(request)
+        call, place, counts, tickets = self._waiting.pop(request)
+        self.door.leave(tickets)
         call.put(place, counts, outcomes)
 
     async def publish_private(self, principal: Principal, item: bytes) -> Outcome:

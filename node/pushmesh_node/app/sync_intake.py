@@ -14,6 +14,7 @@ from ..engine.answers import Outcome
 from ..engine.events import CaughtUp
 from ..metrics import Metrics
 from .ingest import Ingest
+from .lanes import Lane
 from .offers import Finding, entry_of, parts_of
 
 ENTRY_ENVELOPES: Final = 256
@@ -44,7 +45,7 @@ class SyncIntake:
         answers = []
         for parts in self._entries(frames):
             async with asyncio.timeout(DECIDED_S):
-                await self._ingest.wait_for_room()
+                await self._ingest.wait_for_room(Lane.SYNCED)
             number = next(self._numbers)
             answers.append(asyncio.get_running_loop().create_future())
             self._waiting[number] = answers[-1]

@@ -128,6 +128,12 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 def _check_together(config: Config) -> None:
     """Raise ConfigError where two keys that are each right contradict one another."""
     gossip = config.gossip
+    publish = config.publish
+    if publish.least_units > publish.most_units:
+        raise ConfigError(
+            f"publish.least_units is {publish.least_units}, but must not be above publish.most_units, "
+            f"{publish.most_units}"
+        )
     if gossip.target_peers > gossip.max_peers:
         raise ConfigError(
             f"gossip.target_peers is {gossip.target_peers}, but must not be above gossip.max_peers, {gossip.max_peers}"

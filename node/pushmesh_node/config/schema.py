@@ -268,6 +268,24 @@ class ReceiptsConfig(Struct, frozen=True, kw_only=True):
     """Authors that follow the status of a notification at a time."""
 
 
+class PublishConfig(Struct, frozen=True, kw_only=True):
+    """How much publishers may have under way, over all transports. A frame counts as one unit and one more for each
+    half KiB; what is not let in is told rate-limited, and when there will be room."""
+
+    wait_ms: Annotated[int, Meta(ge=10, le=60_000)] = 500
+    """How long what was let in should wait: the bound follows from it and from the pace of the node."""
+
+    least_units: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_024
+    """May be under way at any pace; a larger frame is taken too, when there is room for anything."""
+
+    most_units: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
+    """Never more than that."""
+
+    exempt_loopback: bool = True
+    """Whether each connection of this machine, where a proxy may stand, has a share of its own; else all of one
+    address (of one /64 with IPv6) share one."""
+
+
 class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Decoding and checking of what is published here."""
 
@@ -275,7 +293,8 @@ class VerifyConfig(Struct, frozen=True, kw_only=True):
     """Processes that check signatures; 0 is one for each core but one, which everything else needs."""
 
     queue_envelopes: Annotated[int, Meta(ge=1_024, le=1_000_000)] = 16_384
-    """Envelopes that wait; beyond it publishers are told queue-full."""
+    """Envelopes of publishers that wait, half as many of gossip and a quarter as many of sync; beyond it publishers are
+    told queue-full, gossip is left to sync, and sync waits."""
 
 
 class DeliveryConfig(Struct, frozen=True, kw_only=True):
@@ -373,6 +392,7 @@ class Config(Struct, frozen=True, kw_only=True):
     gossip: GossipConfig = GossipConfig()
     store: StoreConfig = StoreConfig()
     receipts: ReceiptsConfig = ReceiptsConfig()
+    publish: PublishConfig = PublishConfig()
     verify: VerifyConfig = VerifyConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     curation: CurationConfig = CurationConfig()

@@ -11,6 +11,7 @@ from pushmesh_protocol.limits import LOGIN_WINDOW_MS
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher, decode_voucher
 
+from ..admission import Door, Ticket
 from ..engine.answers import Denied, Outcome, Principal
 from .consumers import Consumers
 from .contract import Authenticate, Inboxes
@@ -18,7 +19,8 @@ from .cursor import commit_no_of, find_start
 from .messages import MessageForms
 from .session import Session, SessionLimits
 
-Publish = Callable[[Sequence[bytes]], Awaitable[Sequence[Sequence[Outcome]]]]
+Publish = Callable[[Sequence[bytes], Sequence[Ticket]], Awaitable[Sequence[Sequence[Outcome]]]]
+"""`await publish(frames, their tickets of the door)`: a list of outcomes a frame; raises Denied for all of them."""
 Report = Callable[[BaseException, str], None]
 
 MAX_DEVICE = 128
@@ -56,6 +58,7 @@ class Service:
     inboxes: Inboxes
     authenticate: Authenticate
     publish: Publish
+    door: Door
     consumers: Consumers
     forms: MessageForms
     now_ms: Callable[[], int]

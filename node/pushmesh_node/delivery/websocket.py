@@ -203,8 +203,11 @@ class WalletSocket:
 
     async def _publish(self, principal: Principal, word: PublishWord) -> None:
         require(principal, Permission.PUBLISH)
+        door = self._service.door
+        caller = door.caller("websocket", self._address, principal.account.hex())
         try:
-            (outcomes,) = await self._service.publish([frame_from_json(word.form())])
+            frame = frame_from_json(word.form())
+            (outcomes,) = await self._service.publish([frame], [door.admit(caller, len(frame))])
         except Refusal as refusal:
             await self._complain(Denied.from_refusal(refusal), no=word.no)
         except Denied as denied:

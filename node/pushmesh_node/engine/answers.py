@@ -28,7 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The answer to one published envelope. `id` is None where the bytes could not be read.
 
     `commit_no` is set from durable on. A level of durable with reason `duplicate` repeats an earlier answer; with
-    `slot-void` the envelope is kept as proof only."""
+    `slot-void` the envelope is kept as proof only. `retry_after_s` is set where the same bytes may come again then."""
 
     id: EnvelopeId | None
     level: Level
@@ -36,6 +36,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     rule: str
     detail: str
     commit_no: int | None
+    retry_after_s: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The one JSON form of every edge; the id in hex."""
@@ -46,7 +47,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
             "rule": self.rule,
             "detail": self.detail,
             "commit_no": self.commit_no,
-        }
+        } | _retry(self.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,20 @@ class Denied(Exception):
         self.detail = detail
         self.retry_after_s = retry_after_s
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """The one JSON form of every edge."""
-        return {"reason": str(self.reason), "rule": self.rule, "detail": self.detail}
+        told = {"reason": str(self.reason), "rule": self.rule, "detail": self.detail}
+        return told | _retry(self.retry_after_s)
+
+    def as_outcome(self) -> Outcome:
+        """The same said of one frame among others."""
+        return Outcome(None, Level.REFUSED, self.reason, self.rule, self.detail, None, self.retry_after_s)
 
     @classmethod
     def from_refusal(cls, refusal: Refusal) -> "Denied":
         """The same answer at an edge."""
         return cls(refusal.reason, refusal.detail, refusal.rule)
+
+
+def _retry(retry_after_s: float | None) -> dict[str, Any]:
+    return {} if retry_after_s is None else {"retry_after_s": round(retry_after_s, 3)}

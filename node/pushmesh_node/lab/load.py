@@ -23,7 +23,21 @@ from .framing import BINARY, CLOSE, PING, PONG, FrameReader, FramingError, clien
 
 READ_BYTES = 1 << 18
 SILENCE_S = 60
-Reply = tuple[int, list[tuple[bytes | None, str, str, str, str, int | None]]]
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The answer to one envelope."""
+
+    id: bytes | None
+    level: str
+    reason: str
+    rule: str
+    detail: str
+    commit_no: int | None
+    retry_after_s: float | None = None
+
+
+Reply = tuple[int, list[Row]]
 _decode = msgspec.msgpack.Decoder(list[Reply]).decode
 
 
@@ -119,7 +133,7 @@ def _summary(sends: list[tuple[int, float]], reads: list[tuple[list[Reply], floa
     for replies, at_s in reads:
         for number, rows in replies:
             latencies_ms.append(1000 * (at_s - sent_s[number]))
-            answers.update(f"{level}:{reason}" for _, level, reason, *_ in rows)
+            answers.update(f"{row.level}:{row.reason}" for row in rows)
     return {"answers": dict(answers), "latencies_ms": latencies_ms}
 
 

@@ -15,6 +15,8 @@ SOURCES: Final = ("published", "gossiped", "caught-up")
 DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbox", "hold", "drop")
 TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "publish")
 """`publish` is the publishers' stream; the others lead to wallets."""
+PUBLISHERS: Final = ("http", "publish", "websocket", "mqtt")
+"""Over which publishes come: plain requests, the publishers' stream, a wallet's own streams."""
 QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes")
 ACKNOWLEDGEMENTS: Final = (
     *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
@@ -114,6 +116,13 @@ class Metrics:
             "Connections, requests and stream messages that were refused before anything in them was judged.",
             reason=REASONS,
         )
+        self._turned_away = Counts(
+            registry,
+            "pushmesh_publish_turned_away",
+            "Frames that were not let in, unread; each publisher is told when to come again.",
+            transport=PUBLISHERS,
+            reason=REASONS,
+        )
         self._log_ins = Counts(
             registry, "pushmesh_log_ins", "Log-ins and tokens that were shown; reason ok let in.", reason=REASONS
         )
@@ -139,6 +148,12 @@ class Metrics:
         self._peers = Gauge("pushmesh_peers", "Connected peers.", registry=registry)
         self._last_commit = Gauge("pushmesh_last_commit_number", "Highest durable commit number.", registry=registry)
         self._epoch = Gauge("pushmesh_epoch_current", "Epoch of the network by this node's clock.", registry=registry)
+        self._publish_held = Gauge(
+            "pushmesh_publish_held_units", "Half kibibytes of publishers that are under way.", registry=registry
+        )
+        self._publish_limit = Gauge(
+            "pushmesh_publish_limit_units", "How many may be at the present pace.", registry=registry
+        )
         self._parked = Gauge("pushmesh_parked_envelopes", "Envelopes that wait for a grant.", registry=registry)
         self._store_envelopes = Gauge(
             "pushmesh_store_envelopes",
@@ -210,6 +225,15 @@ class Metrics:
     def refused(self, reason: Reason) -> None:
         """A request was refused as a whole."""
         self._refused.add(1, reason)
+
+    def turned_away(self, transport: str, reason: Reason) -> None:
+        """`transport` is one of PUBLISHERS."""
+        self._turned_away.add(1, transport, reason)
+
+    def admission(self, held_units: int, limit_units: int) -> None:
+        """Told at each tick."""
+        self._publish_held.set(held_units)
+        self._publish_limit.set(limit_units)
 
     def log_in(self, reason: Reason) -> None:
         """Reason ok for one that let in."""

@@ -14,6 +14,10 @@ SMALL_WRITE_BYTES = 512
 """What a write counts in the queue beside its data: its object and its rows."""
 
 
+AHEAD_BYTES = 1024 * 1024
+"""May wait for the disk before `caught_up` waits: a group of its own, so that the writer never does."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
     writes: Sequence[Write]
@@ -38,6 +42,7 @@ class GroupCommit:
         self._settings = settings
         self._queue: deque[_Call] = deque()
         self._wake = asyncio.Event()
+        self._taken = asyncio.Event()
         self._closing = False
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
@@ -63,6 +68,12 @@ class GroupCommit:
         self._wake.set()
         await call.done
 
+    async def caught_up(self) -> None:
+        """For those who can wait: returns when little is queued, so that what comes next need not be refused."""
+        while self.queued_bytes > AHEAD_BYTES:
+            self._taken.clear()
+            await self._taken.wait()
+
     async def close(self) -> None:
         """Refuse new calls, write what is queued, end the task."""
         self._closing = True
@@ -87,6 +98,7 @@ class GroupCommit:
             size += call.size_bytes
             group.append(call)
         self.queued_bytes -= size
+        self._taken.set()
         return group
 
     async def _write_group(self, group: list[_Call]) -> None:

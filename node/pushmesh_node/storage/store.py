@@ -147,6 +147,10 @@ class Store(Questions):
         """The highest commit number that is durable; 0 in a new store. It never falls, whatever expires."""
         return self._group_commit.last_commit
 
+    async def caught_up(self) -> None:
+        """For those who can wait before they commit: returns when little waits for the disk."""
+        await self._group_commit.caught_up()
+
     async def commit(self, writes: Sequence[Write]) -> None:
         """Return when the writes are durable: all of them, or none.
 

@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from pushmesh_node.admission import Ticket
 from pushmesh_node.api.acknowledged import Assured, StatusLimits, level_of
 from pushmesh_node.api.app import ApiLimits, HttpServer, build_api
 from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Outcome, Principal, Wait
@@ -17,6 +18,7 @@ from pushmesh_protocol.outcomes import DisclosedLeaf, Disclosure, decode_disclos
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.receipts import NO_PREVIOUS, Seal
 from pushmesh_protocol.types import EnvelopeId
+from support.doors import a_door
 from support.fake_inboxes import a_principal
 from support.vouchers import a_voucher
 
@@ -37,7 +39,12 @@ class World:
     watching: set[asyncio.Event] = field(default_factory=set)
     denied: Denied | None = None
 
-    async def publish(self, frame: bytes, wait: Wait = Wait()) -> Sequence[Acknowledged]:  # noqa: B008  # frozen
+    async def publish(
+        self,
+        frame: bytes,
+        wait: Wait = Wait(),  # noqa: B008  # frozen
+        tickets: Sequence[Ticket] = (),
+    ) -> Sequence[Acknowledged]:
         self.waits.append(wait)
         if self.denied is not None:
             raise self.denied
@@ -77,7 +84,7 @@ async def authenticate(credential: str, _address: str) -> Principal:
 
 @asynccontextmanager
 async def serving(world: World, **limits: Any) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    publishing: Any = type("Publishing", (), {"publish": staticmethod(nobody)})()
+    publishing: Any = type("Publishing", (), {"publish": staticmethod(nobody), "door": a_door()})()
     directory: Any = type("Directory", (), {"not_ready": list, "peers": list, "sync": dict})()
     api = build_api(
         publishing,

@@ -65,7 +65,7 @@ async def test_every_error_becomes_a_reason_and_none_shows_its_inside() -> None:
 
     own = {"reason": "internal", "rule": "", "detail": "this is the node's own fault; it has been logged"}
     assert answers == {
-        "/deny": (429, {"reason": "rate-limited", "rule": "1.2", "detail": "slowly"}, "3"),
+        "/deny": (429, {"reason": "rate-limited", "rule": "1.2", "detail": "slowly", "retry_after_s": 3}, "3"),
         "/refuse": (400, {"reason": "bad-signature", "rule": "5.3", "detail": "not the author"}, None),
         "/break/7": (500, own, None),
         "/time": (500, own, None),

@@ -1,4 +1,6 @@
+import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Reason
 from support.bodies import a_body
+from support.doors import a_door
 from support.fake_inboxes import WALLET, a_notification
 from support.fake_node import a_fake_node, bearer, frame_of, items_json, serving
 
@@ -126,6 +129,26 @@ async def test_a_full_node_says_when_to_come_back() -> None:
         async with client.post("/v1/publish", data=frame_of(a_notification(1)), headers=MSGPACK) as response:
             status, body = await answer(response)
     assert (status, body["reason"], response.headers["Retry-After"]) == (503, "queue-full", "7")
+
+
+async def test_where_there_is_no_room_the_body_is_not_read_and_the_answer_says_when_to_come_back() -> None:
+    node = a_fake_node()
+    door = node.publishing.door = a_door(most_units=1)
+    held = door.admit(door.caller("mqtt", "192.0.2.1", "somebody"), 0)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with serving(node) as client:
+        async with client.post("/v1/publish", data=endless(), headers=MSGPACK) as response:
+            status, body = await answer(response)
+        assert (status, body["reason"], response.headers["Retry-After"]) == (429, "rate-limited", "1")
+        assert body["retry_after_s"] > 0
+        door.give_back(held)
+        async with client.post("/v1/publish", data=frame_of(a_notification(1)), headers=MSGPACK) as response:
+            assert response.status == 200
+    assert door.admission.held_units == 0
 
 
 def private_item(author: Any = WALLET, kind: int = Kind.PREFERENCES) -> bytes:

@@ -15,6 +15,7 @@ from pushmesh_node.api.app import ApiLimits
 from pushmesh_node.api.publish_stream import StreamLimits
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.reasons import Reason
+from support.doors import a_door
 from support.fake_inboxes import a_notification
 from support.fake_node import FakeNode, a_fake_node, frame_of, items_json, serving
 
@@ -222,6 +223,48 @@ async def test_a_full_node_refuses_what_waits_and_the_stream_goes_on() -> None:
         node.publishing.broken = None
         await stream.send_bytes(ask(1))
         assert (await replies(stream, 1))[0][1][0][1] == "durable"
+
+
+async def test_what_there_is_no_room_for_is_refused_while_the_rest_still_waits() -> None:
+    node = a_fake_node()
+    node.publishing.door = a_door(most_units=3)
+    node.publishing.gate.clear()
+    async with streaming(node) as stream:
+        for number in range(8):
+            await stream.send_bytes(ask(number))
+        await stream.send_json({"no": "text", **items_json(NOTES[2])})
+        await stream.send_bytes(b"\xc1")
+        binary: list[Any] = []
+        text: list[Any] = []
+        while len(binary) + len(text) < 7:
+            message = await stream.receive(timeout=10)
+            if message.type is WSMsgType.BINARY:
+                binary += msgspec.msgpack.decode(message.data)
+            else:
+                text += msgspec.json.decode(message.data)
+        assert {reply[0] for reply in binary} == {3, 4, 5, 6, 7, None}
+        (row,) = next(reply[1] for reply in binary if reply[0] == 3)
+        assert row[:4] == [None, "refused", "rate-limited", ""] and row[5] is None and row[6] > 0
+        (said,) = text
+        assert (said["no"], said["outcomes"][0]["reason"]) == ("text", "rate-limited")
+        assert said["outcomes"][0]["retry_after_s"] > 0
+        node.publishing.gate.set()
+        assert sorted(reply[0] for reply in await replies(stream, 3)) == [0, 1, 2]
+        await stream.send_bytes(ask(3))
+        assert (await replies(stream, 1))[0][1][0][1] == "durable"
+    assert node.publishing.door.admission.held_units == 0
+    assert node.refused.count(Reason.RATE_LIMITED) == 6
+
+
+async def test_what_cannot_be_read_or_waited_for_gives_its_room_back() -> None:
+    node = a_fake_node()
+    node.publishing.door = a_door(most_units=2)
+    async with streaming(node) as stream:
+        for _ in range(4):
+            await stream.send_bytes(b"\xc1")
+            await stream.send_bytes(msgspec.msgpack.encode([1, frame_of(NOTES[0]), ["durable", 1, 10]]))
+            assert len(await replies(stream, 2)) == 2
+    assert node.publishing.door.admission.held_units == 0
 
 
 async def test_a_fault_of_the_node_is_reported_and_hidden_and_the_stream_goes_on() -> None:

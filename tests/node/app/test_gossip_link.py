@@ -165,7 +165,7 @@ async def test_a_frame_that_cannot_be_opened_is_judged_and_its_bytes_given_back(
 
 
 async def test_without_room_a_frame_is_ignored_and_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.node.ingest, "room", lambda: False)
+    monkeypatch.setattr(world.node.ingest, "room", lambda lane: False)
     judge = await world.frame(encode_frame([Part((a_note_now(DAPP),))]))
     assert (judge.verdict, judge.reason) == (Verdict.IGNORE, "queue-full")
 

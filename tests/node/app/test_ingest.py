@@ -8,7 +8,8 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Ingest
+from pushmesh_node.app.ingest import Ingest
+from pushmesh_node.app.lanes import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Lane
 from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.app.verify import VerifyPool
 from pushmesh_node.engine.events import Candidate, CaughtUp, Gossiped, Offered, Published
@@ -193,15 +194,15 @@ async def test_a_statement_is_checked_once_however_many_pieces_its_run_comes_in(
 
 async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(store: Store) -> None:
     gate = Gate(store, max_envelopes=2)
-    assert gate.ingest.room()
+    assert gate.ingest.room(Lane.PUBLISHED)
     for seq in range(2):
         gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
-    assert not gate.ingest.room()
-    waiting = asyncio.create_task(gate.ingest.wait_for_room())
+    assert not gate.ingest.room(Lane.PUBLISHED)
+    waiting = asyncio.create_task(gate.ingest.wait_for_room(Lane.PUBLISHED))
     running = asyncio.create_task(gate.ingest.run())
     async with asyncio.timeout(WAIT_S):
         await waiting
-    assert gate.ingest.room()
+    assert gate.ingest.room(Lane.PUBLISHED)
     running.cancel()
     await asyncio.wait((running,))
     await gate.pool.close()

@@ -116,7 +116,7 @@ async def test_a_draining_node_takes_nothing(node: Node) -> None:
 
 
 async def test_a_full_node_says_so_before_anything_is_taken(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node.ingest, "room", lambda: False)
+    monkeypatch.setattr(node.ingest, "room", lambda lane: False)
     with pytest.raises(Denied, match="queue-full"):
         await publish(node, a_note_now(WALLET))
     assert await node.store.log(0, 1_000) == []

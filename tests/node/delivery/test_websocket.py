@@ -16,6 +16,7 @@ from pushmesh_protocol.armor import from_text, to_text
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.frames import Part, open_publish
 from pushmesh_protocol.reasons import Reason
+from support.doors import a_door
 from support.fake_inboxes import DAPP, NETWORK, WALLET, a_notification
 from support.fake_node import NODE_ID, FakeNode, a_fake_node, bearer, items_json, serving
 from support.vouchers import a_voucher
@@ -220,6 +221,19 @@ async def test_a_wallet_publishes_on_its_stream() -> None:
         said = await ask(stream, type="publish", no=3, **items_json(a_notification(2)))
         assert (said["type"], said["no"], said["reason"]) == ("error", 3, "queue-full")
     assert len(node.inboxes.messages) == 1
+
+
+async def test_a_wallet_that_there_is_no_room_for_is_told_when_to_come_again() -> None:
+    node = a_fake_node()
+    door = node.publishing.door = a_door(most_units=1)
+    held = door.admit(door.caller("mqtt", "192.0.2.1", "somebody"), 0)
+    async with connected(node) as (_, stream):
+        said = await ask(stream, type="publish", no=3, **items_json(a_notification(2)))
+        assert (said["type"], said["no"], said["reason"]) == ("error", 3, "rate-limited")
+        assert said["retry_after_s"] > 0
+        door.give_back(held)
+        assert (await ask(stream, type="publish", no=4, **items_json(a_notification(2))))["type"] == "published"
+    assert door.admission.held_units == 0
 
 
 async def test_a_token_that_may_only_read_cannot_publish() -> None:

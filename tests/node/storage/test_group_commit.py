@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pushmesh_node.engine.records import Record, Write
-from pushmesh_node.storage import StoreBusy, StoreFailed, StoreSettings
+from pushmesh_node.storage import StoreBusy, StoreFailed, StoreSettings, group_commit
 from pushmesh_node.storage.group_commit import SMALL_WRITE_BYTES, GroupCommit
 from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.transaction import Written
@@ -55,6 +55,20 @@ async def start(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     for _turn in range(5):
         await asyncio.sleep(0)
     return task
+
+
+async def test_who_can_wait_waits_until_little_is_queued(
+    queue: GroupCommit, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "AHEAD_BYTES", 2 * SMALL_WRITE_BYTES)
+    await queue.caught_up()
+    disk.open.clear()
+    tasks = [await start(queue.commit([record(n)])) for n in (1, 2, 3, 4)]
+    waiting = await start(queue.caught_up())
+    assert not waiting.done()
+    disk.open.set()
+    await waiting
+    await asyncio.gather(*tasks)
 
 
 async def test_calls_that_come_while_the_disk_works_are_merged_in_their_order(queue: GroupCommit, disk: Disk) -> None:

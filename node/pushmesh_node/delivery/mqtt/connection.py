@@ -57,6 +57,7 @@ from .handshake import METHOD, Hello, No, challenge, no, read_connect, welcome
 from .limits import About, Limits
 from .publisher import Publisher, Reply
 from .rendering import Renderer, gap_notice
+from .requests import Why
 from .subscriptions import INBOX, Form, Subscriptions
 from .wire import OLD_REFUSAL, Broken, Inbound, OtherVersion, PacketReader
 
@@ -148,8 +149,8 @@ class Connection:
                 self._open(event)
             case FrameAnswered(number, outcomes):
                 self._reply(self._publisher.frame_answered(number, outcomes))
-            case RequestAnswered(number, reason, rule, detail):
-                self._reply(self._publisher.answered(number, reason, rule, detail))
+            case RequestAnswered(number, reason, rule, detail, retry_after_s):
+                self._reply(self._publisher.answered(number, Why(reason, rule, detail, retry_after_s)))
             case StartedElsewhere(detail):
                 self._out.append(gap_notice(INBOX, detail))
             case Ended(reason, detail):

@@ -68,12 +68,14 @@ class FrameAnswered:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """The answer to any request that has no outcomes: reason ok, or why it was refused as a whole."""
+    """The answer to any request that has no outcomes: reason ok, or why it was refused as a whole, and after how many
+    seconds the same may come again."""
 
     number: int
     reason: Reason
     rule: str
     detail: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
+from ...admission import Caller, Ticket
 from ...engine.answers import Denied
 from ..contract import Message
 from ..cursor import Start, find_start
@@ -29,6 +30,7 @@ from .events import (
     Opened,
     Received,
     Refused,
+    RequestAnswered,
     Send,
     StartedElsewhere,
     SubmitAcknowledgement,
@@ -40,7 +42,7 @@ from .limits import Limits
 from .ports import Ports
 from .progress import Progress
 from .registry import Client, KeptSession, KeptSessions
-from .submitting import acknowledge, publish
+from .submitting import acknowledge, admit, publish
 
 TRANSPORT = "mqtt"
 MOST_IN_A_WRITE = 256
@@ -89,7 +91,8 @@ class Link(asyncio.Protocol):
         self._attended = ExitStack()
         self._progress: Progress | None = None
         self._storing = False
-        self._frames: list[SubmitFrame] = []
+        self._caller: Caller | None = None
+        self._frames: list[tuple[SubmitFrame, Ticket]] = []
         self._publishing = 0
         self._ended: Reason | None = None
 
@@ -140,14 +143,15 @@ class Link(asyncio.Protocol):
             case Acknowledge(commit_no):
                 self._acknowledge(commit_no)
             case SubmitFrame():
-                self._frames.append(action)
-                self._submit()
+                self._take(action)
             case SubmitAcknowledgement():
                 self._spawn(self._take_acknowledgement(action))
             case Authenticate(credential):
                 self._spawn(self._authenticate(credential))
             case Open():
                 self._order = action
+                account = action.principal.account.hex()
+                self._caller = self._ports.door.caller(TRANSPORT, self._address, account)
                 self._spawn(self._open(action))
             case Listen(topics):
                 self._listen(topics)
@@ -311,6 +315,16 @@ class Link(asyncio.Protocol):
         answer = await acknowledge(self._ports.inboxes, self._order.principal, self._order.client_id, order)
         self.handle(answer)
 
+    def _take(self, order: SubmitFrame) -> None:
+        """Queue a frame, or refuse it here and now: it would wait too long."""
+        assert self._caller is not None
+        ticket = admit(self._ports.door, self._caller, order)
+        if isinstance(ticket, RequestAnswered):
+            self.handle(ticket)
+        else:
+            self._frames.append((order, ticket))
+            self._submit()
+
     def _submit(self) -> None:
         if self._frames and self._publishing < self._limits.batches_in_flight:
             self._publishing += 1
@@ -319,7 +333,7 @@ class Link(asyncio.Protocol):
     async def _publish(self) -> None:
         orders, self._frames = self._frames, []
         try:
-            answers = await publish(self._ports.publish, orders)
+            answers = await publish(self._ports.publish, self._ports.door, orders)
         finally:
             self._publishing -= 1
         for answer in answers:
@@ -347,6 +361,8 @@ class Link(asyncio.Protocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _, ticket in self._frames:
+            self._ports.door.give_back(ticket)
         if self._ended is None:
             self._ports.observe("end", Reason.OK)
         if self._progress is not None:

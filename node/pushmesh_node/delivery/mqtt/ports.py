@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...admission import Door
 from ..consumers import Consumers
 from ..contract import Authenticate, Inboxes
 from ..service import Publish, Report
@@ -19,6 +20,7 @@ class Ports:
 
     inboxes: Inboxes
     publish: Publish
+    door: Door
     authenticate: Authenticate
     consumers: Consumers
     now_ms: Callable[[], int]

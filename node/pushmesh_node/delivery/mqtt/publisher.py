@@ -15,6 +15,7 @@ from .rendering import JSON_TYPE
 from .requests import (
     Request,
     Requests,
+    Why,
     acknowledgement,
     is_json,
     read_acknowledgement,
@@ -81,21 +82,21 @@ class Publisher:
                 code = DisconnectReasonCode.PAYLOAD_FORMAT_INVALID
                 forbidden = refusal.reason is Reason.FORBIDDEN
                 return Broken(DisconnectReasonCode.NOT_AUTHORIZED if forbidden else code, refusal.detail)
-            return self._reply(request, refusal.reason, refusal.rule, refusal.detail, None)
+            return self._reply(request, Why(refusal.reason, refusal.rule, refusal.detail), None)
 
     def frame_answered(self, number: int, outcomes: Sequence[Outcome]) -> Reply:
         """The answer to a SubmitFrame that was judged."""
-        return self._reply(self._requests.get(number), *summary(outcomes), receipt_json(outcomes))
+        return self._reply(self._requests.get(number), summary(outcomes), receipt_json(outcomes))
 
-    def answered(self, number: int, reason: Reason, rule: str, detail: str) -> Reply:
+    def answered(self, number: int, why: Why) -> Reply:
         """The answer to any request as a whole."""
-        return self._reply(self._requests.get(number), reason, rule, detail, None)
+        return self._reply(self._requests.get(number), why, None)
 
-    def _reply(self, request: Request, reason: Reason, rule: str, detail: str, receipt: bytes | None) -> Reply:
-        refused = None if reason in (Reason.OK, Reason.DUPLICATE) else reason
+    def _reply(self, request: Request, why: Why, receipt: bytes | None) -> Reply:
+        refused = None if why.reason in (Reason.OK, Reason.DUPLICATE) else why.reason
         parts = []
         if request.response_topic is not None:
-            payload = refusal_json(reason, rule, detail) if receipt is None else receipt
+            payload = refusal_json(why) if receipt is None else receipt
             packet = PublishPacket(
                 request.response_topic,
                 payload,
@@ -107,7 +108,7 @@ class Publisher:
                 parts.append(packet)
             else:
                 refused = refused or Reason.OVERSIZE
-        answer = acknowledgement(request, reason, rule, detail, with_words=self._wants_words)
+        answer = acknowledgement(request, why, with_words=self._wants_words)
         parts.append(self._requests.answer(request, answer))
         return Reply(b"".join(parts), refused)
 

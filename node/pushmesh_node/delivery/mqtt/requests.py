@@ -13,7 +13,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher, decode_voucher
 
-from ...engine.answers import Level, Outcome
+from ...engine.answers import Denied, Level, Outcome
 from .codes import puback_code
 from .rendering import JSON_TYPE
 
@@ -47,6 +47,16 @@ def read_acknowledgement(packet: PublishPacket) -> tuple[str | None, Voucher | N
     if voucher is not None or cursor is None:
         raise Refusal(Reason.BAD_REQUEST, "", "an acknowledgement needs a cursor, or a voucher in base64url or binary")
     return cursor, None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """How a request was answered as a whole; `retry_after_s` is set where the same may come again then."""
+
+    reason: Reason
+    rule: str
+    detail: str
+    retry_after_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -112,25 +122,26 @@ class Requests:
         return b"".join(ready)
 
 
-def acknowledgement(
-    request: Request, reason: Reason, rule: str, detail: str, *, with_words: bool
-) -> PubAckPacket | None:
+def acknowledgement(request: Request, why: Why, *, with_words: bool) -> PubAckPacket | None:
     """The PUBACK of a request, None for QoS 0; without words where the client asked for none."""
     if request.packet_id is None:
         return None
-    code = puback_code(reason)
+    code = puback_code(why.reason)
     if code == PubAckReasonCode.SUCCESS or not with_words:
         return PubAckPacket(request.packet_id, reason_code=code)
-    words = [("reason", str(reason)), ("rule", rule)]
-    return PubAckPacket(request.packet_id, reason_code=code, reason_str=detail or str(reason), user_properties=words)
+    words = [("reason", str(why.reason)), ("rule", why.rule)]
+    if why.retry_after_s is not None:
+        words.append(("retry-after-s", f"{why.retry_after_s:.3f}"))
+    text = why.detail or str(why.reason)
+    return PubAckPacket(request.packet_id, reason_code=code, reason_str=text, user_properties=words)
 
 
-def summary(outcomes: Sequence[Outcome]) -> tuple[Reason, str, str]:
+def summary(outcomes: Sequence[Outcome]) -> Why:
     """One answer for many outcomes: ok where all are durable, else the first that is not."""
     for outcome in outcomes:
         if outcome.level is not Level.DURABLE:
-            return outcome.reason, outcome.rule, outcome.detail
-    return Reason.OK, "", ""
+            return Why(outcome.reason, outcome.rule, outcome.detail, outcome.retry_after_s)
+    return Why(Reason.OK, "", "")
 
 
 def receipt_json(outcomes: Sequence[Outcome]) -> bytes:
@@ -138,6 +149,6 @@ def receipt_json(outcomes: Sequence[Outcome]) -> bytes:
     return _encode_json({"outcomes": [outcome.as_json() for outcome in outcomes]})
 
 
-def refusal_json(reason: Reason, rule: str, detail: str) -> bytes:
+def refusal_json(why: Why) -> bytes:
     """The payload for a topic of receipts where a request was refused, or taken, as a whole."""
-    return _encode_json({"reason": str(reason), "rule": rule, "detail": detail})
+    return _encode_json(Denied(why.reason, why.detail, why.rule, why.retry_after_s).as_json())

@@ -8,6 +8,7 @@ from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
+from ...admission import Caller, Door, Ticket
 from ...engine.answers import Denied, Principal
 from ..contract import Inboxes
 from ..cursor import commit_no_of
@@ -17,22 +18,33 @@ from .events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, Submi
 Answer = FrameAnswered | RequestAnswered
 
 
-async def publish(way_in: Publish, orders: Sequence[SubmitFrame]) -> list[Answer]:
+def admit(door: Door, caller: Caller, order: SubmitFrame) -> Ticket | RequestAnswered:
+    """The order's ticket, or its answer where the node has no room for it."""
+    try:
+        return door.admit(caller, len(order.payload))
+    except Denied as denied:
+        return _denied(order.number, denied)
+
+
+async def publish(way_in: Publish, door: Door, orders: Sequence[tuple[SubmitFrame, Ticket]]) -> list[Answer]:
     """One answer an order. Never raises for a client's fault or a node that cannot take more."""
     answers: list[Answer] = []
     frames: list[bytes] = []
     numbers: list[int] = []
-    for order in orders:
+    tickets: list[Ticket] = []
+    for order, ticket in orders:
         frame = _frame(order)
         if isinstance(frame, bytes):
             frames.append(frame)
             numbers.append(order.number)
+            tickets.append(ticket)
         else:
+            door.give_back(ticket)
             answers.append(frame)
     if not frames:
         return answers
     try:
-        outcomes = await way_in(frames)
+        outcomes = await way_in(frames, tickets)
     except Denied as denied:
         return answers + [_denied(number, denied) for number in numbers]
     return answers + [FrameAnswered(number, each) for number, each in zip(numbers, outcomes, strict=True)]
@@ -62,4 +74,4 @@ async def acknowledge(inboxes: Inboxes, principal: Principal, device: str, order
 
 
 def _denied(number: int, denied: Denied) -> RequestAnswered:
-    return RequestAnswered(number, denied.reason, denied.rule, denied.detail)
+    return RequestAnswered(number, denied.reason, denied.rule, denied.detail, denied.retry_after_s)

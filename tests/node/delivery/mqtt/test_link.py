@@ -19,6 +19,7 @@ from mqtt5 import (
 from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.reasons import Reason
+from support.doors import a_door
 from support.fake_inboxes import FakeInboxes, a_notification
 from support.mqtt_world import ALICE, RawClient, World, a_connect, a_frame, running, until
 
@@ -82,6 +83,40 @@ async def test_a_node_that_takes_no_more_says_so_and_the_connection_lives() -> N
         await client.send(a_publish(7))
         again = await client.read()
         assert isinstance(again, PubAckPacket) and again.reason_code == PubAckReasonCode.SUCCESS
+
+
+async def test_what_there_is_no_room_for_is_answered_over_quota_with_the_time_to_come_again() -> None:
+    world = World(gate=asyncio.Event(), door=a_door(most_units=2))
+    async with running(world) as endpoint:
+        client = await ready(endpoint)
+        for number in range(1, 6):
+            await client.send(a_publish(number))
+        await until(lambda: world.seen.count(("publish", "rate-limited")) == 3)
+        assert world.gate is not None
+        world.gate.set()
+        answers = [await client.read() for _ in range(5)]
+        codes = [answer.reason_code for answer in answers if isinstance(answer, PubAckPacket)]
+        assert codes == [PubAckReasonCode.SUCCESS] * 2 + [PubAckReasonCode.QUOTA_EXCEEDED] * 3
+        for answer in answers[2:]:
+            assert isinstance(answer, PubAckPacket) and answer.reason_str
+            words = dict(answer.user_properties)
+            assert words["reason"] == "rate-limited" and float(words["retry-after-s"]) > 0
+        await client.send(a_publish(6))
+        again = await client.read()
+        assert isinstance(again, PubAckPacket) and again.reason_code == PubAckReasonCode.SUCCESS
+    assert world.door.admission.held_units == 0
+
+
+async def test_a_client_that_leaves_gives_back_what_it_held() -> None:
+    world = World(gate=asyncio.Event(), door=a_door(most_units=100))
+    async with running(world, Limits(batches_in_flight=1)) as endpoint:
+        client = await ready(endpoint)
+        for number in range(1, 6):
+            await client.send(a_publish(number))
+        await until(lambda: world.door.admission.held_units == 5)
+        await client.close()
+        await until(lambda: endpoint.connections == 0)
+    assert world.door.admission.held_units == 0
 
 
 async def test_a_client_that_takes_no_bytes_is_ended_and_resumes_without_loss() -> None:

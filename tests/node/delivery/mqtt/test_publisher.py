@@ -10,6 +10,7 @@ from mqtt5 import DisconnectReasonCode as Code, PubAckPacket, PubAckReasonCode, 
 from pushmesh_node.delivery.mqtt.events import SubmitFrame
 from pushmesh_node.delivery.mqtt.limits import Limits
 from pushmesh_node.delivery.mqtt.publisher import Publisher, Reply
+from pushmesh_node.delivery.mqtt.requests import Why
 from pushmesh_node.delivery.mqtt.subscriptions import Form, Subscriptions
 from pushmesh_node.delivery.mqtt.wire import Broken
 from pushmesh_node.engine.answers import Level, Outcome, Permission, Principal
@@ -66,7 +67,7 @@ def test_a_frame_is_an_order_and_its_outcomes_go_where_the_client_asked() -> Non
 def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
     publisher = a_publisher(max_packet_bytes=50)
     publisher.take(a_publish(packet_id=3, response_topic=RECEIPTS), ALICE, with_receipts())
-    reply = publisher.answered(0, Reason.OK, "", "")
+    reply = publisher.answered(0, Why(Reason.OK, "", ""))
     assert [type(packet) for packet in packets(reply.data)] == [PubAckPacket]
     assert reply.refused is Reason.OVERSIZE
 

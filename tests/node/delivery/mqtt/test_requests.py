@@ -8,6 +8,7 @@ from mqtt5 import PubAckPacket, PubAckReasonCode, PublishPacket, QoS
 
 from pushmesh_node.delivery.mqtt.requests import (
     Requests,
+    Why,
     acknowledgement,
     is_json,
     read_acknowledgement,
@@ -84,13 +85,13 @@ def test_answers_leave_in_the_order_of_their_requests() -> None:
 
 def test_a_refusal_is_told_in_words_only_to_those_who_want_them() -> None:
     request = Requests().add(a_request(7))
-    plain = acknowledgement(request, Reason.EXPIRED, "7.2", "late", with_words=False)
+    plain = acknowledgement(request, Why(Reason.EXPIRED, "7.2", "late"), with_words=False)
     assert plain is not None and plain.reason_str is None and plain.user_properties == []
-    told = acknowledgement(request, Reason.EXPIRED, "7.2", "late", with_words=True)
+    told = acknowledgement(request, Why(Reason.EXPIRED, "7.2", "late"), with_words=True)
     assert told is not None and (told.reason_str, dict(told.user_properties)["rule"]) == ("late", "7.2")
     assert told.reason_code == PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-    assert acknowledgement(Requests().add(a_request(None)), Reason.EXPIRED, "", "", with_words=True) is None
-    good = acknowledgement(request, Reason.OK, "", "", with_words=True)
+    assert acknowledgement(Requests().add(a_request(None)), Why(Reason.EXPIRED, "", ""), with_words=True) is None
+    good = acknowledgement(request, Why(Reason.OK, "", ""), with_words=True)
     assert good is not None and good.write() == mqtt5.PubAckPacket(7).write()
 
 
@@ -98,11 +99,11 @@ def test_many_outcomes_are_one_answer_the_first_that_is_not_durable() -> None:
     durable = Outcome(EnvelopeId(b"\x01" * 32), Level.DURABLE, Reason.OK, "", "", 4)
     again = Outcome(EnvelopeId(b"\x01" * 32), Level.DURABLE, Reason.DUPLICATE, "", "", 4)
     refused = Outcome(None, Level.REFUSED, Reason.EXPIRED, "7.2", "late", None)
-    assert summary([durable, again]) == (Reason.OK, "", "")
-    assert summary([durable, refused]) == (Reason.EXPIRED, "7.2", "late")
+    assert summary([durable, again]) == Why(Reason.OK, "", "")
+    assert summary([durable, refused]) == Why(Reason.EXPIRED, "7.2", "late")
     shown = msgspec.json.decode(receipt_json([durable, refused]))["outcomes"]
     assert [(each["id"], each["level"], each["commit_no"]) for each in shown] == [
         ("01" * 32, "durable", 4),
         (None, "refused", None),
     ]
-    assert msgspec.json.decode(refusal_json(Reason.EXPIRED, "7.2", "late"))["reason"] == "expired"
+    assert msgspec.json.decode(refusal_json(Why(Reason.EXPIRED, "7.2", "late")))["reason"] == "expired"

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pushmesh_node.admission import Ticket
 from pushmesh_node.delivery.mqtt.events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, SubmitFrame
-from pushmesh_node.delivery.mqtt.submitting import acknowledge, publish
+from pushmesh_node.delivery.mqtt.submitting import acknowledge, admit, publish
 from pushmesh_node.engine.answers import Denied, Outcome
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.reasons import Reason
+from support.doors import a_door
 from support.fake_inboxes import WALLET, FakeInboxes, a_notification, a_principal
 from support.mqtt_world import World, a_frame
 
@@ -19,7 +21,9 @@ INCARNATION = "ab" * 16
 async def test_frames_go_in_one_call_and_json_is_the_same_frame() -> None:
     world, frame = World(), a_frame(a_notification(1))
     as_json = msgspec.json.encode({"frame": to_text(a_frame(a_notification(2)))})
-    answers = await publish(world.publish, [SubmitFrame(4, frame, False), SubmitFrame(5, as_json, True)])
+    answers = await publish(
+        world.publish, world.door, admitted(world, SubmitFrame(4, frame, False), SubmitFrame(5, as_json, True))
+    )
     assert world.calls == [2]
     assert [(each.number, [outcome.reason for outcome in each.outcomes]) for each in frames_of(answers)] == [
         (4, [Reason.OK]),
@@ -31,19 +35,32 @@ async def test_frames_go_in_one_call_and_json_is_the_same_frame() -> None:
 async def test_what_is_no_json_is_answered_without_the_node() -> None:
     world = World()
     bad = [b"{", b"[]", b'{"frame":7}', b"\xff", b"[" * 5_000]
-    answers = await publish(world.publish, [SubmitFrame(number, each, True) for number, each in enumerate(bad)])
+    answers = await publish(
+        world.publish, world.door, admitted(world, *[SubmitFrame(n, each, True) for n, each in enumerate(bad)])
+    )
     assert [(type(each), each.number) for each in answers] == [(RequestAnswered, number) for number in range(len(bad))]
     assert all(isinstance(each, RequestAnswered) and each.reason is not Reason.OK for each in answers)
-    assert world.calls == []
+    assert (world.calls, world.door.admission.held_units) == ([], 0)
 
 
 async def test_a_node_that_takes_no_more_answers_every_frame() -> None:
-    async def full(frames: Sequence[bytes]) -> Sequence[Sequence[Outcome]]:
+    async def full(frames: Sequence[bytes], tickets: Sequence[Ticket]) -> Sequence[Sequence[Outcome]]:
         await asyncio.sleep(0)
-        raise Denied(Reason.QUEUE_FULL, "later")
+        raise Denied(Reason.QUEUE_FULL, "later", retry_after_s=2)
 
-    answers = await publish(full, [SubmitFrame(4, b"", False), SubmitFrame(5, b"", False)])
-    assert answers == [RequestAnswered(number, Reason.QUEUE_FULL, "", "later") for number in (4, 5)]
+    world = World()
+    orders = admitted(world, SubmitFrame(4, b"", False), SubmitFrame(5, b"", False))
+    answers = await publish(full, world.door, orders)
+    assert answers == [RequestAnswered(number, Reason.QUEUE_FULL, "", "later", 2) for number in (4, 5)]
+
+
+def test_what_there_is_no_room_for_is_answered_with_the_time_to_come_back() -> None:
+    door = a_door(most_units=1)
+    caller = door.caller("mqtt", "192.0.2.1", "alice")
+    assert isinstance(admit(door, caller, SubmitFrame(1, b"", False)), Ticket)
+    answer = admit(door, caller, SubmitFrame(2, b"", False))
+    assert isinstance(answer, RequestAnswered) and answer.retry_after_s
+    assert (answer.number, answer.reason) == (2, Reason.RATE_LIMITED)
 
 
 async def test_a_cursor_of_this_store_moves_the_device_and_another_does_not() -> None:
@@ -54,6 +71,11 @@ async def test_a_cursor_of_this_store_moves_the_device_and_another_does_not() ->
         answer = await acknowledge(inboxes, a_principal(), "phone", SubmitAcknowledgement(2, text, None))
         assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
     assert inboxes.devices == {(WALLET, "phone"): 3}
+
+
+def admitted(world: World, *orders: SubmitFrame) -> list[tuple[SubmitFrame, Ticket]]:
+    caller = world.door.caller("mqtt", "192.0.2.1", "alice")
+    return [(order, world.door.admit(caller, len(order.payload))) for order in orders]
 
 
 def frames_of(answers: Sequence[FrameAnswered | RequestAnswered]) -> list[FrameAnswered]:
