@@ -16,18 +16,23 @@ from pushmesh_node.app.lanes import (
     lane_of,
 )
 from pushmesh_node.app.offers import Entry
-from pushmesh_node.engine.events import CaughtUp, Gossiped, Published
+from pushmesh_node.engine.events import CaughtUp, Gossiped, Published, Source
 
 PEER = b"\x0e" * 32
-SOURCES = {
-    Lane.PUBLISHED: lambda number: Published(number),
-    Lane.GOSSIPED: lambda number: Gossiped(PEER, number, 100),
-    Lane.SYNCED: lambda number: CaughtUp(PEER, -number),
-}
+
+
+def a_source(lane: Lane, number: int) -> Source:
+    match lane:
+        case Lane.PUBLISHED:
+            return Published(number)
+        case Lane.GOSSIPED:
+            return Gossiped(PEER, number, 100)
+        case Lane.SYNCED:
+            return CaughtUp(PEER, -number)
 
 
 def an_entry(lane: Lane, number: int, envelopes: int = 1) -> Entry:
-    return Entry(SOURCES[lane](number), (), (), envelopes)
+    return Entry(a_source(lane, number), (), (), envelopes)
 
 
 def filled(count: int, *lanes: Lane, envelopes: int = 1) -> Lanes:
@@ -40,13 +45,13 @@ def filled(count: int, *lanes: Lane, envelopes: int = 1) -> Lanes:
 
 @pytest.mark.parametrize("lane", Lane)
 def test_each_source_has_its_lane(lane: Lane) -> None:
-    assert lane_of(SOURCES[lane](1)) == lane
+    assert lane_of(a_source(lane, 1)) == lane
 
 
 def test_what_waits_alone_goes_in_large_batches_and_in_its_order() -> None:
     lanes = filled(10_000, Lane.GOSSIPED)
     batch = lanes.next_batch()
-    assert [entry.source for entry in batch] == [SOURCES[Lane.GOSSIPED](number) for number in range(BATCH_ENVELOPES)]
+    assert [entry.source for entry in batch] == [a_source(Lane.GOSSIPED, number) for number in range(BATCH_ENVELOPES)]
 
 
 def test_a_batch_is_a_share_of_what_waits_but_not_too_little_and_an_entry_is_never_torn() -> None:
