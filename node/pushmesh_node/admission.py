@@ -10,8 +10,9 @@ from .remote import is_this_machine, place_of
 
 K = TypeVar("K", bound=Hashable)
 
-UNIT_BYTES: Final = 512
-"""One notification under its own signature, or two leaves of a batch: what costs a node about the same."""
+UNIT_BYTES: Final = 2_048
+"""As slots count them (SPEC section 6). A unit costs a node about the same, whether it is a notification under its own
+signature or a few leaves of a batch."""
 
 GREED: Final = 4
 """A publisher may have so many times under way what is still free. One alone gets four fifths of everything, n of them

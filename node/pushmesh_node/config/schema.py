@@ -270,7 +270,7 @@ class ReceiptsConfig(Struct, frozen=True, kw_only=True):
 
 class PublishConfig(Struct, frozen=True, kw_only=True):
     """How much publishers may have under way, over all transports. A frame counts as one unit and one more for each
-    half KiB; what is not let in is told rate-limited, and when there will be room."""
+    whole 2 KiB; what is not let in is told rate-limited, and when there will be room."""
 
     wait_ms: Annotated[int, Meta(ge=10, le=60_000)] = 500
     """How long what was let in should wait: the bound follows from it and from the pace of the node."""
