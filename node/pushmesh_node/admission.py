@@ -11,7 +11,7 @@ from .remote import is_this_machine, place_of
 K = TypeVar("K", bound=Hashable)
 
 UNIT_BYTES: Final = 2_048
-"""As slots count them (SPEC section 6). A unit costs a node about the same, whether it is a notification under its own
+"""As slots count them (SPEC 6.2). A unit costs a node about the same, whether it is a notification under its own
 signature or a few leaves of a batch."""
 
 GREED: Final = 4

@@ -149,7 +149,9 @@ class Metrics:
         self._last_commit = Gauge("pushmesh_last_commit_number", "Highest durable commit number.", registry=registry)
         self._epoch = Gauge("pushmesh_epoch_current", "Epoch of the network by this node's clock.", registry=registry)
         self._publish_held = Gauge(
-            "pushmesh_publish_held_units", "Frames of publishers that are under way; of a large one every 2 KiB.", registry=registry
+            "pushmesh_publish_held_units",
+            "Frames of publishers that are under way; of a large one every 2 KiB.",
+            registry=registry,
         )
         self._publish_limit = Gauge(
             "pushmesh_publish_limit_units", "How many may be at the present pace.", registry=registry
