@@ -46,11 +46,11 @@ class Statuses:
         self._clock = clock
 
     async def receipt(self, id_: EnvelopeId, issued_at: int) -> bytes:
-        """The receipt that a publisher was given. Raises Denied `not-found` where none was."""
+        """The receipt that a publisher was given. Raises Denied `not-found` where none was, or where the disk lost it."""
         _, commit_no = await self._find(id_, issued_at)
         receipt = await self._receipts.given(Held(commit_no, id_))
         if receipt is None:
-            raise Denied(Reason.NOT_FOUND, "no publisher was given a receipt for it here; publish it, and you are")
+            raise Denied(Reason.NOT_FOUND, "no receipt for it is kept here; publish it, and you get one")
         return pack(receipt)
 
     async def seals(self, after: int, limit: int) -> Sequence[Seal]:

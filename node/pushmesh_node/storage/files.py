@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import singles
+from .derived import Remake
 from .errors import StoreDamaged, StoreError
 from .migrations import PAGE_BYTES, check_header, migrate
 from .retention import read_floors
@@ -59,6 +60,7 @@ def prepare_writer(
     shard_of: ShardOf = one_shard,
     is_suspect: bool = False,
     was_ours: bool = False,
+    remake: Remake | None = None,
 ) -> Meta:
     """Check, create or upgrade the file. Raises StoreError, before anything is written to a file that is not ours; and
     StoreDamaged where its pages do not fit each other, which is looked at if it `is_suspect`."""
@@ -73,7 +75,7 @@ def prepare_writer(
     connection.execute(f"PRAGMA wal_autocheckpoint = {settings.log_bytes // PAGE_BYTES}")
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
-    migrate(connection, version, new_incarnation, shard_of)
+    migrate(connection, version, new_incarnation, shard_of, remake)
     for statement in singles.PREPARE:
         connection.execute(statement)
     if version:
@@ -108,8 +110,10 @@ def _prepare(connection: sqlite3.Connection, cache_bytes: int, settings: StoreSe
 
 
 def read_meta(connection: sqlite3.Connection) -> Meta:
-    """What stands in an up-to-date file."""
+    """What stands in an up-to-date file. Raises Damaged; StoreDamaged where what it needs was moved aside."""
     meta: dict[str, Any] = dict(checked(META, connection.execute(META.select)))
+    if not {"incarnation", "last_commit"} <= meta.keys():
+        raise StoreDamaged("a row of meta is missing")
     (last,) = connection.execute(
         "SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1"
     ).fetchone() or (0,)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from traceback import clear_frames
 from typing import Concatenate, ParamSpec, TypeVar
 
 from . import quarantine
@@ -34,6 +35,7 @@ class Mending:
         writer: ConnectionThread,
         remake: Remake | None,
         recount: Callable[[Mapping[int, Amount]], None],
+        keep_ms: int = 0,
     ) -> None:
         self.on_quarantined: Callable[[Sequence[Aside]], None] = lambda _rows: None
         """Called on the loop with each row that was moved aside, for whoever asks peers for its ids."""
@@ -46,6 +48,7 @@ class Mending:
         self._writer = writer
         self._remake = remake
         self._recount = recount
+        self._keep_ms = keep_ms
         self._one_at_a_time = asyncio.Lock()
         self._moved: dict[tuple[object, ...], None] = {}
 
@@ -56,7 +59,8 @@ class Mending:
             if row in self._moved:
                 return
             try:
-                aside = await self._writer.run(quarantine.set_aside, damage, time.time_ns() // 1_000_000, self._remake)
+                now_ms = time.time_ns() // 1_000_000
+                aside = await self._writer.run(quarantine.set_aside, damage, now_ms, self._remake, self._keep_ms)
             except StoreDamaged as failure:
                 self.mark(failure)
                 raise
@@ -74,14 +78,16 @@ class Mending:
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """On the writer; a row that turns out damaged on the way is moved aside, and all is done again."""
+        ask = bind(function, *args, **kwargs)
         for _ in range(MAX_DAMAGED_ROWS):
             try:
-                return await self._writer.run(function, *args, **kwargs)
-            except Damaged as damage:
-                await self.set_aside(damage)
+                found = await self._writer.run(or_damaged, ask)
             except StoreDamaged as failure:
                 self.mark(failure)
                 raise
+            if not isinstance(found, Damaged):
+                return found
+            await self.set_aside(found)
         raise StoreDamaged("too many damaged rows")
 
     async def read(
@@ -92,15 +98,17 @@ class Mending:
         **kwargs: P.kwargs,
     ) -> T:
         """On a reading connection; a damaged row is moved aside, and the question asked again."""
+        ask = bind(function, *args, **kwargs)
         for _ in range(MAX_DAMAGED_ROWS):
             try:
-                return await thread.run(function, *args, **kwargs)
-            except Damaged as damage:
-                await self.set_aside(damage)
-                await thread.run(_forget_pages)
+                found = await thread.run(or_damaged, ask)
             except StoreDamaged as failure:
                 self.mark(failure)
                 raise
+            if not isinstance(found, Damaged):
+                return found
+            await self.set_aside(found)
+            await thread.run(_forget_pages)
         raise StoreDamaged("too many damaged rows")
 
     def mark(self, failure: StoreDamaged) -> None:
@@ -108,6 +116,25 @@ class Mending:
         with suppress(OSError):
             mark_of(self._path).write_text(f"{failure.reason}\n")
         self.damage.set()
+
+
+def bind(
+    function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[sqlite3.Connection], T]:
+    """The function with all its arguments but the connection."""
+    return lambda connection: function(connection, *args, **kwargs)
+
+
+def or_damaged(connection: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T | Damaged:
+    """What the question gives, or the damaged row that it met.
+
+    Raised, it would hold the question's cursor for as long as somebody holds the exception, and an open cursor keeps
+    its connection in the past: the row would be met again and again."""
+    try:
+        return ask(connection)
+    except Damaged as damage:
+        clear_frames(damage.__traceback__)
+        return Damaged(damage.table, damage.row)
 
 
 def _forget_pages(connection: sqlite3.Connection) -> None:

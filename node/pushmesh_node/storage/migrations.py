@@ -1,10 +1,13 @@
 """The schema as an append-only list of steps. A step that was released is never edited; a change is a new step."""
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from pushmesh_protocol.accounts import Topic
 
+from ..engine.records import StoredItem
+from .derived import Remake
 from .errors import StoreDamaged, StoreError
 from .sets import ShardOf, set_of
 from .sums import prepare_sums
@@ -29,6 +32,33 @@ _SUMMED_7 = {
     "peers": "node_id, addresses, last_seen, score_milli, proven, banned_until, bans",
 }
 """Tables that got their sums in step 7, over these columns. One that comes later brings its own."""
+
+_SUMMED_8 = {
+    "unsent": "commit_no",
+    "floors": "shard, floor",
+    "quarantine": "no, at, origin, reason, ids, row",
+    "receipts": "number, first_commit, last_commit, ends_at, kept_until, data",
+    "late_receipts": "commit_no, number",
+    "handed": "id, account, issued_at, origin, level, named, at, ends_at, told, evidence",
+    "reached": "commit_no, account, node_id, level, count, at, ends_at, evidence",
+}
+"""The rest, but `ids` and `targets`."""
+
+
+def _add_sums(tables: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        [
+            statement
+            for table, columns in tables.items()
+            for statement in (
+                f"ALTER TABLE {table} ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+                f"UPDATE {table} SET sum = row_sum({columns})",
+            )
+        ]
+    )
+
+
+_ITEM_7 = "first_commit, count, kind, topic_no, broadcast, issued_at, {end}, origin, shard, size, data"
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -167,20 +197,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX items_of_state ON items (first_commit) WHERE kind <> 5",
         # By set, since each is cut off at its own end; with what is counted, so that counting reads nothing else.
         "CREATE INDEX items_by_end ON items (shard, expires_at, count, size)",
-        *[
-            statement
-            for table, columns in _SUMMED_7.items()
-            for statement in (
-                f"ALTER TABLE {table} ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
-                f"UPDATE {table} SET sum = row_sum({columns})",
-            )
-        ],
+        *_add_sums(_SUMMED_7),
         # What was damaged, as it was read, and the ids that stood in it: peers have them.
         """CREATE TABLE quarantine (
             no INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL, ids BLOB NOT NULL,
             row BLOB NOT NULL)""",
         # All that a set held up to here was let go before its time; what ends later is complete.
         "CREATE TABLE floors (shard INTEGER PRIMARY KEY, floor INTEGER NOT NULL)",
+    ),
+    (
+        *_add_sums(_SUMMED_8),
+        # Grants were let go at their own end, and matter until the last of what they let sign is over (SPEC 9.2).
+        f"""UPDATE items SET expires_at = later.end_at, sum = row_sum({_ITEM_7.format(end="later.end_at")})
+            FROM (SELECT first_commit AS number, end_of(first_commit, count, kind, expires_at, data) AS end_at
+                FROM items WHERE kind = 2 AND sum = row_sum({_ITEM_7.format(end="expires_at")})) later
+            WHERE first_commit = later.number AND expires_at < later.end_at""",
     ),
 )
 
@@ -211,9 +242,23 @@ def check_header(connection: sqlite3.Connection, path: Path, *, was_ours: bool =
     return version
 
 
-def migrate(connection: sqlite3.Connection, version: int, new_incarnation: bytes, shard_of: ShardOf) -> None:
-    """Bring the file from `version` to the newest schema, a transaction each step; a new one gets the incarnation."""
+def migrate(
+    connection: sqlite3.Connection,
+    version: int,
+    new_incarnation: bytes,
+    shard_of: ShardOf,
+    remake: Remake | None = None,
+) -> None:
+    """Bring the file from `version` to the newest schema, a transaction each step; a new one gets the incarnation.
+
+    Without `remake` no frame is read, and each item keeps the end that it has."""
+
+    def end_of(first_commit: int, count: int, kind: int, expires_at: int, data: bytes) -> int:
+        record = None if remake is None else remake(StoredItem(first_commit, count, kind, data))
+        return expires_at if record is None else record.expires_at
+
     prepare_sums(connection)
+    connection.create_function("end_of", 5, end_of)
     connection.create_function(
         "set_of", 3, lambda kind, owner, name: set_of(kind, None if owner is None else Topic(owner, name), shard_of)
     )

@@ -12,7 +12,24 @@ import msgspec
 from .derived import Remake, topic_of
 from .errors import StoreDamaged
 from .items import find
-from .sums import ITEMS, RUNS, SLOTS, TOPICS, Damaged, Row, Table, as_found, is_intact
+from .promises import note_lost_link, note_lost_row, note_lost_seals
+from .sums import (
+    ITEMS,
+    LATE_RECEIPTS,
+    META,
+    QUARANTINE,
+    RECEIPTS,
+    RUNS,
+    SLOTS,
+    TOPICS,
+    Damaged,
+    Row,
+    Table,
+    as_found,
+    checked,
+    is_intact,
+    with_sum,
+)
 
 KEPT_ROWS = 16_384
 """Of more the oldest are forgotten."""
@@ -20,7 +37,7 @@ KEPT_ROWS = 16_384
 MAX_ENVELOPES = 1_024
 """No record has more."""
 
-_INSERT = "INSERT INTO quarantine (at, origin, reason, ids, row) VALUES (?, ?, ?, ?, ?)"
+_INSERT = f"{QUARANTINE.insert} VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM quarantine WHERE no <= (SELECT max(no) FROM quarantine) - ?"
 _decode_ids = msgspec.msgpack.Decoder(list[bytes]).decode
 
@@ -37,10 +54,11 @@ class Aside:
 
 
 def set_aside(
-    connection: sqlite3.Connection, damage: Damaged, now_ms: int, remake: Remake | None = None
+    connection: sqlite3.Connection, damage: Damaged, now_ms: int, remake: Remake | None = None, keep_ms: int = 0
 ) -> Aside | None:
     """Move the row aside, or do nothing where the file has it whole: then it was a page in memory. A topic is made
-    again from its items at once, by `remake`: it must not get another number.
+    again from its items at once, by `remake`: it must not get another number. What a receipt promised, for `keep_ms`,
+    holds without it.
 
     Raises StoreDamaged where the row cannot be found by its own key or removed."""
     table, key = damage.table, as_found(key_of(damage.table, damage.row))
@@ -51,12 +69,12 @@ def set_aside(
     if is_intact(row):
         return None
     try:
-        return _move(connection, table, where, key, row, now_ms, remake)
+        return _move(connection, table, where, key, row, now_ms, remake, keep_ms)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
     connection.execute(f"REINDEX {table.name}")  # the damaged value stood in an index too
-    return _move(connection, table, where, key, row, now_ms, remake)
+    return _move(connection, table, where, key, row, now_ms, remake, keep_ms)
 
 
 def _where(table: Table, row: Row) -> str:
@@ -81,9 +99,11 @@ def _move(
     row: Row,
     now_ms: int,
     remake: Remake | None,
+    keep_ms: int,
 ) -> Aside:
     connection.execute("BEGIN IMMEDIATE")
     try:
+        no = next_no(connection)  # of the quarantine's own rows the number must not come again
         ids = _let_go(connection, key[0]) if table is ITEMS else ()
         if table in (SLOTS, RUNS):
             connection.execute("DELETE FROM slots WHERE first_commit = ?", (row[table.columns.index("first_commit")],))
@@ -92,7 +112,8 @@ def _move(
             raise StoreDamaged(f"a row of {table.name} cannot be removed by its key")
         if table is TOPICS and remake is not None and (again := topic_of(connection, row[0], remake)) is not None:
             connection.execute(f"{TOPICS.replace} VALUES (?, ?, ?, ?, ?)", again)
-        no = keep(connection, now_ms, table.name, "checksum", ids, row)
+        _note_promises(connection, table, row, now_ms, keep_ms)
+        keep(connection, no, now_ms, table.name, "checksum", ids, row)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -101,12 +122,28 @@ def _move(
     return Aside(no, now_ms, table.name, "checksum", ids)
 
 
-def keep(connection: sqlite3.Connection, now_ms: int, table: str, reason: str, ids: Sequence[bytes], row: Row) -> int:
-    """Write a row of the quarantine, inside the caller's transaction; returns its number."""
+def _note_promises(connection: sqlite3.Connection, table: Table, row: Row, now_ms: int, keep_ms: int) -> None:
+    if table is RECEIPTS:
+        note_lost_row(connection, row, now_ms, keep_ms)
+    elif table is LATE_RECEIPTS:
+        note_lost_link(connection, now_ms, keep_ms)
+    elif table is META:  # which may have been such a note
+        note_lost_seals(connection, now_ms, keep_ms)
+
+
+def keep(
+    connection: sqlite3.Connection, no: int, now_ms: int, table: str, reason: str, ids: Sequence[bytes], row: Row
+) -> None:
+    """Write a row of the quarantine, inside the caller's transaction."""
     packed = msgspec.msgpack.encode(ids), msgspec.msgpack.encode(as_found(row))
-    no = connection.execute(_INSERT, (now_ms, table, reason, *packed)).lastrowid
+    connection.execute(_INSERT, with_sum((no, now_ms, table, reason, *packed)))
     connection.execute(_FORGET, (KEPT_ROWS,))
-    return no or 0
+
+
+def next_no(connection: sqlite3.Connection) -> int:
+    """The number of the quarantine's next row."""
+    (no,) = connection.execute("SELECT coalesce(max(no), 0) + 1 FROM quarantine").fetchone()
+    return int(no)
 
 
 def _let_go(connection: sqlite3.Connection, first_commit: object) -> tuple[bytes, ...]:
@@ -124,11 +161,11 @@ def _let_go(connection: sqlite3.Connection, first_commit: object) -> tuple[bytes
 
 
 def read_quarantine(connection: sqlite3.Connection, limit: int) -> list[Aside]:
-    """The newest first."""
-    sql = "SELECT no, at, origin, reason, ids FROM quarantine ORDER BY no DESC LIMIT ?"
+    """The newest first. Raises Damaged."""
+    rows = connection.execute(f"{QUARANTINE.select} ORDER BY no DESC LIMIT ?", (limit,))
     return [
         Aside(no, at, table, reason, tuple(_decode_ids(ids)))
-        for no, at, table, reason, ids in connection.execute(sql, (limit,))
+        for no, at, table, reason, ids, _row in checked(QUARANTINE, rows)
     ]
 
 

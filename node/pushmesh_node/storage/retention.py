@@ -9,8 +9,10 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from . import bulk
 from .expiry import remove_items
-from .receipts import kept_until
+from .promises import Promises
+from .sums import FLOORS, checked, with_sum
 from .tally import Amount, amount_of
 
 DAY_MS = 86_400_000
@@ -19,7 +21,7 @@ FLOOR_AHEAD_MS = DAY_MS
 
 NONE = 2**62
 
-_SOONEST = """SELECT first_commit, count, size, expires_at, issued_at FROM items
+_SOONEST = """SELECT first_commit, count, size, expires_at, issued_at, origin FROM items
     WHERE shard = ? AND expires_at <= ? ORDER BY expires_at, first_commit LIMIT ?"""
 
 
@@ -67,11 +69,15 @@ def prune(
 ) -> Pruned:
     """Remove at most `limit` items of each set that has too much, and raise its floor, in one transaction.
 
-    What was issued since `needed_since_ms` is needed by an open epoch."""
+    What was issued since `needed_since_ms` is needed by an open epoch. Raises Damaged: of a row that does not say any
+    more what was promised nothing is concluded."""
+    promises = Promises(connection)
+    if promises.all_kept_until > now_ms:
+        return Pruned({}, {})
     found = {
         shard: rows
         for shard, excess in excesses.items()
-        if (rows := _soonest(connection, shard, excess, now_ms, needed_since_ms, limit))
+        if (rows := _soonest(connection, shard, excess, promises, now_ms, needed_since_ms, limit))
     }
     if not found:
         return Pruned({}, {})
@@ -79,9 +85,9 @@ def prune(
     try:
         for rows in found.values():
             remove_items(connection, [(first, first + count) for first, count, *_rest in rows])
-        floors = {shard: rows[-1][3] + 1 for shard, rows in found.items()}
-        raise_floor = "INSERT INTO floors VALUES (?, ?) ON CONFLICT DO UPDATE SET floor = max(floor, excluded.floor)"
-        connection.executemany(raise_floor, floors.items())
+        known = read_floors(connection)
+        floors = {shard: max(rows[-1][3] + 1, known.get(shard, 0)) for shard, rows in found.items()}
+        bulk.insert(connection, FLOORS.replace, [with_sum(floor) for floor in floors.items()])
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -92,20 +98,28 @@ def prune(
 
 
 def read_floors(connection: sqlite3.Connection) -> dict[int, int]:
-    """By set: everything that it should hold and that ends then or later is there."""
-    return dict(connection.execute("SELECT shard, floor FROM floors"))
+    """By set: everything that it should hold and that ends then or later is there. Raises Damaged."""
+    return dict(checked(FLOORS, connection.execute(FLOORS.select)))
 
 
 def _soonest(
-    connection: sqlite3.Connection, shard: int, excess: Excess, now_ms: int, needed_since_ms: int, limit: int
+    connection: sqlite3.Connection,
+    shard: int,
+    excess: Excess,
+    promises: Promises,
+    now_ms: int,
+    needed_since_ms: int,
+    limit: int,
 ) -> list[tuple[int, ...]]:
     """The items that go: from the soonest end on, up to the first that is needed or no longer too much."""
     envelopes, size = excess.envelopes, excess.bytes
     chosen: list[tuple[int, ...]] = []
     for row in connection.execute(_SOONEST, (shard, now_ms + FLOOR_AHEAD_MS, limit)):
-        first, count, length, _expires_at, issued_at = row
+        first, count, length, _expires_at, issued_at, origin = row
         is_too_much = envelopes > 0 or size > 0 or issued_at < excess.issued_before_ms
-        if not is_too_much or issued_at >= needed_since_ms or kept_until(connection, first, first + count) > now_ms:
+        if not is_too_much or issued_at >= needed_since_ms or promises.kept_until(first, first + count) > now_ms:
+            break
+        if origin is not None and promises.kept_until(origin, origin + 1) > now_ms:  # as inboxes show it
             break
         chosen.append(row)
         envelopes -= count

@@ -148,9 +148,9 @@ def scheduled_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def unsent_rows(records: Iterable[Record]) -> list[Row]:
-    """(commit_no) of envelopes that were not yet sent in a frame."""
+    """(commit_no, sum) of envelopes that were not yet sent in a frame."""
     return [
-        (commit_no,)
+        with_sum((commit_no,))
         for record in records
         if not record.sent
         for commit_no in range(record.first_commit, record.first_commit + len(record.ids))

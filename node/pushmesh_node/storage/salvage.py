@@ -15,42 +15,29 @@ from ..engine.records import Record, StoredItem, VoidMark
 from .carve import carve_items
 from .derived import Remake, missing_rows, write_missing
 from .errors import StoreError, describe, is_fault_of_the_world
-from .quarantine import keep
+from .promises import note_lost_seals
+from .quarantine import keep, next_no
 from .sets import ShardOf
-from .sums import ITEMS, META, RUNS, SLOTS, SUMMED, Row, Table, is_intact, prepare_sums
+from .sums import (
+    ITEMS,
+    LATE_RECEIPTS,
+    META,
+    RECEIPTS,
+    RUNS,
+    SLOTS,
+    SUMMED,
+    Row,
+    Table,
+    is_intact,
+    prepare_sums,
+)
 from .topics import TopicNumbers
 from .transaction import write_group
+from .walking import POINTING, Walk
 
 T = TypeVar("T")
 
-PROBES = 65_536
-"""Ranges of a table that are tried at most."""
-
 PIECE_ROWS = 1_024
-
-_BARE = (
-    Table("unsent", ("commit_no",), ("commit_no",)),
-    Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"), ("no",)),
-    Table("floors", ("shard", "floor"), ("shard",)),
-    Table("receipts", ("number", "first_commit", "last_commit", "ends_at", "kept_until", "data"), ("number",)),
-    Table("late_receipts", ("commit_no", "number"), ("commit_no",)),
-    Table(
-        "handed",
-        ("id", "account", "issued_at", "origin", "level", "named", "at", "ends_at", "told", "evidence"),
-        ("id", "account"),
-    ),
-    Table(
-        "reached",
-        ("commit_no", "account", "node_id", "level", "count", "at", "ends_at", "evidence"),
-        ("commit_no", "account", "node_id"),
-    ),
-)
-"""Tables without sums that cannot be made again."""
-
-_POINTING = (
-    Table("ids", ("bucket", "id", "commit_no"), ("bucket", "id")),
-    Table("targets", ("stretch", "account", "commit_no"), ("stretch", "account", "commit_no")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +65,18 @@ def salvage(
     shard_of: ShardOf,
     remake: Remake | None,
     now_ms: int,
+    keep_ms: int = 0,
 ) -> Salvaged:
     """Put a new file in the place of the damaged one; nobody else may have it open. `prepare` makes a new store of an
-    empty file. Raises StoreError where nothing can be read, or where the disk fails; then the files are as before."""
+    empty file; `keep_ms` is how long receipts promise to keep. Raises StoreError where nothing can be read, or where
+    the disk fails; then the files are as before."""
     fresh = path.with_name(path.name + ".salvage")
     _remove(fresh)
     try:
         target = sqlite3.connect(fresh, isolation_level=None)
         try:
             prepare(target, fresh)
-            counts = _fill(path, target, shard_of, remake, now_ms)
+            counts = _fill(path, target, shard_of, remake, now_ms, keep_ms)
             target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             target.close()
@@ -111,7 +100,7 @@ class _NothingReadable(Exception):
 
 
 def _fill(
-    path: Path, target: sqlite3.Connection, shard_of: ShardOf, remake: Remake | None, now_ms: int
+    path: Path, target: sqlite3.Connection, shard_of: ShardOf, remake: Remake | None, now_ms: int, keep_ms: int
 ) -> tuple[int, int, int, int]:
     """By SQLite; where it cannot open the file at all, item by item from its pages."""
     source = sqlite3.connect(path, isolation_level=None)
@@ -124,8 +113,10 @@ def _fill(
         except sqlite3.DatabaseError as error:
             if remake is None:
                 raise _NothingReadable(str(error)) from error
-            return _carve_all(path, target, shard_of, remake, str(error))
-        return _copy_all(source, target, remake, now_ms)
+            counts = _carve_all(path, target, shard_of, remake, str(error))
+            note_lost_seals(target, now_ms, keep_ms)
+            return counts
+        return _copy_all(source, target, remake, now_ms, keep_ms)
     finally:
         source.close()
 
@@ -160,32 +151,40 @@ def _voids(records: Iterable[Record]) -> list[int]:
 
 
 def _copy_all(
-    source: sqlite3.Connection, target: sqlite3.Connection, remake: Remake | None, now_ms: int
+    source: sqlite3.Connection, target: sqlite3.Connection, remake: Remake | None, now_ms: int, keep_ms: int
 ) -> tuple[int, int, int, int]:
     rows = quarantined = 0
-    tables = [table for table in SUMMED if remake is None or table not in (SLOTS, RUNS)]
-    for table in [*tables, *_BARE, *(_POINTING if remake is None else ())]:
-        for piece in _pieces(readable(source, table)):
-            whole = piece if table.name not in _SUMMED_NAMES else [row for row in piece if is_intact(row)]
-            bad = [] if len(whole) == len(piece) else [row for row in piece if not is_intact(row)]
+    seals_are_whole = True
+    for table in [table for table in SUMMED if remake is None or table not in (SLOTS, RUNS)]:
+        walk = Walk(source, table)
+        bad = 0
+        for piece in _pieces(walk.rows()):
+            whole = [row for row in piece if is_intact(row)]
             target.execute("BEGIN")
-            _insert(target, table, whole)
-            for row in bad:
-                keep(target, now_ms, table.name, "salvage", (), row)
+            _insert(target, table, table.listed, whole)
+            for row in [row for row in piece if not is_intact(row)] if len(whole) < len(piece) else ():
+                keep(target, next_no(target), now_ms, table.name, "salvage", (), row)
             target.execute("COMMIT")
             rows += len(whole)
-            quarantined += len(bad)
+            bad += len(piece) - len(whole)
+        quarantined += bad
+        if table in (META, RECEIPTS, LATE_RECEIPTS):
+            seals_are_whole = seals_are_whole and walk.is_whole and not bad
+    for table in POINTING if remake is None else ():
+        for piece in _pieces(Walk(source, table).rows()):
+            target.execute("BEGIN")
+            _insert(target, table, ", ".join(table.columns), piece)
+            target.execute("COMMIT")
+            rows += len(piece)
+    if not seals_are_whole:
+        note_lost_seals(target, now_ms, keep_ms)
     remade = 0 if remake is None else _remake_all(target, remake)
     (records,) = target.execute("SELECT count(*) FROM items").fetchone()
     return records, rows, quarantined, remade
 
 
-_SUMMED_NAMES = frozenset(table.name for table in SUMMED)
-
-
-def _insert(target: sqlite3.Connection, table: Table, rows: Sequence[Row]) -> None:
+def _insert(target: sqlite3.Connection, table: Table, columns: str, rows: Sequence[Row]) -> None:
     how = "REPLACE" if table is META else "IGNORE"  # a page that is linked twice gives its rows twice
-    columns = table.listed if table.name in _SUMMED_NAMES else ", ".join(table.columns)
     marks = ", ".join("?" * (columns.count(",") + 1))
     target.executemany(f"INSERT OR {how} INTO {table.name} ({columns}) VALUES ({marks})", rows)
 
@@ -217,93 +216,6 @@ def _pieces(rows: Iterable[T]) -> Iterator[list[T]]:
             piece = []
     if piece:
         yield piece
-
-
-def readable(source: sqlite3.Connection, table: Table) -> Iterator[Row]:
-    """All rows that can be read, some perhaps twice; around what cannot, from both sides and, where keys are numbers,
-    between."""
-    walk = _Walk(source, table)
-    yield from walk.between(None, None)
-
-
-class _Walk:
-    """Reads ranges of one table; `ORDER BY` its key, upwards to the first error, then downwards to the last."""
-
-    def __init__(self, source: sqlite3.Connection, table: Table) -> None:
-        self._source = source
-        self._key = ", ".join(table.key)
-        self._marks = ", ".join("?" * len(table.key))
-        columns = table.listed if table.name in _SUMMED_NAMES else ", ".join(table.columns)
-        self._select = f"SELECT {columns} FROM {table.name}"
-        self._places = [table.columns.index(column) for column in table.key]
-        self._probes = PROBES
-
-    def between(self, low: Row | None, high: Row | None) -> Iterator[Row]:
-        """Rows with low < key < high."""
-        self._probes -= 1
-        last, whole = low, False
-        for row in self._rows(low, high, "ASC"):
-            if row is None:
-                whole = True
-            else:
-                last = self._key_of(row)
-                yield row
-        if whole:
-            return
-        first = high
-        for row in self._rows(last, high, "DESC"):
-            if row is not None:
-                first = self._key_of(row)
-                yield row
-        middle = _middle(last, first)
-        if middle is not None and self._probes > 0:
-            yield from self.between(last, (middle,))
-            yield from self.between((middle - 1,), first)
-
-    def _rows(self, low: Row | None, high: Row | None, order: str) -> Iterator[Row | None]:
-        """The rows up to the first that cannot be read; at the end None, if there was no such.
-
-        A walk fails one row before, since each step looks at the next: the last ones are asked for one by one."""
-        step = ""
-        while True:
-            bounds = [("<", high)] if high is not None else []
-            bounds += [(">", low)] if low is not None else []
-            where = " AND ".join(f"({self._key}) {sign} ({self._marks})" for sign, _bound in bounds)
-            sql = f"{self._select} {'WHERE ' + where if where else ''} ORDER BY {_each(self._key, order)}{step}"
-            found = 0
-            try:
-                for row in self._source.execute(sql, [value for _sign, bound in bounds for value in bound]):
-                    found += 1
-                    low, high = (self._key_of(row), high) if order == "ASC" else (low, self._key_of(row))
-                    yield row
-            except sqlite3.DatabaseError as error:
-                if not is_fault_of_the_world(error):
-                    raise
-                if step:
-                    return
-                step = " LIMIT 1"
-                continue
-            if not step or not found:
-                yield None
-                return
-
-    def _key_of(self, row: Row) -> Row:
-        return tuple([row[place] for place in self._places])
-
-
-def _each(columns: str, order: str) -> str:
-    return ", ".join(f"{column} {order}" for column in columns.split(", "))
-
-
-def _middle(low: Row | None, high: Row | None) -> int | None:
-    """A number between two keys of one number each, None where there is none."""
-    if high is None:
-        high = (2**62,)
-    if low is None:
-        low = (0,)
-    if len(low) != 1 or len(high) != 1 or not isinstance(low[0], int) or not isinstance(high[0], int):
-        return None
-    return (low[0] + high[0]) // 2 + 1 if high[0] - low[0] > 2 else None
 
 
 def _exchange(fresh: Path, path: Path) -> Path:

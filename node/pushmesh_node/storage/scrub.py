@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ..engine.records import StoredItem
 from .derived import Missing, Remake, missing_rows
 from .quarantine import key_of
-from .sums import ITEMS, SUMMED, Damaged, Row, is_intact
+from .receipts import missing_links
+from .sums import ITEMS, RECEIPTS, SUMMED, Damaged, Row, is_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Position:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a step saw: where the next one goes on (None at the end of all), how many rows and envelopes, what was
-    damaged, and by first commit number what items lack."""
+    damaged, and by number what rows lack: items by their first, seals by their own."""
 
     position: Position | None
     rows: int
@@ -47,6 +48,8 @@ def look(connection: sqlite3.Connection, position: Position, limit: int, remake:
         envelopes = sum([row[1] for row in whole if row[7] is None])
         if remake is not None:
             missing = _missing(connection, whole, remake, damaged)
+    if table is RECEIPTS:
+        missing = {row[0]: {"late_receipts": links} for row in whole if (links := missing_links(connection, row))}
     return Seen(_next(position, rows, limit), len(rows), envelopes, damaged, missing)
 
 

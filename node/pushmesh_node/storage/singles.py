@@ -21,9 +21,9 @@ MAX_RECORDS = 64
 _COLUMNS = (
     *("first_commit", "kind", "topic_no", "broadcast", "issued_at", "expires_at", "shard", "size"),
     *("sum", "data", "epoch", "author", "wide", "first_seq", "end_seq", "id", "slot_sum", "bucket", "target"),
-    *("seal_no", "seal_first", "seal_last", "seal_ends_at", "seal_kept_until", "seal"),
+    *("seal_no", "seal_first", "seal_last", "seal_ends_at", "seal_kept_until", "seal", "seal_sum"),
 )
-_NO_SEAL = (None,) * 6
+_NO_SEAL = (None,) * 7
 
 # Conflicts as everywhere else: an item is new or the group breaks; of the rest the first one stays.
 PREPARE = (
@@ -37,7 +37,7 @@ PREPARE = (
         INSERT OR IGNORE INTO targets SELECT new.first_commit >> 14, new.target, new.first_commit
             WHERE new.target NOT NULL;
         INSERT INTO receipts SELECT new.seal_no, new.seal_first, new.seal_last, new.seal_ends_at, new.seal_kept_until,
-            new.seal WHERE new.seal_no NOT NULL;
+            new.seal, new.seal_sum WHERE new.seal_no NOT NULL;
     END""",
 )
 """What a writing connection runs at its start, after the tables are there."""

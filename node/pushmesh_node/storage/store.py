@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,21 +15,13 @@ from . import expiry, retention, upkeep
 from .checkpoints import Checkpointer, checkpoint
 from .derived import Missing, Remake, write_missing
 from .errors import StoreDamaged, StoreError, StoreFailed
-from .files import (
-    Meta,
-    check_can_open,
-    check_was_not_emptied,
-    drop_cut_log,
-    is_suspect,
-    prepare_reader,
-    prepare_writer,
-    size_of,
-)
+from .files import Meta, check_was_not_emptied, prepare_writer, size_of
 from .group_commit import GroupCommit
 from .lock import StoreLock
 from .mending import Mending
+from .opening import start
 from .questions import Questions
-from .receipts import Issuer, ReceiptChain, read_chain
+from .receipts import Issuer, ReceiptChain
 from .retention import Bounds, excess_of
 from .salvage import Salvaged, salvage
 from .scrub import Position, Seen, look
@@ -64,6 +56,7 @@ class Store(Questions):
         settings: StoreSettings,
         shard_of: ShardOf,
         remake: Remake | None,
+        keep_ms: int,
     ) -> None:
         """Use open()."""
         self.incarnation = meta.incarnation
@@ -72,7 +65,7 @@ class Store(Questions):
         self._writer = writer
         prober, reader, self._scrubber, keeper = others
         self._tally = Tally(meta.sets)
-        super().__init__(Mending(path, writer, remake, self._recount), prober, reader)
+        super().__init__(Mending(path, writer, remake, self._recount, keep_ms), prober, reader)
         self._floors = dict(meta.floors)
         self._topics = TopicNumbers(shard_of)
         self._remake = remake
@@ -112,32 +105,36 @@ class Store(Questions):
             raise ValueError("an incarnation has 16 bytes")
         settings = settings or StoreSettings()
         lock = StoreLock(path)
+        keep_ms = 0 if issuer is None else issuer.keep_ms
         prepare = partial(
             prepare_writer,
             new_incarnation=bytes.fromhex(lock.incarnation) if lock.incarnation else new_incarnation,
             settings=settings,
             shard_of=shard_of,
             was_ours=bool(lock.incarnation),
+            remake=remake,
         )
         salvaged = None
         try:
             check_was_not_emptied(path, lock.incarnation)
             try:
-                threads, meta, receipts = await _start(path, prepare, settings, issuer)
+                started = await start(path, prepare, settings, issuer, remake)
             except (StoreDamaged, Damaged):
                 salvaged = await asyncio.to_thread(
-                    salvage, path, prepare, shard_of, remake, time.time_ns() // 1_000_000
+                    salvage, path, prepare, shard_of, remake, time.time_ns() // 1_000_000, keep_ms
                 )
-                threads, meta, receipts = await _start(path, prepare, settings, issuer)
+                started = await start(path, prepare, settings, issuer, remake)
         except BaseException as error:
             lock.release()
             if isinstance(error, StoreFailed):
                 raise StoreError(f"the store {path} cannot be opened: {error.reason}") from error
             raise
-        lock.remember(meta.incarnation.hex())
-        store = cls(path, lock, threads[0], threads[1:], meta, settings, shard_of, remake)
+        lock.remember(started.meta.incarnation.hex())
+        writer, *others = started.threads
+        store = cls(path, lock, writer, others, started.meta, settings, shard_of, remake, keep_ms)
         store.salvaged = salvaged
-        store.receipt_chain = receipts
+        store.receipt_chain = started.receipts
+        store.mending.quarantined = started.quarantined
         return store
 
     # Writing
@@ -256,7 +253,8 @@ class Store(Questions):
     async def prune(self, now_ms: int, needed_since_ms: int, limit: int) -> bool:
         """Let go of at most `limit` items of each set that has too much, the soonest end first, and raise its floor.
 
-        What was issued since `needed_since_ms` stays, and what a receipt promises. Whether there may be more."""
+        What was issued since `needed_since_ms` stays, and what a receipt promises; where one was damaged, everything.
+        Whether there may be more."""
         settings, used, total = self._settings, self._usage, self._tally.total
         over_bytes = used.used_bytes - settings.prune_to_bytes if used and settings.budget_bytes else 0
         bounds = Bounds(settings.max_envelopes, settings.max_bytes, settings.max_age_ms)
@@ -266,7 +264,7 @@ class Store(Questions):
         excesses = {number: excess for number, excess in found.items() if excess.is_any}
         if not excesses:
             return False
-        pruned = await self._writer.run(retention.prune, excesses, now_ms, needed_since_ms, limit)
+        pruned = await self.mending.write(retention.prune, excesses, now_ms, needed_since_ms, limit)
         self._tally.remove(pruned.sets)
         self._floors.update({n: max(floor, self._floors.get(n, 0)) for n, floor in pruned.floors.items()})
         return any(amount.items >= limit for amount in pruned.sets.values())
@@ -289,28 +287,6 @@ class Store(Questions):
             self.mending.repaired += sum(len(rows) for missing in seen.missing.values() for rows in missing.values())
         self._position = seen.position
         return seen
-
-
-async def _start(
-    path: Path, prepare: Callable[..., Meta], settings: StoreSettings, issuer: Issuer | None
-) -> tuple[list[ConnectionThread], Meta, ReceiptChain | None]:
-    """The writer first, and four that read; none is left behind where one fails."""
-    threads: list[ConnectionThread] = []
-    try:
-        drop_cut_log(path)
-        suspect = is_suspect(path)
-        check_can_open(path)
-        threads.append(writer := await ConnectionThread.start(path))
-        meta = await writer.run(prepare, path, is_suspect=suspect)
-        receipts = None if issuer is None else await writer.run(read_chain, issuer, meta.incarnation)
-        for _other in range(4):
-            threads.append(other := await ConnectionThread.start(path))
-            await other.run(prepare_reader, settings)
-    except BaseException:
-        for thread in threads:
-            await thread.close()
-        raise
-    return threads, meta, receipts
 
 
 def _write_all_missing(connection: sqlite3.Connection, found: Sequence[Missing]) -> None:

@@ -96,12 +96,27 @@ PEERS = Table(
     ("node_id", "addresses", "last_seen", "score_milli", "proven", "banned_until", "bans"),
     ("node_id",),
 )
+UNSENT = Table("unsent", ("commit_no",), ("commit_no",))
+RECEIPTS = Table("receipts", ("number", "first_commit", "last_commit", "ends_at", "kept_until", "data"), ("number",))
+LATE_RECEIPTS = Table("late_receipts", ("commit_no", "number"), ("commit_no",))
+HANDED = Table(
+    "handed",
+    ("id", "account", "issued_at", "origin", "level", "named", "at", "ends_at", "told", "evidence"),
+    ("id", "account"),
+)
+REACHED = Table(
+    "reached",
+    ("commit_no", "account", "node_id", "level", "count", "at", "ends_at", "evidence"),
+    ("commit_no", "account", "node_id"),
+)
+FLOORS = Table("floors", ("shard", "floor"), ("shard",))
+QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"), ("no",))
 
 SUMMED = (
-    *(META, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, SCHEDULED, VOUCHERS, DECISIONS, PRIVATE, TOKENS, CURSORS),
-    PEERS,
+    *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, UNSENT, SCHEDULED),
+    *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, TOKENS, CURSORS, PEERS),
 )
-"""In the order in which they are checked and saved: what others refer to first."""
+"""All but `ids` and `targets`, in the order in which they are checked and saved: what others refer to first."""
 
 
 def sum_of(values: Sequence[object]) -> int:

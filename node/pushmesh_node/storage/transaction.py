@@ -43,7 +43,7 @@ from .rows import (
     unsent_rows,
 )
 from .sets import CONTROL_SET, SHARD_KINDS, Place
-from .sums import CURSORS, DECISIONS, ITEMS, PRIVATE, TOKENS, VOUCHERS, with_sum
+from .sums import CURSORS, DECISIONS, ITEMS, PRIVATE, TOKENS, UNSENT, VOUCHERS, with_sum
 from .tally import Amount, amount_of
 from .topics import TopicNumbers
 
@@ -165,7 +165,7 @@ def _write_records(connection: sqlite3.Connection, records: list[Record], places
     bulk.insert(connection, "INSERT OR IGNORE INTO ids", id_rows(records))
     bulk.insert(connection, "INSERT OR IGNORE INTO targets", target_rows(records))
     bulk.insert(connection, "INSERT INTO runs", run_rows(records))
-    bulk.insert(connection, "INSERT INTO unsent", unsent_rows(records))
+    bulk.insert(connection, UNSENT.insert, unsent_rows(records))
     bulk.insert(connection, "INSERT INTO scheduled", scheduled_rows(records))
 
 

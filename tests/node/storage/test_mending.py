@@ -6,8 +6,11 @@ import pytest
 
 from pushmesh_node.engine.records import CursorRecord, Record, SlotRange, StoredItem, VoucherRecord
 from pushmesh_node.storage import Store
+from pushmesh_node.storage.mending import bind, or_damaged
 from pushmesh_node.storage.quarantine import Aside
+from pushmesh_node.storage.sums import CURSORS, Damaged, checked
 from pushmesh_protocol.types import Epoch, UnixMs
+from support.damaged_files import spoil
 from support.records import ALICE, EVERYBODY, NEWS, NOW, SHOP, id_of, record
 
 RECORDS = [record(1), record(2, EVERYBODY, (ALICE,), EVERYBODY), record(5, (ALICE,)), record(6, kind=4)]
@@ -15,14 +18,6 @@ RECORDS = [record(1), record(2, EVERYBODY, (ALICE,), EVERYBODY), record(5, (ALIC
 
 def remake(item: StoredItem) -> Record | None:
     return next((one for one in RECORDS if one.data == item.data), None)
-
-
-def spoil(path: Path, statement: str) -> None:
-    """Another process's bad disk: nobody is told."""
-    connection = sqlite3.connect(path)
-    assert connection.execute(statement).rowcount == 1
-    connection.commit()
-    connection.close()
 
 
 @pytest.fixture
@@ -132,3 +127,24 @@ async def test_a_damaged_topic_keeps_its_number_and_so_its_messages(store: Store
     assert found == [1, 2, 4, again.last_commit]
     assert [aside.table for aside in await again.quarantine(9)] == ["topics"]
     await again.close()
+
+
+async def test_a_damaged_row_that_stands_before_others_is_met_once(path: Path) -> None:
+    """The question that met it was not at its end: what it had open must not keep the file as it was."""
+    made = await Store.open(path, new_incarnation=bytes(16))
+    vouchers = [VoucherRecord(Epoch(7), ALICE, b"k", bytes([n]), 1, 2, 3, b"v", None) for n in range(9)]
+    await made.commit(vouchers)
+    await made.close()
+    spoil(path, "UPDATE vouchers SET units = 999 WHERE stream IN (x'01', x'03')")
+    again = await opened(path)
+    assert [voucher.stream[0] for voucher in await again.vouchers(7)] == [0, 2, 4, 5, 6, 7, 8]
+    assert again.mending.quarantined == 2
+    await again.close()
+
+
+def test_what_was_damaged_is_given_without_what_had_met_it(connection: sqlite3.Connection) -> None:
+    connection.execute(f"{CURSORS.insert} VALUES (x'0a', 'laptop', 1, 2, 0), (x'0a', 'phone', 1, 2, 0)")
+    found = or_damaged(connection, bind(lambda each, sql: checked(CURSORS, each.execute(sql)), CURSORS.select))
+    assert isinstance(found, Damaged)
+    assert (found.row, found.__traceback__, found.__context__) == ((b"\x0a", "laptop", 1, 2, 0), None, None)
+    assert or_damaged(connection, bind(lambda _each, answer: answer, 42)) == 42

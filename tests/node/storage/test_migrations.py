@@ -1,14 +1,27 @@
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from pushmesh_node.app.remaking import remaking, sharding
 from pushmesh_node.storage import Store, StoreError
-from pushmesh_node.storage.files import SKIPPED_NUMBERS
+from pushmesh_node.storage.copies import verify
+from pushmesh_node.storage.files import SKIPPED_NUMBERS, mark_of
 from pushmesh_node.storage.migrations import APPLICATION_ID, MIGRATIONS, check_header, migrate
 from pushmesh_node.storage.sets import CONTROL_SET, one_shard
 from pushmesh_node.storage.sums import SUMMED, is_intact
 from pushmesh_node.storage.tally import Amount
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind, Scope
+from pushmesh_protocol.timestamps import timestamp_of
+from support.bodies import a_network
+from support.damaged_files import overwrite, root_of
+from support.old_schemas import INCARNATION, OLD, make_old_store
+from support.records import NOW
+from support.wallets import a_session, a_signed_note, a_wallet
+
+NETWORK = a_network()
 
 # The columns of schema 1, written down by hand. Released steps never change; this test is what says so.
 SCHEMA_1 = {
@@ -124,3 +137,107 @@ def test_a_step_that_breaks_leaves_the_file_before_it(path: Path, monkeypatch: p
     assert check_header(again, path) == len(MIGRATIONS)
     assert again.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'extra'").fetchone() == (0,)
     again.close()
+
+
+SEVEN: dict[str, list[tuple[object, ...]]] = {
+    "unsent": [(1,), (9,)],
+    "floors": [(3, 17)],
+    "quarantine": [(5, NOW, "cursors", "checksum", b"\x90", b"\x90")],
+    "receipts": [(1, 1, 4, NOW + 1, NOW + 2, b"seal"), (2, None, 0, NOW + 1, NOW + 2, b"late")],
+    "late_receipts": [(9, 2)],
+    "handed": [(b"i" * 32, b"a", 1, b"o", 4, 1, 2, 3, 0, None), (b"i" * 32, b"b", 1, b"o", 5, 0, 2, 3, 1, b"signed")],
+    "reached": [(1, b"\x04", b"n", 4, 7, 2, 3, None)],
+}
+"""Rows of the tables that had no sums before step 8."""
+
+
+def make_seven(path: Path, envelopes: Sequence[Envelope] = ()) -> None:
+    connection = make_old_store(path, 7, envelopes)
+    for table, rows in SEVEN.items():
+        for row in rows:
+            connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    connection.close()
+
+
+async def test_what_had_no_sums_gets_them_and_is_what_it_was(path: Path) -> None:
+    make_seven(path)
+    store = await Store.open(path, new_incarnation=bytes(16))
+    await store.close()
+    connection = sqlite3.connect(path)
+    for table in SUMMED:
+        found = connection.execute(table.select).fetchall()
+        assert [row[:-1] for row in found] == SEVEN.get(table.name, [row[:-1] for row in found])
+        assert all(is_intact(row) for row in found), table.name
+    connection.close()
+
+
+@pytest.fixture
+def grants() -> list[Envelope]:
+    """One for log-ins alone, one for messages, which matters longer than itself; and a message."""
+    scopes: list[tuple[int, ...]] = [(Scope.LOGIN,), (Scope.NOTIFICATION,)]
+    made = [a_session(NETWORK, a_wallet(number), NOW, each).grant for number, each in enumerate(scopes, 1)]
+    return [*made, a_signed_note(NETWORK, a_wallet(3), NOW, 1)]
+
+
+async def opened(path: Path) -> Store:
+    return await Store.open(path, new_incarnation=bytes(16), shard_of=sharding(NETWORK), remake=remaking(NETWORK))
+
+
+async def held(store: Store, now_ms: int) -> list[int]:
+    await store.expire(now_ms, 100)
+    return [item.first_commit for item in await store.log(0, 1 << 20)]
+
+
+@pytest.mark.parametrize("schema", OLD)
+async def test_a_grant_of_any_schema_goes_when_nothing_needs_it_any_more_and_not_before(
+    path: Path, schema: int, grants: list[Envelope]
+) -> None:
+    make_old_store(path, schema, grants).close()
+    ends = [timestamp_of(NETWORK, each) for each in grants]
+    assert ends[0] == grants[0].body.expires_at < ends[1] - 1
+    assert ends[1] == grants[1].body.expires_at + NETWORK.lives_ms[Kind.NOTIFICATION]
+    store = await opened(path)
+    assert await held(store, ends[2]) == [1, 2]
+    assert await held(store, ends[0] - 1) == [1, 2]
+    assert await held(store, grants[1].body.expires_at) == [2]
+    assert await held(store, ends[1] - 1) == [2]
+    assert await held(store, ends[1]) == []
+    await store.close()
+
+
+@pytest.mark.parametrize("schema", OLD)
+async def test_every_old_store_is_sound_once_it_was_opened(path: Path, schema: int, grants: list[Envelope]) -> None:
+    make_old_store(path, schema, grants).close()
+    store = await opened(path)
+    assert (store.incarnation, store.mending.quarantined, store.salvaged) == (INCARNATION, 0, None)
+    while (await store.scrub(64)).position is not None:  # the maker leaves out what can be made again
+        pass
+    await store.close()
+    found = verify(path, remaking(NETWORK), lambda _done, _total: None)
+    assert (found.is_sound, found.records, dict(found.damaged)) == (True, 3, {})
+
+
+async def test_an_upgrade_makes_no_damaged_grant_whole(path: Path, grants: list[Envelope]) -> None:
+    connection = make_old_store(path, 7, grants)
+    connection.execute("UPDATE items SET expires_at = expires_at - 1 WHERE first_commit = 2")
+    connection.close()
+    store = await opened(path)
+    assert [item.first_commit for item in await store.log(0, 1 << 20)] == [1, 3]
+    assert [aside.table for aside in await store.quarantine(9)] == ["items"]
+    await store.close()
+
+
+async def test_a_damaged_file_of_the_schema_before_is_salvaged(path: Path, grants: list[Envelope]) -> None:
+    make_seven(path, grants)
+    overwrite(path, root_of(path, "decisions"))
+    mark_of(path).touch()
+    store = await opened(path)
+    assert store.salvaged is not None and store.salvaged.records == 3
+    assert store.floors == {3: 17}
+    await store.close()
+    connection = sqlite3.connect(path)
+    for table in SUMMED:
+        found = connection.execute(table.select).fetchall()
+        assert [row[:-1] for row in found] == SEVEN.get(table.name, [row[:-1] for row in found])
+        assert all(is_intact(row) for row in found)
+    connection.close()

@@ -1,55 +1,28 @@
-import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from pushmesh_node.engine.records import ReceiptWish, Record, StoredSeal
 from pushmesh_node.storage import Store, StoreFailed
-from pushmesh_node.storage.receipts import Issuer, kept_until
-from pushmesh_protocol.auth.ed25519 import public_key
-from pushmesh_protocol.receipts import (
-    CLOCK_IS_OFF,
-    NO_PREVIOUS,
-    Receipt,
-    SealWords,
-    check_receipt,
-    first_break,
-    seal_hash,
-    sign_seal,
+from pushmesh_protocol.receipts import CLOCK_IS_OFF, NO_PREVIOUS, check_receipt, first_break, seal_hash
+from pushmesh_protocol.types import UnixMs
+from support.damaged_files import spoil
+from support.records import NOW
+from support.sealing import (
+    KEEP_MS,
+    NETWORK,
+    a_record,
+    a_wish,
+    chain_of,
+    published,
+    receipt_for,
+    scrub_all,
+    sealing_store,
 )
-from pushmesh_protocol.tree import levels_of, path_in
-from pushmesh_protocol.types import EnvelopeId, UnixMs
-from support.bodies import a_network
-from support.records import NOW, record
-
-NETWORK = a_network()
-SEED = b"\x51" * 32
-KEEP_MS = 1_000
-ISSUER = Issuer(NETWORK, public_key(SEED), KEEP_MS, lambda: NOW)
 
 
-async def opened(path: Path) -> Store:
-    return await Store.open(path / "store.db", new_incarnation=b"\x07" * 16, issuer=ISSUER)
-
-
-def a_record(first_commit: int, count: int = 1) -> Record:
-    return record(first_commit, *[None] * count)
-
-
-def published(first_commit: int, count: int = 1) -> Record:
-    return replace(a_record(first_commit, count), published=True)
-
-
-async def chain_of(store: Store) -> Sequence[SealWords]:
-    return await store.seals_after(0, 1_000)
-
-
-def receipt_for(seal: StoredSeal, commit_no: int) -> Receipt:
-    index = list(seal.commits).index(commit_no)
-    signed = sign_seal(SEED, NETWORK, seal.words)
-    return Receipt(signed, seal.ids[index], index, path_in(levels_of(seal.ids), index))
+async def opened(folder: Path) -> Store:
+    return await sealing_store(folder / "store.db")
 
 
 async def test_what_is_published_is_sealed_in_the_transaction_that_stores_it(tmp_path: Path) -> None:
@@ -94,13 +67,13 @@ async def test_the_same_receipt_comes_from_memory_and_from_the_disk(tmp_path: Pa
 async def test_who_asks_about_what_came_another_way_gets_one_receipt_for_ever(tmp_path: Path) -> None:
     store = await opened(tmp_path)
     await store.commit([a_record(1), published(2)])
-    wish = ReceiptWish(1, EnvelopeId(a_record(1).ids[0]), UnixMs(a_record(1).expires_at))
+    wish = a_wish(1)
     await store.commit([wish, wish])
     await store.commit([wish])
     (seal,) = await store.seals([1])
     assert (seal.words.number, seal.commits) == (2, [1])
     check_receipt(NETWORK, receipt_for(seal, 1))
-    await store.commit([ReceiptWish(2, EnvelopeId(published(2).ids[0]), UnixMs(NOW + 1))])
+    await store.commit([a_wish(2)])
     assert len(await chain_of(store)) == 2
     await store.close()
     store = await opened(tmp_path)
@@ -147,12 +120,121 @@ async def test_receipts_go_with_what_they_tell_of_but_the_last_one_stays(tmp_pat
     await store.close()
 
 
-async def test_the_store_knows_until_when_nothing_may_be_pruned(tmp_path: Path) -> None:
+async def test_what_is_not_held_any_more_gets_no_receipt(tmp_path: Path) -> None:
     store = await opened(tmp_path)
-    await store.commit([a_record(1), published(2, 3), a_record(5), a_record(6)])
-    await store.commit([ReceiptWish(6, EnvelopeId(a_record(6).ids[0]), UnixMs(NOW + 1))])
+    await store.commit([a_record(1), replace(a_record(2), expires_at=UnixMs(NOW))])
+    await store.expire(NOW, 512)  # after its publisher's node had looked
+    await store.commit([a_wish(1), a_wish(2)])
+    (seal,) = await store.seals([1, 2])
+    assert seal.commits == [1]
     await store.close()
-    connection = sqlite3.connect(tmp_path / "store.db")
-    asked = {first: kept_until(connection, first, end) for first, end in ((1, 2), (2, 5), (4, 5), (5, 6), (6, 7))}
-    assert asked == {1: 0, 2: NOW + KEEP_MS, 4: NOW + KEEP_MS, 5: 0, 6: NOW + KEEP_MS}
-    connection.close()
+
+
+CHANGES = (
+    "number = number + 100",
+    "first_commit = first_commit + 1",
+    "last_commit = last_commit + 1",
+    "ends_at = ends_at - 1",
+    "kept_until = kept_until - 1",
+    "data = substr(data, 1, 40) || x'00' || substr(data, 42)",
+    "sum = sum + 1",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.partition(" ")[0])
+async def test_a_damaged_seal_costs_its_own_receipts_alone(tmp_path: Path, change: str) -> None:
+    store = await opened(tmp_path)
+    for number in (1, 2, 4):
+        await store.commit([published(number, 2 if number == 2 else 1)])
+    before = await chain_of(store)
+    await store.close()
+    spoil(tmp_path / "store.db", f"UPDATE receipts SET {change} WHERE number = 2")
+    store = await opened(tmp_path)
+    await scrub_all(store)
+    left = await chain_of(store)
+    assert [aside.table for aside in await store.quarantine(9)] == ["receipts"]
+    assert [words for words in left if words.number != 2] == [before[0], before[2]]
+    assert len(left) == 2
+    for commit_no in (1, 4):
+        (seal,) = await store.seals([commit_no])
+        check_receipt(NETWORK, receipt_for(seal, commit_no))
+    assert await store.seals([2, 3]) == []
+    await store.close()
+
+
+async def test_who_publishes_again_what_a_lost_seal_covered_gets_a_new_one(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await store.commit([published(1)])
+    await store.commit([published(2)])
+    await store.close()
+    spoil(tmp_path / "store.db", "UPDATE receipts SET data = zeroblob(99) WHERE number = 1")
+    store = await opened(tmp_path)
+    await store.commit([a_wish(1)])
+    (seal,) = await store.seals([1])
+    assert seal.words.number == 3
+    check_receipt(NETWORK, receipt_for(seal, 1))
+    assert first_break(NETWORK, await chain_of(store)) is None
+    await store.close()
+
+
+@pytest.mark.parametrize("when", ["at the start", "by the scrub"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.partition(" ")[0])
+async def test_no_number_is_given_twice_where_the_last_seal_is_lost(tmp_path: Path, change: str, when: str) -> None:
+    store = await opened(tmp_path)
+    for number in (1, 2, 3):
+        await store.commit([published(number)])
+    given = await chain_of(store)
+    if when == "by the scrub":
+        spoil(tmp_path / "store.db", f"UPDATE receipts SET {change} WHERE number = 3")
+        await scrub_all(store)
+    await store.close()
+    if when == "at the start":
+        spoil(tmp_path / "store.db", f"UPDATE receipts SET {change} WHERE number = 3")
+    for _life in range(2):
+        store = await opened(tmp_path)
+        assert store.salvaged is None
+        await store.commit([published(store.last_commit + 1)])
+        await store.commit([published(store.last_commit + 1)])
+        await store.close()
+    store = await opened(tmp_path)
+    chain = await chain_of(store)
+    assert list(chain[:2]) == list(given[:2])
+    assert [words.number for words in chain] == sorted({words.number for words in chain})
+    assert chain[2].number > 100 and chain[2].previous == NO_PREVIOUS
+    assert len(chain) == 6 and first_break(NETWORK, chain[2:]) is None
+    await store.close()
+
+
+async def test_a_seal_that_was_lost_in_a_life_is_named_by_the_next(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await store.commit([published(1)])
+    await store.commit([published(2)])
+    (_, last) = await chain_of(store)
+    spoil(tmp_path / "store.db", "UPDATE receipts SET data = x'00' WHERE number = 2")
+    await scrub_all(store)
+    await store.commit([published(3)])
+    await store.close()
+    store = await opened(tmp_path)
+    await store.commit([published(store.last_commit + 1)])
+    chain = await chain_of(store)
+    assert [words.number for words in chain] == [1, 3, 4]
+    assert chain[1].previous == seal_hash(NETWORK, last)
+    assert first_break(NETWORK, chain[1:]) is None
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE late_receipts SET number = 7", "UPDATE late_receipts SET sum = 7", "DELETE FROM late_receipts"]
+)
+async def test_the_way_to_a_late_seal_is_made_again(tmp_path: Path, change: str) -> None:
+    store = await opened(tmp_path)
+    await store.commit([a_record(1), published(2)])
+    await store.commit([a_wish(1)])
+    (before,) = await store.seals([1])
+    await store.close()
+    spoil(tmp_path / "store.db", change)
+    store = await opened(tmp_path)
+    await scrub_all(store)
+    (seal,) = await store.seals([1])
+    assert (seal.words, store.mending.repaired) == (before.words, 1)
+    await store.close()

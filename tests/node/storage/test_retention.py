@@ -3,6 +3,7 @@ import sqlite3
 import pytest
 
 from pushmesh_node.storage.retention import DAY_MS, NONE, Bounds, Excess, excess_of, prune, read_floors
+from pushmesh_node.storage.sums import RECEIPTS, with_sum
 from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
@@ -62,7 +63,8 @@ def test_nothing_goes_that_a_receipt_promises_nor_what_ends_after_it(connection:
     plain = [record(n, expires_at=NOW + n * HOUR_MS, issued_at=OLD) for n in (1, 2, 4)]
     kept = record(3, expires_at=NOW + 3 * HOUR_MS, issued_at=OLD)
     write_group(connection, [*plain[:2], kept, plain[2]], TopicNumbers(), 0)
-    connection.execute("INSERT INTO receipts VALUES (1, 3, 3, ?, ?, x'')", (kept.expires_at, NOW + 1))
+    row = with_sum((1, 3, 3, kept.expires_at, NOW + 1, b""))
+    connection.execute(f"{RECEIPTS.insert} VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     assert prune(connection, {0: Excess(9, 0, 0)}, NOW, LATER, 100).sets[0].items == 2
     assert prune(connection, {0: Excess(9, 0, 0)}, NOW, LATER, 100).sets == {}
     assert held(connection) == [3, 4]

@@ -65,8 +65,10 @@ def test_what_is_scheduled_stands_in_no_inbox() -> None:
 
 
 def test_every_envelope_of_an_unsent_record_has_an_unsent_row_and_no_other() -> None:
-    assert rows.unsent_rows([SINGLE, RUN]) == [(1,)]
-    assert rows.unsent_rows([replace(RUN, sent=False)]) == [(RUN.first_commit + leaf,) for leaf in range(RUN.count)]
+    assert rows.unsent_rows([SINGLE, RUN]) == [with_sum((1,))]
+    assert rows.unsent_rows([replace(RUN, sent=False)]) == [
+        with_sum((RUN.first_commit + leaf,)) for leaf in range(RUN.count)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,31 @@
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from pushmesh_node.engine.records import CursorRecord, Record, StoredItem, TokenRecord, VoidMark, VoucherRecord
+from pushmesh_node.engine.records import (
+    CursorRecord,
+    ReceiptWish,
+    Record,
+    StoredItem,
+    TokenRecord,
+    VoidMark,
+    VoucherRecord,
+)
 from pushmesh_node.storage import Store, StoreError
 from pushmesh_node.storage.files import mark_of, size_of
-from pushmesh_node.storage.salvage import readable
-from pushmesh_node.storage.sums import ITEMS, VOUCHERS, prepare_sums
-from pushmesh_protocol.types import Epoch, UnixMs
+from pushmesh_node.storage.promises import Promises
+from pushmesh_node.storage.retention import Excess, Pruned, prune
+from pushmesh_node.storage.sums import RECEIPTS, with_sum
+from pushmesh_protocol.types import EnvelopeId, Epoch, UnixMs
+from support.damaged_files import leaf_of, overwrite, root_of
 from support.records import ALICE, EVERYBODY, HOUR_MS, NEWS, NOW, record
+from support.sealing import ISSUER
 
-PAGE = 4096
 RECORDS = [
     *(record(n, (ALICE,) if n % 2 else EVERYBODY, data=os.urandom(700)) for n in range(1, 200)),
     record(200, EVERYBODY, (ALICE,), data=b"run" * 300),
@@ -37,24 +49,6 @@ async def full(path: Path) -> Path:
     await store.commit(vouchers)
     await store.close()
     return path
-
-
-def root_of(path: Path, name: str) -> int:
-    connection = sqlite3.connect(path)
-    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchone()
-    connection.close()
-    return int(page)
-
-
-def overwrite(path: Path, page: int, data: bytes = b"\xa5" * PAGE) -> None:
-    with path.open("r+b") as file:
-        file.seek((page - 1) * PAGE)
-        file.write(data)
-
-
-def leaf_of(path: Path, text: bytes) -> int:
-    """The page that these bytes stand on."""
-    return path.read_bytes().index(text) // PAGE + 1
 
 
 async def opened(path: Path) -> Store:
@@ -109,7 +103,8 @@ async def test_without_its_table_of_contents_the_items_are_found_page_by_page(fu
 
 async def test_receipts_survive_with_what_they_promise(full: Path) -> None:
     connection = sqlite3.connect(full)
-    connection.execute("INSERT INTO receipts VALUES (1, 200, 201, ?, ?, x'aa')", (NOW + HOUR_MS, NOW + 1))
+    row = with_sum((1, 200, 201, NOW + HOUR_MS, NOW + 1, b"\xaa"))
+    connection.execute(f"{RECEIPTS.insert} VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     connection.commit()
     connection.close()
     overwrite(full, root_of(full, "slots"))
@@ -147,14 +142,33 @@ async def test_a_mark_on_a_sound_file_is_lifted_and_nothing_changes(full: Path) 
     await store.close()
 
 
-def test_rows_are_read_from_both_sides_of_what_cannot_be_read(full: Path) -> None:
-    overwrite(full, leaf_of(full, RECORDS[50].data))
-    overwrite(full, leaf_of(full, RECORDS[150].data))
-    source = sqlite3.connect(full)
-    prepare_sums(source)
-    found = {row[0] for row in readable(source, ITEMS)}
-    assert {51, 151}.isdisjoint(found)
-    assert {1, 40, 100, 170, 203} <= found
-    assert len(found) >= len(RECORDS) - 12
-    assert len(list(readable(source, VOUCHERS))) == 200
-    source.close()
+@pytest.mark.parametrize("broken", ["receipts", "late_receipts", "meta", "sqlite_schema"])
+async def test_where_receipts_were_lost_no_number_comes_again_and_nothing_is_let_go_early(
+    path: Path, broken: str
+) -> None:
+    long = replace(ISSUER, keep_ms=2**40)
+
+    def known(item: StoredItem) -> Record | None:
+        return next((one for one in RECORDS if one.data == item.data), None)
+
+    store = await Store.open(path, new_incarnation=bytes(16), issuer=long, remake=known)
+    for one in RECORDS[:30]:
+        await store.commit([structs.replace(one, published=True)])
+    await store.commit([RECORDS[30]])
+    await store.commit([ReceiptWish(31, EnvelopeId(RECORDS[30].ids[0]), UnixMs(RECORDS[30].expires_at))])
+    given = {words.number for words in await store.seals_after(0, 100)}
+    await store.close()
+    overwrite(path, 1 if broken == "sqlite_schema" else root_of(path, broken))
+    mark_of(path).touch()
+    store = await Store.open(path, new_incarnation=bytes(16), issuer=long, remake=known)
+    assert store.salvaged is not None
+    await store.commit([record(store.last_commit + 1)])
+    number = store.last_commit + 1
+    await store.commit([structs.replace(record(number), published=True)])
+    (seal,) = await store.seals([number])
+    assert seal.words.number > max(given)
+    excess = {0: Excess(1_000, 0, 0)}
+    assert await store._writer.run(prune, excess, NOW + 3_600_000, 2**60, 100) == Pruned({}, {})
+    until = await store._writer.run(lambda connection: Promises(connection).all_kept_until)
+    assert await store._writer.run(prune, excess, until, 2**60, 100) != Pruned({}, {})
+    await store.close()

@@ -1,0 +1,34 @@
+"""What a bad disk does to the file of a store, and nobody is told."""
+
+import sqlite3
+from pathlib import Path
+
+PAGE = 4096
+
+
+def spoil(path: Path, statement: str) -> None:
+    """Change rows and leave their sums as they are."""
+    connection = sqlite3.connect(path)
+    assert connection.execute(statement).rowcount >= 1
+    connection.commit()
+    connection.close()
+
+
+def root_of(path: Path, name: str) -> int:
+    """The first page of a table or an index."""
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchone()
+    connection.close()
+    return int(page)
+
+
+def leaf_of(path: Path, text: bytes) -> int:
+    """The page that these bytes stand on."""
+    return path.read_bytes().index(text) // PAGE + 1
+
+
+def overwrite(path: Path, page: int, data: bytes = b"\xa5" * PAGE) -> None:
+    """A page becomes nothing that SQLite knows."""
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(data)
