@@ -46,7 +46,7 @@ class Statuses:
         self._clock = clock
 
     async def receipt(self, id_: EnvelopeId, issued_at: int) -> bytes:
-        """The receipt that a publisher was given. Raises Denied `not-found` where none was, or where the disk lost it."""
+        """The receipt that a publisher was given. Raises Denied `not-found` where none was, or the disk lost it."""
         _, commit_no = await self._find(id_, issued_at)
         receipt = await self._receipts.given(Held(commit_no, id_))
         if receipt is None:
