@@ -159,6 +159,8 @@ class Way:
         "_is_blocked",
         "_link",
         "_paths",
+        "_rest",
+        "_rest_bytes",
         "_room_bytes",
         "_source",
         "_target",
@@ -192,10 +194,12 @@ class Way:
         self._in_flight_bytes = 0
         self._acks: deque[tuple[int, int]] = deque()  # when each write is acknowledged, of those that arrived
         self._is_blocked = False  # until the next acknowledgement is under way
+        self._rest: list[Sent] = []  # what is being written,
+        self._rest_bytes = 0  # and how much of it had no room to be on its way yet
 
     def push(self, payload: Payload, size_bytes: int, lane: Lane, message_id: bytes | None = None) -> None:
         """Queue a payload; a full queue drops, and says so. What the other end ignores is written and not delivered."""
-        if not self._woken and self._room_bytes > 0 and self._target.ignores(payload):
+        if not self._woken and not self._rest and self._room_bytes > 0 and self._target.ignores(payload):
             self._spend(size_bytes)
         elif self.queue.push(Sent(payload, size_bytes), size_bytes, lane, message_id):
             self._wake()
@@ -218,7 +222,7 @@ class Way:
             self._wake()
 
     def _wake(self) -> None:
-        if not self._woken and self._room_bytes > 0 and not self._is_blocked:
+        if not self._woken and (self._rest or self._room_bytes > 0) and not self._is_blocked:
             self._woken = True
             self._clock.at(self._busy_until_us, self._write)
 
@@ -241,17 +245,19 @@ class Way:
             return
         while self._acks and self._acks[0][0] <= self._clock.now_us:
             self._in_flight_bytes -= self._acks.popleft()[1]
-        window_bytes = self._target.window_bytes(self._source.node_id) - self._in_flight_bytes
-        if window_bytes <= 0:
+        whole_bytes = self._target.window_bytes(self._source.node_id)
+        window_bytes = whole_bytes - self._in_flight_bytes
+        if not self._rest and window_bytes > 0 and not self._begin(window_bytes):
+            return
+        # No small pieces, as TCP has it (RFC 9293, 3.8.6.2.1).
+        if window_bytes <= 0 or window_bytes < min(self._rest_bytes, whole_bytes // 2):
             self._wait_for_ack()
             return
-        conditions = self._paths.conditions
-        batch = self.queue.take(min(conditions.write_bytes, self._room_bytes, window_bytes))
-        if not batch:
-            return
-        size = sum([sent.size_bytes for sent in batch])
-        self._room_bytes -= size
-        size += conditions.write_overhead_bytes
+        size = min(self._rest_bytes, window_bytes)
+        self._rest_bytes -= size
+        batch: Sequence[Sent] = ()
+        if not self._rest_bytes:
+            batch, self._rest = self._rest, []
         self._in_flight_bytes += size
         self._source.wrote(size)
         line = self._source.up
@@ -260,8 +266,17 @@ class Way:
         arrives_us = self._busy_until_us + latency_us + self._paths.loss_delay_us(size, latency_us)
         self.in_order_us = arrives_us = max(arrives_us, self.in_order_us)
         self._clock.at(arrives_us, self._arrive, batch, size, line.lasts_us(size))
-        if len(self.queue):
+        if self._rest or len(self.queue):
             self._wake()
+
+    def _begin(self, window_bytes: int) -> bool:
+        """Take what is written next; False where nothing may be."""
+        conditions = self._paths.conditions
+        self._rest = self.queue.take(min(conditions.write_bytes, self._room_bytes, window_bytes))
+        size = sum([sent.size_bytes for sent in self._rest])
+        self._room_bytes -= size
+        self._rest_bytes = size + conditions.write_overhead_bytes
+        return bool(self._rest)
 
     def _arrive(self, batch: Sequence[Sent], size: int, sent_in_us: int) -> None:
         in_us = self._target.down.receive(self._clock.now_us, sent_in_us, size)
@@ -272,7 +287,7 @@ class Way:
             self._clock.at(in_us, self._hand_over, batch)
 
     def _hand_over(self, batch: Sequence[Sent]) -> None:
-        if self._link.is_open_at(self._target) and not self._link.is_cut:
+        if batch and self._link.is_open_at(self._target) and not self._link.is_cut:
             self._target.received(self._link, batch, self._paths.conditions.write_overhead_bytes)
 
 

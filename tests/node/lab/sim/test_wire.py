@@ -182,9 +182,22 @@ def test_no_more_is_on_its_way_than_the_receivers_kernel_takes_before_it_answers
         say(link, a, word, 30_000)
     clock.run_until(10**7)
     times = [time_us for time_us, _ in b.heard]
-    assert times[3] < times[0] + link.latency_us  # what has room together, and a write in the end that is never cut
-    assert times[4] >= times[0] + 2 * link.latency_us
+    assert times[2] < times[0] + link.latency_us
+    assert times[3] >= times[0] + 2 * link.latency_us
     assert b.words == list(range(6))
+
+
+def test_what_is_larger_than_the_window_comes_whole_a_round_trip_for_each_window() -> None:
+    clock, paths, (a, b) = lines(2)
+    b.takes_bytes = 40_000
+    link = a_link(clock, paths, a, b)
+    say(link, a, "large", 100_000)
+    say(link, a, "next", 100)
+    clock.run_until(10**7)
+    (large, _), (after, _) = b.heard
+    assert b.words == ["large", "next"]
+    assert 5 * link.latency_us <= large <= after < 6 * link.latency_us
+    assert a.wrote_bytes == 100_100 + 2 * OVERHEAD
 
 
 def test_whoever_is_read_sends_as_much_as_it_likes() -> None:
