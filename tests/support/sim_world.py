@@ -7,10 +7,11 @@ from pushmesh_node.gossip.effects import Lane
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_node.lab.sim.clock import Clock
 from pushmesh_node.lab.sim.conditions import Conditions, NetworkConditions
+from pushmesh_node.lab.sim.lines import Line, Paths
 from pushmesh_node.lab.sim.node import SimNode
 from pushmesh_node.lab.sim.plan import topics_of
 from pushmesh_node.lab.sim.traffic import Author, Publisher, new_author
-from pushmesh_node.lab.sim.wire import WINDOW_BYTES, Line, Link, Paths, Sent
+from pushmesh_node.lab.sim.wire import WINDOW_BYTES, Link, Sent
 from pushmesh_node.lab.sim.world import World
 
 NETWORK = shipped_network("devnet")

@@ -28,13 +28,14 @@ from .carriage import Carried
 from .clock import Clock, SkewedClock
 from .gossip_half import FrameUp, GossipHalf
 from .inlet import Inlet
+from .lines import Line
 from .main_half import MainHalf
 from .peering import Peering
 from .records import read_record, record_of
 from .routers import mesh_of, new_router
 from .sense import NodeSense
 from .sync import SyncRounds
-from .wire import Line, Link, Payload, Sent, Way
+from .wire import Link, Payload, Sent, Way
 
 if TYPE_CHECKING:
     from .world import World

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...gossip.effects import Lane
 from ...gossip.wire.rpc import Message, Rpc
+from .lines import Line
 from .node import SimNode
-from .wire import WINDOW_BYTES, Line, Link, Payload, Sent
+from .wire import WINDOW_BYTES, Link, Payload, Sent
 
 if TYPE_CHECKING:
     from .adversary import Adversary

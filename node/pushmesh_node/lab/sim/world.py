@@ -16,12 +16,13 @@ from ...peer.hosts import Address
 from .carriage import Carriage
 from .clock import Clock
 from .conditions import Conditions
+from .lines import Paths
 from .measures import Measures
 from .node import SimNode
 from .records import address_of
 from .sense import SharedSense
 from .traffic import Author
-from .wire import Endpoint, Link, Paths
+from .wire import Endpoint, Link
 
 EPOCHS = 5_000
 """Virtual time begins in the middle of this epoch of the network."""

@@ -2,7 +2,8 @@ from pushmesh_node.gossip.effects import Lane
 from pushmesh_node.gossip.wire.rpc import Rpc
 from pushmesh_node.lab.sim.clock import Clock
 from pushmesh_node.lab.sim.inlet import Inlet
-from pushmesh_node.lab.sim.wire import WINDOW_BYTES, Paths
+from pushmesh_node.lab.sim.lines import Paths
+from pushmesh_node.lab.sim.wire import WINDOW_BYTES
 from pushmesh_node.peer.rate import BURST_S, RPCS_PER_S
 from support.sim_world import LOSSLESS, Ear, a_link
 
