@@ -1,6 +1,6 @@
 """Of what honest nodes carry each other: which bytes are for honest items, and which for nothing but others' own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pushmesh_protocol.envelope import item_bytes
@@ -10,6 +10,7 @@ from pushmesh_protocol.frames import OpenFrame
 from ...gossip.wire.rpc import Message, Rpc
 from ...gossip.wire.rpc_wire import encode
 from .sense import SharedSense
+from .wire import Sent
 
 
 @dataclass(slots=True)
@@ -58,8 +59,17 @@ class Carriage:
         """Honest items, before any frame holds them."""
         self._honest.update(ids)
 
-    def count(self, carried: Carried, rpc: Rpc, size_bytes: int) -> None:
-        """An RPC of one honest node came in at another. A frame's topic counts with the frame."""
+    def count(self, carried: Carried, batch: Sequence[Sent], overhead_bytes: int) -> None:
+        """A write of one honest node came in at another; what is no RPC in it is a word of sync."""
+        carried.control += overhead_bytes
+        for payload, size in batch:
+            if isinstance(payload, Rpc):
+                self._count_rpc(carried, payload, size)
+            else:
+                carried.sync += size
+
+    def _count_rpc(self, carried: Carried, rpc: Rpc, size_bytes: int) -> None:
+        """A frame's topic counts with the frame."""
         for message in rpc.messages:
             is_foreign, size = self._look(message)
             size_bytes -= size

@@ -1,7 +1,6 @@
 """An honest node of a simulated world: the two halves, its peers, and its ends of connections."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from ...ipc import Settings
 from ...peer.hosts import Address
 from ...remote import place_of
 from ...sync.words import Word
+from .byte_counts import ByteCounts
 from .carriage import Carried
 from .clock import Clock, SkewedClock
 from .gossip_half import FrameUp, GossipHalf
@@ -43,23 +43,6 @@ if TYPE_CHECKING:
 COUNTED_IDS = 65_536
 
 
-@dataclass(slots=True)
-class Bytes:
-    """What a node received and sent. `payload` are the first copies of frames, all else of gossip but further copies is
-    `control`: subscriptions, announcements, framing."""
-
-    payload: int = 0
-    duplicate: int = 0
-    control: int = 0
-    sync: int = 0
-    sent: int = 0
-
-    @property
-    def gossip(self) -> int:
-        """All that gossip made this node receive."""
-        return self.payload + self.duplicate + self.control
-
-
 class SimNode:
     """Obeys `Endpoint`. `number` is its place in the world's lists."""
 
@@ -73,7 +56,7 @@ class SimNode:
         self.host = host
         self.up = Line(conditions.network.up_bits_per_s)
         self.down = Line(conditions.network.down_bits_per_s)
-        self.bytes = Bytes()
+        self.bytes = ByteCounts()
         self.carried = Carried()
         self.is_running = False
         self._world = world
@@ -225,11 +208,11 @@ class SimNode:
         sender = link.other(self)
         peer = sender.node_id
         if isinstance(sender, SimNode):
-            self._count_carried(batch, overhead_bytes)
+            self._world.carriage.count(self.carried, batch, overhead_bytes)
         self.bytes.control += overhead_bytes
         for payload, size in batch:
             if isinstance(payload, Rpc):
-                self._count(payload, size)
+                self.bytes.count(payload, size, self.gossip.has_copy)
                 if (inlet := self._inlets.get(peer)) is not None:
                     inlet.add(payload, size)
                 continue
@@ -263,25 +246,6 @@ class SimNode:
         return Inlet(
             self._clock, way_in, lambda: gossip.paused(peer), lambda rpc, size: gossip.receive(peer, rpc, size)
         )
-
-    def _count(self, rpc: Rpc, size: int) -> None:
-        for message in rpc.messages:
-            length = len(message.data)
-            size -= length
-            if self.gossip.has_copy(message.data):
-                self.bytes.duplicate += length
-            else:
-                self.bytes.payload += length
-        self.bytes.control += size
-
-    def _count_carried(self, batch: Sequence[Sent], overhead_bytes: int) -> None:
-        """Of what an honest node sent: see `Carried`."""
-        self.carried.control += overhead_bytes
-        for payload, size in batch:
-            if isinstance(payload, Rpc):
-                self._world.carriage.count(self.carried, payload, size)
-            else:
-                self.carried.sync += size
 
     # Between the halves
 
@@ -360,6 +324,3 @@ def _clock_of(world: "World", number: int) -> Clock:
     if not skew_ms:
         return world.clock
     return SkewedClock(world.clock, Random(f"{world.seed}/skew/{number}").randint(-skew_ms, skew_ms))
-
-
-__all__ = ["Bytes", "SimNode"]

@@ -6,6 +6,7 @@ from pushmesh_node.lab.sim.attacks.own_crowd import UNKNOWN_SCHEME, form_of, mix
 from pushmesh_node.lab.sim.carriage import Carriage, Carried
 from pushmesh_node.lab.sim.sense import SharedSense
 from pushmesh_node.lab.sim.traffic import Publisher, new_author
+from pushmesh_node.lab.sim.wire import Sent
 from pushmesh_protocol.envelope import Envelope, item_bytes
 from pushmesh_protocol.frames import Part, encode_frame
 from support.bodies import a_network
@@ -30,7 +31,7 @@ def a_frame(*items: Envelope) -> Message:
 
 def counted(carriage: Carriage, *messages: Message, ihave: tuple[IHave, ...] = ()) -> Carried:
     carried, rpc = Carried(), Rpc(messages=messages, ihave=ihave)
-    carriage.count(carried, rpc, len(encode(rpc)))
+    carriage.count(carried, [Sent(rpc, len(encode(rpc)))], 0)
     return carried
 
 
@@ -54,6 +55,13 @@ def test_what_is_said_beside_frames_is_control() -> None:
     ihave = (IHave(TOPIC, (b"m" * 20,)),)
     carried = counted(a_carriage(), a_frame(FOREIGN), ihave=ihave)
     assert carried.control == len(encode(Rpc(ihave=ihave)))
+
+
+def test_what_a_write_costs_is_control_and_words_of_sync_are_apart() -> None:
+    carried, ihave = Carried(), Rpc(ihave=(IHave(TOPIC, (b"m" * 20,)),))
+    a_carriage().count(carried, [Sent(ihave, 60), Sent("a word", 500), Sent("another", 70)], 45)
+    assert carried == Carried(control=60 + 45, sync=570)
+    assert carried.for_honest == carried.all == 675
 
 
 def test_items_are_weighed_once_however_often_they_are_packed() -> None:
