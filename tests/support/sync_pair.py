@@ -124,7 +124,7 @@ class Asker:
         self.held: dict[bytes, int] = {}
         self.ended = ""
         self.finished: Finished | None = None
-        self.asking = Asking(NETWORK_ID, SHARDS, peer, self.sets, self.claims, self.memory, lambda tag: False)
+        self.asking = Asking(NETWORK_ID, SHARDS, peer, self.sets, self.claims, self.memory, frozenset)
 
     def round(self, answer: Callable[[Word], Sequence[Word]], floor_ms: int = NOW_MS) -> None:
         """One round, to its end."""

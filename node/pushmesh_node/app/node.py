@@ -15,6 +15,7 @@ from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, NodeId
@@ -355,8 +356,11 @@ class Node:
         self.broadcasts.committed()
 
     def stored(self, writes: Sequence[Write]) -> None:
-        """Keep the sets of sync in step."""
+        """Keep the sets of sync in step, and what they are asked for first."""
         self.feed.stored(writes)
+        for write in writes:
+            if isinstance(write, Record) and write.kind == Kind.SUBSCRIPTION:
+                self.own_topics.subscribed(write.author)
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile."""

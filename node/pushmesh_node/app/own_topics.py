@@ -13,6 +13,7 @@ MAX_WALLETS: Final = 4_096
 """Those seen last; what the others follow comes a little later."""
 
 FRESH_MS: Final = 30_000
+"""What wallets follow no more counts for so long at most."""
 
 
 class OwnTopics:
@@ -22,20 +23,38 @@ class OwnTopics:
         self._topics_of = topics_of
         self._clock = clock
         self._wallets: OrderedDict[Account, None] = OrderedDict()
+        self._changed: set[Account] = set()
         self._tags: frozenset[int] = frozenset()
         self._made_ms: int | None = None
 
     def came(self, account: Account) -> None:
         """A wallet is of this node."""
+        if account not in self._wallets:
+            self._changed.add(account)
         self._wallets[account] = None
         self._wallets.move_to_end(account)
         if len(self._wallets) > MAX_WALLETS:
-            self._wallets.popitem(last=False)
+            self._changed.discard(self._wallets.popitem(last=False)[0])
 
-    def __contains__(self, tag: int) -> bool:
-        """Whether a topic of this tag is followed; what that rests on is half a minute old at most."""
+    def subscribed(self, account: Account) -> None:
+        """A subscription of this account is in force, or is no more."""
+        if account in self._wallets:
+            self._changed.add(account)
+
+    def tags(self) -> frozenset[int]:
+        """Of all topics that are followed; the same object until there is another."""
         now_ms = self._clock()
         if self._made_ms is None or now_ms - self._made_ms > FRESH_MS:
             self._made_ms = now_ms
-            self._tags = frozenset([tag_of(topic) for account in self._wallets for topic in self._topics_of(account)])
-        return tag in self._tags
+            self._set(self._tags_of(self._wallets))
+        elif self._changed:
+            self._set(self._tags | self._tags_of(self._changed))
+        return self._tags
+
+    def _set(self, tags: frozenset[int]) -> None:
+        self._changed.clear()
+        if tags != self._tags:
+            self._tags = tags
+
+    def _tags_of(self, accounts: Iterable[Account]) -> frozenset[int]:
+        return frozenset([tag_of(topic) for account in accounts for topic in self._topics_of(account)])

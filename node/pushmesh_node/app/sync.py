@@ -60,6 +60,10 @@ AGAIN_S: Final = 15.0
 BEHIND_S: Final = 2.0
 """The same where something is still missing, which others are asked for or time may mend."""
 
+GIVING_REST_S: Final = 60.0
+"""So long at most a peer is not asked while it is being given much: its set and this node's differ all over meanwhile,
+and to compare them would cost both sides more than the giving."""
+
 SETTLE_S: Final = 1.0
 """What a peer has committed just now, gossip may still bring before it is asked for."""
 
@@ -242,7 +246,7 @@ class _Session:
             node._feed.sets,
             node._claims,
             memory,
-            node._own_topics.__contains__,
+            node._own_topics.tags,
         )
 
     async def run(self) -> str:
@@ -307,7 +311,7 @@ class _Session:
             case Show(commit_nos):
                 await self._show_rivals(commit_nos)
             case Settle():
-                self._later(SETTLE_S, lambda: Settled())
+                asyncio.get_running_loop().call_later(SETTLE_S, self._events.put_nowait, Settled())
             case Finished(missing, elsewhere):
                 self._finished(missing + elsewhere)
             case End(reason):
@@ -318,11 +322,19 @@ class _Session:
 
     def _finished(self, missing: int) -> None:
         self._sync.ended(missing, self._node._clock())
-        rest_s = (BEHIND_S if missing else AGAIN_S) * (0.5 + random.random())
-        self._later(rest_s, lambda: Due(self._node._hello(True)))
+        self._again(BEHIND_S if missing else AGAIN_S, asyncio.get_running_loop().time() + GIVING_REST_S)
 
-    def _later(self, delay_s: float, event: Callable[[], Event]) -> None:
-        asyncio.get_running_loop().call_later(delay_s, lambda: self._events.put_nowait(event()))
+    def _again(self, rest_s: float, latest_s: float) -> None:
+        """The next round, after a rest."""
+
+        def due() -> None:
+            if self._node._answering.gives_much(self._stream.node_id) and loop.time() < latest_s:
+                self._again(BEHIND_S, latest_s)
+            else:
+                self._events.put_nowait(Due(self._node._hello(True)))
+
+        loop = asyncio.get_running_loop()
+        loop.call_later(rest_s * (0.5 + random.random()), due)
 
     def _show(self) -> None:
         sync, memory = self._sync, self._memory

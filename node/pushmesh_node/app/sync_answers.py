@@ -51,6 +51,10 @@ MAX_SHOWN_FRAMES: Final = 64
 SHOWN_EVERY_S: Final = 5.0
 """In each such time a peer may show so many frames unasked (SPEC 9.11)."""
 
+MUCH_BYTES: Final = 64 * 1024
+GIVING_S: Final = 5.0
+"""A page of so many bytes in this time is much: who is given as much has more to come."""
+
 MAX_HASHED: Final = 16_384
 HASHED_EVERY_S: Final = 6 * 3_600.0
 """In each such time so many buckets are hashed for a peer."""
@@ -94,6 +98,12 @@ class Answering:
         self._hello = hello
         self._heard = heard
         self._pace = ServingPace()
+        self._gave_s: dict[bytes, float] = {}  # when a peer was given much; of those that ask now
+
+    def gives_much(self, node_id: bytes) -> bool:
+        """Whether a peer is just being given much that it lacks."""
+        gave_s = self._gave_s.get(node_id)
+        return gave_s is not None and asyncio.get_running_loop().time() - gave_s < GIVING_S
 
     async def serve(self, stream: GossipStream) -> None:
         """One peer's questions, until it ends the stream or does wrong."""
@@ -102,6 +112,8 @@ class Answering:
             stream.close_write()
         except (StreamLost, TimeoutError, Refusal, StoreFailed) as error:
             stream.reset(reason_of(error))
+        finally:
+            self._gave_s.pop(stream.node_id, None)
 
 
 class _Asker:
@@ -223,3 +235,5 @@ class _Asker:
         if wait_s:
             await asyncio.sleep(wait_s)
         await self._words.write(frames)
+        if size_bytes >= MUCH_BYTES:
+            self._node._gave_s[self._node_id] = asyncio.get_running_loop().time()

@@ -12,7 +12,7 @@ from pushmesh_protocol.reasons import Reason
 from .claims import Claims
 from .fetching import Fetching
 from .memory import HASHES_EVERY_MS, PeerMemory
-from .parts import common_floors, is_control, length_ms
+from .parts import common_floors, is_control, is_subscription, length_ms
 from .ports import (
     Due,
     Effect,
@@ -20,8 +20,8 @@ from .ports import (
     Event,
     Finished,
     Heard,
-    IsOwn,
     Needs,
+    OwnTags,
     Probe,
     Probed,
     Reconciliation,
@@ -79,7 +79,7 @@ class Asking:
         sets: Sets,
         claims: Claims,
         memory: PeerMemory,
-        is_own: IsOwn,
+        own_tags: OwnTags,
     ) -> None:
         self.peer_floors: Sequence[int] = ()
         """As the peer told them last."""
@@ -88,7 +88,7 @@ class Asking:
         self._shards = shards
         self._sets = sets
         self._memory = memory
-        self._fetching = Fetching(peer, claims, memory, is_own)
+        self._fetching = Fetching(peer, claims, memory, own_tags)
         self._my_floors: Sequence[int] = ()
         self._floors: Sequence[int] = ()
         self._asked: object | None = None  # the question that is open, but for wants
@@ -98,6 +98,7 @@ class Asking:
         self._active: dict[BucketName, Reconciliation] = {}
         self._messages: dict[BucketName, bytes] = {}
         self._backlog: deque[Needs] = deque()
+        self._listed_ids = 0  # in the backlog
         self._unhashed: deque[BucketName] = deque()
         self._unlisted: deque[tuple[BucketName, bytes]] = deque()
         self._is_hashing = False
@@ -106,7 +107,7 @@ class Asking:
     @property
     def missing(self) -> int:
         """Envelopes that the peer has and this node has not, as far as is known."""
-        return sum([len(needs.ids) for needs in self._backlog]) + self._fetching.missing
+        return self._listed_ids + self._fetching.missing
 
     @property
     def waits(self) -> bool:
@@ -157,6 +158,7 @@ class Asking:
         self._active.clear()
         self._messages.clear()
         self._backlog.clear()
+        self._listed_ids = 0
         self._unhashed.clear()
         self._unlisted.clear()
         self._is_settling = self._has_settled = self._is_hashing = False
@@ -208,8 +210,9 @@ class Asking:
         if len(set(names)) != len(names) or any(name.part > 2 * self._shards for name in names):
             raise _malformed("buckets that cannot be")
         control = [name for name in names if is_control(name.part, self._shards)]
-        rest = [name for name in names if not is_control(name.part, self._shards)]
-        for phase in (control, rest):
+        subscriptions = [name for name in names if is_subscription(name.part, self._shards)]
+        rest = [name for name in names if name.part < self._shards]
+        for phase in (control, subscriptions, rest):
             self._phases.append(sorted(phase, key=self._begins_ms, reverse=True))
         different = set(names)
         same = [BucketName(each.part, each.number) for each in asked.buckets]
@@ -224,7 +227,7 @@ class Asking:
         for step in word.steps:
             name = BucketName(step.part, step.number)
             message, needs = self._active[name].take(step.message)
-            self._backlog.extend(needs)
+            self._list(needs)
             if message is None:
                 del self._active[name]
             else:
@@ -245,7 +248,7 @@ class Asking:
         mine = self._sets.between(name, asked.lower, word.upper)
         needed = [id_ for id_ in word.ids if id_ not in mine]
         if needed:
-            self._backlog.append(Needs(name, asked.lower, word.upper, needed))
+            self._list([Needs(name, asked.lower, word.upper, needed)])
         if word.upper != END_BOUND:
             self._unlisted.append((name, word.upper))
 
@@ -253,20 +256,39 @@ class Asking:
 
     def _go_on(self, now_ms: int, effects: list[Effect]) -> None:
         """Wants beside whatever else is asked; of the rest one question at a time."""
-        effects += self._fetching.wants()
-        if self._asked is not None or self._is_settling or self._fetching.is_probing:
-            return
-        if self._backlog and self._fetching.has_room:
+        effects += self._fetching.wants(self._is_scanned)
+        while self._asked is None and not self._is_settling and not self._fetching.is_probing and self._runs:
+            if not self._ask_next(now_ms, effects):
+                break
+        effects += self._fetching.wants(self._is_scanned)
+
+    def _ask_next(self, now_ms: int, effects: list[Effect]) -> bool:
+        """The next question; False where there is none until some of what is wanted has come."""
+        has_steps = bool(self._messages) or (bool(self._waiting) and len(self._active) < AT_ONCE)
+        if self._backlog and (self._listed_ids >= MAX_HEADS or not has_steps):
+            if not self._fetching.finds_room():
+                return False
             self._ask_heads(effects)
-        elif self._backlog:
-            return  # until some of what is queued has come
-        elif self._messages or (self._waiting and len(self._active) < AT_ONCE):
+        elif has_steps:
             self._ask_steps(effects)
         elif self._unlisted:
             name, lower = self._unlisted.popleft()
             self._ask(AskIds(name.part, name.number, lower), effects)
         elif self._fetching.is_idle:
             self._next_phase(now_ms, effects)
+        else:
+            return False
+        return True
+
+    @property
+    def _is_scanned(self) -> bool:
+        """Whether the heads of all that is missing in this phase are known."""
+        looks = self._asked is not None or self._fetching.is_probing
+        return not (looks or self._backlog or self._messages or self._waiting or self._active or self._unlisted)
+
+    def _list(self, needs: Sequence[Needs]) -> None:
+        self._backlog.extend(needs)
+        self._listed_ids += sum([len(each.ids) for each in needs])
 
     def _ask_heads(self, effects: list[Effect]) -> None:
         if not self._has_settled and self.missing <= SMALL:
@@ -277,18 +299,18 @@ class Asking:
         room = MAX_HEADS
         while self._backlog and room:
             needs = self._backlog.popleft()
-            ids = self._fetching.claim(needs.ids[:room])
-            if len(needs.ids) > room:
-                self._backlog.appendleft(Needs(needs.name, needs.lower, needs.upper, needs.ids[room:]))
-            room -= min(room, len(needs.ids))
+            some, left = needs.ids[:room], needs.ids[room:]
+            if left:
+                self._backlog.appendleft(Needs(needs.name, needs.lower, needs.upper, left))
+            self._listed_ids -= len(some)
+            held = self._sets.between(needs.name, needs.lower, needs.upper)  # with the rest of a run, or by gossip
+            ids = self._fetching.claim([id_ for id_ in some if id_ not in held])
+            room -= len(ids)
             if ids:
                 ranges.append(IdRange(needs.name.part, needs.name.number, needs.lower, needs.upper, ids))
         if ranges:
             self._fetching.asked(ranges)
             self._ask(AskHeads(ranges), effects)
-        else:
-            effects.append(Settle())  # all of it is asked of others: look again when they may have answered
-            self._is_settling = True
 
     def _ask_steps(self, effects: list[Effect]) -> None:
         limit = STEPS_BYTES // min(AT_ONCE, max(1, len(self._active) + len(self._waiting)))

@@ -1,7 +1,11 @@
-"""Which ids are being asked of which peer, so that nothing is asked of two at once (SPEC 9.13). Bounded by what each
-asker may have under way."""
+"""Which ids are being asked of which peer, so that nothing is asked of two at once (SPEC 9.13). Bounded: askers look for
+room before they claim more."""
 
 from collections.abc import Iterable
+from typing import Final
+
+MAX_CLAIMS: Final = 524_288
+"""Of all askers together, but for the few that each may always have."""
 
 
 class Claims:
@@ -12,6 +16,11 @@ class Claims:
 
     def __len__(self) -> int:
         return len(self._peer_of)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an asker that has many already may claim more."""
+        return len(self._peer_of) < MAX_CLAIMS
 
     def claim(self, peer: bytes, id_: bytes) -> bool:
         """Whether the id may be asked of this peer now; from then on of this one alone."""

@@ -3,8 +3,7 @@
 Ids are claimed, their heads looked at, the most wanted items asked for first, two wants ahead."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from dataclasses import dataclass
 from typing import Final
 
 from pushmesh_protocol.errors import Refusal
@@ -12,7 +11,8 @@ from pushmesh_protocol.reasons import Reason
 
 from .claims import Claims
 from .memory import PASSING, PeerMemory
-from .ports import Effect, IsOwn, Outcomes, Say, Show
+from .ports import Effect, OwnTags, Outcomes, Say, Show
+from .wishes import Wishes
 from .words import MAX_WANTED, Frames, Head, IdRange, Want, WantedItem, ids_of
 
 WANTS_AHEAD: Final = 2
@@ -23,11 +23,18 @@ WANT_ENVELOPES: Final = 2_048
 WANT_BYTES: Final = 512 * 1024
 """A want ends with the item that reaches either."""
 
-MAX_QUEUED: Final = 16_384
-"""Ids whose heads are known; below it more heads are asked for."""
+MAX_QUEUED: Final = 262_144
+"""Ids whose heads are known. With so many, or when all that is listed was looked at, they are fetched; once half of
+them are, more heads are asked for."""
+
+LEAST_QUEUED: Final = 16_384
+"""So many each peer may have, however many others have."""
 
 SOME: Final = 8
 """Where fewer than one in so many of a run's leaves are missing, these alone are asked for."""
+
+MAX_RUNS: Final = 65_536
+"""Runs that were asked for whole in a round and are remembered."""
 
 SLACK_BYTES: Final = 65_536
 PAGE_COST_BYTES: Final = 64
@@ -49,34 +56,10 @@ class _Wanted:
     is_whole: bool = False
 
 
-@dataclass(slots=True)
-class _Queue:
-    """Items by what is wanted first; the parts of one that came in two answers are one again."""
-
-    heap: list[tuple[bool, int, int]] = field(default_factory=list)
-    items: dict[int, _Item] = field(default_factory=dict)
-    ids: int = 0
-
-    def put(self, item: _Item, is_own: bool) -> None:
-        number = item.head.item_no
-        self.ids += len(item.ids)
-        known = self.items.get(number)
-        if known is not None:
-            known.ids.update(item.ids)
-            return
-        self.items[number] = item
-        heappush(self.heap, (not is_own, -item.head.issued_at, number))
-
-    def pop(self) -> _Item:
-        item = self.items.pop(heappop(self.heap)[2])
-        self.ids -= len(item.ids)
-        return item
-
-
 class Fetching:
     """Of one peer; `begin` starts over, `close` gives back all claims."""
 
-    def __init__(self, peer: bytes, claims: Claims, memory: PeerMemory, is_own: IsOwn) -> None:
+    def __init__(self, peer: bytes, claims: Claims, memory: PeerMemory, own_tags: OwnTags) -> None:
         self.unresolved = 0
         """Ids of this round that time may mend."""
 
@@ -86,12 +69,14 @@ class Fetching:
         self._peer = peer
         self._claims = claims
         self._memory = memory
-        self._is_own = is_own
+        self._own_tags = own_tags
         self._asked: list[bytes] = []
         self._probing: list[_Item] = []
         self.is_probing = False
-        self._queue = _Queue()
+        self._wishes = Wishes(own_tags())
+        self._is_full = False
         self._wants: dict[int, _Wanted] = {}
+        self._whole: set[int] = set()  # items of several envelopes that were asked for
         self._untaken = 0
         self._want_no = 0
         self._pending: set[bytes] = set()
@@ -107,8 +92,10 @@ class Fetching:
         self._claims.release(self._peer, self._pending)
         self._pending.clear()
         self._asked, self._probing, self.is_probing = [], [], False
-        self._queue = _Queue()
+        self._wishes = Wishes(self._own_tags())
+        self._is_full = False
         self._wants.clear()
+        self._whole.clear()
 
     @property
     def missing(self) -> int:
@@ -125,15 +112,19 @@ class Fetching:
         """Whether frames that came wait to be taken: the next step is this node's own."""
         return self._untaken > 0
 
-    @property
-    def has_room(self) -> bool:
+    def finds_room(self) -> bool:
         """Whether more heads may be asked for."""
-        return self._queue.ids < MAX_QUEUED
+        waiting = len(self._wishes)
+        if waiting >= MAX_QUEUED or (waiting >= LEAST_QUEUED and not self._claims.has_room):
+            self._is_full = True
+        elif waiting <= max(LEAST_QUEUED, MAX_QUEUED // 2):
+            self._is_full = False
+        return not self._is_full
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is queued or under way."""
-        return not self._queue.heap and not self._wants
+        return not self._wishes and not self._wants
 
     def claim(self, ids: Sequence[bytes]) -> list[bytes]:
         """Those that are to be asked of this peer, once each."""
@@ -181,30 +172,42 @@ class Fetching:
                 if self._shown < MAX_SHOWN:
                     self._shown += 1
                     shown.append(held[id_])
-            if item.ids:
-                tag = item.head.tag
-                self._queue.put(item, bool(tag) and self._is_own(tag))
+            if item.head.item_no in self._whole:
+                for id_ in item.ids:
+                    self._drop(id_)  # it comes with the rest of its run
+            else:
+                self._wishes.put(item.head, item.ids.items())
         self._probing, self.is_probing = [], False
         return [Show(shown)] if shown else []
 
-    def wants(self) -> list[Effect]:
-        """The next questions for frames."""
+    def wants(self, is_scanned: bool) -> list[Effect]:
+        """The next questions for frames. Until the heads of all that is missing were looked at (`is_scanned`), or as
+        many as there is room for, only what this node's own wallets follow is asked for."""
+        self._wishes.follow(self._own_tags())
         effects: list[Effect] = []
-        while self._queue.heap and len(self._wants) < WANTS_AHEAD and self._untaken < PAGES_AHEAD:
-            effects.append(Say(self._next_want()))
+        while len(self._wants) < WANTS_AHEAD and self._untaken < PAGES_AHEAD:
+            if not self._wishes or not (self._wishes.has_own or is_scanned or not self.finds_room()):
+                break
+            effects.append(Say(self._next_want(is_scanned)))
         return effects
 
-    def _next_want(self) -> Want:
+    def _next_want(self, is_scanned: bool) -> Want:
         items: list[WantedItem] = []
         ids: set[bytes] = set()
         envelopes = size_bytes = 0
-        while self._queue.heap and len(items) < MAX_WANTED and envelopes < WANT_ENVELOPES and size_bytes < WANT_BYTES:
-            item = self._queue.pop()
-            some = SOME * len(item.ids) < item.head.count
-            ids.update(item.ids)
-            items.append(WantedItem(item.head.item_no, sorted(item.ids.values()) if some else None))
-            envelopes += len(item.ids) if some else item.head.count
-            size_bytes += LEAF_BYTES * len(item.ids) if some else item.head.size_bytes
+        is_own = self._wishes.has_own
+        while self._wishes and len(items) < MAX_WANTED and envelopes < WANT_ENVELOPES and size_bytes < WANT_BYTES:
+            if is_own and not self._wishes.has_own and not is_scanned:
+                break
+            wish = self._wishes.pop()
+            # While there is more to be looked at, more leaves of the run are likely to be missing.
+            some = is_scanned and SOME * len(wish.ids) < wish.count
+            if not some and wish.count > 1 and len(self._whole) < MAX_RUNS:
+                self._whole.add(wish.item_no)
+            ids.update(wish.ids)
+            items.append(WantedItem(wish.item_no, sorted(wish.ids.values()) if some else None))
+            envelopes += len(wish.ids) if some else wish.count
+            size_bytes += LEAF_BYTES * len(wish.ids) if some else wish.size_bytes
         self._want_no += 1
         self._wants[self._want_no] = _Wanted(ids, 2 * size_bytes + SLACK_BYTES)
         return Want(self._want_no, items)

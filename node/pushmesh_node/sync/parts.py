@@ -27,6 +27,11 @@ def is_control(part: int, shards: int) -> bool:
     return part == 2 * shards
 
 
+def is_subscription(part: int, shards: int) -> bool:
+    """Whether it holds subscriptions, which tell whom a message is for."""
+    return shards <= part < 2 * shards
+
+
 def set_of(part: int, shards: int) -> int:
     """The number of the set, and so the place of its floor in a hello."""
     return shards if is_control(part, shards) else part % shards

@@ -1,6 +1,6 @@
 """What the pure session is told, what it orders, and what it needs of the sets. Data and interfaces only."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -157,5 +157,5 @@ class End:
 
 Effect = Say | Probe | Take | Show | Settle | Finished | End
 
-IsOwn = Callable[[int], bool]
-"""Whether a topic's tag is of one that wallets of this node follow."""
+OwnTags = Callable[[], Set[int]]
+"""The tags of the topics that wallets of this node follow: the same object until one is added."""

@@ -1,5 +1,6 @@
 import pytest
 
+from pushmesh_node.sync import claims as claims_room, fetching as fetching_room
 from pushmesh_node.sync.claims import Claims
 from pushmesh_node.sync.fetching import Fetching
 from pushmesh_node.sync.memory import PeerMemory
@@ -10,18 +11,20 @@ from pushmesh_protocol.reasons import Reason
 from support.sync_pair import PEER, id_of
 
 OWN = 5
+FOLLOWED = frozenset([OWN])
 
 
 def a_fetching(count: int, claims: Claims | None = None) -> Fetching:
     """It has claimed the first ids and asked for their heads."""
-    fetching = Fetching(PEER, claims or Claims(), PeerMemory(0), lambda tag: tag == OWN)
+    fetching = Fetching(PEER, Claims() if claims is None else claims, PeerMemory(0), lambda: FOLLOWED)
     ids = fetching.claim([id_of(number) for number in range(count)])
     fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
     return fetching
 
 
-def wanted(fetching: Fetching) -> list[Want]:
-    return [effect.word for effect in fetching.wants() if isinstance(effect, Say) and isinstance(effect.word, Want)]
+def wanted(fetching: Fetching, is_scanned: bool = True) -> list[Want]:
+    effects = fetching.wants(is_scanned)
+    return [effect.word for effect in effects if isinstance(effect, Say) and isinstance(effect.word, Want)]
 
 
 def test_own_topics_come_first_and_of_the_rest_the_newest() -> None:
@@ -46,6 +49,56 @@ def test_a_run_that_two_answers_tell_of_is_asked_for_once() -> None:
     fetching.probed({})
     (want,) = wanted(fetching)
     assert want.items == [WantedItem(1, None)]
+
+
+def test_while_there_is_more_to_look_at_only_own_topics_are_asked_for_and_runs_whole() -> None:
+    fetching = a_fetching(4)
+    fetching.heads([Head(1, 30, 0, 9, 1, [0], [0]), Head(2, 5, OWN, 9, 100, [1], [7])])
+    fetching.probed({})
+    (want,) = wanted(fetching, is_scanned=False)
+    assert want.items == [WantedItem(2, None)]
+    assert wanted(fetching, is_scanned=False) == []
+    (rest,) = wanted(fetching)
+    assert rest.items == [WantedItem(1, None)]
+
+
+def test_a_leaf_of_a_run_that_is_on_its_way_whole_is_not_asked_for_by_itself() -> None:
+    claims = Claims()
+    fetching = a_fetching(1, claims)
+    fetching.heads([Head(2, 5, OWN, 9, 100, [0], [7])])
+    fetching.probed({})
+    wanted(fetching, is_scanned=False)
+    ids = fetching.claim([id_of(1)])
+    fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
+    fetching.heads([Head(2, 5, OWN, 9, 100, [0], [8])])
+    fetching.probed({})
+    assert wanted(fetching) == [] and len(claims) == 1
+
+
+def test_where_so_many_wait_as_may_they_are_fetched_until_half_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching_room, "MAX_QUEUED", 8)
+    monkeypatch.setattr(fetching_room, "LEAST_QUEUED", 2)
+    monkeypatch.setattr(fetching_room, "MAX_WANTED", 2)
+    fetching = a_fetching(8)
+    assert fetching.finds_room()
+    fetching.heads([Head(number, 9, 0, 9, 1, [number], [0]) for number in range(8)])
+    fetching.probed({})
+    assert not fetching.finds_room()
+    assert [len(want.items) for want in wanted(fetching, is_scanned=False)] == [2, 2]
+    assert fetching.finds_room()
+
+
+def test_where_all_askers_together_claim_too_much_each_has_a_few_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims_room, "MAX_CLAIMS", 3)
+    monkeypatch.setattr(fetching_room, "LEAST_QUEUED", 2)
+    claims = Claims()
+    for number in range(100, 103):
+        claims.claim(b"another", id_of(number))
+    fetching = a_fetching(2, claims)
+    assert fetching.finds_room()
+    fetching.heads([Head(number, 9, 0, 9, 1, [number], [0]) for number in range(2)])
+    fetching.probed({})
+    assert not fetching.finds_room()
 
 
 def test_what_is_promised_and_not_sent_is_held_against_the_peer() -> None:

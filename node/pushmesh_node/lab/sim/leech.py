@@ -38,7 +38,7 @@ class Leech:
             NodeSets(network.shard_count),
             Claims(),
             _Careless(0),
-            lambda tag: False,
+            frozenset,
         )
 
     def begin(self) -> None:

@@ -149,7 +149,7 @@ class SyncRounds:
             peer.memory = PeerMemory(now_ms, None if peer.memory is None else peer.memory.hashed_ms)
         network = self._network
         peer.asking = Asking(
-            network.id, network.shard_count, node_id, self._main.sets, self._claims, peer.memory, lambda tag: False
+            network.id, network.shard_count, node_id, self._main.sets, self._claims, peer.memory, frozenset
         )
         peer.sync.state = State.ASKING
         peer.heard_us = self._clock.now_us
