@@ -1,6 +1,7 @@
 """The store's naive twin: the same contract in memory, by the plainest code. A fake for other rooms' tests."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace as copy_of
 
 from msgspec.structs import replace
 
@@ -9,6 +10,7 @@ from pushmesh_node.engine.records import (
     DecisionRecord,
     DueRecord,
     Holder,
+    LateMark,
     PeerEntry,
     PrivateRecord,
     Record,
@@ -40,6 +42,7 @@ class NaiveStore:
         self.last_commit = 0
         self._records: dict[int, Record] = {}
         self._voids: set[int] = set()
+        self._late: set[int] = set()
         self._unsent: set[int] = set()
         self._scheduled: set[tuple[int, int]] = set()
         self._copies: dict[int, tuple[int, Record]] = {}
@@ -70,6 +73,9 @@ class NaiveStore:
                 case VoidMark():
                     self._voids.add(write.commit_no)
                     self._voids |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
+                case LateMark():
+                    self._late.add(write.commit_no)
+                    self._late |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
                 case _:
                     self._keyed[key_of(write)] = write
         for account in {write.account for write in writes if isinstance(write, CursorRecord)}:
@@ -89,6 +95,7 @@ class NaiveStore:
             copy = self._copies.pop(first_commit, None)
             removed = self._records.pop(first_commit) if copy is None else copy[1]
             self._voids -= set(range(first_commit, first_commit + removed.count))
+            self._late -= set(range(first_commit, first_commit + removed.count))
             self._unsent -= set(range(first_commit, first_commit + removed.count))
         for kind in (PrivateRecord, TokenRecord):
             over = [key for key, w in self._keyed.items() if isinstance(w, kind) and w.expires_at <= now_ms]
@@ -130,7 +137,8 @@ class NaiveStore:
             if due_at <= now_ms:
                 index, record = next(((i, r) for n, i, r in self._envelopes() if n == commit_no), (0, None))
                 data = None if record is None else record.data
-                found.append(StoredDue(commit_no, UnixMs(due_at), index, data, commit_no in self._voids))
+                void, late = commit_no in self._voids, commit_no in self._late
+                found.append(StoredDue(commit_no, UnixMs(due_at), index, data, void, late))
         return found
 
     async def state(self, after: int, limit: int) -> list[StoredItem]:
@@ -168,6 +176,7 @@ class NaiveStore:
             *await self.topic_messages(topics, after, None, limit),
             *await self.targeted_messages(account, after, None, limit),
         ]
+        found = [copy_of(envelope, late=envelope.commit_no in self._late) for envelope in found]
         return sorted(found, key=lambda envelope: envelope.commit_no)[:limit]
 
     async def voids(self, after: int, before: int) -> set[int]:
@@ -175,6 +184,9 @@ class NaiveStore:
 
     async def is_void(self, commit_nos: Sequence[int]) -> set[int]:
         return self._voids & set(commit_nos)
+
+    async def is_late(self, commit_nos: Sequence[int]) -> set[int]:
+        return self._late & set(commit_nos)
 
     async def vouchers(self, epoch: int) -> list[VoucherRecord]:
         return [voucher for voucher in self._all_vouchers() if voucher.epoch == epoch]
@@ -243,8 +255,9 @@ class NaiveStore:
                     due_ats=(),
                 )
                 self._copies[due.commit_no] = (due.origin, alone)
-        if due.origin in self._voids:
-            self._voids.add(due.commit_no)
+        for marked in (self._voids, self._late):
+            if due.origin in marked:
+                marked.add(due.commit_no)
 
     def _messages(self, after: int, before: int | None) -> Iterator[tuple[int, int, Record]]:
         """What inboxes show."""

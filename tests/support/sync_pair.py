@@ -15,6 +15,7 @@ from pushmesh_node.sync.ports import (
     Event,
     Finished,
     Heard,
+    OwnTags,
     Probe,
     Probed,
     Say,
@@ -68,10 +69,14 @@ def a_hello(ask: bool = True, floor_ms: int = NOW_MS) -> Hello:
 
 
 class HonestPeer:
-    """Answers from its records; each is an item of its own."""
+    """Answers from its records; each is an item of its own, issued at its place in the list, of the topic that `tags`
+    says."""
 
-    def __init__(self, records: Sequence[Record], floor_ms: int = NOW_MS) -> None:
+    def __init__(
+        self, records: Sequence[Record], floor_ms: int = NOW_MS, tags: Callable[[int], int] = lambda place: 0
+    ) -> None:
         self.records = list(records)
+        self.tags = tags
         self.sets = sets_of(records)
         self.floor_ms = floor_ms
         self.floors: Sequence[int] = ()
@@ -91,7 +96,7 @@ class HonestPeer:
                 return [answering.replies(self.sets, self.floors, word)]
             case AskHeads():
                 found = answering.places(self.sets, word)
-                return [Heads([Head(no, no, 0, 32, 1, [place], [0]) for place, no in found.items()])]
+                return [Heads([Head(no, no, self.tags(no), 32, 1, [place], [0]) for place, no in found.items()])]
             case Want():
                 frames = [self.records[item.item_no][2] for item in word.items]
                 half = len(frames) // 2
@@ -114,6 +119,7 @@ class Asker:
         claims: Claims | None = None,
         judge: Callable[[bytes], Reason] = lambda id_: Reason.OK,
         peer: bytes = PEER,
+        own_tags: OwnTags = frozenset,
     ) -> None:
         self.sets = sets_of(records)
         self.memory = memory or PeerMemory(NOW_MS)
@@ -124,7 +130,7 @@ class Asker:
         self.held: dict[bytes, int] = {}
         self.ended = ""
         self.finished: Finished | None = None
-        self.asking = Asking(NETWORK_ID, SHARDS, peer, self.sets, self.claims, self.memory, frozenset)
+        self.asking = Asking(NETWORK_ID, SHARDS, peer, self.sets, self.claims, self.memory, own_tags)
 
     def round(self, answer: Callable[[Word], Sequence[Word]], floor_ms: int = NOW_MS) -> None:
         """One round, to its end."""

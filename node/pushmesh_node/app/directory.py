@@ -109,8 +109,9 @@ class Directory:
             raise Denied(Reason.FORBIDDEN, "the token does not cover this message's topic", "11.3")
         with telling_of_the_store():
             void = bool(await self._store.is_void([stored.commit_no]))
+            late = bool(await self._store.is_late([stored.commit_no]))
             recorded = await self._store.decision(principal.account, stored.commit_no)
-        told = self._engine().curator.explain(envelope, principal.account, self._clock(), void=void)
+        told = self._engine().curator.explain(envelope, principal.account, self._clock(), void=void, late=late)
         return {
             "id": id.hex(),
             "account": display_account(principal.account),

@@ -131,7 +131,7 @@ class Inboxes:
             envelope = part.envelopes[index]
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
-            decision = engine.curator.decide(envelope, principal.account, now_ms)
+            decision = engine.curator.decide(envelope, principal.account, now_ms, late=row.late)
             verdict, reason = decision.verdict, decision.reason
             self._metrics.decided(verdict, reason)
             if verdict in DELIVERS:

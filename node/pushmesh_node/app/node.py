@@ -15,7 +15,6 @@ from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, NodeId
@@ -24,7 +23,7 @@ from .. import ipc
 from ..admission import Admission, Bounds
 from ..config import Config
 from ..delivery.consumers import Consumers
-from ..engine.answers import Outcome, Principal
+from ..engine.answers import Outcome
 from ..engine.core import Engine
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
@@ -47,6 +46,7 @@ from .gossip_link import GossipLink
 from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
 from .gossip_start import start_message
 from .gossip_streams import GossipStream
+from .in_sync import InSync
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .joined_shards import JoinedShards
@@ -145,6 +145,7 @@ class Node:
 
     async def restore(self) -> None:
         """Replay the store into a new engine, and build everything that stands on it."""
+        self.in_sync = InSync(self.store, lambda event: self.driver.handle(event))
         self.driver = Driver(await self._restored(), self.store, self, now_ms, time.monotonic)
         self.ingest = Ingest(
             self.network,
@@ -358,9 +359,7 @@ class Node:
     def stored(self, writes: Sequence[Write]) -> None:
         """Keep the sets of sync in step, and what they are asked for first."""
         self.feed.stored(writes)
-        for write in writes:
-            if isinstance(write, Record) and write.kind == Kind.SUBSCRIPTION:
-                self.own_topics.subscribed(write.author)
+        self.own_topics.stored(writes)
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile."""
@@ -449,6 +448,7 @@ class Node:
             self._end_expired()
             self._follow_shards()
             self._follow_sync()
+            await self.in_sync.tick(self.sync.peers.values(), now_ms())
             self.metrics.gauges(
                 last_commit=self.store.last_commit,
                 epoch=self.network.epoch(now_ms()),
@@ -483,10 +483,7 @@ class Node:
 
     def _end_expired(self) -> None:
         time_ms = now_ms()
-
-        def is_over(who: Principal) -> bool:
-            return who.expires_at is not None and who.expires_at <= time_ms
-
+        is_over = lambda who: who.expires_at is not None and who.expires_at <= time_ms  # noqa: E731  # as short as its name
         self.consumers.end(is_over, Reason.EXPIRED, "the log-in expired")
 
     def _expects_peers(self) -> bool:

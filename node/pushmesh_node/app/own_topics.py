@@ -1,12 +1,14 @@
 """Which topics this node's own wallets follow, by the tags that heads of sync carry (SPEC 9.13)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.types import Account
 
+from ..engine.records import Record, Write
 from .topic_shards import tag_of
 
 MAX_WALLETS: Final = 4_096
@@ -36,10 +38,10 @@ class OwnTopics:
         if len(self._wallets) > MAX_WALLETS:
             self._changed.discard(self._wallets.popitem(last=False)[0])
 
-    def subscribed(self, account: Account) -> None:
-        """A subscription of this account is in force, or is no more."""
-        if account in self._wallets:
-            self._changed.add(account)
+    def stored(self, writes: Sequence[Write]) -> None:
+        """These are durable: what wallets of this node subscribe to counts at once."""
+        authors = {write.author for write in writes if isinstance(write, Record) and write.kind == Kind.SUBSCRIPTION}
+        self._changed.update([author for author in authors if author in self._wallets])
 
     def tags(self) -> frozenset[int]:
         """Of all topics that are followed; the same object until there is another."""

@@ -8,7 +8,7 @@ from pushmesh_protocol.types import UnixMs
 
 from ..curation import Policy
 from ..engine.core import Engine
-from ..engine.events import Restored
+from ..engine.events import Restored, WasInSync
 from ..storage.store import Store
 from .opened import Opener
 
@@ -30,6 +30,8 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
                 entries.append((commit_no, envelope, commit_no in voids))
         engine.handle(Restored(entries), now_ms)
         after = items[-1].first_commit + items[-1].count - 1
+    if store.in_sync_ms is not None:
+        engine.handle(WasInSync(UnixMs(store.in_sync_ms)), now_ms)
     for record in await store.preferences():
         engine.curator.set_preferences(_private(network, record.data))
     return engine

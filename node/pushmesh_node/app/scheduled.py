@@ -38,7 +38,7 @@ async def show_step(driver: Driver, store: Store, opener: Opener, now_ms: UnixMs
     rows = await store.due(now_ms, STEP)
     if rows:
         failed = driver.failed_commits
-        driver.handle(DueCame([(row.commit_no, row.due_at, opener.due(row)) for row in rows]))
+        driver.handle(DueCame([(row.commit_no, row.due_at, opener.due(row), row.late) for row in rows]))
         await driver.settled(driver.engine.last_commit)
         if driver.failed_commits != failed:
             raise StoreFailed("a commit failed; they stay due")

@@ -90,8 +90,19 @@ def is_in_sync(peers: Iterable[PeerSync], now_ms: int) -> bool | None:
     counting = [peer for peer in peers if peer.counts()]
     if not counting:
         return None
-    fresh = [peer for peer in counting if peer.round_ms is not None and now_ms - peer.round_ms <= COUNTED_MS]
-    return 2 * sum([peer.missing == 0 for peer in fresh]) > len(counting)
+    return 2 * len(_whole_rounds_ms(counting, now_ms)) > len(counting)
+
+
+def in_sync_at_ms(peers: Iterable[PeerSync], now_ms: int) -> int | None:
+    """Until when at least this node holds all that its peers do; None where it is not in sync."""
+    counting = [peer for peer in peers if peer.counts()]
+    return min(_whole_rounds_ms(counting, now_ms)) if is_in_sync(counting, now_ms) else None
+
+
+def _whole_rounds_ms(peers: Iterable[PeerSync], now_ms: int) -> list[int]:
+    """When the last rounds ended that count and found nothing missing."""
+    rounds = [peer.round_ms for peer in peers if peer.round_ms is not None and peer.missing == 0]
+    return [round_ms for round_ms in rounds if now_ms - round_ms <= COUNTED_MS]
 
 
 def clock_offset_ms(peers: Mapping[bytes, PeerSync]) -> int:

@@ -39,12 +39,13 @@ from .events import (
     Source,
     StoreFailed,
     Ticked,
+    WasInSync,
 )
 from .operators import Operators
 from .parking import Parking
 from .parts import leaf_part, pieces
 from .recording import audience_of, not_before, record_of
-from .records import DueRecord, Holder, PrivateRecord, Record, SentMark, Unscheduled, VoidMark, Write
+from .records import DueRecord, Holder, LateMark, PrivateRecord, Record, SentMark, Unscheduled, VoidMark, Write
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
@@ -82,6 +83,8 @@ class Engine:
         self.last_commit = next_commit - 1
         self.left_shards: frozenset[int] = frozenset()
         """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""
+        self.in_sync_ms: int | None = None
+        """When this node was in sync last; what it then did not hold of an epoch before is late (SPEC 7.9)."""
         self._grants: dict[bytes, Envelope] = {}
         self._ridden = RotatingSet(RIDDEN_GRANTS)
         self._recent = RecentSlots()
@@ -109,8 +112,10 @@ class Engine:
                     self._apply(turn, envelope, void)
                 return []
             case DueCame(entries):
-                for origin, due_at, found in entries:
-                    self._release(turn, origin, due_at, found)
+                for origin, due_at, found, late in entries:
+                    self._release(turn, origin, due_at, found, late=late)
+            case WasInSync(at_ms):
+                self.in_sync_ms = max(at_ms, self.in_sync_ms or 0)
             case Ticked():
                 self._sweep(now_ms)
         return turn.effects()
@@ -272,12 +277,21 @@ class Engine:
         for index, envelope in enumerate(part.envelopes):
             commit_no, void = first_commit + index, voids[index]
             self._apply(turn, envelope, void)
+            late = shown and self._is_late(source, envelope)
+            if late:
+                turn.writes.append(LateMark(commit_no))
             if shown and not void and not_before(envelope) <= turn.now_ms:
-                self._deliver(turn, part, index, commit_no, frame)
+                self._deliver(turn, part, index, commit_no, frame, late=late)
             reason = Reason.SLOT_VOID if void else Reason.OK
             rule = "6.5" if void else ""
             outcomes.append(Outcome(envelope.id, Level.DURABLE, reason, rule, "", commit_no))
         return outcomes
+
+    def _is_late(self, source: Source, envelope: Envelope) -> bool:
+        """Whether it comes by sync and should have been here before: this node has been in sync since its time."""
+        if self.in_sync_ms is None or not isinstance(source, CaughtUp):
+            return False
+        return self.in_sync_ms - envelope.body.issued_at > self.network.epoch_length_ms
 
     def _occupy(
         self,
@@ -385,13 +399,13 @@ class Engine:
 
     # Delivery to who is connected now; everybody else reads the store.
 
-    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int, frame: bytes | None) -> None:
+    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int, frame: bytes | None, *, late: bool) -> None:
         envelope = part.envelopes[index]
         if not len(self.listeners):
             return
         recipients = []
         for account in self.listeners.concerned(envelope, self.subscriptions):
-            decision = self.curator.decide(envelope, account, turn.now_ms)
+            decision = self.curator.decide(envelope, account, turn.now_ms, late=late)
             if decision.verdict in DELIVERS:
                 recipients.append(Recipient(account, decision.verdict, decision.reason))
             else:
@@ -399,7 +413,7 @@ class Engine:
         if recipients:
             turn.deliveries.append(Deliver(commit_no, part, index, recipients, frame))
 
-    def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None) -> None:
+    def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None, *, late: bool) -> None:
         """A scheduled envelope's time has come: show it under a new number, unless it is over."""
         if found is None or found[0].envelopes[found[1]].body.expires_at <= turn.now_ms:
             turn.writes.append(Unscheduled(origin, due_at))
@@ -409,7 +423,7 @@ class Engine:
         audience = audience_of(part.envelopes[0])
         frame = encode_frame([part])
         turn.writes.append(DueRecord(self.last_commit, origin, due_at, audience, frame))
-        self._deliver(turn, part, 0, self.last_commit, frame)
+        self._deliver(turn, part, 0, self.last_commit, frame, late=late)
 
     # Failure and time.
 

@@ -82,9 +82,9 @@ class Curator:
         held = self._preferences.get(account)
         return self._wallets[account] if held is not None and held.body.expires_at > now_ms else NO_PREFERENCES
 
-    def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs) -> Decision:
+    def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, late: bool = False) -> Decision:
         """What becomes of a message for a wallet, now."""
-        return decide(self._facts(envelope, account, now_ms, void=False))
+        return decide(self._facts(envelope, account, now_ms, void=False, late=late))
 
     def record(self, account: Account, commit_no: int, decision: Decision, now_ms: UnixMs) -> DecisionRecord:
         """What explain keeps of a decision: with the hashes of what it rests on anybody can make it again."""
@@ -99,11 +99,13 @@ class Curator:
             self._wallet(account, now_ms).hash,
         )
 
-    def explain(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool) -> Explanation:
+    def explain(
+        self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool, late: bool = False
+    ) -> Explanation:
         """The same, told rule by rule."""
-        return explain(self._facts(envelope, account, now_ms, void=void))
+        return explain(self._facts(envelope, account, now_ms, void=void, late=late))
 
-    def _facts(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool) -> Facts:
+    def _facts(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool, late: bool) -> Facts:
         body = envelope.body
         topic = body.topic
         subscription = None if topic is None else self._subscriptions.in_force(account, topic, now_ms)
@@ -117,6 +119,7 @@ class Curator:
             wallet=self._wallet(account, now_ms),
             operator=self._policy,
             now=now_ms,
+            late=late,
             void=void,
             retracted_by=self._retractions.of(envelope) if isinstance(body, Notification) else None,
         )

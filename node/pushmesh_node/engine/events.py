@@ -115,9 +115,9 @@ class Restored:
 @dataclass(frozen=True, slots=True)
 class DueCame:
     """The time of these scheduled envelopes has come: (commit number, due time, part and place in it; None where it is
-    gone or void)."""
+    gone or void, whether it is late)."""
 
-    entries: Sequence[tuple[int, UnixMs, tuple[Part, int] | None]]
+    entries: Sequence[tuple[int, UnixMs, tuple[Part, int] | None, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +125,11 @@ class Ticked:
     """Time went on; comes about once a second."""
 
 
-Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | DueCame | Ticked
+@dataclass(frozen=True, slots=True)
+class WasInSync:
+    """At this time this node held all that its peers hold (SPEC 9.14)."""
+
+    at_ms: UnixMs
+
+
+Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | DueCame | WasInSync | Ticked

@@ -119,16 +119,18 @@ class StoredDue(msgspec.Struct, frozen=True, gc=False):
     index: int
     data: bytes | None
     void: bool
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEnvelope:
-    """One committed envelope: envelope `index` of the frame `data`."""
+    """One committed envelope: envelope `index` of the frame `data`. `late` is told of what inboxes show."""
 
     commit_no: int
     index: int
     kind: int
     data: bytes
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,20 @@ class VoidMark:
     commit_no: int
 
 
+@dataclass(frozen=True, slots=True)
+class LateMark:
+    """Tells that a message came by sync after this node had thought that it held all of its time (SPEC 7.9)."""
+
+    commit_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class InSyncMark:
+    """This node was in sync then; the last such time is kept."""
+
+    at: UnixMs
+
+
 Write = (
     Record
     | DueRecord
@@ -272,4 +288,6 @@ Write = (
     | PeerEntry
     | SentMark
     | VoidMark
+    | LateMark
+    | InSyncMark
 )

@@ -42,6 +42,7 @@ class Meta:
     last_commit: int
     sets: Mapping[int, Amount]
     floors: Mapping[int, int]
+    in_sync_ms: int | None = None
 
 
 def check_can_open(path: Path) -> None:
@@ -117,7 +118,13 @@ def read_meta(connection: sqlite3.Connection) -> Meta:
     (last,) = connection.execute(
         "SELECT first_commit + count - 1 FROM items ORDER BY first_commit DESC LIMIT 1"
     ).fetchone() or (0,)
-    return Meta(meta["incarnation"], max(meta["last_commit"], last), count_sets(connection), read_floors(connection))
+    return Meta(
+        meta["incarnation"],
+        max(meta["last_commit"], last),
+        count_sets(connection),
+        read_floors(connection),
+        meta.get("in_sync"),
+    )
 
 
 def is_suspect(path: Path) -> bool:

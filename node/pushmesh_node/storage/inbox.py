@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from pushmesh_protocol.accounts import Topic
 
 from ..engine.records import StoredEnvelope
 from .bulk import pieces
-from .items import COVERING, envelopes, floor
+from .items import COVERING, envelopes, floor, late_among
 from .rows import STRETCH_BITS
 from .sums import VOIDS, checked
 
@@ -53,12 +54,14 @@ def targeted_messages(
 def inbox(
     connection: sqlite3.Connection, account: bytes, topics: Sequence[Topic], after: int, limit: int
 ) -> list[StoredEnvelope]:
-    """Both kinds, merged in commit order, at most `limit`."""
+    """Both kinds, merged in commit order, at most `limit`; what is late says so."""
     numbers = {
         *_broadcasts(connection, topics, after, None, limit),
         *_targeted(connection, account, after, None, limit),
     }
-    return envelopes(connection, sorted(numbers)[:limit])
+    found = envelopes(connection, sorted(numbers)[:limit])
+    late = late_among(connection, [envelope.commit_no for envelope in found])
+    return [replace(each, late=True) if each.commit_no in late else each for each in found] if late else found
 
 
 def void_numbers(connection: sqlite3.Connection, after: int, before: int) -> set[int]:

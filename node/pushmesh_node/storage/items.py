@@ -8,7 +8,7 @@ from pushmesh_protocol.types import UnixMs
 from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 from .bulk import pieces, placeholders
 from .rows import bucket
-from .sums import ITEMS, SCHEDULED, VOIDS, Row, checked
+from .sums import ITEMS, LATE, SCHEDULED, VOIDS, Row, Table, checked
 
 _STATE = f"{ITEMS.select} WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"
 _LOG = f"{ITEMS.select} WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit"
@@ -68,11 +68,11 @@ def due(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[StoredD
     times = [(commit_no, due_at) for due_at, commit_no in checked(SCHEDULED, connection.execute(_DUE, (now_ms, limit)))]
     numbers = [commit_no for commit_no, _due_at in times]
     held = {envelope.commit_no: envelope for envelope in envelopes(connection, numbers)}
-    void = voids_among(connection, numbers)
+    void, late = voids_among(connection, numbers), late_among(connection, numbers)
     return [
-        StoredDue(commit_no, UnixMs(due_at), 0, None, commit_no in void)
+        StoredDue(commit_no, UnixMs(due_at), 0, None, commit_no in void, commit_no in late)
         if (envelope := held.get(commit_no)) is None
-        else StoredDue(commit_no, UnixMs(due_at), envelope.index, envelope.data, commit_no in void)
+        else StoredDue(commit_no, UnixMs(due_at), envelope.index, envelope.data, commit_no in void, commit_no in late)
         for commit_no, due_at in times
     ]
 
@@ -135,8 +135,17 @@ def _data(connection: sqlite3.Connection, first_commits: Sequence[int]) -> dict[
 
 def voids_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:
     """Those of the commit numbers that are void."""
+    return _marked(connection, VOIDS, commit_nos)
+
+
+def late_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:
+    """Those of the commit numbers that are late."""
+    return _marked(connection, LATE, commit_nos)
+
+
+def _marked(connection: sqlite3.Connection, table: Table, commit_nos: Sequence[int]) -> set[int]:
     found: set[int] = set()
     for part in pieces(commit_nos):
-        sql = f"{VOIDS.select} WHERE commit_no IN {placeholders(len(part))}"
-        found.update(number for (number,) in checked(VOIDS, connection.execute(sql, tuple(part))))
+        sql = f"{table.select} WHERE commit_no IN {placeholders(len(part))}"
+        found.update(number for (number,) in checked(table, connection.execute(sql, tuple(part))))
     return found

@@ -213,6 +213,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 FROM items WHERE kind = 2 AND sum = row_sum({_ITEM_7.format(end="expires_at")})) later
             WHERE first_commit = later.number AND expires_at < later.end_at""",
     ),
+    (
+        # Messages that sync brought after their time, and from here on in `meta` when this node was in sync last.
+        "CREATE TABLE late (commit_no INTEGER PRIMARY KEY, sum INTEGER NOT NULL)",
+    ),
 )
 
 

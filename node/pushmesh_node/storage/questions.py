@@ -158,6 +158,10 @@ class Questions:
         """Those of the commit numbers that are void."""
         return await self._ask(items.voids_among, commit_nos)
 
+    async def is_late(self, commit_nos: Sequence[int]) -> set[int]:
+        """Those of the commit numbers that are late (SPEC 7.9)."""
+        return await self._ask(items.late_among, commit_nos)
+
     # Sync
 
     async def records(

@@ -60,6 +60,8 @@ class Store(Questions):
     ) -> None:
         """Use open()."""
         self.incarnation = meta.incarnation
+        self.in_sync_ms = meta.in_sync_ms
+        """When this node was in sync last: as an earlier life left it, or as whoever commits the mark says."""
         self._path = path
         self._lock = lock
         self._writer = writer

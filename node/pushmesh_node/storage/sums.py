@@ -73,6 +73,7 @@ SLOTS = Table(
     ("epoch", "author", "wide", "first_seq", "first_commit"),
 )
 VOIDS = Table("voids", ("commit_no",), ("commit_no",))
+LATE = Table("late", ("commit_no",), ("commit_no",))
 SCHEDULED = Table("scheduled", ("due_at", "commit_no"), ("due_at", "commit_no"))
 VOUCHERS = Table(
     "vouchers",
@@ -113,7 +114,7 @@ FLOORS = Table("floors", ("shard", "floor"), ("shard",))
 QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"), ("no",))
 
 SUMMED = (
-    *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, UNSENT, SCHEDULED),
+    *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, UNSENT, SCHEDULED),
     *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, TOKENS, CURSORS, PEERS),
 )
 """All but `ids` and `targets`, in the order in which they are checked and saved: what others refer to first."""

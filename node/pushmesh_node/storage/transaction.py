@@ -13,6 +13,8 @@ from ..engine.records import (
     DecisionRecord,
     DueRecord,
     HandedRecord,
+    InSyncMark,
+    LateMark,
     PeerEntry,
     PrivateRecord,
     ReachedRecord,
@@ -43,7 +45,7 @@ from .rows import (
     unsent_rows,
 )
 from .sets import CONTROL_SET, SHARD_KINDS, Place
-from .sums import CURSORS, DECISIONS, ITEMS, PRIVATE, TOKENS, UNSENT, VOUCHERS, with_sum
+from .sums import CURSORS, DECISIONS, ITEMS, LATE, META, PRIVATE, TOKENS, UNSENT, VOIDS, VOUCHERS, Table, with_sum
 from .tally import Amount, amount_of
 from .topics import TopicNumbers
 
@@ -181,16 +183,17 @@ _SHOW = f"""{ITEMS.insert} SELECT {_SHOWN}, ?4, row_sum({_SHOWN}, ?4) FROM items
 
 
 def _write_due(connection: sqlite3.Connection, records: Sequence[DueRecord]) -> dict[int, Amount]:
-    """Show them in inboxes under their new numbers; one that turned out void meanwhile is void there too. Returns what
-    that adds to each set."""
+    """Show them in inboxes under their new numbers; one that turned out void meanwhile is void there too, and one that
+    is late is late. Returns what that adds to each set."""
     rows = [(due.commit_no, due.audience is None, due.origin, due.data) for due in records]
     connection.executemany(_SHOW, rows)
     targets = [
         (due.commit_no >> STRETCH_BITS, account, due.commit_no) for due in records for account in due.audience or ()
     ]
     bulk.insert(connection, "INSERT OR IGNORE INTO targets", targets)
-    sql = "INSERT OR IGNORE INTO voids SELECT ?1, row_sum(?1) FROM voids WHERE commit_no = ?2"
-    connection.executemany(sql, [(due.commit_no, due.origin) for due in records])
+    for table in (VOIDS, LATE):
+        sql = f"INSERT OR IGNORE INTO {table.name} SELECT ?1, row_sum(?1) FROM {table.name} WHERE commit_no = ?2"
+        connection.executemany(sql, [(due.commit_no, due.origin) for due in records])
     connection.executemany(_UNSCHEDULE, [(due.due_at, due.origin) for due in records])
     added: dict[int, Amount] = {}
     for due in records:
@@ -250,11 +253,22 @@ def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark])
 
 
 def _write_void_marks(connection: sqlite3.Connection, marks: Iterable[VoidMark]) -> None:
-    numbers = [mark.commit_no for mark in marks]
-    bulk.insert(connection, "INSERT OR IGNORE INTO voids", [with_sum((number,)) for number in numbers])
+    _mark(connection, VOIDS, [mark.commit_no for mark in marks])
+
+
+def _write_late_marks(connection: sqlite3.Connection, marks: Iterable[LateMark]) -> None:
+    _mark(connection, LATE, [mark.commit_no for mark in marks])
+
+
+def _mark(connection: sqlite3.Connection, table: Table, numbers: Sequence[int]) -> None:
+    bulk.insert(connection, f"INSERT OR IGNORE INTO {table.name}", [with_sum((number,)) for number in numbers])
     for part in bulk.pieces(numbers):  # and where inboxes show it under another number
         again = f"SELECT first_commit, row_sum(first_commit) FROM items WHERE origin IN {bulk.placeholders(len(part))}"
-        connection.execute(f"INSERT OR IGNORE INTO voids {again}", tuple(part))
+        connection.execute(f"INSERT OR IGNORE INTO {table.name} {again}", tuple(part))
+
+
+def _write_in_sync(connection: sqlite3.Connection, marks: Iterable[InSyncMark]) -> None:
+    bulk.insert(connection, META.replace, [with_sum(("in_sync", max([mark.at for mark in marks])))])
 
 
 # By the key of each table the last write wins: which voucher or cursor is the newest was decided before it came here.
@@ -270,5 +284,7 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     ToldMark: outcomes.write_told,
     ReachedRecord: outcomes.write_reached,
     VoidMark: _write_void_marks,
+    LateMark: _write_late_marks,
+    InSyncMark: _write_in_sync,
     Unscheduled: _write_unscheduled,
 }

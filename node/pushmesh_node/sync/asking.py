@@ -268,7 +268,7 @@ class Asking:
         if self._backlog and (self._listed_ids >= MAX_HEADS or not has_steps):
             if not self._fetching.finds_room():
                 return False
-            self._ask_heads(effects)
+            self._ask_heads(now_ms, effects)
         elif has_steps:
             self._ask_steps(effects)
         elif self._unlisted:
@@ -290,7 +290,7 @@ class Asking:
         self._backlog.extend(needs)
         self._listed_ids += sum([len(each.ids) for each in needs])
 
-    def _ask_heads(self, effects: list[Effect]) -> None:
+    def _ask_heads(self, now_ms: int, effects: list[Effect]) -> None:
         if not self._has_settled and self.missing <= SMALL:
             self._is_settling = True
             effects.append(Settle())
@@ -304,7 +304,7 @@ class Asking:
                 self._backlog.appendleft(Needs(needs.name, needs.lower, needs.upper, left))
             self._listed_ids -= len(some)
             held = self._sets.between(needs.name, needs.lower, needs.upper)  # with the rest of a run, or by gossip
-            ids = self._fetching.claim([id_ for id_ in some if id_ not in held])
+            ids = self._fetching.claim([id_ for id_ in some if id_ not in held], now_ms)
             room -= len(ids)
             if ids:
                 ranges.append(IdRange(needs.name.part, needs.name.number, needs.lower, needs.upper, ids))

@@ -11,7 +11,7 @@ from pushmesh_protocol.reasons import Reason
 
 from .claims import Claims
 from .memory import PASSING, PeerMemory
-from .ports import Effect, OwnTags, Outcomes, Say, Show
+from .ports import Effect, Outcomes, OwnTags, Say, Show
 from .wishes import Wishes
 from .words import MAX_WANTED, Frames, Head, IdRange, Want, WantedItem, ids_of
 
@@ -126,13 +126,14 @@ class Fetching:
         """Whether nothing is queued or under way."""
         return not self._wishes and not self._wants
 
-    def claim(self, ids: Sequence[bytes]) -> list[bytes]:
+    def claim(self, ids: Sequence[bytes], now_ms: int) -> list[bytes]:
         """Those that are to be asked of this peer, once each."""
         mine = []
+        hold = (self._peer, now_ms)
         for id_ in ids:
             if id_ in self._pending or self._memory.is_settled(id_):
                 continue
-            if self._claims.claim(self._peer, id_):
+            if self._claims.claim(hold, id_):
                 self._pending.add(id_)
                 mine.append(id_)
             else:
@@ -181,25 +182,27 @@ class Fetching:
         return [Show(shown)] if shown else []
 
     def wants(self, is_scanned: bool) -> list[Effect]:
-        """The next questions for frames. Until the heads of all that is missing were looked at (`is_scanned`), or as
-        many as there is room for, only what this node's own wallets follow is asked for."""
+        """The next questions for frames, once the heads of all that is missing were looked at (`is_scanned`), or as
+        many as there is room for: only then is it known what comes first."""
         self._wishes.follow(self._own_tags())
         effects: list[Effect] = []
-        while len(self._wants) < WANTS_AHEAD and self._untaken < PAGES_AHEAD:
-            if not self._wishes or not (self._wishes.has_own or is_scanned or not self.finds_room()):
+        while self._wishes and len(self._wants) < WANTS_AHEAD and self._untaken < PAGES_AHEAD:
+            if not is_scanned and self.finds_room():
                 break
-            effects.append(Say(self._next_want(is_scanned)))
+            want = self._next_want(is_scanned)
+            if want.items:
+                effects.append(Say(want))
         return effects
 
     def _next_want(self, is_scanned: bool) -> Want:
         items: list[WantedItem] = []
         ids: set[bytes] = set()
         envelopes = size_bytes = 0
-        is_own = self._wishes.has_own
         while self._wishes and len(items) < MAX_WANTED and envelopes < WANT_ENVELOPES and size_bytes < WANT_BYTES:
-            if is_own and not self._wishes.has_own and not is_scanned:
-                break
             wish = self._wishes.pop()
+            self._leave([id_ for id_ in wish.ids if not self._claims.is_held(self._peer, id_)], wish.ids)
+            if not wish.ids:
+                continue
             # While there is more to be looked at, more leaves of the run are likely to be missing.
             some = is_scanned and SOME * len(wish.ids) < wish.count
             if not some and wish.count > 1 and len(self._whole) < MAX_RUNS:
@@ -208,9 +211,17 @@ class Fetching:
             items.append(WantedItem(wish.item_no, sorted(wish.ids.values()) if some else None))
             envelopes += len(wish.ids) if some else wish.count
             size_bytes += LEAF_BYTES * len(wish.ids) if some else wish.size_bytes
-        self._want_no += 1
-        self._wants[self._want_no] = _Wanted(ids, 2 * size_bytes + SLACK_BYTES)
+        if items:
+            self._want_no += 1
+            self._wants[self._want_no] = _Wanted(ids, 2 * size_bytes + SLACK_BYTES)
         return Want(self._want_no, items)
+
+    def _leave(self, ids: Sequence[bytes], wished: dict[bytes, int]) -> None:
+        """It took so long that another peer is asked for these."""
+        for id_ in ids:
+            del wished[id_]
+            self._pending.discard(id_)
+        self.elsewhere += len(ids)
 
     def frames(self, word: Frames) -> None:
         """A page came; it is taken next. Raises Refusal where it is out of turn, or more than the heads told."""

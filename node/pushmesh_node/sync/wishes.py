@@ -40,11 +40,6 @@ class Wishes:
     def __len__(self) -> int:
         return len(self._own) + len(self._rest)
 
-    @property
-    def has_own(self) -> bool:
-        """Whether any is of a topic that a wallet of this node follows."""
-        return bool(self._own)
-
     def put(self, head: Head, ids: Iterable[tuple[bytes, int]]) -> None:
         """Some envelopes of an item, each with its place in it."""
         heap = self._own if head.tag in self._tags else self._rest

@@ -9,6 +9,7 @@ from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.directory import Directory
 from pushmesh_node.app.node import Node
 from pushmesh_node.engine.answers import Denied
+from pushmesh_node.engine.records import LateMark
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.kinds import Kind
@@ -161,3 +162,14 @@ async def test_readiness_is_the_nodes_own(node: Node, directory: Directory) -> N
     assert (directory.not_ready(), directory.status()["ready"]) == ([], True)
     node.status.draining = True
     assert (directory.not_ready(), directory.status()["ready"]) == (["draining"], False)
+
+
+async def test_what_sync_brought_after_its_time_is_explained_as_late(node: Node, directory: Directory) -> None:
+    note = a_note_now(DAPP, 1)
+    await publish(node, a_subscription(READER, TOPIC), note)
+    who = a_principal(READER.account)
+    before = await directory.explain(who, note.id, None)
+    await node.store.commit([LateMark(2)])
+    told = await directory.explain(who, note.id, None)
+    assert [(each["verdict"], each["reason"]) for each in (before, told)] == [("now", "subscribed"), ("silent", "late")]
+    assert "had reached this node in time" in told["counterfactual"]

@@ -1,10 +1,13 @@
 import pytest
+from msgspec.structs import replace
 
 from pushmesh_node.app import own_topics
 from pushmesh_node.app.own_topics import FRESH_MS, OwnTopics
 from pushmesh_node.app.topic_shards import tag_of
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.types import Account
+from support.records import record
 from support.wallets import a_wallet
 
 WALLETS = [a_wallet(number).account for number in range(1, 5)]
@@ -36,7 +39,7 @@ def test_a_wallet_that_comes_or_subscribes_counts_at_once_and_one_that_is_not_he
     assert own.tags() is before and followed(own) == [False] * 4
     for wallet in WALLETS[:2]:
         topics[wallet] = [TOPICS[wallet]]
-        own.subscribed(wallet)
+        own.stored([replace(record(1, kind=Kind.SUBSCRIPTION), author=wallet)])
     assert followed(own) == [True, False, False, False]
     assert own.tags() is own.tags() and own.tags() is not before
     own.came(WALLETS[1])

@@ -54,6 +54,24 @@ async def asked(node: Node, *, greet: bool = True) -> AsyncIterator[WordStream]:
     mine.reset("done")
 
 
+async def test_who_is_given_a_large_page_is_given_much_until_it_leaves(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = a_note_now(DAPP, 1), a_signed_batch(NETWORK, DAPP, node.sync._clock(), 1_000)
+    await publish(node, small, large)
+    answering = node.sync._answering
+    async with asked(node) as words:
+        await words.write(Want(1, [WantedItem(1, None)]))
+        await words.read(WAIT_S)
+        assert not answering.gives_much(PEER)
+        await words.write(Want(2, [WantedItem(2, None)]))
+        await words.read(WAIT_S)
+        await until(lambda: answering.gives_much(PEER))
+        assert not answering.gives_much(ME)
+    await until(lambda: not answering.gives_much(PEER))
+    assert answering._gave_s == {}
+
+
 async def test_heads_and_wants_lead_to_the_frames_and_leaves_come_alone(node: Node) -> None:
     batch = a_signed_batch(NETWORK, DAPP, node.sync._clock(), 20, 100)
     note = a_note_now(DAPP, 1)

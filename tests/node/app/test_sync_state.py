@@ -1,6 +1,6 @@
 import pytest
 
-from pushmesh_node.app.sync_state import COUNTED_MS, PeerSync, State, clock_offset_ms, is_in_sync
+from pushmesh_node.app.sync_state import COUNTED_MS, PeerSync, State, clock_offset_ms, in_sync_at_ms, is_in_sync
 
 NOW = 10_000_000
 
@@ -31,6 +31,12 @@ def a_peer(missing: int = 0, age_ms: int = 0, **changes: object) -> PeerSync:
 )
 def test_more_than_half_of_the_peers_that_count_must_say_so(peers: list[PeerSync], in_sync: bool | None) -> None:
     assert is_in_sync(peers, NOW) is in_sync
+
+
+def test_in_sync_is_what_was_true_when_the_oldest_round_that_counts_ended() -> None:
+    assert in_sync_at_ms([a_peer(age_ms=7), a_peer(age_ms=30), a_peer(5), a_peer(age_ms=2)], NOW) == NOW - 30
+    assert in_sync_at_ms([a_peer(age_ms=7), a_peer(5)], NOW) is None
+    assert in_sync_at_ms([], NOW) is None
 
 
 def test_a_gap_is_as_old_as_its_first_sight_until_it_closes() -> None:

@@ -54,7 +54,7 @@ def test_what_is_due_when_it_comes_is_shown_at_once() -> None:
 def test_at_its_time_it_gets_a_new_number_and_is_delivered_but_not_relayed_again() -> None:
     engine = an_engine()
     offer(engine, part := a_note(NETWORK, seq=1, not_before=DUE))
-    effects = list(engine.handle(DueCame([(2, DUE, (part, 0))]), DUE))
+    effects = list(engine.handle(DueCame([(2, DUE, (part, 0), False)]), DUE))
     assert writes(effects) == [DueRecord(3, 2, DUE, None, encode_frame([part]))]
     (deliver,) = of(effects, Deliver)
     assert isinstance(deliver, Deliver)
@@ -66,7 +66,7 @@ def test_a_leaf_of_a_run_is_shown_by_itself() -> None:
     engine = an_engine()
     run = a_run(NETWORK, count=4, not_before=DUE)
     offer(engine, run)
-    (shown,) = writes(list(engine.handle(DueCame([(4, DUE, (run, 2))]), DUE)))
+    (shown,) = writes(list(engine.handle(DueCame([(4, DUE, (run, 2), False)]), DUE)))
     assert isinstance(shown, DueRecord) and (shown.commit_no, shown.origin) == (6, 4)
     assert len(shown.data) < len(encode_frame([run]))
 
@@ -74,7 +74,9 @@ def test_a_leaf_of_a_run_is_shown_by_itself() -> None:
 def test_what_is_over_or_gone_when_its_time_comes_is_taken_off() -> None:
     engine = an_engine()
     part = a_note(NETWORK, seq=1, not_before=DUE, expires_at=DUE + 10)
-    assert writes(list(engine.handle(DueCame([(2, DUE, (part, 0)), (3, DUE, None)]), UnixMs(DUE + 10)))) == [
+    assert writes(
+        list(engine.handle(DueCame([(2, DUE, (part, 0), False), (3, DUE, None, False)]), UnixMs(DUE + 10)))
+    ) == [
         Unscheduled(2, DUE),
         Unscheduled(3, DUE),
     ]
@@ -88,5 +90,5 @@ def test_one_that_was_cancelled_before_its_time_is_delivered_to_nobody() -> None
         NETWORK, Kind.RETRACTION, ALICE, seq=2, target=note.id, mode=2, expires_at=note.body.expires_at
     )
     offer(engine, Part((cancel,)))
-    effects = list(engine.handle(DueCame([(2, DUE, (part, 0))]), DUE))
+    effects = list(engine.handle(DueCame([(2, DUE, (part, 0), False)]), DUE))
     assert of(effects, Deliver) == []

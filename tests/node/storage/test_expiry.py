@@ -3,6 +3,7 @@ import sqlite3
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
+    LateMark,
     PrivateRecord,
     TokenRecord,
     VoidMark,
@@ -17,7 +18,7 @@ from pushmesh_protocol.types import Epoch, UnixMs
 from support.plans import plans, tables_walked
 from support.records import ALICE, BOB, EVERYBODY, HASHES, NEWS, NOW, record
 
-TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "decisions")
+TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "late", "decisions")
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
@@ -28,12 +29,22 @@ def fill(connection: sqlite3.Connection, expires_at: int, first: int) -> None:
     """Ten single records for two wallets and a run of five, all with every kind of row that points to them."""
     records = [record(first + n, (ALICE, BOB), expires_at=expires_at, sent=False) for n in range(10)]
     run = record(first + 10, *[(ALICE,)] * 4, EVERYBODY, expires_at=expires_at, sent=False)
-    marks = [VoidMark(first), VoidMark(first + 12)]
+    marks: list[VoidMark | LateMark] = [VoidMark(first), VoidMark(first + 12), LateMark(first), LateMark(first + 11)]
     decisions = [DecisionRecord(ALICE, first + n, "drop", "muted", "r", UnixMs(NOW), *HASHES) for n in range(15)]
     write_group(connection, [*records, run, *marks, *decisions], TopicNumbers(), first - 1)
 
 
-FULL = {"items": 11, "runs": 1, "unsent": 15, "slots": 11, "ids": 15, "targets": 24, "voids": 2, "decisions": 15}
+FULL = {
+    "items": 11,
+    "runs": 1,
+    "unsent": 15,
+    "slots": 11,
+    "ids": 15,
+    "targets": 24,
+    "voids": 2,
+    "late": 2,
+    "decisions": 15,
+}
 
 
 def test_every_row_of_an_expired_item_goes_and_no_other(connection: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
     DueRecord,
+    LateMark,
     PrivateRecord,
     Record,
     SentMark,
@@ -59,6 +60,7 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
     return st.one_of(
         st.builds(SentMark, numbers),
         st.builds(VoidMark, numbers),
+        st.builds(LateMark, numbers),
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
         st.builds(CursorRecord, accounts, st.sampled_from(["a", "b"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
@@ -107,6 +109,7 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
         SlotRange(who, Epoch(e), a, a + n) for who in (SHOP, BOB) for e in (7, 8) for a in range(50) for n in (1, 7)
     ]
     found["holders"] = await store.holders(ranges)
+    found["late"] = await store.is_late(range(1, MAX_COMMITS))
     found["voids"] = (await store.voids(3, 30), await store.is_void(range(1, MAX_COMMITS)))
     for number in range(0, MAX_COMMITS, 3):
         found[f"find {number}"] = [await store.find(id_of(number), at) for at in (None, NOW, NOW - HOUR_MS)]

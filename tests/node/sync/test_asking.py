@@ -66,6 +66,57 @@ def test_grants_are_fetched_before_all_else() -> None:
     assert asker.taken[0] == id_of(2)
 
 
+def test_subscriptions_are_fetched_before_the_messages_that_they_are_about() -> None:
+    peer = HonestPeer([a_record(1, days=5), a_record(2, part=2), a_record(3, part=4), a_record(4, part=3)])
+    asker = Asker([])
+    asker.round(peer.answer)
+    assert asker.taken[0] == id_of(3) and set(asker.taken[1:3]) == {id_of(2), id_of(4)}
+
+
+BACKLOG = 100_000
+FIRST, SECOND = 1, 2
+
+
+def a_backlog() -> HonestPeer:
+    """Of two shards and three days, issued in no order of their expiry; a few are of two topics each."""
+    records = [a_record(number * 7_919 % BACKLOG, number % 2, (1, 2.5, 3.5)[number % 3]) for number in range(BACKLOG)]
+    return HonestPeer(records, tags=lambda place: {5: FIRST, 7: SECOND}.get(place % 1_000, 0))
+
+
+def of_topic(peer: HonestPeer, tag: int) -> list[bytes]:
+    """Its messages, the newest first."""
+    return [record[2] for place, record in enumerate(peer.records) if peer.tags(place) == tag][::-1]
+
+
+def test_of_a_large_backlog_own_topics_come_first_and_newest_first() -> None:
+    peer = a_backlog()
+    followed = frozenset([FIRST])
+    asker = Asker([], own_tags=lambda: followed)
+    asker.round(peer.answer)
+    own = of_topic(peer, FIRST)
+    assert len(asker.taken) == BACKLOG and len(own) == 100
+    assert asker.taken[:100] == own
+
+
+def test_what_a_wallet_follows_that_comes_during_the_heal_is_next() -> None:
+    peer = a_backlog()
+    tags = [frozenset([FIRST])]
+    asker = Asker([], own_tags=lambda: tags[0])
+    before: list[int] = []
+
+    def answer(word: Word) -> list[Word]:
+        if isinstance(word, Want) and len(asker.taken) > BACKLOG // 2 and not before:
+            before.append(len(asker.taken))
+            tags[0] = frozenset([FIRST, SECOND])
+        return peer.answer(word)
+
+    asker.round(answer)
+    theirs = [id_ for id_ in of_topic(peer, SECOND) if id_ not in set(asker.taken[: before[0]])]
+    places = [asker.taken.index(id_) for id_ in theirs]
+    two_wants = 2 * 2_048  # that were under way
+    assert len(theirs) > 10 and max(places) < before[0] + two_wants + len(theirs)
+
+
 def test_what_lies_below_either_floor_is_no_gap() -> None:
     peer = HonestPeer([a_record(1, days=0.1), a_record(2, days=0.9)], floor_ms=NOW_MS + DAY_MS // 2)
     asker = Asker([])
@@ -86,7 +137,7 @@ def test_a_floor_in_the_far_future_hides_no_more_than_a_day() -> None:
 def test_what_another_peer_is_asked_for_is_counted_and_not_asked() -> None:
     peer = HonestPeer([a_record(1), a_record(2)])
     asker = Asker([])
-    assert asker.claims.claim(b"q" * 32, id_of(1))
+    assert asker.claims.claim((b"q" * 32, NOW_MS), id_of(1))
     asker.round(peer.answer)
     assert asker.taken == [id_of(2)]
     assert asker.finished == Finished(0, 1)

@@ -1,7 +1,7 @@
 import pytest
 
 from pushmesh_node.sync import claims as claims_room, fetching as fetching_room
-from pushmesh_node.sync.claims import Claims
+from pushmesh_node.sync.claims import STALE_MS, Claims
 from pushmesh_node.sync.fetching import Fetching
 from pushmesh_node.sync.memory import PeerMemory
 from pushmesh_node.sync.ports import Say, Show
@@ -17,7 +17,7 @@ FOLLOWED = frozenset([OWN])
 def a_fetching(count: int, claims: Claims | None = None) -> Fetching:
     """It has claimed the first ids and asked for their heads."""
     fetching = Fetching(PEER, Claims() if claims is None else claims, PeerMemory(0), lambda: FOLLOWED)
-    ids = fetching.claim([id_of(number) for number in range(count)])
+    ids = fetching.claim([id_of(number) for number in range(count)], 0)
     fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
     return fetching
 
@@ -51,24 +51,59 @@ def test_a_run_that_two_answers_tell_of_is_asked_for_once() -> None:
     assert want.items == [WantedItem(1, None)]
 
 
-def test_while_there_is_more_to_look_at_only_own_topics_are_asked_for_and_runs_whole() -> None:
-    fetching = a_fetching(4)
+def test_nothing_is_asked_for_while_there_is_more_to_look_at() -> None:
+    fetching = a_fetching(2)
+    fetching.heads([Head(1, 30, 0, 9, 1, [0], [0]), Head(2, 5, OWN, 9, 1, [1], [0])])
+    fetching.probed({})
+    assert wanted(fetching, is_scanned=False) == []
+    (want,) = wanted(fetching)
+    assert [item.item_no for item in want.items] == [2, 1]
+
+
+def test_what_another_peer_is_asked_for_by_now_is_left_to_it() -> None:
+    claims = Claims()
+    fetching = a_fetching(2, claims)
+    fetching.heads([Head(1, 30, 0, 9, 1, [0], [0]), Head(2, 5, 0, 9, 1, [1], [0])])
+    fetching.probed({})
+    assert claims.claim((b"another", STALE_MS + 1), id_of(0))
+    (want,) = wanted(fetching)
+    assert [item.item_no for item in want.items] == [2]
+    assert (fetching.elsewhere, fetching.missing) == (1, 2)
+    assert claims.is_held(b"another", id_of(0))
+
+
+def test_where_all_went_elsewhere_nothing_is_asked_for() -> None:
+    claims = Claims()
+    fetching = a_fetching(1, claims)
+    fetching.heads([Head(1, 30, 0, 9, 1, [0], [0])])
+    fetching.probed({})
+    assert claims.claim((b"another", STALE_MS + 1), id_of(0))
+    assert wanted(fetching) == [] and fetching.is_idle
+
+
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on no asker finds room."""
+    monkeypatch.setattr(fetching_room, "MAX_QUEUED", 1)
+    monkeypatch.setattr(fetching_room, "LEAST_QUEUED", 0)
+
+
+def test_where_there_is_no_room_to_look_further_runs_are_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    full(monkeypatch)
+    fetching = a_fetching(2)
     fetching.heads([Head(1, 30, 0, 9, 1, [0], [0]), Head(2, 5, OWN, 9, 100, [1], [7])])
     fetching.probed({})
     (want,) = wanted(fetching, is_scanned=False)
-    assert want.items == [WantedItem(2, None)]
-    assert wanted(fetching, is_scanned=False) == []
-    (rest,) = wanted(fetching)
-    assert rest.items == [WantedItem(1, None)]
+    assert want.items == [WantedItem(2, None), WantedItem(1, None)]
 
 
-def test_a_leaf_of_a_run_that_is_on_its_way_whole_is_not_asked_for_by_itself() -> None:
+def test_a_leaf_of_a_run_that_is_on_its_way_whole_is_not_asked_for_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    full(monkeypatch)
     claims = Claims()
     fetching = a_fetching(1, claims)
     fetching.heads([Head(2, 5, OWN, 9, 100, [0], [7])])
     fetching.probed({})
     wanted(fetching, is_scanned=False)
-    ids = fetching.claim([id_of(1)])
+    ids = fetching.claim([id_of(1)], 0)
     fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
     fetching.heads([Head(2, 5, OWN, 9, 100, [0], [8])])
     fetching.probed({})
@@ -93,7 +128,7 @@ def test_where_all_askers_together_claim_too_much_each_has_a_few_all_the_same(mo
     monkeypatch.setattr(fetching_room, "LEAST_QUEUED", 2)
     claims = Claims()
     for number in range(100, 103):
-        claims.claim(b"another", id_of(number))
+        claims.claim((b"another", 0), id_of(number))
     fetching = a_fetching(2, claims)
     assert fetching.finds_room()
     fetching.heads([Head(number, 9, 0, 9, 1, [number], [0]) for number in range(2)])

@@ -46,14 +46,6 @@ def test_envelopes_of_one_item_come_together_whenever_they_were_found() -> None:
     assert not wishes
 
 
-def test_only_what_is_followed_is_own() -> None:
-    wishes = Wishes(frozenset([OWN]))
-    wishes.put(a_head(1, 10), [(id_of(1), 0)])
-    assert not wishes.has_own
-    wishes.follow(frozenset([OWN, OTHER]))
-    assert wishes.has_own
-
-
 def test_nothing_comes_of_nothing() -> None:
     with pytest.raises(IndexError):
         Wishes(frozenset()).pop()
