@@ -322,8 +322,8 @@ async def test_messages_of_own_wallets_come_first_and_newest_first_also_by_a_sub
     shop, at_ms = a_wallet(7), server.sync._clock()
     own = [a_signed_note(NETWORK, shop, at_ms - 1_000 + number, 2_000 + number) for number in range(40)]
     batches = [a_signed_batch(NETWORK, DAPP, at_ms, 100, 100 * number) for number in range(5)]
-    for thing in (*batches, *own[::2]):
-        await publish(server, thing)
+    await publish(server, *own[::2])
+    await publish(server, *batches)
     await publish(server, *own[1::2], a_subscription(READER, Topic(shop.account, "alerts")))
     await until(lambda: server.feed.is_settled)
     asker._welcome(READER.account)
