@@ -197,7 +197,11 @@ def heal(
     out = people()
     share = f"{report['ratio']:.2f} of what a node takes from publishers ({report['ingest_rate']:,.0f} a second)"
     out.print(f"[bold]{report['seconds']:.1f} s[/] to in sync; once up {report['rate']:,.0f} a second, {share}")
-    out.print(f"  served meanwhile  {20 * report['live_published']:,.0f} publishes, p99 {report['live_p99_ms']:.0f} ms")
+    out.print(f"  lower bound       {report['bound_rate']:,.0f} a second, on one thread")
+    out.print(f"  CPU               {report['cpu_s']:.1f} s here, {report['giver_cpu_s']:.1f} s at the node that gave")
+    for word, name, count in (("published", "publish", "published"), ("delivered", "deliver", "delivered")):
+        p50, p99 = report[f"{name}_p50_ms"], report[f"{name}_p99_ms"]
+        out.print(f"  {word} meanwhile {report[f'live_{count}']:,.0f}, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
 
 
 @app.command("sync")

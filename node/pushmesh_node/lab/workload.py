@@ -62,15 +62,25 @@ def new_authors(count: int) -> Authors:
     return Authors([new_wallet() for _ in range(count)])
 
 
-def plan_jobs(authors: Authors, network: str, messages: int, leaves: int, reader: Account) -> list[Job]:
-    """Jobs for so many messages; wallets take turns, so that each message is of another one than the last."""
+def plan_jobs(
+    authors: Authors, network: str, messages: int, leaves: int, reader: Account, past_ms: tuple[int, int] = (0, 0)
+) -> list[Job]:
+    """Jobs for so many messages; wallets take turns, so that each message is of another one than the last. They are
+    issued now, or evenly from so long ago until so long ago."""
     step = CHUNK if leaves == 0 else max(1, CHUNK * 4 // leaves)
-    issued_at_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000
+    since_ms, until_ms = past_ms
     count = len(authors.wallets)
     turns = [((each % count), authors.take(each % count, max(1, leaves))) for each in range(messages)]
     signers = [(_secret(authors.wallets[index]), first) for index, first in turns]
     return [
-        Job(network, tuple(signers[first : first + step]), leaves, reader, issued_at_ms)
+        Job(
+            network,
+            tuple(signers[first : first + step]),
+            leaves,
+            reader,
+            now_ms - since_ms + (since_ms - until_ms) * first // messages,
+        )
         for first in range(0, messages, step)
     ]
 
