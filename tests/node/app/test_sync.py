@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,8 @@ from pushmesh_client.compose import signed_envelope
 from pushmesh_node.app import sync as sync_room
 from pushmesh_node.app.gossip_streams import GossipStream, StreamLost
 from pushmesh_node.app.node import Node
-from pushmesh_node.app.sync import PROTOCOL
 from pushmesh_node.app.sync_state import State
 from pushmesh_node.app.sync_stream import WordStream
-from pushmesh_node.engine.events import WasInSync
 from pushmesh_node.storage import StoreFailed
 from pushmesh_node.sync.words import Compare, Differ, Hello, Sorry, Word
 from pushmesh_protocol.accounts import Topic
@@ -22,11 +20,9 @@ from pushmesh_protocol.types import UnixMs
 from support.app_world import (
     NETWORK,
     WAIT_S,
-    Ear,
     a_grant_now,
     a_node,
     a_note_now,
-    a_principal,
     a_revocation,
     a_subscription,
     count,
@@ -34,28 +30,16 @@ from support.app_world import (
     signed,
     until,
 )
-from support.stream_pair import stream_pair
-from support.wallets import a_note, a_signed_batch, a_signed_note, a_wallet
+from support.sync_world import SERVER, asking, in_sync, make_impatient, two_nodes
+from support.wallets import a_note, a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)
-SERVER, ASKER = b"\x0a" * 32, b"\x0b" * 32
 NOW = UnixMs(0)
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_room, "AGAIN_S", 0.05)
-    monkeypatch.setattr(sync_room, "BEHIND_S", 0.05)
-    monkeypatch.setattr(sync_room, "SETTLE_S", 0.02)
-    monkeypatch.setattr(sync_room, "FIRST_REST_S", 0.05)
-
-
-@asynccontextmanager
-async def two_nodes(folder: Path) -> AsyncIterator[tuple[Node, Node]]:
-    for name in ("asker", "server"):
-        (folder / name).mkdir()
-    async with a_node(folder / "asker") as asker, a_node(folder / "server") as server:
-        yield asker, server
+    make_impatient(monkeypatch)
 
 
 @pytest.fixture
@@ -72,35 +56,6 @@ def asker(nodes: tuple[Node, Node]) -> Node:
 @pytest.fixture
 def server(nodes: tuple[Node, Node]) -> Node:
     return nodes[1]
-
-
-@asynccontextmanager
-async def asking(asker: Node, peer: Callable[[GossipStream], None], name: bytes = SERVER) -> AsyncIterator[None]:
-    """The asker asks a peer for as long as the block lasts; `peer` gets the other end of every stream."""
-
-    def open_stream(node_id: bytes, protocol: str) -> GossipStream:
-        assert (node_id, protocol) == (name, PROTOCOL)
-        mine, theirs = stream_pair(protocol, ASKER, name)
-        peer(theirs)
-        return mine
-
-    asker.sync._open_stream = open_stream
-    asker.sync.peer_came(name)
-    try:
-        yield
-    finally:
-        asker.sync.peer_left(name)
-    assert count(asker, "pushmesh_crashes_total") == 0
-
-
-def in_sync(node: Node, name: bytes = SERVER) -> Callable[[], bool]:
-    rounds = node.sync.peers[name].rounds if name in node.sync.peers else 0
-
-    def is_so() -> bool:
-        sync = node.sync.peers.get(name)
-        return sync is not None and sync.complete and sync.rounds > rounds
-
-    return is_so
 
 
 async def agree(*nodes: Node) -> None:
@@ -293,46 +248,6 @@ async def test_the_sets_are_the_same_after_a_restart(tmp_path: Path) -> None:
         await until(lambda: node.feed.is_settled)
         assert frozenset(node.feed.sets.members()) == before
         assert await node.feed.verify(NOW) == []
-
-
-async def test_what_comes_after_its_time_is_silent_in_every_inbox_also_after_a_restart(
-    asker: Node, server: Node, tmp_path: Path
-) -> None:
-    topic = Topic(DAPP.account, "alerts")
-    await publish(asker, a_subscription(READER, topic))
-    reader = a_principal(READER.account)
-    ear = Ear(reader)
-    asker.inboxes.listen(ear)
-    asker.driver.handle(WasInSync(UnixMs(asker.sync._clock() + 10 * NETWORK.epoch_length_ms)))
-    note = a_note_now(DAPP, 1_000)
-    await publish(server, note)
-    async with asking(asker, server.sync.stream_came):
-        await until(in_sync(asker))
-    page = await asker.inboxes.read(reader, 0, None, 10)
-    assert [(each.verdict, each.reason) for each in (*ear.heard, *page.messages)] == [("silent", "late")] * 2
-    await asker.close()
-    async with a_node(tmp_path / "asker") as again:
-        page = await again.inboxes.read(reader, 0, None, 10)
-        assert [(each.verdict, each.reason) for each in page.messages] == [("silent", "late")]
-
-
-async def test_messages_of_own_wallets_come_first_and_newest_first_also_by_a_subscription_that_sync_brings(
-    asker: Node, server: Node
-) -> None:
-    shop, at_ms = a_wallet(7), server.sync._clock()
-    own = [a_signed_note(NETWORK, shop, at_ms - 1_000 + number, 2_000 + number) for number in range(40)]
-    batches = [a_signed_batch(NETWORK, DAPP, at_ms, 100, 100 * number) for number in range(5)]
-    await publish(server, *own[::2])
-    await publish(server, *batches)
-    await publish(server, *own[1::2], a_subscription(READER, Topic(shop.account, "alerts")))
-    await until(lambda: server.feed.is_settled)
-    asker._welcome(READER.account)
-    async with asking(asker, server.sync.stream_came):
-        await until(in_sync(asker))
-    items = await asker.store.log(0, 10**7)
-    assert [item.kind for item in items] == [4] + [5] * 45
-    assert [asker.opener.part(item).envelopes[0].id for item in items[1:41]] == [note.id for note in own[::-1]]
-    assert {item.count for item in items[41:]} == {100}
 
 
 async def test_a_peer_is_not_asked_again_while_it_is_being_given_much_but_soon_after(

@@ -15,7 +15,7 @@ async def test_all_that_is_published_is_delivered_and_both_are_timed_from_the_sa
     async with Devnet(tmp_path, 1, network="bench") as net:
         running = asyncio.create_task(live.run(net.url(0)))
         async with asyncio.timeout(30):
-            while len(live._arrived) < 5 * FRAMES:  # noqa: ASYNC110  # what is waited for has no event of its own
+            while len(live._arrived) < 5 * FRAMES:  # what is waited for has no event of its own
                 assert not running.done()
                 await asyncio.sleep(0.05)
         running.cancel()
