@@ -14,11 +14,15 @@ OLD = range(1, len(MIGRATIONS))
 """All schemas but the newest."""
 
 
-def make_old_store(path: Path, schema: int, envelopes: Sequence[Envelope] = ()) -> sqlite3.Connection:
-    """A store of a schema with these envelopes under the numbers from 1 on, each ending when its body says."""
+def make_old_store(
+    path: Path, schema: int, envelopes: Sequence[Envelope] = (), ends: Sequence[int] | None = None
+) -> sqlite3.Connection:
+    """A store of a schema with these envelopes under the numbers from 1 on, each ending when its body says, or from
+    schema 8 on, which knows better, at its place in `ends`."""
     connection = sqlite3.connect(path, isolation_level=None)
     prepare_sums(connection)
     connection.create_function("set_of", 3, lambda _kind, _owner, _name: 255)
+    connection.create_function("end_of", 5, lambda _first, _count, _kind, expires_at, _data: expires_at)
     for number, statements in enumerate(MIGRATIONS[:schema], 1):
         for statement in statements:
             connection.execute(statement)
@@ -28,7 +32,8 @@ def make_old_store(path: Path, schema: int, envelopes: Sequence[Envelope] = ()) 
     connection.execute(f"PRAGMA user_version = {schema}")
     for number, envelope in enumerate(envelopes, 1):
         data = encode_frame([Part((envelope,))])
-        row = (number, 1, int(envelope.kind), None, 0, envelope.body.issued_at, envelope.body.expires_at, None)
+        end = envelope.body.expires_at if ends is None or schema < 8 else ends[number - 1]
+        row = (number, 1, int(envelope.kind), None, 0, envelope.body.issued_at, end, None)
         if schema < 7:
             connection.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, data))
         else:

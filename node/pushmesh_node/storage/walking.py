@@ -28,13 +28,15 @@ class Walk:
         self._marks = ", ".join("?" * len(table.key))
         types = {row[1]: row[2] for row in source.execute(f"PRAGMA table_info({table.name})")}
         self._select = f"SELECT {_columns(table, has_sum='sum' in types)} FROM {table.name}"
+        self._is_there = bool(types)
         self._is_numbered = [types.get(column) for column in table.key] == ["INTEGER"]
         self._places = [table.columns.index(column) for column in table.key]
         self._probes = PROBES
 
     def rows(self) -> Iterator[Row]:
-        """From the first to the last."""
-        yield from self._between(None, None)
+        """From the first to the last; none of a table that a file which was not upgraded has not yet."""
+        if self._is_there:
+            yield from self._between(None, None)
 
     def _between(self, low: Row | None, high: Row | None) -> Iterator[Row]:
         """Rows with low < key < high."""

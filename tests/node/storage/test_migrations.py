@@ -192,8 +192,8 @@ async def held(store: Store, now_ms: int) -> list[int]:
 async def test_a_grant_of_any_schema_goes_when_nothing_needs_it_any_more_and_not_before(
     path: Path, schema: int, grants: list[Envelope]
 ) -> None:
-    make_old_store(path, schema, grants).close()
     ends = [timestamp_of(NETWORK, each) for each in grants]
+    make_old_store(path, schema, grants, ends).close()
     assert ends[0] == grants[0].body.expires_at < ends[1] - 1
     assert ends[1] == grants[1].body.expires_at + NETWORK.lives_ms[Kind.NOTIFICATION]
     store = await opened(path)
@@ -207,7 +207,7 @@ async def test_a_grant_of_any_schema_goes_when_nothing_needs_it_any_more_and_not
 
 @pytest.mark.parametrize("schema", OLD)
 async def test_every_old_store_is_sound_once_it_was_opened(path: Path, schema: int, grants: list[Envelope]) -> None:
-    make_old_store(path, schema, grants).close()
+    make_old_store(path, schema, grants, [timestamp_of(NETWORK, each) for each in grants]).close()
     store = await opened(path)
     assert (store.incarnation, store.mending.quarantined, store.salvaged) == (INCARNATION, 0, None)
     while (await store.scrub(64)).position is not None:  # the maker leaves out what can be made again
