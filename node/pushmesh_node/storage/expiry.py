@@ -37,7 +37,13 @@ _WALKED = (
     _pointing("slots", ("epoch", "author", "wide", "first_seq", "first_commit"), "first_commit"),
     _pointing("targets", ("stretch", "account", "commit_no"), "commit_no"),
     _pointing("decisions", ("account", "commit_no"), "commit_no"),
-    _Table("late_receipts", ("commit_no",), "NOT EXISTS (SELECT 1 FROM receipts r WHERE r.number = t.number)"),
+    # Only what is whole tells that its seal is gone.
+    _Table(
+        "late_receipts",
+        ("commit_no",),
+        """NOT EXISTS (SELECT 1 FROM receipts r WHERE r.number = t.number)
+            AND t.sum = row_sum(t.commit_no, t.number)""",
+    ),
     _Table("cursors", ("account", "device"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
 )
 _TOPICS = _Table("topics", ("topic_no",), "t.ends_at <= {now}")

@@ -2,11 +2,13 @@
 goes, and no number is given twice. Runs on the writer's thread."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from pushmesh_protocol.codec import Codec
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.receipts import SealWords
 
+from .errors import StoreDamaged
 from .sums import LATE_RECEIPTS, META, RECEIPTS, Damaged, Row, checked, first, with_sum
 
 ALL_KEPT_UNTIL, GIVEN_NUMBER = "all_kept_until", "given_number"
@@ -21,35 +23,63 @@ DATA: Codec[tuple[bytes, list[int], bytes]] = Codec(tuple[bytes, list[int], byte
 """Of the column `data`: the packed words, spans of commit numbers (first, how many), and the ids."""
 
 
+_LAST_BEFORE = """SELECT first_commit, number FROM receipts
+    WHERE first_commit < ? ORDER BY first_commit DESC LIMIT 1"""
+# By number, as commits are in order there too: the unary plus keeps the index out of it.
+_NEXT_BEGINS = """SELECT first_commit FROM receipts
+    WHERE number > ? AND +first_commit NOT NULL ORDER BY number LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    """What prune asks of one; `first_commit` is None where all that it covers came late."""
+
+    first_commit: int | None
+    last_commit: int
+    kept_until: int
+
+
 class Promises:
     """For one transaction: it remembers the seals that it has read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._seals: dict[int, tuple[int, int]] = {}  # last commit and kept-until by number
+        self._seals: dict[int, _Seal | None] = {}
         self.all_kept_until = _read(connection, ALL_KEPT_UNTIL)
         """Until when (ms) nothing at all may be pruned, since a receipt was lost; 0 where none was."""
 
     def kept_until(self, first_commit: int, end_commit: int) -> int:
         """Until when (ms) the items from `first_commit` to before `end_commit` may not be pruned; 0 for never promised.
-        Raises Damaged."""
+
+        Raises Damaged; StoreDamaged where the way to the seal does not fit the seals."""
         until = self.all_kept_until
-        sql = "SELECT number FROM receipts WHERE first_commit < ? ORDER BY first_commit DESC LIMIT 1"
-        for (number,) in self._connection.execute(sql, (end_commit,)).fetchall():
-            last_commit, kept_until = self._seal(number)
-            if last_commit >= first_commit:
-                until = max(until, kept_until)
+        number = self._last_before(end_commit)
+        if number:
+            seal = self._seal(number)
+            if seal is not None and seal.last_commit >= first_commit:
+                until = max(until, seal.kept_until)
         late = f"{LATE_RECEIPTS.select} WHERE commit_no >= ? AND commit_no < ?"
-        for _commit_no, number in checked(LATE_RECEIPTS, self._connection.execute(late, (first_commit, end_commit))):
-            until = max(until, self._seal(number)[1])
+        for _commit_no, link in checked(LATE_RECEIPTS, self._connection.execute(late, (first_commit, end_commit))):
+            seal = self._seal(link)
+            until = until if seal is None else max(until, seal.kept_until)
         return until
 
-    def _seal(self, number: int) -> tuple[int, int]:
-        known = self._seals.get(number)
-        if known is None:
+    def _last_before(self, end_commit: int) -> int:
+        """The number of the last seal that begins before a commit; 0 for none. An index has no sums, so the seal that
+        it leads to and the next one have to begin where they should."""
+        found = self._connection.execute(_LAST_BEFORE, (end_commit,)).fetchone() or (0, 0)
+        first_commit, number = found
+        seal = self._seal(number) if number else None
+        (following,) = self._connection.execute(_NEXT_BEGINS, (number,)).fetchone() or (end_commit,)
+        if (number and (seal is None or seal.first_commit != first_commit)) or following < end_commit:
+            raise StoreDamaged("the index of receipts does not fit them")
+        return int(number)
+
+    def _seal(self, number: int) -> _Seal | None:
+        if number not in self._seals:
             row = first(RECEIPTS, self._connection.execute(f"{RECEIPTS.select} WHERE number = ?", (number,)))
-            known = self._seals[number] = (0, 0) if row is None else (row[2], row[4])
-        return known
+            self._seals[number] = None if row is None else _Seal(row[1], row[2], row[4])
+        return self._seals[number]
 
 
 def given_number(connection: sqlite3.Connection) -> int:
