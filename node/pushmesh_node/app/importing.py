@@ -20,6 +20,7 @@ from ..engine.events import CaughtUp
 from ..metrics import Metrics
 from ..storage.exports import read_frames, read_head
 from ..storage.files import size_of
+from ..storage.upkeep import Room
 from .compose import open_store, read_network
 from .keys import load_key
 from .node import Node
@@ -65,6 +66,7 @@ async def import_file(config: Config, path: Path, progress: Callable[[int, int],
         node = Node(_alone(config), network, seed, store, _Counting(imported))
         stack.push_async_callback(node.close)
         await node.restore()
+        await store.measure()
         running = asyncio.create_task(node.run(), name="import")
         try:
             taking = asyncio.create_task(_take_all(node, path, imported, progress))
@@ -116,6 +118,10 @@ async def _take(node: Node, parts: list[Part]) -> None:
     await node.driver.settled(node.driver.engine.last_commit)
     if (trouble := node.store.troubles.now) is not None:
         raise ConfigError(f"the store takes nothing more: {trouble.reason}; make room and import the file again")
+    if node.store.room is Room.FULL:
+        raise ConfigError(
+            "the store has no room (store.budget_bytes, store.min_free_bytes): make some and import the file again"
+        )
 
 
 def _alone(config: Config) -> Config:

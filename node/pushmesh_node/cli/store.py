@@ -128,8 +128,10 @@ def import_(
     out = people()
     out.print(f"{imported.reasons['ok']:,} new envelopes of {imported.reasons.total():,}")
     for reason, count in imported.reasons.most_common():
-        if reason != "ok":
-            out.print(f"  {reason}  {count:,}")
+        if reason == "duplicate":
+            out.print(f"{count:,} were here already")
+        elif reason != "ok":
+            out.print(f"{count:,} were refused: {reason}")
 
 
 @app.command("backup")

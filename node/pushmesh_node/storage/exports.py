@@ -56,7 +56,7 @@ def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, prog
             connection.execute("BEGIN")
             (incarnation,) = connection.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()
             (total,) = connection.execute("SELECT count(*) FROM items WHERE origin IS NULL").fetchone()
-            out = _Writer(file)
+            out = ExportWriter(file)
             out.put([0, FORMAT, network_id, now_ms, incarnation])
             for frame in _frames(connection):
                 out.put([1, frame])
@@ -78,7 +78,9 @@ def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, prog
     return frames, target.stat().st_size
 
 
-class _Writer:
+class ExportWriter:
+    """Entries one after the other, and the digest over all so far."""
+
     def __init__(self, file: BinaryIO) -> None:
         self.entries = 0
         self.digest = hashlib.sha256(MAGIC)
@@ -86,6 +88,7 @@ class _Writer:
         file.write(MAGIC)
 
     def put(self, entry: list[object]) -> None:
+        """The head, a frame, or the end."""
         data = _encode(entry)
         framed = _HEAD.pack(len(data), crc32(data)) + data
         self._file.write(framed)

@@ -11,7 +11,7 @@ from pushmesh_node.app.importing import import_file
 from pushmesh_node.app.keys import create_key
 from pushmesh_node.config import Config, ConfigError, load_config
 from pushmesh_node.engine.records import VoidMark
-from pushmesh_node.storage.exports import ExportError, write_export
+from pushmesh_node.storage.exports import ExportError, ExportWriter, write_export
 from pushmesh_node.storage.files import size_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.network import dump_network
@@ -71,10 +71,8 @@ async def test_forged_and_unreadable_frames_are_refused_one_by_one(tmp_path: Pat
     async with a_node(folder) as node:
         await publish(node, a_note_now(DAPP, 1), a_note_now(DAPP, 2), a_note_now(DAPP, 3))
         items = await node.store.log(0, 1 << 20)
-    from pushmesh_node.storage import exports
-
     with (tmp_path / "forged").open("wb") as file:
-        out = exports._Writer(file)
+        out = ExportWriter(file)
         out.put([0, 1, NETWORK.id, 1, bytes(16)])
         changed = bytearray(items[1].data)
         changed[-40] ^= 1  # in the signature

@@ -2,10 +2,12 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pushmesh_node.storage.exports import ExportWriter, read_frames, read_head
 from support.commands import check_one_sentence, pushmesh
 from support.running_node import running_node, url_of
 
@@ -63,6 +65,79 @@ async def test_an_export_goes_into_another_node(home: Path) -> None:
     assert (taken.code, taken.json) == (0, {"frames": 5, "envelopes": {"ok": 5}})
     assert "0 new envelopes of 5" in (await pushmesh("store", "import", "../all.export", cwd=other)).out
     check_one_sentence(await pushmesh("store", "import", "nothing", cwd=other), 1, "cannot be read")
+
+
+@pytest.fixture
+async def exported(home: Path) -> Path:
+    assert (await pushmesh("store", "export", "all.export", cwd=home)).code == 0
+    other = home / "other"
+    other.mkdir()
+    assert (await pushmesh("init", cwd=other)).code == 0
+    return home / "all.export"
+
+
+def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def flip(data: bytes) -> bytes:
+    return data[:200] + bytes([data[200] ^ 4]) + data[201:]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (flip, "damaged or cut off at its entry"),
+        (lambda data: data[:-1], "damaged or cut off at its entry"),
+        (lambda data: data[: len(data) // 2], "damaged or cut off at its entry"),
+        (lambda _data: b"", "is not an export of pushmesh"),
+        (lambda _data: b"PMEXPORT", "is cut off at its beginning"),
+        (lambda data: data[:16] + data[16:].replace(data[20:52], b"w" * 32, 1), "damaged or cut off at its entry 1"),
+    ],
+    ids=["a flipped bit", "the last byte", "half of it", "empty", "nothing but its name", "another head"],
+)
+async def test_an_export_that_is_not_whole_is_told_in_one_sentence(
+    exported: Path, change: Callable[[bytes], bytes], sentence: str
+) -> None:
+    change_file(exported, change)
+    other = exported.parent / "other"
+    check_one_sentence(await pushmesh("store", "import", str(exported), cwd=other), 1, "all.export", sentence)
+
+
+async def test_another_networks_export_is_told_in_one_sentence_and_leaves_no_store(exported: Path) -> None:
+    other = exported.parent / "other"
+    taken = await pushmesh("store", "import", str(exported), "--set", "node.network=bench", cwd=other)
+    check_one_sentence(taken, 2, "is an export of another network than bench")
+    assert not list(other.glob("data/pushmesh.db*"))
+
+
+async def test_what_is_refused_of_an_export_is_told_in_one_sentence_for_each_reason(exported: Path) -> None:
+    forged = exported.parent / "forged.export"
+    frames = [frame for frame, _place in read_frames(exported)]
+    with forged.open("wb") as file:
+        out = ExportWriter(file)
+        out.put([0, 1, read_head(exported).network_id, 1, bytes(16)])
+        for frame in (
+            b"no frame",
+            frames[0],
+            b"none either",
+            frames[-1][:-9] + bytes([frames[-1][-9] ^ 1]) + frames[-1][-8:],
+        ):
+            out.put([1, frame])
+        out.put([2, 4, out.digest.digest()])
+    taken = await pushmesh("store", "import", str(forged), cwd=exported.parent / "other")
+    assert (taken.code, taken.err) == (0, "")
+    assert taken.out.splitlines() == [
+        "1 new envelopes of 4",
+        "2 were refused: malformed",
+        "1 were refused: bad-signature",
+    ]
+
+
+async def test_an_import_into_a_store_without_room_says_so(exported: Path) -> None:
+    other = exported.parent / "other"
+    small = await pushmesh("store", "import", str(exported), "--set", f"store.min_free_bytes={1 << 40}", cwd=other)
+    check_one_sentence(small, 2, "has no room", "store.min_free_bytes", "import the file again")
 
 
 async def test_a_running_node_can_be_read_but_not_replaced(home: Path) -> None:
