@@ -250,6 +250,12 @@ class Remember(_Message, frozen=True, tag=11):
     entries: Annotated[list[BookEntry], Meta(max_length=MAX_BOOK_ENTRIES)]
 
 
+class Seek(_Message, frozen=True, tag=12):
+    """Try once to get a connection to this node, wherever it is: from the peer book, else from the DHT."""
+
+    node_id: NodeId
+
+
 # --- Both ways ------------------------------------------------------------------------------------------------------
 
 
@@ -345,7 +351,7 @@ class Peers(_Message, frozen=True, tag=45):
 
 
 Both = Credit | StreamOpen | StreamData | StreamClose | StreamCredit
-Down = Start | Stop | Publish | Judge | Subscribe | Known | Allowances | Scores | Dial | Ban | Remember | Both
+Down = Start | Stop | Publish | Judge | Subscribe | Known | Allowances | Scores | Dial | Ban | Remember | Seek | Both
 Up = Ready | Frame | Peer | Stats | Book | Peers | Both
 Message = Down | Up
 M = TypeVar("M")

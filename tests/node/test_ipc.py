@@ -33,6 +33,7 @@ DOWN: list[ipc.Down] = [
     ipc.Dial("/ip4/127.0.0.1/tcp/1/p2p/x"),
     ipc.Ban(b"\x06" * 32, 60),
     ipc.Remember([ENTRY]),
+    ipc.Seek(bytes(32)),
 ]
 BOTH: list[ipc.Both] = [
     ipc.Credit(1, 300),

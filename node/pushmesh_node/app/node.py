@@ -260,10 +260,9 @@ class Node:
         return Assurance(around, waits, receipts.max_outcomes)
 
     def _reach(self, node_id: bytes) -> None:
-        """Ask for a connection to a node that is none of the peers, where it is known how."""
+        """Ask for a connection to a node that is none of the peers: where it was, or wherever the DHT finds it."""
         addresses = self.kept_peers.addresses_of(node_id)
-        if addresses:
-            self._tell([ipc.Dial(address) for address in addresses])
+        self._tell([*[ipc.Dial(address) for address in addresses], ipc.Seek(node_id)])
 
     async def _find_wallets(self) -> None:
         """Who is of this node, as far as the store knows: their shards are joined from the start."""

@@ -45,6 +45,7 @@ GOSSIP_COUNTERS: Final = {
     "rpcs_in": ("received_rpcs", "", "RPCs that peers sent."),
     "rpcs_out": ("sent_rpcs", "", "RPCs that were sent to peers."),
     "rpcs_unsent": ("unsent_rpcs", "", "Messages that were not sent because the peer had them meanwhile."),
+    "seeks": ("seeks", "result", "Nodes that were sought by their id alone, and what came of it."),
     "source_failures": ("source_failures", "source", "Sources of peers that did not answer and are tried again."),
     "stream_faults": ("stream_faults", "what", "Streams on which a peer sent what no honest peer sends."),
     "streams_refused": ("streams_refused", "reason", "Streams of peers that were not let in."),

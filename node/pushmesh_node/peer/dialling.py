@@ -45,7 +45,7 @@ class Dialling:
         async with trio.open_nursery() as nursery:
             while True:
                 for address in self._due():
-                    nursery.start_soon(self._dial, address)
+                    nursery.start_soon(self.dial, address)
                 await trio.sleep(TICK_S)
 
     def _due(self) -> list[Address]:
@@ -54,7 +54,8 @@ class Dialling:
         dialled = sum(connection.outbound for connection in connections.values())
         return self._known.book.due(now_ms, connections, barred, self._wanted(), dialled)
 
-    async def _dial(self, address: Address) -> None:
+    async def dial(self, address: Address) -> bool:
+        """Dial an address with a node id now; whether a connection stands."""
         assert address.node_id is not None
         try:
             await self._host.dial(address, self._timeout_s)
@@ -63,6 +64,7 @@ class Dialling:
             self._counters.add("dials", "failed")
             self._known.book.failed(address.node_id, self._now_ms(), jitter())
             self._not_reached(address.node_id)
-        else:
-            self._counters.add("dials", "ok")
-            self._known.book.succeeded(address)
+            return False
+        self._counters.add("dials", "ok")
+        self._known.book.succeeded(address)
+        return True

@@ -91,6 +91,11 @@ class Discovery:
         """A dial failed."""
         self._dht.not_reached(node_id)
 
+    async def look_up(self, node_id: bytes) -> None:
+        """Ask the DHT where a node is; what it tells comes as hearsay. Nothing happens where there is no DHT."""
+        if self._settings.dht:
+            await self._dht.look_up(to_peer_id(node_id))
+
     # Sources
 
     async def run(self) -> None:

@@ -31,6 +31,7 @@ from ..ipc import (
     Ready,
     Remember,
     Scores,
+    Seek,
     Settings,
     Start,
     Stop,
@@ -60,6 +61,7 @@ from .mesh import Mesh
 from .muxer import Stream
 from .records import seal_record
 from .relay import Relay
+from .seeking import Seeking, SeekingPorts
 from .sources import Hearsay, Source
 from .state import states_of
 from .stats import Counters
@@ -136,6 +138,17 @@ class Node:
             settings.dial_timeout_ms / 1000,
             now_ms,
         )
+        self._seeking = Seeking(
+            SeekingPorts(
+                connections=self._host.connections,
+                wanted=lambda: self._discovery.wanted_peers,
+                is_barred=lambda node_id: node_id == self.node_id or bans.peers.is_banned(node_id, now_ms()),
+                addresses=book.addresses,
+                look_up=self._discovery.look_up,
+                dial=self._dialling.dial,
+                count=self._counters.add,
+            )
+        )
         self._relay = Relay(
             nursery,
             settings.stream_window_bytes,
@@ -168,6 +181,7 @@ class Node:
             self._known.introductions.run,
             self._discovery.run,
             self._dialling.run,
+            self._seeking.run,
             self._beat,
             self._report,
             self._show_peers,
@@ -220,6 +234,8 @@ class Node:
                     self._mesh.handle(Scored(node_id, score_milli))
             case Dial():
                 self._add_to_book(message.address)
+            case Seek():
+                self._seeking.seek(message.node_id)
             case Remember():
                 self._known.remember(message.entries)
             case Ban():

@@ -145,6 +145,24 @@ async def test_the_gossip_process_decides_over_readiness_while_it_is_gone(tmp_pa
         await node.close()
 
 
+async def test_the_engine_learns_when_this_node_is_in_sync(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        node.sync.peers[b"\x0e" * 32] = peer = PeerSync()
+        peer.ended(0, at_ms := now_ms())
+        await until(lambda: node.driver.engine.in_sync_ms == at_ms)
+
+
+async def test_a_node_that_is_no_peer_is_dialled_where_it_was_and_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_node(tmp_path) as node:
+        told: list[object] = []
+        monkeypatch.setattr(node, "_tell", told.extend)
+        monkeypatch.setattr(node.kept_peers, "addresses_of", lambda node_id: ["/ip4/127.0.0.1/tcp/1/p2p/x"])
+        node._reach(b"\x0e" * 32)
+        assert told == [ipc.Dial("/ip4/127.0.0.1/tcp/1/p2p/x"), ipc.Seek(b"\x0e" * 32)]
+
+
 async def test_frames_are_packed_for_peers_and_not_for_nobody(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         part = Part((a_note_now(a_wallet(1)),))

@@ -9,11 +9,13 @@ from pushmesh_node.app.opened import Opener
 from pushmesh_node.app.restore import restore_engine
 from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.engine.core import Engine
+from pushmesh_node.engine.records import InSyncMark
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.kinds import Kind, Preference
 from pushmesh_protocol.kinds.preferences import MUTE
+from pushmesh_protocol.types import UnixMs
 from support.app_world import (
     NETWORK,
     a_grant_now,
@@ -36,6 +38,14 @@ TOPIC = Topic(DAPP.account, "alerts")
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     async with a_node(tmp_path) as node:
         yield node
+
+
+async def test_when_this_node_was_in_sync_last_is_known_again(tmp_path: Path) -> None:
+    async with a_node(tmp_path) as node:
+        assert (await again(node)).in_sync_ms is None
+        await node.store.commit([InSyncMark(UnixMs(77))])
+    async with a_node(tmp_path) as node:
+        assert (await again(node)).in_sync_ms == node.driver.engine.in_sync_ms == 77
 
 
 async def again(node: Node) -> Engine:

@@ -7,7 +7,7 @@ import msgspec
 import trio
 
 from pushmesh_node.gossip.frames.inspection import Inspection
-from pushmesh_node.ipc import Allowances, Discovery, Peer, Ready, Start, Stats, Subscribe, up_decoder
+from pushmesh_node.ipc import Allowances, Discovery, Peer, Ready, Seek, Start, Stats, Subscribe, up_decoder
 from pushmesh_node.peer.main_link import MainLink
 from pushmesh_node.peer.node import Node
 from support.dns_server import dns_server
@@ -126,6 +126,25 @@ def test_a_node_without_the_dht_takes_no_part_in_it_and_finds_nobody_by_it() -> 
             last = await network.node(bootstrap=[first.address])
             await last.until(lambda: last.peers == {first.node_id, other.node_id})
             assert alone.peers == {first.node_id}
+
+    trio.run(main)
+
+
+def test_a_node_that_main_names_by_its_id_alone_is_found_by_the_dht_and_dialled() -> None:
+    async def main() -> None:
+        async with a_network() as network:
+            hub = await network.node()
+            seeker, sought = [await network.node(bootstrap=[hub.address], target_peers=1) for _ in range(2)]
+            for content in (seeker, sought):
+                content.node.take(Subscribe([]))  # no topic lacks peers
+                await content.until(lambda content=content: content.peers == {hub.node_id})  # type: ignore[misc]  # binds the variable
+            await hub.until(lambda: hub.gauges.get("dht_nodes") == 2)
+            assert seeker.peers == sought.peers == {hub.node_id}
+            seeker.node.take(Seek(sought.node_id))
+            await seeker.until(lambda: sought.node_id in seeker.peers)
+            await seeker.until(lambda: seeker.counts[("seeks", "reached")] == 1)
+            seeker.node.take(Seek(b"x" * 32))
+            await seeker.until(lambda: seeker.counts[("seeks", "unknown")] == 1)
 
     trio.run(main)
 

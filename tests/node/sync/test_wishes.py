@@ -46,6 +46,14 @@ def test_envelopes_of_one_item_come_together_whenever_they_were_found() -> None:
     assert not wishes
 
 
+def test_what_is_put_after_its_topic_came_to_be_followed_is_own() -> None:
+    wishes = Wishes(frozenset())
+    wishes.follow(frozenset([OWN]))
+    wishes.put(a_head(1, 20), [(id_of(1), 0)])
+    wishes.put(a_head(2, 10, OWN), [(id_of(2), 0)])
+    assert numbers(wishes) == [2, 1]
+
+
 def test_nothing_comes_of_nothing() -> None:
     with pytest.raises(IndexError):
         Wishes(frozenset()).pop()
