@@ -9,7 +9,7 @@ from ..admission import Admission, Caller, Ticket, caller_of
 from ..engine.answers import Denied
 from ..metrics import Metrics
 
-DETAIL = "this node has as much to do as it can do soon; send the same bytes again after the time that is told"
+DETAIL = "too much is under way; the same bytes may come again"
 
 
 class Doorkeeper:

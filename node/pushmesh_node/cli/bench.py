@@ -156,6 +156,40 @@ def ack(
     out.print(f"  a bare sync   {report['sync_p50_ms']:.2f} ms (p99 {report['sync_p99_ms']:.2f} ms)")
 
 
+@app.command("overload")
+@guarded
+def overload(
+    times: Annotated[float, typer.Option(min=1.0, max=20, help="Of what the node can take.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="Of the flood.")] = 10.0,
+    publishers: Annotated[int, typer.Option(min=1, max=256, help="Connections that it comes from.")] = 8,
+    wallets: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
+    folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A real node is offered several times what it can take: what it accepts, how fast, and when it is over it."""
+    from ..lab.bench_overload import OverloadPlan, measure_overload
+
+    plan = OverloadPlan(times, seconds, publishers, wallets)
+    report = _measured(lambda place: measure_overload(place, plan), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    capacity = f"{report['capacity_rate']:,.0f} a second is what it can"
+    out.print(f"[bold]{report['offered_times']:.1f} times[/] as much as it can was offered; {capacity}")
+    out.print(
+        f"  accepted   {report['accepted_rate']:,.0f} a second, {report['accepted_p50_ms']:.0f} ms "
+        f"(p99 {report['accepted_p99_ms']:.0f} ms)"
+    )
+    out.print(f"  refused    {report['refused_rate']:,.0f} a second (p99 {report['refused_p99_ms']:.0f} ms)")
+    quiet = f"{report['quiet_refused']:.0f} refused, p99 {report['quiet_p99_ms']:.0f} ms"
+    out.print(f"  a quiet publisher  {quiet}, {report['before_p99_ms']:.0f} ms before")
+    out.print(f"  its wallet had it  after {report['delivered_p99_ms']:.0f} ms (p99)")
+    out.print(f"  lost       {report['lost']:,.0f}")
+    out.print(f"  recovered  after {report['recovery_s']:.2f} s")
+    out.print(f"  memory     {report['rss_mb']:.0f} MB, {report['rss_before_mb']:.0f} before")
+
+
 @app.command("join")
 @guarded
 def join(

@@ -23,6 +23,7 @@ import msgspec
 
 from .bench_gossip_disk import StoreWatch
 from .framing import BINARY, CLOSE, PING, PONG, FrameReader, FramingError, client_frame, connect
+from .load import Reply
 
 READ_BYTES = 1 << 20
 SILENCE_S = 60
@@ -34,7 +35,6 @@ STALL_S = 20.0
 TAKEN = "durable:ok"
 """The answer to an envelope that is new and on the first node's disk: from then on it must come to every disk."""
 
-Reply = tuple[int, list[tuple[bytes | None, str, str, str, str, int | None]]]
 _decode = msgspec.msgpack.Decoder(list[Reply]).decode
 
 Goal = Callable[[float, int], int]
@@ -164,12 +164,12 @@ class Generator:
 
     def _take(self, replies: list[Reply]) -> None:
         for number, rows in replies:
-            for id_, level, reason, *_ in rows:
-                answer = f"{level}:{reason}"
+            for row in rows:
+                answer = f"{row.level}:{row.reason}"
                 self._answers[answer] += 1
-                if id_ is not None and answer == TAKEN:
-                    self._numbers[id_] = number
-                    self._acknowledged.add(id_)
+                if row.id is not None and answer == TAKEN:
+                    self._numbers[row.id] = number
+                    self._acknowledged.add(row.id)
 
     def latencies_ms(self) -> list[float]:
         """Of the last run: from when each envelope was due to when the last disk was seen to have it."""
