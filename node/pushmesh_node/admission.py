@@ -19,7 +19,7 @@ GREED: Final = 4
 get equal shares, and whoever comes next still finds room."""
 
 WINDOW_S: Final = 0.2
-"""Of one measurement of the pace."""
+"""Of work, for one measurement of the pace."""
 
 START_UNITS: Final = 4_096
 """The bound before anything was measured."""
@@ -102,11 +102,12 @@ class Admission:
         self._bounds = bounds
         self.limit_units = min(max(START_UNITS, bounds.least_units), bounds.most_units)
         self.held_units = 0
-        self._rate = self.limit_units / bounds.wait_s
+        self._rate = START_UNITS / bounds.wait_s
         self._places: dict[str, int] = {}
         self._callers: dict[tuple[str, str], int] = {}
         self._promised: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._window_s = 0.0
+        self._worked_s = 0.0
+        self._busy_s = 0.0
         self._done = 0
         self._waited = 0.0
         self._refused = False
@@ -125,11 +126,11 @@ class Admission:
 
     def enter(self, caller: Caller, size_bytes: int, now_s: float) -> Ticket | None:
         """A ticket that is to be given back, or None where there is no room: then `refuse` says when to come back."""
-        if not self.held_units:
-            self._begin(now_s)
         self._measure(now_s)
         if not self.has_room(caller):
             return None
+        if not self.held_units:
+            self._busy_s = now_s
         ticket = Ticket(caller, units_of(size_bytes), now_s)
         self._hold(caller, ticket.units)
         return ticket
@@ -141,8 +142,8 @@ class Admission:
             return
         self._done += units
         self._waited += units * max(0.0, now_s - ticket.since_s)
-        self._hold(ticket.caller, -units)
         self._measure(now_s)
+        self._hold(ticket.caller, -units)
 
     def give_back(self, ticket: Ticket) -> None:
         """The frame was never worked on, so it says nothing of the pace. Idempotent."""
@@ -170,20 +171,20 @@ class Admission:
             _add(self._places, caller.place, units)
         _add(self._callers, (caller.place, caller.who), units)
 
-    def _begin(self, now_s: float) -> None:
-        self._window_s, self._done, self._waited, self._refused = now_s, 0, 0.0, False
-
     def _measure(self, now_s: float) -> None:
-        """At the end of a window: what was done in it is the pace, if it was a busy one."""
-        seconds = now_s - self._window_s
-        if seconds < WINDOW_S:
+        """At the end of a window: what was done in it is the pace, if it was a busy one. Only time with something under
+        way counts."""
+        if self.held_units:
+            self._worked_s += max(0.0, now_s - self._busy_s)
+            self._busy_s = now_s
+        if self._worked_s < WINDOW_S:
             return
         bounds = self._bounds
         if self._refused or self._waited > self._done * bounds.wait_s / 2:
-            self._rate = (self._rate + self._done / seconds) / 2
+            self._rate = (self._rate + self._done / self._worked_s) / 2
             aim = (self.limit_units + self._rate * bounds.wait_s) / 2
             self.limit_units = min(max(round(aim), bounds.least_units), bounds.most_units)
-        self._begin(now_s)
+        self._worked_s, self._done, self._waited, self._refused = 0.0, 0, 0.0, False
 
 
 def _add(counts: dict[K, int], key: K, units: int) -> None:

@@ -245,29 +245,43 @@ def test_soon_after_a_flood_nothing_of_it_is_left() -> None:
     assert node.longest_wait_s(4.7) <= 2 * STEP_S
 
 
+def test_the_pace_is_that_of_the_time_with_something_to_do() -> None:
+    """Bursts of ten, each done within ten milliseconds, ten times a second: told is the pace of a thousand a second."""
+    admission = Admission(Bounds(wait_s=0.5, least_units=10, most_units=10))
+    for burst in range(400):
+        tickets = []
+        for _ in range(20):
+            if (ticket := admission.enter(caller(), 1, burst / 10)) is not None:
+                tickets.append(ticket)
+        told_s = admission.refuse(caller(str(burst)), 200 * UNIT_BYTES, burst / 10, 0.0)
+        for number, ticket in enumerate(tickets, 1):
+            admission.leave(ticket, burst / 10 + number / 1_000)
+    assert told_s == pytest.approx(0.2, rel=0.15)
+
+
 def test_light_load_says_nothing_of_the_pace_so_the_bound_stays() -> None:
     node = busy().play(5.0, 100_000, a=100)
     assert (node.admission.limit_units, node.refused) == (START_UNITS, Counter())
 
 
 def test_who_is_refused_again_and_again_is_told_later_and_later_up_to_a_bound() -> None:
-    admission = Admission(FIXED)  # its pace is 200 units a second
-    told = [admission.refuse(caller(), 1, 0.0, 0.0) for _ in range(2_000)]
-    assert told[:11] == [LEAST_RETRY_S] * 10 + [pytest.approx(0.055)]
+    admission = Admission(FIXED)  # its pace is 8,192 units a second until it is measured
+    told = [admission.refuse(caller(), 1, 0.0, 0.0) for _ in range(50_000)]
+    assert told[:410] == [LEAST_RETRY_S] * 409 + [pytest.approx(410 / 8_192)]
     assert told == sorted(told) and told[-1] == LONGEST_RETRY_S
     assert admission.refuse(caller("other"), 1, 0.0, 0.0) == LEAST_RETRY_S
     assert admission.refuse(caller(), 1, 10.0, 0.0) == LEAST_RETRY_S
 
 
 def test_jitter_draws_the_time_out_and_never_shortens_it() -> None:
-    first, last = (Admission(FIXED).refuse(caller(), 100 * UNIT_BYTES, 0.0, jitter) for jitter in (0.0, 0.999))
+    first, last = (Admission(FIXED).refuse(caller(), 1_000 * UNIT_BYTES, 0.0, jitter) for jitter in (0.0, 0.999))
     assert first < last <= (1 + JITTER) * first
 
 
 def test_only_so_many_promises_are_remembered() -> None:
     admission = Admission(FIXED)
-    for _ in range(30):
-        admission.refuse(caller("first"), 1, 0.0, 0.0)
+    admission.refuse(caller("first"), 10_000 * UNIT_BYTES, 0.0, 0.0)
+    assert admission.refuse(caller("first"), 1, 0.0, 0.0) > LEAST_RETRY_S
     for number in range(REMEMBERED):
         admission.refuse(caller(str(number)), 1, 0.0, 0.0)
     assert admission.refuse(caller("first"), 1, 0.0, 0.0) == LEAST_RETRY_S
