@@ -1,6 +1,8 @@
 """Real nodes that were away, or lost their store: after a while they know everything that the others know."""
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,4 +115,39 @@ async def test_a_peer_that_starts_over_is_asked_from_its_beginning(tmp_path: Pat
         await caught_up(b, 5)
         await has_all(b, *fresh)
         await holds(a, 35)  # and b gives back what a lost
+        assert a.faults() == [] and b.faults() == []
+
+
+def stored(node: Running) -> tuple[int, int]:
+    """Different ids, and envelopes, in the node's file."""
+    with closing(sqlite3.connect(node.plan.folder / "pushmesh.db")) as connection:
+        return connection.execute("SELECT (SELECT count(*) FROM ids), (SELECT sum(count) FROM items)").fetchone()  # type: ignore[no-any-return]
+
+
+async def test_a_node_that_is_killed_again_and_again_while_it_heals_ends_with_everything_once(tmp_path: Path) -> None:
+    first = a_plan(tmp_path, "a", mesh=True)
+    second = a_plan(tmp_path, "b", peers=[first])
+    total = 12 * 1_000 + 200
+    async with running(first, second) as (a, b):
+        await b.kill()
+        for number in range(12):
+            await a.publish(a_batch(10_000 + 1_000 * number, 1_000))
+        await a.publish(*[a_note_of(seq) for seq in range(200)])
+        assert stored(a) == (total, total)
+        for part in (0, 3_000, 6_000):
+            await b.up()
+
+            async def has(part: int = part) -> bool:
+                return stored(b)[0] > part
+
+            await eventually(has, f"more than {part} envelopes")
+            await b.kill()
+        await b.up()
+
+        async def has_all_of_them() -> bool:
+            return stored(b)[0] == total
+
+        await eventually(has_all_of_them, "all envelopes")
+        await caught_up(b, 0)
+        assert stored(b) == (total, total)
         assert a.faults() == [] and b.faults() == []

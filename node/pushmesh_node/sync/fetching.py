@@ -33,9 +33,6 @@ LEAST_QUEUED: Final = 16_384
 SOME: Final = 8
 """Where fewer than one in so many of a run's leaves are missing, these alone are asked for."""
 
-MAX_RUNS: Final = 65_536
-"""Runs that were asked for whole in a round and are remembered."""
-
 SLACK_BYTES: Final = 65_536
 PAGE_COST_BYTES: Final = 64
 LEAF_BYTES: Final = 2_048
@@ -51,6 +48,7 @@ class _Item:
 @dataclass(slots=True)
 class _Wanted:
     ids: set[bytes]
+    runs: set[int]  # that come whole
     room_bytes: int
     pages: int = 0
     is_whole: bool = False
@@ -76,7 +74,6 @@ class Fetching:
         self._wishes = Wishes(own_tags())
         self._is_full = False
         self._wants: dict[int, _Wanted] = {}
-        self._whole: set[int] = set()  # items of several envelopes that were asked for
         self._untaken = 0
         self._want_no = 0
         self._pending: set[bytes] = set()
@@ -95,7 +92,6 @@ class Fetching:
         self._wishes = Wishes(self._own_tags())
         self._is_full = False
         self._wants.clear()
-        self._whole.clear()
 
     @property
     def missing(self) -> int:
@@ -173,9 +169,9 @@ class Fetching:
                 if self._shown < MAX_SHOWN:
                     self._shown += 1
                     shown.append(held[id_])
-            if item.head.item_no in self._whole:
+            if any(item.head.item_no in want.runs for want in self._wants.values()):
                 for id_ in item.ids:
-                    self._drop(id_)  # it comes with the rest of its run
+                    self._drop(id_)  # on its way with the rest of its run
             else:
                 self._wishes.put(item.head, item.ids.items())
         self._probing, self.is_probing = [], False
@@ -197,6 +193,7 @@ class Fetching:
     def _next_want(self, is_scanned: bool) -> Want:
         items: list[WantedItem] = []
         ids: set[bytes] = set()
+        runs: set[int] = set()
         envelopes = size_bytes = 0
         while self._wishes and len(items) < MAX_WANTED and envelopes < WANT_ENVELOPES and size_bytes < WANT_BYTES:
             wish = self._wishes.pop()
@@ -205,15 +202,15 @@ class Fetching:
                 continue
             # While there is more to be looked at, more leaves of the run are likely to be missing.
             some = is_scanned and SOME * len(wish.ids) < wish.count
-            if not some and wish.count > 1 and len(self._whole) < MAX_RUNS:
-                self._whole.add(wish.item_no)
+            if not some and wish.count > 1:
+                runs.add(wish.item_no)
             ids.update(wish.ids)
             items.append(WantedItem(wish.item_no, sorted(wish.ids.values()) if some else None))
             envelopes += len(wish.ids) if some else wish.count
             size_bytes += LEAF_BYTES * len(wish.ids) if some else wish.size_bytes
         if items:
             self._want_no += 1
-            self._wants[self._want_no] = _Wanted(ids, 2 * size_bytes + SLACK_BYTES)
+            self._wants[self._want_no] = _Wanted(ids, runs, 2 * size_bytes + SLACK_BYTES)
         return Want(self._want_no, items)
 
     def _leave(self, ids: Sequence[bytes], wished: dict[bytes, int]) -> None:

@@ -108,6 +108,14 @@ def test_a_leaf_of_a_run_that_is_on_its_way_whole_is_not_asked_for_by_itself(mon
     fetching.heads([Head(2, 5, OWN, 9, 100, [0], [8])])
     fetching.probed({})
     assert wanted(fetching) == [] and len(claims) == 1
+    fetching.frames(Frames(1, False, []))  # the peer sends nothing of it
+    fetching.taken(1, [])
+    ids = fetching.claim([id_of(1)], 0)
+    fetching.asked([IdRange(0, 0, bytes(8), b"\xff" * 8, ids)])
+    fetching.heads([Head(2, 5, OWN, 9, 100, [0], [8])])
+    fetching.probed({})
+    (again,) = wanted(fetching)
+    assert again.items == [WantedItem(2, [8])]
 
 
 def test_where_so_many_wait_as_may_they_are_fetched_until_half_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
