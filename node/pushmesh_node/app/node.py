@@ -19,11 +19,10 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, NodeId
 
-from .. import ipc
 from ..admission import Admission, Bounds
 from ..config import Config
 from ..delivery.consumers import Consumers
-from ..engine.answers import Outcome
+from ..engine.answers import Outcome, Principal
 from ..engine.core import Engine
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
@@ -43,18 +42,16 @@ from .clock import now_ms
 from .doorkeeper import Doorkeeper
 from .driver import Driver
 from .gossip_link import GossipLink
-from .gossip_process import COMMAND, GossipEvent, GossipLost, GossipProcess, GossipReady, Owner
+from .gossip_process import COMMAND, GossipProcess, Owner
 from .gossip_start import start_message
-from .gossip_streams import GossipStream
 from .in_sync import InSync
 from .inboxes import Inboxes
 from .ingest import Ingest
 from .joined_shards import JoinedShards
+from .mesh_side import MeshSide
 from .offers import entry_of
 from .opened import Opener
 from .own_topics import OwnTopics
-from .peer_book import KeptPeers
-from .peer_list import PeerList
 from .policy import operator_policy
 from .publishing import Publishing
 from .relaying import Relaying
@@ -63,7 +60,7 @@ from .restore import restore_engine
 from .scheduled import show_due
 from .status import Status
 from .store_keeping import StoreKeeping
-from .sync import Sync
+from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
 from .sync_feed import SyncFeed
 from .sync_readiness import CLOCK, SyncReadiness
 from .tokens import Tokens
@@ -97,6 +94,7 @@ class Node:
         self.config = config
         self.network = network
         self._seed = seed
+        self._gossip_command = gossip_command
         self.node_id = NodeId(public_key(seed))
         self.store = store
         self.metrics = metrics
@@ -118,17 +116,14 @@ class Node:
         self.consumers = Consumers(config.delivery.max_consumers_per_account, lambda who: self.access.check(who))
         self.connections: Callable[[], dict[str, int]] = dict
         self.bridges: Callable[[], list[dict[str, Any]]] = list
-        self.gossip: GossipProcess | None = None
-        if config.gossip.enabled:
-            self.gossip = GossipProcess(
-                start_message(config, network, seed),
-                self._owner(),
-                command=gossip_command,
-                restart_delay_s=config.gossip.restart_delay_s,
-            )
-        self.kept_peers = KeptPeers(store)
-        self.peer_list = PeerList()
-        self.status.peers = self._peers
+        self.mesh = MeshSide(
+            self._gossip_process if config.gossip.enabled else None,
+            store,
+            self.status,
+            metrics,
+            lambda: self.readiness.begin(),
+        )
+        self.status.peers = lambda: self.mesh.rows(self.sync.peers)
         self.keeping = StoreKeeping(
             store,
             metrics,
@@ -140,7 +135,7 @@ class Node:
             first_voucher_epoch=self._first_voucher_epoch,
         )
         self.door = self._door()
-        self.readiness = SyncReadiness(self.status, self._expects_peers, now_ms)
+        self.readiness = SyncReadiness(self.status, lambda: self.mesh.expects_peers(config.gossip.bootstrap), now_ms)
         self.reloading = Reloading(lambda: self.ingest.paused(), self._replay_store, self.crashed)
 
     async def restore(self) -> None:
@@ -161,7 +156,7 @@ class Node:
         )
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
-        self.relaying = Relaying(packer, self._send, self.metrics, now_ms)
+        self.relaying = Relaying(packer, self.mesh.send, self.metrics, now_ms)
         self.own_topics = OwnTopics(
             lambda account: self.driver.engine.subscriptions.topics_on(account, now_ms()), now_ms
         )
@@ -175,27 +170,28 @@ class Node:
             self.opener,
             self.own_topics,
             self.metrics,
-            self._open_stream,
+            self.mesh.open_stream,
             self.crashed,
             now_ms,
         )
         self.status.sync = self.sync.rows
-        self.link = GossipLink(
+        self.mesh.link = GossipLink(
             self.network,
             self.ingest,
             self.metrics,
-            self._tell,
-            self._peer_came,
-            self._peer_left,
+            self.mesh.tell,
+            self.mesh.peer_came,
+            self.mesh.peer_left,
             self._is_authorised,
             lambda: self.shards.joined,
         )
-        await self.kept_peers.restore()
+        await self.mesh.kept_peers.restore()
         book = VoucherBook(self.node_id)
         epoch = self.network.epoch(now_ms())
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
         self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
         self.assurance = self._assurance()
+        self.mesh.followers = {SYNC_PROTOCOL: self.sync} | dict.fromkeys(ASSURANCE_PROTOCOLS, self.assurance)
         self.inboxes = Inboxes(
             self.driver, self.store, self.desk, self.opener, self.metrics, now_ms, self.assurance.delivered
         )
@@ -232,6 +228,11 @@ class Node:
         self.driver.engine = engine
         self.inboxes.recount()
 
+    def _gossip_process(self, owner: Owner) -> GossipProcess:
+        start = start_message(self.config, self.network, self._seed)
+        delay_s = self.config.gossip.restart_delay_s
+        return GossipProcess(start, owner, command=self._gossip_command, restart_delay_s=delay_s)
+
     def _door(self) -> Doorkeeper:
         publish = self.config.publish
         admission = Admission(Bounds(publish.wait_ms / 1_000, publish.least_units, publish.most_units))
@@ -249,20 +250,15 @@ class Node:
             engine=lambda: self.driver.engine,
             opener=Opener(self.network),
             publishing=self.publishing,
-            open_stream=self._open_stream,
-            is_peer=lambda node_id: node_id in self.link.peers,
-            reach=self._reach,
+            open_stream=self.mesh.open_stream,
+            is_peer=lambda node_id: node_id in self.mesh.link.peers,
+            reach=self.mesh.reach,
             metrics=self.metrics,
             crashed=self.crashed,
             clock=now_ms,
         )
         waits = WaitLimits(receipts.max_waits, receipts.longest_wait_s)
         return Assurance(around, waits, receipts.max_outcomes)
-
-    def _reach(self, node_id: bytes) -> None:
-        """Ask for a connection to a node that is none of the peers: where it was, or wherever the DHT finds it."""
-        addresses = self.kept_peers.addresses_of(node_id)
-        self._tell([*[ipc.Dial(address) for address in addresses], ipc.Seek(node_id)])
 
     async def _find_wallets(self) -> None:
         """Who is of this node, as far as the store knows: their shards are joined from the start."""
@@ -283,12 +279,11 @@ class Node:
     async def run(self) -> None:
         """Everything that goes on by itself, until cancelled."""
         self.verify.start()
-        if self.gossip is not None:
-            await self.gossip.start()
+        await self.mesh.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.ingest.run(), name="ingest")
             group.create_task(self.relaying.run(), name="relaying")
-            group.create_task(self.kept_peers.run(), name="peer-book")
+            group.create_task(self.mesh.kept_peers.run(), name="peer-book")
             group.create_task(self.assurance.run(), name="outcomes")
             group.create_task(self._tick(), name="tick")
             group.create_task(self.feed.run(), name="sync-feed")
@@ -302,9 +297,7 @@ class Node:
             await self.sync.close()
             await self.driver.settle()
         await self.reloading.close()
-        if self.gossip is not None:
-            await self.gossip.stop()
-        await self.kept_peers.save()
+        await self.mesh.stop()
         await self.verify.close()
         await self.store.close()
 
@@ -312,7 +305,7 @@ class Node:
 
     def judge(self, effect: Judge) -> None:
         """Tell the mesh."""
-        self.link.judge(effect)
+        self.mesh.link.judge(effect)
 
     def answer(self, request: int, outcomes: Sequence[Outcome]) -> None:
         """Answer a publisher, or (below 0) what sync handed in."""
@@ -328,7 +321,7 @@ class Node:
     def relay(self, parts: Sequence[Part], grants: Sequence[Envelope]) -> None:
         """Send in own frames."""
         self.shards.relayed(parts)
-        if self.link.peers:  # without any, the next one that connects finds it by sync
+        if self.mesh.link.peers:  # without any, the next one that connects finds it by sync
             self.relaying.relay(parts, grants)
 
     def deliver(self, orders: Sequence[Deliver]) -> None:
@@ -371,60 +364,10 @@ class Node:
 
     # The mesh
 
-    def _owner(self) -> Owner:
-        return Owner(
-            messages=self._from_gossip,
-            event=self._gossip_event,
-            stream=self._stream_came,
-            replay=lambda: [*self.kept_peers.replay(), *self.link.replay()],
-        )
-
-    def _stream_came(self, stream: GossipStream) -> None:
-        owner = self.assurance if stream.protocol in ASSURANCE_PROTOCOLS else self.sync
-        owner.stream_came(stream)
-
-    def _peer_came(self, node_id: bytes) -> None:
-        self.sync.peer_came(node_id)
-        self.assurance.peer_came(node_id)
-
-    def _peer_left(self, node_id: bytes) -> None:
-        self.sync.peer_left(node_id)
-        self.assurance.peer_left(node_id)
-
-    def _from_gossip(self, messages: Sequence[ipc.Up]) -> None:
-        self.kept_peers.take(messages)
-        self.peer_list.take(messages)
-        self.link.take(messages)
-
-    def _gossip_event(self, event: GossipEvent) -> None:
-        match event:
-            case GossipReady(ready):
-                self.status.gossip_addresses = list(ready.addresses)
-                self.readiness.begin()
-                self.status.waiting_for.discard("gossip")
-                log.info("gossip process ready", addresses=ready.addresses)
-            case GossipLost(reason, restart_in_ms):
-                self.status.waiting_for.add("gossip")
-                self.link.lost()
-                self.peer_list.lost()
-                self.metrics.gossip_lost(reason)
-                log.error("the gossip process ended", reason=reason, restart_in_ms=restart_in_ms)
-
-    async def _send(self, messages: Sequence[ipc.Down]) -> bool:
-        return self.gossip is not None and await self.gossip.send(messages)
-
-    def _tell(self, messages: Sequence[ipc.Down]) -> None:
-        """Small words that wait for no credit: judgements, known hashes, returned credit."""
-        if self.gossip is not None:
-            self.gossip.tell(messages)
-
-    def _open_stream(self, node_id: bytes, protocol: str) -> Any:
-        return None if self.gossip is None else self.gossip.open_stream(node_id, protocol)
-
     def _follow_shards(self) -> None:
         if self.shards.tick():
             self.driver.engine.left_shards = self.shards.left
-            self.link.subscribe()
+            self.mesh.link.subscribe()
             log.info("shards joined", shards=sorted(self.shards.joined))
 
     def _is_revoked(self, grant_id: bytes) -> bool:
@@ -472,7 +415,7 @@ class Node:
     def _follow_sync(self) -> None:
         self.feed.let_go(now_ms())
         self.feed.raise_floors(self.store.floors)
-        self.readiness.tick(self.link.peers, self.sync.peers)
+        self.readiness.tick(self.mesh.link.peers, self.sync.peers)
         if self.store.receipt_chain is not None:  # receipts carry it (SPEC 12.2)
             self.store.receipt_chain.clock_is_off = CLOCK in self.status.waiting_for
         self.metrics.sync_peers(self.sync.peers, now_ms())
@@ -482,15 +425,11 @@ class Node:
 
     def _end_expired(self) -> None:
         time_ms = now_ms()
-        is_over = lambda who: who.expires_at is not None and who.expires_at <= time_ms  # noqa: E731  # as short as its name
+
+        def is_over(who: Principal) -> bool:
+            return who.expires_at is not None and who.expires_at <= time_ms
+
         self.consumers.end(is_over, Reason.EXPIRED, "the log-in expired")
-
-    def _expects_peers(self) -> bool:
-        """Whether there is somebody to be in sync with, as far as is known."""
-        return self.gossip is not None and bool(self.config.gossip.bootstrap or self.kept_peers.replay())
-
-    def _peers(self) -> list[dict[str, Any]]:
-        return self.peer_list.rows(self.link.peers, self.sync.peers)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -504,6 +443,6 @@ class Node:
                     "addresses": list(addresses),
                     "caught_up": (sync := self.sync.peers.get(node_id)) is not None and sync.complete,
                 }
-                for node_id, addresses in self.link.peers.items()
+                for node_id, addresses in self.mesh.link.peers.items()
             ],
         }

@@ -16,7 +16,7 @@ async def test_each_protocol_leads_to_who_speaks_it_and_both_end_with_the_node(t
     async with an_origin(tmp_path) as node:
         note = await a_notification(node)
         mine, theirs = stream_pair(PROTOCOL, PEER, node.node_id)
-        node._stream_came(theirs)
+        node.mesh.stream_came(theirs)
         messages = PeerMessages(mine, MAX_MESSAGE_BYTES, WAIT_S)
         await messages.write(AskHolds(NETWORK.id, [(note.id, note.body.issued_at)]))
         data = await messages.read(WAIT_S)
@@ -25,7 +25,7 @@ async def test_each_protocol_leads_to_who_speaks_it_and_both_end_with_the_node(t
         assert isinstance(said, TellHold) and (said.ids, said.hold.node_id) == ([note.id], node.node_id)
 
         other, theirs = stream_pair(OUTCOME_PROTOCOL, PEER, node.node_id)
-        node._stream_came(theirs)
+        node.mesh.stream_came(theirs)
         messages = PeerMessages(other, MAX_MESSAGE_BYTES, WAIT_S)
         await messages.write(Tell(NETWORK.id, stated(node, delivered(note, 1))))
         data = await messages.read(WAIT_S)

@@ -43,7 +43,7 @@ class World:
             node._is_authorised,
             lambda: self.joined,
         )
-        node.link = self.link  # so that judgements come here
+        node.mesh.link = self.link  # so that judgements come here
 
     def of(self, kind: type) -> list[Any]:
         return [message for message in self.down if isinstance(message, kind)]

@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 
-from pushmesh_node import ipc
 from pushmesh_node.app import node as node_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.gossip_process import GossipLost, GossipReady
 from pushmesh_node.app.node import Node
 from pushmesh_node.app.sync_state import PeerSync
 from pushmesh_node.config import load_config
@@ -126,25 +124,6 @@ async def test_a_node_whose_store_is_damaged_closes_cleanly(tmp_path: Path, monk
     await node.close()
 
 
-async def test_the_gossip_process_decides_over_readiness_while_it_is_gone(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "pushmesh.db", new_incarnation=bytes(16))
-    config = load_config(None, {}, {"gossip.listen": ["/ip4/127.0.0.1/tcp/0"]})
-    node = Node(config, NETWORK, SEED, store, Metrics())
-    try:
-        assert node.status.reasons() == ["gossip", "store"]
-        await node.restore()
-        assert node.status.reasons() == ["gossip"]
-        addresses = ["/ip4/127.0.0.1/tcp/4001/p2p/x"]
-        node._gossip_event(GossipReady(ipc.Ready(ipc.IPC_VERSION, "x", node.node_id, addresses)))
-        assert (node.status.ready, node.status.gossip_addresses) == (True, addresses)
-        node.link.take([ipc.Peer(b"\x0a" * 32, [], True)])
-        node._gossip_event(GossipLost("ended", 200))
-        assert (node.status.reasons(), node.link.peers) == (["gossip"], {})
-        assert count(node, "pushmesh_gossip_restarts_total") == 1
-    finally:
-        await node.close()
-
-
 async def test_the_engine_learns_when_this_node_is_in_sync(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         node.sync.peers[b"\x0e" * 32] = peer = PeerSync()
@@ -152,34 +131,14 @@ async def test_the_engine_learns_when_this_node_is_in_sync(tmp_path: Path) -> No
         await until(lambda: node.driver.engine.in_sync_ms == at_ms)
 
 
-async def test_a_node_that_is_no_peer_is_dialled_where_it_was_and_sought(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with a_node(tmp_path) as node:
-        told: list[object] = []
-        monkeypatch.setattr(node, "_tell", told.extend)
-        monkeypatch.setattr(node.kept_peers, "addresses_of", lambda node_id: ["/ip4/127.0.0.1/tcp/1/p2p/x"])
-        node._reach(b"\x0e" * 32)
-        assert told == [ipc.Dial("/ip4/127.0.0.1/tcp/1/p2p/x"), ipc.Seek(b"\x0e" * 32)]
-
-
 async def test_frames_are_packed_for_peers_and_not_for_nobody(tmp_path: Path) -> None:
     async with a_node(tmp_path) as node:
         part = Part((a_note_now(a_wallet(1)),))
         node.relay([part], [])
         assert node.relaying._ready == []
-        node.link.peers[b"\x0e" * 32] = []
+        node.mesh.link.peers[b"\x0e" * 32] = []
         node.relay([part], [])
         assert len(node.relaying._ready) == 1
-
-
-async def test_without_a_mesh_nothing_is_relayed_and_no_stream_opens(tmp_path: Path) -> None:
-    async with a_node(tmp_path) as node:
-        await publish(node, a_note_now(DAPP))
-        assert node.relaying._packer.next_due_ms() is None
-        assert node._open_stream(b"\x0a" * 32, "/x") is None
-        assert await node._send([ipc.Stop()]) is False
-        node._tell([ipc.Stop()])
 
 
 async def test_a_crash_of_a_task_is_counted(tmp_path: Path) -> None:
