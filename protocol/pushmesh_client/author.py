@@ -44,6 +44,8 @@ from .receipts import Wait
 
 ATTEMPTS = 5
 SLOTS_AT_ONCE = 128
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 2.0
+"""Between two tries where a node told no time: doubled from the one to the other."""
 TRY_AGAIN = frozenset(
     {
         *("queue-full", "store-failed", "throttled", "rate-limited", "draining", "not-ready"),
@@ -219,25 +221,28 @@ class Author:
             self._book.settle(reservation)
 
     async def send(self, frame: bytes, expected: int | None, wait: Wait | None = None) -> list[Outcome]:
-        """Give the frame's bytes to the node until it answers, for as long as patience lasts. Raises the last error."""
+        """Give the frame's bytes to the node until it answers, for as long as patience lasts; never before the time
+        that it told. Raises the last error."""
         deadline = time.monotonic() + self._patience_s
-        delay_s = 0.1
+        delay_s = FIRST_DELAY_S
         while True:
+            told_s = 0.0
             try:
                 outcomes = await self.node.publish_frame(frame, wait)
                 if expected is not None and len(outcomes) != expected:
                     raise BadAnswer(f"{self.node.url} gave {len(outcomes)} outcomes for {expected} envelopes")
-                if not any(outcome.reason in TRY_AGAIN for outcome in outcomes) or time.monotonic() > deadline:
+                told_s = max([outcome.retry_after_s or 0.0 for outcome in outcomes], default=0.0)
+                if not any(outcome.reason in TRY_AGAIN for outcome in outcomes) or _is_over(deadline, told_s):
                     return outcomes
             except (Unreachable, TimedOut):
-                if time.monotonic() > deadline:
+                if _is_over(deadline):
                     raise
             except Refused as refusal:
-                if refusal.reason not in TRY_AGAIN or time.monotonic() > deadline:
+                told_s = refusal.retry_after_s or 0.0
+                if refusal.reason not in TRY_AGAIN or _is_over(deadline, told_s):
                     raise
-                delay_s = max(delay_s, min(refusal.retry_after_s or 0, 5.0))
-            await asyncio.sleep(delay_s * random.uniform(0.7, 1.3))
-            delay_s = min(2 * delay_s, 2.0)
+            await asyncio.sleep(max(delay_s * random.uniform(0.7, 1.3), told_s * random.uniform(1.0, 1.3)))
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     async def _must_sign_again(self, network: Network, published: Published) -> bool:
         """Whether another slot is needed; a notification that was too old is cancelled first, so that no late copy
@@ -295,6 +300,11 @@ class Author:
             offered = free_of(self._book, account, epoch, dict.fromkeys(seqs))
         self._offered = {epoch: offered}
         return offered
+
+
+def _is_over(deadline: float, wait_s: float = 0.0) -> bool:
+    """Whether patience has ended, or will before it makes sense to try again."""
+    return time.monotonic() + wait_s > deadline
 
 
 async def _or_none(asked: Awaitable[list[int]]) -> list[int] | None:

@@ -18,7 +18,7 @@ from pushmesh_protocol.receipts import Receipt
 from pushmesh_protocol.types import Account
 
 from .errors import BadAnswer, Refused, TimedOut, Unreachable
-from .outcomes import Outcome, read_outcome
+from .outcomes import Outcome, read_outcome, read_retry_after_s
 from .receipts import DURABLE, ReceiptKeeper, Wait
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -288,7 +288,9 @@ class Node:
 
 def refused(status: int, answer: Mapping[str, Any], retry_after: str | None = None) -> Refused:
     """The exception of a node's answer `{"reason", "rule", "detail"}`."""
-    wait_s = float(retry_after) if retry_after is not None and retry_after.isdigit() else None
+    wait_s = read_retry_after_s(answer)
+    if wait_s is None and retry_after is not None and retry_after.isdigit():
+        wait_s = float(retry_after)
     reason = str(answer.get("reason") or f"http-{status}")
     detail = str(answer.get("detail", ""))
     return Refused(detail, reason=reason, rule=str(answer.get("rule", "")), status=status, retry_after_s=wait_s)

@@ -12,6 +12,9 @@ from pushmesh_protocol.receipts import Receipt, decode_receipt
 
 from .errors import BadAnswer
 
+LONGEST_RETRY_S = 86_400.0
+"""A node that tells more tells nonsense."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -27,6 +30,8 @@ class Outcome:
     commit_no: int | None
     receipt: Receipt | None = None
     holds: tuple[HoldProof, ...] = ()
+    retry_after_s: float | None = None
+    """Where the node had no room: from when on the same bytes may come again."""
 
     @property
     def ok(self) -> bool:
@@ -55,6 +60,13 @@ def read_outcome(answer: Mapping[str, Any]) -> Outcome:
             commit_no,
             None if receipt is None else decode_receipt(from_text(receipt)),
             tuple([decode_hold_proof(from_text(hold)) for hold in holds]),
+            read_retry_after_s(answer),
         )
     except (KeyError, TypeError, ValueError, AttributeError, Refusal) as error:
         raise BadAnswer(f"the node gave an outcome that cannot be read: {str(answer)[:200]}") from error
+
+
+def read_retry_after_s(answer: Mapping[str, Any]) -> float | None:
+    """The time that a node told with a refusal, None where it told none or nonsense."""
+    told = answer.get("retry_after_s")
+    return float(told) if isinstance(told, int | float) and 0 <= told < LONGEST_RETRY_S else None

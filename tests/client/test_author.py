@@ -6,7 +6,7 @@ import pytest
 from pushmesh_client.author import Author, Signer, unix_ms
 from pushmesh_client.book import SlotBook
 from pushmesh_client.compose import Draft, notification_of, signed_envelope
-from pushmesh_client.errors import Unreachable
+from pushmesh_client.errors import Refused, Unreachable
 from pushmesh_client.node import Node
 from pushmesh_client.outcomes import Outcome
 from pushmesh_client.receipts import Wait
@@ -156,3 +156,58 @@ async def test_a_retraction_names_its_target(node: Node) -> None:
     back = await author.retract(TOPIC, published.id, 1, published.envelope.body.expires_at)
     assert back.ok
     assert back.envelope.body.target == published.id  # type: ignore[union-attr]  # it is a retraction
+
+
+class BusyNode:
+    """Answers what it was given, then that all is well; keeps what it was sent."""
+
+    url = "http://busy.example"
+
+    def __init__(self, *answers: Exception | Outcome) -> None:
+        self.answers = list(answers)
+        self.frames: list[bytes] = []
+
+    async def publish_frame(self, frame: bytes, wait: Wait | None = None) -> list[Outcome]:
+        self.frames.append(frame)
+        answer = self.answers.pop(0) if self.answers else Outcome(bytes(32), "durable", "ok", "", "", 1)
+        if isinstance(answer, Exception):
+            raise answer
+        return [answer]
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    found: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        found.append(seconds)
+
+    monkeypatch.setattr("pushmesh_client.author.asyncio.sleep", sleep)
+    return found
+
+
+async def test_a_busy_node_is_sent_the_same_bytes_and_never_before_it_said(slept: list[float]) -> None:
+    whole = Refused("later", reason="rate-limited", status=429, retry_after_s=3.5)
+    one = Outcome(None, "refused", "rate-limited", "", "later", None, retry_after_s=2.25)
+    busy = BusyNode(whole, one, whole)
+    (outcome,) = await an_author(busy).send(b"frame", 1)  # type: ignore[arg-type]  # all that `send` asks of a node
+    assert outcome.ok
+    assert busy.frames == [b"frame"] * 4
+    for seconds, told in zip(slept, (3.5, 2.25, 3.5), strict=True):
+        assert told <= seconds <= 1.3 * told
+
+
+async def test_who_would_have_to_wait_longer_than_he_can_is_told_at_once(slept: list[float]) -> None:
+    refusal = Refused("later", reason="rate-limited", status=429, retry_after_s=30.0)
+    with pytest.raises(Refused, match="rate-limited"):
+        await an_author(BusyNode(refusal), patience_s=20.0).send(b"frame", 1)  # type: ignore[arg-type]  # as above
+    one = Outcome(None, "refused", "rate-limited", "", "later", None, retry_after_s=30.0)
+    assert await an_author(BusyNode(one), patience_s=20.0).send(b"frame", 1) == [one]  # type: ignore[arg-type]  # as above
+    assert slept == []
+
+
+async def test_a_node_that_says_no_time_is_asked_at_growing_distances(slept: list[float]) -> None:
+    busy = BusyNode(*[Refused("later", reason="queue-full", status=503)] * 8)
+    assert (await an_author(busy).send(b"frame", 1))[0].ok  # type: ignore[arg-type]  # as above
+    assert all(0 < seconds <= 1.3 * 2.0 for seconds in slept)
+    assert slept[0] < 0.2 < 1.0 < slept[-1]

@@ -100,6 +100,14 @@ async def test_a_refusal_carries_reason_rule_and_when_to_come_back() -> None:
         assert (caught.value.reason, caught.value.retry_after_s, caught.value.detail) == ("queue-full", 7.0, "later")
 
 
+async def test_the_time_to_come_back_is_as_exact_as_the_node_says_it() -> None:
+    body = b'{"reason":"rate-limited","rule":"","detail":"later","retry_after_s":0.125}'
+    async with a_server_that_says(429, body) as url, Node(url) as busy:
+        with pytest.raises(Refused) as caught:
+            await busy.publish_frame(b"")
+        assert (caught.value.reason, caught.value.retry_after_s) == ("rate-limited", 0.125)
+
+
 @pytest.mark.parametrize("url", ["", "node.example", "ftp://node.example", "http://"])
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not the URL of a node|Invalid URL"):

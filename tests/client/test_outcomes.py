@@ -35,3 +35,11 @@ def test_what_is_no_outcome_is_a_bad_answer(change: dict[str, Any]) -> None:
 )
 def test_only_a_durable_envelope_in_a_good_slot_is_ok(change: dict[str, Any], ok: bool) -> None:
     assert read_outcome(GOOD | change).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(1, 1.0), (0.25, 0.25), (None, None), ("1", None), (-1, None), (1e300, None), (float("nan"), None)],
+)
+def test_the_time_to_come_back_is_a_number_of_seconds_or_nothing(told: object, read: float | None) -> None:
+    assert read_outcome(GOOD | {"retry_after_s": told}).retry_after_s == read
