@@ -61,14 +61,16 @@ def caller_of(transport: str, address: str, who: str, *, exempt_loopback: bool) 
 
 
 class Ticket:
-    """What one frame has under way, until it is given back. `units` 0 was given back."""
+    """What one frame has under way, until it is given back. `units` 0 was given back. Frames are worked on in the order
+    of `due_s`."""
 
-    __slots__ = ("caller", "since_s", "units")
+    __slots__ = ("caller", "due_s", "since_s", "units")
 
-    def __init__(self, caller: Caller, units: int, since_s: float) -> None:
+    def __init__(self, caller: Caller, units: int, since_s: float, due_s: float) -> None:
         self.caller = caller
         self.units = units
         self.since_s = since_s
+        self.due_s = due_s
 
 
 class Door(Protocol):
@@ -105,6 +107,7 @@ class Admission:
         self._rate = START_UNITS / bounds.wait_s
         self._places: dict[str, int] = {}
         self._callers: dict[tuple[str, str], int] = {}
+        self._dues: dict[tuple[str, str], float] = {}
         self._promised: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._worked_s = 0.0
         self._busy_s = 0.0
@@ -131,7 +134,7 @@ class Admission:
             return None
         if not self.held_units:
             self._busy_s = now_s
-        ticket = Ticket(caller, units_of(size_bytes), now_s)
+        ticket = Ticket(caller, units_of(size_bytes), now_s, self._due(caller, now_s))
         self._hold(caller, ticket.units)
         return ticket
 
@@ -165,11 +168,24 @@ class Admission:
             self._promised.popitem(last=False)
         return max(LEAST_RETRY_S, wait_s) * (1 + JITTER * jitter)
 
+    def _due(self, caller: Caller, now_s: float) -> float:
+        """Later by as much of the wait as this place has of its share: who has little under way goes before who has
+        much, but passes nobody who has waited for so long; and one caller's frames stay in their order."""
+        key = (caller.place, caller.who)
+        held = self._places.get(caller.place, 0) if caller.place else self._callers.get(key, 0)
+        part = min(1.0, held / (GREED * max(1, self.limit_units - self.held_units)))
+        due_s = max(self._dues.get(key, now_s), now_s + self._bounds.wait_s * part)
+        self._dues[key] = due_s
+        return due_s
+
     def _hold(self, caller: Caller, units: int) -> None:
         self.held_units += units
         if caller.place:
             _add(self._places, caller.place, units)
-        _add(self._callers, (caller.place, caller.who), units)
+        key = (caller.place, caller.who)
+        _add(self._callers, key, units)
+        if key not in self._callers:
+            del self._dues[key]
 
     def _measure(self, now_s: float) -> None:
         """At the end of a window: what was done in it is the pace, if it was a busy one. Only time with something under

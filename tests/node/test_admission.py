@@ -1,8 +1,10 @@
 """The bound on what publishers have under way: a naive twin, shares, and a node of a given pace in virtual time."""
 
 import heapq
+import itertools
 import random
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -130,16 +132,17 @@ def test_its_sums_are_those_of_a_naive_twin(seed: int) -> None:
 
 @dataclass
 class Busy:
-    """A node that does first what came first, at any pace, in virtual time."""
+    """A node that does first what is due first, at any pace, in virtual time."""
 
     admission: Admission
     now_s: float = 0.0
-    waits: list[tuple[float, float]] = field(default_factory=list)
-    """When each was answered, and how long it had waited."""
+    waits: list[tuple[float, float, str]] = field(default_factory=list)
+    """When each was answered, how long it had waited, and whose it was."""
     done: Counter[tuple[str, int]] = field(default_factory=Counter)
     """By who, and the second."""
     refused: Counter[str] = field(default_factory=Counter)
-    queue: deque[tuple[str, Ticket]] = field(default_factory=deque)
+    queue: list[tuple[float, int, str, Ticket]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     credit: float = 0.0
 
     def play(self, seconds: float, pace: float, **offers: float) -> "Busy":
@@ -162,21 +165,21 @@ class Busy:
             self.admission.refuse(caller(who), 1, self.now_s, 0.0)
             self.refused[who] += 1
         else:
-            self.queue.append((who, ticket))
+            heapq.heappush(self.queue, (ticket.due_s, next(self.numbers), who, ticket))
 
     def work(self) -> None:
         while self.queue and self.credit >= 1:
             self.credit -= 1
-            who, ticket = self.queue.popleft()
-            self.waits.append((self.now_s, self.now_s - ticket.since_s))
+            _, _, who, ticket = heapq.heappop(self.queue)
+            self.waits.append((self.now_s, self.now_s - ticket.since_s, who))
             self.done[who, int(self.now_s)] += 1
             self.admission.leave(ticket, self.now_s)
 
-    def longest_wait_s(self, since_s: float) -> float:
-        return max(wait for at, wait in self.waits if at > since_s)
+    def longest_wait_s(self, since_s: float, who: str = "") -> float:
+        return max(wait for at, wait, whose in self.waits if at > since_s and who in ("", whose))
 
     def answered(self, since_s: float) -> int:
-        return sum(1 for at, _ in self.waits if at > since_s)
+        return sum(1 for at, _, _ in self.waits if at > since_s)
 
 
 def busy() -> Busy:
@@ -215,6 +218,36 @@ def test_a_stall_refuses_newcomers_and_ends_with_itself() -> None:
 def test_a_flood_leaves_a_quiet_publisher_all_it_asks_for() -> None:
     node = busy().play(5.0, 4_000, flood=20_000, quiet=50)
     assert node.refused["quiet"] == 0 < node.refused["flood"]
+
+
+def test_a_quiet_publisher_goes_before_a_flood_that_still_waits_no_longer_than_it_may() -> None:
+    node = busy().play(6.0, 4_000, flood=20_000, other=20_000, quiet=50)
+    assert node.longest_wait_s(3.0, "quiet") <= 0.1
+    assert node.longest_wait_s(3.0, "flood") <= 2 * 0.5
+
+
+def test_many_quiet_ones_cannot_hold_up_one_who_has_much_for_longer_than_twice_the_wait() -> None:
+    crowd = {f"quiet {number}": 5.0 for number in range(1_000)}
+    node = busy().play(2.0, 4_000, flood=20_000).play(4.0, 4_000, flood=20_000, **crowd)
+    assert node.longest_wait_s(0.0, "flood") <= 2 * 0.5 + START_UNITS / 4_000
+    assert node.longest_wait_s(3.0, "flood") <= 2 * 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_one_brings_is_due_in_its_order(seed: int) -> None:
+    draw, admission = random.Random(seed), Admission(FIXED)
+    held: list[Ticket] = []
+    now_s = 0.0
+    for _ in range(2_000):
+        now_s += draw.random() / 100
+        asking = caller(draw.choice(("a", "b", "192.0.2.1/a", "192.0.2.1/b")))
+        ticket = admission.enter(asking, draw.choice((1, 5_000)), now_s)
+        if ticket is not None:
+            mine = [each.due_s for each in held if each.caller == asking]
+            assert max(mine, default=now_s) <= ticket.due_s <= now_s + FIXED.wait_s
+            held.append(ticket)
+        if len(held) > draw.randrange(40):
+            admission.leave(held.pop(draw.randrange(len(held))), now_s)
 
 
 def test_two_floods_of_different_force_get_the_same() -> None:

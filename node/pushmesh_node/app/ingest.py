@@ -86,7 +86,7 @@ class Ingest:
             await self._left.wait()
 
     def take(self, entry: Entry) -> None:
-        """Queue an entry; it is decided after all that came before it on its lane."""
+        """Queue an entry; it is decided after all on its lane that was due before it."""
         self._lanes.put(entry)
         self._came.set()
 

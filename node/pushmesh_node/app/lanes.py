@@ -1,16 +1,17 @@
 """What waits on the way in, in one lane for each source, so that a flood of one cannot hold up the others. Pure: no
 waiting, no clock."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
+from heapq import heappop, heappush
+from itertools import count
 from typing import Final
 
 from ..engine.events import CaughtUp, Gossiped, Source
 from .offers import Entry
 
 LEAST_BATCH_ENVELOPES = 32
-BATCH_ENVELOPES = 1_024
+BATCH_ENVELOPES = 512
 """A batch takes its share of what waits, so that the stages overlap, but entries of at least and at most so many
 envelopes."""
 
@@ -45,7 +46,8 @@ def lane_of(source: Source) -> Lane:
 
 @dataclass(slots=True)
 class _Queue:
-    entries: deque[Entry] = field(default_factory=deque)
+    entries: list[tuple[float, int, Entry]] = field(default_factory=list)
+    """A heap by when they are due and how they came."""
     waiting: int = 0
     held: int = 0
     passed: float = 0.0
@@ -58,6 +60,7 @@ class Lanes:
     def __init__(self, max_envelopes: int) -> None:
         self._most = {lane: max(1, max_envelopes // part) for lane, part in ROOM_PARTS.items()}
         self._queues = {lane: _Queue() for lane in Lane}
+        self._numbers = count()
 
     def __bool__(self) -> bool:
         """Whether anything waits for a batch."""
@@ -72,27 +75,27 @@ class Lanes:
         return self._queues[lane].held < self._most[lane]
 
     def put(self, entry: Entry) -> None:
-        """Behind all that came before it on its lane."""
+        """Behind all on its lane that is due before it, or at the same time and came before."""
         queue = self._queues[lane_of(entry.source)]
         if not queue.entries:
             busy = [other.passed for other in self._queues.values() if other.entries]
             queue.passed = max(queue.passed, min(busy, default=0.0))
-        queue.entries.append(entry)
+        heappush(queue.entries, (entry.due_s, next(self._numbers), entry))
         queue.waiting += entry.envelopes
         queue.held += entry.envelopes
 
     def next_batch(self) -> list[Entry]:
-        """Entries of the lane whose turn it is, in their order; an entry is never torn. Not to be called while nothing
-        waits."""
+        """Entries of the lane whose turn it is, in the order in which they are due; an entry is never torn. Not to be
+        called while nothing waits."""
         waiting = [lane for lane in Lane if self._queues[lane].entries]
         lane = min(waiting, key=lambda each: self._queues[each].passed)
         queue = self._queues[lane]
         most = BATCH_ENVELOPES if len(waiting) == 1 else MIXED_BATCH_ENVELOPES
         most = min(most, max(LEAST_BATCH_ENVELOPES, queue.waiting // BATCHES_AHEAD))
-        batch = [queue.entries.popleft()]
+        batch = [heappop(queue.entries)[2]]
         envelopes = batch[0].envelopes
-        while queue.entries and envelopes + queue.entries[0].envelopes <= most:
-            batch.append(queue.entries.popleft())
+        while queue.entries and envelopes + queue.entries[0][2].envelopes <= most:
+            batch.append(heappop(queue.entries)[2])
             envelopes += batch[-1].envelopes
         queue.waiting -= envelopes
         queue.passed += envelopes / SHARES[lane]

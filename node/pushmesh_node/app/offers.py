@@ -45,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True):
     envelopes: int
     unreadable: Sequence[tuple[int, Refusal]] = ()
     decided: "asyncio.Future[None] | None" = None
+    due_s: float = 0.0
+    """Of a lane, what is due first comes first; at ties what came first."""
 
 
 def entry_of(
@@ -53,11 +55,18 @@ def entry_of(
     findings: Sequence[Finding] | None = None,
     unreadable: Sequence[tuple[int, Refusal]] = (),
     decided: "asyncio.Future[None] | None" = None,
+    due_s: float = 0.0,
 ) -> Entry:
     """An entry; without `findings` nothing is known of its parts yet."""
     envelopes = sum([len(part.envelopes) for part in parts]) or 1
     return Entry(
-        source, parts, findings if findings is not None else [NOTHING] * len(parts), envelopes, unreadable, decided
+        source,
+        parts,
+        findings if findings is not None else [NOTHING] * len(parts),
+        envelopes,
+        unreadable,
+        decided,
+        due_s,
     )
 
 

@@ -167,7 +167,8 @@ class Publishing:
 
     def _take(self, call: _Call, sheaf: _Sheaf, tickets: Sequence[Ticket]) -> None:
         number = self._number(call, sheaf.place, sheaf.outcomes, tickets)
-        self._ingest.take(entry_of(Published(number), sheaf.parts, sheaf.findings, sheaf.unreadable))
+        due_s = tickets[0].due_s if tickets else 0.0
+        self._ingest.take(entry_of(Published(number), sheaf.parts, sheaf.findings, sheaf.unreadable, due_s=due_s))
 
     def _number(self, call: _Call, place: int, counts: Sequence[int], tickets: Sequence[Ticket] = ()) -> int:
         number = next(self._numbers)

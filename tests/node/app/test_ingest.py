@@ -129,12 +129,12 @@ async def test_decided_is_told_after_the_decision(gate: Gate) -> None:
 
 async def test_batches_are_bounded_and_an_entry_is_never_torn(store: Store) -> None:
     gate = Gate(store)
-    part = a_signed_batch(NETWORK, WALLET, now_ms(), 400)
+    part = a_signed_batch(NETWORK, WALLET, now_ms(), 200)
     for number in range(12):
         gate.ingest.take(entry_of(Published(number), [part]))
     running = asyncio.create_task(gate.ingest.run())
     await until(lambda: sum(len(offered.offers) for offered in gate.decided) == 12)
-    assert 3 * 400 > BATCH_ENVELOPES >= 2 * 400
+    assert 3 * 200 > BATCH_ENVELOPES >= 2 * 200
     assert [len(offered.offers) for offered in gate.decided][:3] == [2, 2, 2]
     assert max(len(offered.offers) for offered in gate.decided) == 2
     running.cancel()

@@ -54,6 +54,13 @@ def test_what_waits_alone_goes_in_large_batches_and_in_its_order() -> None:
     assert [entry.source for entry in batch] == [a_source(Lane.GOSSIPED, number) for number in range(BATCH_ENVELOPES)]
 
 
+def test_what_is_due_first_comes_first_and_at_ties_what_came_first() -> None:
+    lanes, dues = Lanes(100), [3.0, 1.0, 2.0, 1.0, 0.0]
+    for number, due_s in enumerate(dues):
+        lanes.put(Entry(Published(number), (), (), 1, due_s=due_s))
+    assert [entry.source for entry in lanes.next_batch()] == [Published(number) for number in (4, 1, 3, 2, 0)]
+
+
 def test_a_batch_is_a_share_of_what_waits_but_not_too_little_and_an_entry_is_never_torn() -> None:
     assert len(filled(BATCHES_AHEAD * 100, Lane.SYNCED).next_batch()) == 100
     assert len(filled(LEAST_BATCH_ENVELOPES + 1, Lane.SYNCED).next_batch()) == LEAST_BATCH_ENVELOPES
