@@ -71,17 +71,33 @@ def _absent(connection: sqlite3.Connection, select: str, key: Sequence[str], row
     return absent
 
 
+# Many in one statement: a run has a thousand leaves.
+_THERE = f"""WITH q (bucket, id, commit_no) AS (VALUES {{rows}})
+    SELECT q.bucket, q.id, q.commit_no FROM q CROSS JOIN ids n ON n.bucket = q.bucket AND n.id = q.id
+     WHERE n.commit_no = q.commit_no OR n.commit_no < q.commit_no AND EXISTS
+        (SELECT 1 FROM items WHERE first_commit = {COVERING.format(number="n.commit_no")}
+            AND n.commit_no < first_commit + count)"""
+_LISTED = """WITH q (stretch, account, commit_no) AS (VALUES {rows})
+    SELECT q.stretch, q.account, q.commit_no FROM q CROSS JOIN targets t
+        ON t.stretch = q.stretch AND t.account = q.account AND t.commit_no = q.commit_no"""
+
+
 def _absent_ids(connection: sqlite3.Connection, records: Sequence[Record]) -> list[Row]:
     """An id may stand under another number, where the same envelope was stored again."""
-    sql = f"""SELECT 1 FROM ids n WHERE bucket = ?1 AND id = ?2 AND (commit_no = ?3 OR commit_no < ?3 AND EXISTS
-        (SELECT 1 FROM items WHERE first_commit = {COVERING.format(number="n.commit_no")}
-            AND n.commit_no < first_commit + count))"""
-    return [row for row in id_rows(records) if connection.execute(sql, row).fetchone() is None]
+    return _absent_among(connection, _THERE, id_rows(records))
 
 
 def _absent_targets(connection: sqlite3.Connection, records: Sequence[Record]) -> list[Row]:
-    sql = "SELECT 1 FROM targets WHERE stretch = ? AND account = ? AND commit_no = ?"
-    return [row for row in target_rows(records) if connection.execute(sql, row).fetchone() is None]
+    return _absent_among(connection, _LISTED, target_rows(records))
+
+
+def _absent_among(connection: sqlite3.Connection, sql: str, rows: Sequence[Row]) -> list[Row]:
+    """Those of the rows, of three values each, that the statement does not give back."""
+    there: set[Row] = set()
+    for part in bulk.pieces(rows):
+        values = [value for row in part for value in row]
+        there.update(connection.execute(sql.format(rows=",".join(["(?,?,?)"] * len(part))), values))
+    return [row for row in rows if row not in there]
 
 
 def _absent_topics(connection: sqlite3.Connection, record: Record, topic_no: int | None) -> list[Row]:

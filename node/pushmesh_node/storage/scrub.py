@@ -4,14 +4,15 @@ It only looks; whoever calls it moves aside and writes what it found.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..engine.records import StoredItem
 from .derived import Missing, Remake, missing_rows
 from .quarantine import key_of
 from .receipts import missing_links
-from .sums import ITEMS, RECEIPTS, SUMMED, Damaged, Row, is_intact
+from .sums import ITEMS, RECEIPTS, SUMMED, Damaged, Row, Table, is_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +36,39 @@ class Seen:
 
 
 def look(connection: sqlite3.Connection, position: Position, limit: int, remake: Remake | None) -> Seen:
-    """Look at the next `limit` rows of one table. Without `remake` sums alone are checked."""
+    """Look at the next rows of one table: at most `limit`, and of items not more than have so many envelopes, but at
+    least one. Without `remake` sums alone are checked."""
     table = SUMMED[position.table]
     key = ", ".join(table.key)
     where = f"WHERE ({key}) > ({', '.join('?' * len(table.key))})" if position.after else ""
     sql = f"{table.select} {where} ORDER BY {key} LIMIT ?"
-    rows = connection.execute(sql, (*(position.after or ()), limit)).fetchall()
+    with closing(connection.execute(sql, (*(position.after or ()), limit + 1))) as found:
+        rows, is_end = _as_many(found, table, limit)
     damaged = [Damaged(table, row) for row in rows if not is_intact(row)]
     whole = [row for row in rows if is_intact(row)]
-    envelopes, missing = 0, dict[int, Missing]()
-    if table is ITEMS:
-        envelopes = sum([row[1] for row in whole if row[7] is None])
-        if remake is not None:
-            missing = _missing(connection, whole, remake, damaged)
+    missing = dict[int, Missing]()
+    if table is ITEMS and remake is not None:
+        missing = _missing(connection, whole, remake, damaged)
     if table is RECEIPTS:
         missing = {row[0]: {"late_receipts": links} for row in whole if (links := missing_links(connection, row))}
-    return Seen(_next(position, rows, limit), len(rows), envelopes, damaged, missing)
+    held = sum([row[1] for row in whole if row[7] is None]) if table is ITEMS else 0
+    return Seen(_next(position, rows, is_end), len(rows), held, damaged, missing)
 
 
-def _next(position: Position, rows: Sequence[Row], limit: int) -> Position | None:
-    if len(rows) == limit:
+def _as_many(found: Iterable[Row], table: Table, limit: int) -> tuple[list[Row], bool]:
+    """The rows of a step, and whether they end the table. What stands beside a run takes as long as its envelopes."""
+    rows: list[Row] = []
+    weight = 0
+    for row in found:
+        weight += row[1] if table is ITEMS and is_intact(row) else 1
+        if rows and weight > limit:
+            return rows, False
+        rows.append(row)
+    return rows, True
+
+
+def _next(position: Position, rows: Sequence[Row], is_end: bool) -> Position | None:
+    if not is_end:
         return Position(position.table, key_of(SUMMED[position.table], rows[-1]))
     return Position(position.table + 1) if position.table + 1 < len(SUMMED) else None
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
+    HandedRecord,
     PeerEntry,
     PrivateRecord,
+    ReachedRecord,
     Record,
     SlotRange,
     StoredItem,
@@ -25,13 +28,17 @@ from pushmesh_node.storage import Store, StoreError, StoreFailed, StoreSettings
 from pushmesh_node.storage.checkpoints import checkpoint
 from pushmesh_node.storage.files import size_of
 from pushmesh_node.storage.migrations import PAGE_BYTES
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.receipts import SealWords
 from pushmesh_protocol.types import Epoch, UnixMs
-from support.records import ALICE, BOB, EVERYBODY, HASHES, NEWS, NOW, OFFERS, SHOP, record
+from support.records import ALICE, BOB, EVERYBODY, HASHES, NEWS, NOW, OFFERS, SHOP, id_of, record
+from support.sealing import ISSUER
 
 RECORDS = 240
 FLIPS = 160
 CUTS = 40
 NOTHING = bytes(16)
+ORIGIN = b"\x0a" * 32
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,13 @@ class Made:
 
     path: Path
     records: Sequence[Record]
+    seals: Sequence[SealWords] = ()
 
     def remake(self, item: StoredItem) -> Record | None:
         return next((one for one in self.records if one.data == item.data), None)
 
     async def open(self, path: Path) -> Store:
-        return await Store.open(path, new_incarnation=b"y" * 16, remake=self.remake)
+        return await Store.open(path, new_incarnation=b"y" * 16, remake=self.remake, issuer=ISSUER)
 
 
 def records_of(rng: Random) -> list[Record]:
@@ -58,7 +66,8 @@ def records_of(rng: Random) -> list[Record]:
         size = rng.choice([80, 300, 300, 600, 9_000])
         kind = rng.choice([5, 5, 5, 4])
         data = rng.randbytes(size)
-        records.append(record(number, *leaves, kind=kind, topic=rng.choice([NEWS, OFFERS]), data=data, epoch=7))
+        one = record(number, *leaves, kind=kind, topic=rng.choice([NEWS, OFFERS]), data=data, epoch=7)
+        records.append(replace(one, published=len(records) % 4 == 0))
         number += len(leaves)
     return records
 
@@ -69,8 +78,9 @@ async def made(tmp_path: Path) -> Made:
     folder.mkdir()
     path = folder / "store.db"
     records = records_of(Random(5))
-    store = await Store.open(path, new_incarnation=NOTHING)
-    await store.commit(records)
+    store = await Store.open(path, new_incarnation=NOTHING, issuer=ISSUER)
+    for start in range(0, len(records), 4):
+        await store.commit(records[start : start + 4])
     await store.commit([VoidMark(9), VoidMark(40)])
     await store.commit([DecisionRecord(ALICE, n, "drop", "muted", "r", UnixMs(NOW), *HASHES) for n in range(1, 60)])
     await store.commit(
@@ -84,8 +94,21 @@ async def made(tmp_path: Path) -> Made:
         TokenRecord(bytes([n]) * 32, BOB, b"g" * 32, (1,), None, UnixMs(NOW), UnixMs(1), False) for n in range(30)
     ]
     await store.commit(tokens)
+    await store.commit([a_handed(n) for n in range(60)])
+    await store.commit([a_reached(n) for n in range(60)])
+    seals = await store.seals_after(0, 1_000)
+    assert len(seals) == RECORDS // 4
     await store.close()
-    return Made(path, records)
+    return Made(path, records, seals)
+
+
+def a_handed(number: int) -> HandedRecord:
+    at, id_ = UnixMs(NOW), id_of(number)
+    return HandedRecord(id_, ALICE, at, ORIGIN, 5, True, at, UnixMs(NOW + number), b"%d" % number)
+
+
+def a_reached(number: int) -> ReachedRecord:
+    return ReachedRecord(number, ORIGIN, BOB, 5, 1, UnixMs(NOW), UnixMs(NOW + number), b"%d" % number)
 
 
 async def scrub_all(store: Store) -> None:
@@ -142,9 +165,29 @@ async def ask_everything(made: Made, store: Store) -> set[int]:
         assert (voucher.account, voucher.count, voucher.data) == (ALICE, voucher.stream[0], b"v" * 99)
     for private in await store.preferences():
         assert (private.account, private.data) == (BOB, b"p" * 70)
+    for owed in await store.owed(ORIGIN, 1_000):
+        number = int(owed.handed.evidence or b"")
+        assert (owed.handed, owed.delivered, owed.acknowledged) == (a_handed(number), 1, 1)
+    for number in range(60):
+        assert await store.recipients(number, b"", 9) in ([], [a_reached(number)])
     for token in await store.tokens():
         assert token.digest == token.digest[:1] * 32
     return truth.keys() - given.keys()
+
+
+async def check_chain(made: Made, path: Path) -> None:
+    """Seals are given as they were or not at all, and no number is given again."""
+    store = await made.open(path)
+    assert set(map(seal_bytes, await store.seals_after(0, 1_000))) <= set(map(seal_bytes, made.seals))
+    number = store.last_commit + 1
+    await store.commit([replace(record(number, data=b"new", epoch=8), published=True)])
+    (seal,) = await store.seals([number])
+    assert seal.words.number not in {words.number for words in made.seals}
+    await store.close()
+
+
+def seal_bytes(words: SealWords) -> bytes:
+    return pack(words)
 
 
 def copy_of(made: Made, folder: Path) -> Path:
@@ -172,6 +215,7 @@ async def test_no_flipped_bit_gives_a_wrong_answer_or_costs_more_than_its_page(m
             assert str(path) in str(error)
             refused += 1
             continue
+        await check_chain(made, path)
         assert len(lost) <= PAGE_BYTES // 80, (place, lost)
         lost_in_all += len(lost)
     assert lost_in_all < FLIPS

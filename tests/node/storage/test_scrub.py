@@ -2,10 +2,10 @@ import sqlite3
 
 from pushmesh_node.engine.records import Record, StoredItem, VoidMark
 from pushmesh_node.storage.scrub import Position, Seen, check_pages, check_pages_quickly, look
-from pushmesh_node.storage.sums import SUMMED
+from pushmesh_node.storage.sums import ITEMS, SUMMED
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
-from support.records import ALICE, EVERYBODY, record
+from support.records import ALICE, BOB, EVERYBODY, record
 
 RECORDS = [record(1), record(2, EVERYBODY, (ALICE,)), record(4, (ALICE,))]
 
@@ -31,6 +31,32 @@ def test_a_round_looks_at_every_row_of_every_table_once_in_bounded_steps(connect
         assert max(step.rows for step in steps) <= limit
         assert (sum(step.rows for step in steps), sum(step.envelopes for step in steps)) == (rows, 4)
         assert not any(step.damaged or step.missing for step in steps)
+
+
+def test_a_run_counts_as_many_rows_as_it_has_envelopes(connection: sqlite3.Connection) -> None:
+    runs = [record(first, *[EVERYBODY] * 10) for first in (1, 11, 21)]
+    write_group(connection, [*runs, *(record(n) for n in range(31, 46))], TopicNumbers(), 0)
+    place = SUMMED.index(ITEMS)
+    seen, position = [], Position(place)
+    while position is not None and position.table == place:
+        step = look(connection, position, 15, None)
+        seen.append((step.rows, step.envelopes))
+        position = step.position  # type: ignore[assignment]  # None ends the loop
+    assert seen == [(1, 10), (1, 10), (6, 15), (10, 10)]
+    assert look(connection, Position(place), 1, None).rows == 1  # never nothing
+
+
+def test_a_row_that_is_missing_among_many_is_found(connection: sqlite3.Connection) -> None:
+    run = record(1, *[(ALICE, BOB)] * 200, data=b"a long run")
+    RECORDS.append(run)
+    write_group(connection, [run], TopicNumbers(), 0)
+    connection.execute("DELETE FROM ids WHERE commit_no IN (3, 64, 65, 200)")
+    connection.execute("DELETE FROM targets WHERE commit_no = 77 AND account = ?", (BOB,))
+    (missing,) = [step.missing[1] for step in look_at_all(connection, 1_000) if step.missing]
+    RECORDS.remove(run)
+    assert [row[2] for row in missing["ids"]] == [3, 64, 65, 200]
+    assert [row[1:] for row in missing["targets"]] == [(BOB, 77)]
+    assert missing.keys() == {"ids", "targets"}
 
 
 def test_all_that_is_damaged_in_a_step_is_told_and_the_rest_still_looked_at(connection: sqlite3.Connection) -> None:
