@@ -32,3 +32,23 @@ def overwrite(path: Path, page: int, data: bytes = b"\xa5" * PAGE) -> None:
     with path.open("r+b") as file:
         file.seek((page - 1) * PAGE)
         file.write(data)
+
+
+def change_index(path: Path, name: str, column: str, value: str) -> None:
+    """An index says `value` where the rows of its table have `column`, its first."""
+    connection = sqlite3.connect(path)
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchone()
+    connection.execute(f"DROP INDEX {name}")
+    connection.execute(sql.replace(f"({column}", f"({value}", 1))
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, name))
+    connection.execute("PRAGMA writable_schema = RESET")
+    connection.commit()
+    connection.close()
+
+
+def replace_bytes(path: Path, old: bytes, new: bytes) -> None:
+    """Wherever they stand in the file."""
+    whole = path.read_bytes()
+    assert old in whole
+    path.write_bytes(whole.replace(old, new))

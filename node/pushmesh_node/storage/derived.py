@@ -23,7 +23,11 @@ Missing = Mapping[str, Sequence[Row]]
 
 
 def missing_rows(
-    connection: sqlite3.Connection, record: Record, origin: int | None, topic_no: int | None = None
+    connection: sqlite3.Connection,
+    record: Record,
+    origin: int | None,
+    topic_no: int | None = None,
+    remake: Remake | None = None,
 ) -> Missing:
     """What an item lacks; `origin` is set for the copy that inboxes show of a scheduled envelope: it has recipients
     alone. `topic_no` is the number of its topic, as its row has it."""
@@ -33,7 +37,7 @@ def missing_rows(
     return _without_empty(
         {
             "slots": _absent(connection, SLOTS.select, SLOTS.key, slot_rows(settled)),
-            "ids": _absent_ids(connection, settled),
+            "ids": _absent_ids(connection, settled, remake),
             "targets": _absent_targets(connection, settled),
             "runs": _absent(connection, RUNS.select, RUNS.key, run_rows(settled)),
             "topics": _absent_topics(connection, record, topic_no),
@@ -72,19 +76,31 @@ def _absent(connection: sqlite3.Connection, select: str, key: Sequence[str], row
 
 
 # Many in one statement: a run has a thousand leaves.
-_THERE = f"""WITH q (bucket, id, commit_no) AS (VALUES {{rows}})
+_THERE = """WITH q (bucket, id, commit_no) AS (VALUES {rows})
     SELECT q.bucket, q.id, q.commit_no FROM q CROSS JOIN ids n ON n.bucket = q.bucket AND n.id = q.id
-     WHERE n.commit_no = q.commit_no OR n.commit_no < q.commit_no AND EXISTS
-        (SELECT 1 FROM items WHERE first_commit = {COVERING.format(number="n.commit_no")}
-            AND n.commit_no < first_commit + count)"""
+     WHERE n.commit_no = q.commit_no"""
+_ELSEWHERE = f"""SELECT n.commit_no, i.* FROM ids n
+    CROSS JOIN ({ITEMS.select}) i ON i.first_commit = {COVERING.format(number="n.commit_no")}
+     WHERE n.bucket = ? AND n.id = ? AND n.commit_no < ? AND n.commit_no < i.first_commit + i.count"""
 _LISTED = """WITH q (stretch, account, commit_no) AS (VALUES {rows})
     SELECT q.stretch, q.account, q.commit_no FROM q CROSS JOIN targets t
         ON t.stretch = q.stretch AND t.account = q.account AND t.commit_no = q.commit_no"""
 
 
-def _absent_ids(connection: sqlite3.Connection, records: Sequence[Record]) -> list[Row]:
-    """An id may stand under another number, where the same envelope was stored again."""
-    return _absent_among(connection, _THERE, id_rows(records))
+def _absent_ids(connection: sqlite3.Connection, records: Sequence[Record], remake: Remake | None) -> list[Row]:
+    """An id may stand under a lower number, where the same envelope was stored before; without `remake` that is
+    believed."""
+    absent = _absent_among(connection, _THERE, id_rows(records))
+    return [row for row in absent if not _is_elsewhere(connection, row, remake)]
+
+
+def _is_elsewhere(connection: sqlite3.Connection, row: Row, remake: Remake | None) -> bool:
+    for number, *item in connection.execute(_ELSEWHERE, row).fetchall():
+        if remake is None:
+            return True
+        record = remake(StoredItem(item[0], item[1], item[2], item[-2])) if is_intact(item) else None
+        return record is not None and record.ids[number - item[0]] == row[1]
+    return False
 
 
 def _absent_targets(connection: sqlite3.Connection, records: Sequence[Record]) -> list[Row]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from . import singles
 from .derived import Remake
-from .errors import StoreDamaged, StoreError
+from .errors import StoreDamaged, StoreError, is_fault_of_the_world
 from .migrations import PAGE_BYTES, check_header, migrate
 from .retention import read_floors
 from .scrub import check_pages, check_pages_quickly
 from .sets import ShardOf, one_shard
 from .settings import StoreSettings
-from .sums import META, checked, prepare_sums, sum_of
+from .sums import META, SUMMED, checked, prepare_sums, sum_of
 from .tally import Amount, count_sets
 
 _EVERY_CONNECTION = (
@@ -77,11 +77,23 @@ def prepare_writer(
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation, shard_of, remake)
+    _check_tables(connection)
     for statement in singles.PREPARE:
         connection.execute(statement)
     if version:
         _skip_numbers(connection)
     return read_meta(connection)
+
+
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """Raise StoreDamaged where the file's list of tables is not what was written there."""
+    for table in SUMMED:
+        try:
+            connection.execute(f"{table.select} LIMIT 0")
+        except sqlite3.OperationalError as error:
+            if is_fault_of_the_world(error):
+                raise
+            raise StoreDamaged(f"its list of tables is damaged: {error}") from error
 
 
 def _skip_numbers(connection: sqlite3.Connection) -> None:

@@ -126,6 +126,7 @@ def _valid(connection: sqlite3.Connection, page: Callable[[int], Page], start: i
     position: int | None = start if limit > 0 else None
     while position is not None and len(numbers) < limit:
         found, position = page(position)
+        found = sorted(set(found))  # a damaged index may say one twice
         void = void_numbers(connection, found[0] - 1, found[-1] + 1) if found else set()
         numbers += [number for number in found if number not in void]
     return numbers[:limit]

@@ -51,6 +51,7 @@ class Mending:
         self._keep_ms = keep_ms
         self._one_at_a_time = asyncio.Lock()
         self._moved: dict[tuple[object, ...], None] = {}
+        self._whole: dict[tuple[object, ...], None] = {}
 
     async def set_aside(self, damage: Damaged) -> None:
         """Once for each row, however many questions met it at the same time."""
@@ -65,6 +66,7 @@ class Mending:
                 self.mark(failure)
                 raise
             if aside is None:
+                await self._met_whole(damage, row)
                 return
             self._moved[row] = None
             if len(self._moved) > quarantine.KEPT_ROWS:
@@ -73,6 +75,18 @@ class Mending:
         if aside.table == "items":
             self._recount(await self._writer.run(count_sets))
         self.on_quarantined([aside])
+
+    async def _met_whole(self, damage: Damaged, row: tuple[object, ...]) -> None:
+        """The table has the row as it was written. It was a page in memory; or, where it is met again, an index that
+        the question took a value from."""
+        if row not in self._whole:
+            self._whole[row] = None
+            if len(self._whole) > MAX_DAMAGED_ROWS:
+                del self._whole[next(iter(self._whole))]
+            return
+        del self._whole[row]
+        await self._writer.run(quarantine.reindex, damage.table)
+        self.repaired += 1
 
     async def write(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -73,8 +73,13 @@ def set_aside(
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
-    connection.execute(f"REINDEX {table.name}")  # the damaged value stood in an index too
+    reindex(connection, table)  # the damaged value stood in an index too
     return _move(connection, table, where, key, row, now_ms, remake, keep_ms)
+
+
+def reindex(connection: sqlite3.Connection, table: Table) -> None:
+    """Make a table's indexes anew from its rows."""
+    connection.execute(f"REINDEX {table.name}")
 
 
 def _where(table: Table, row: Row) -> str:

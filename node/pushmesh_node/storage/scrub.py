@@ -81,7 +81,7 @@ def _missing(
         record = remake(StoredItem(row[0], row[1], row[2], row[-2]))
         if record is None:  # its sum fits, yet it cannot be read: written by a fault of ours, and of no use
             damaged.append(Damaged(ITEMS, row))
-        elif missing := missing_rows(connection, record, row[7], row[3]):
+        elif missing := missing_rows(connection, record, row[7], row[3], remake):
             found[row[0]] = missing
     return found
 
@@ -90,6 +90,17 @@ def check_pages(connection: sqlite3.Connection) -> list[str]:
     """What SQLite finds wrong with the structure of the file; empty where nothing is. Raises sqlite3.Error."""
     rows = connection.execute("PRAGMA integrity_check(100)").fetchall()
     return [text for (text,) in rows if text != "ok"]
+
+
+def check_order(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
+    """What SQLite finds wrong with some tables and their indexes. A row that lost its place may hide those behind it,
+    which are found one by one all the same."""
+    return [
+        text
+        for table in tables
+        for (text,) in connection.execute(f"PRAGMA integrity_check({table})").fetchall()
+        if text != "ok"
+    ]
 
 
 def check_pages_quickly(connection: sqlite3.Connection) -> list[str]:

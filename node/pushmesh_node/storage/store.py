@@ -24,7 +24,7 @@ from .questions import Questions
 from .receipts import Issuer, ReceiptChain
 from .retention import Bounds, excess_of
 from .salvage import Salvaged, salvage
-from .scrub import Position, Seen, look
+from .scrub import Position, Seen, check_order, look
 from .sets import ShardOf, one_shard
 from .settings import StoreSettings
 from .stats import StoreStats
@@ -280,11 +280,16 @@ class Store(Questions):
 
     async def scrub(self, limit: int) -> Seen:
         """Look at the next `limit` rows: move aside what is damaged, make again what an item lacks. After the last row
-        it begins anew."""
+        it begins anew. Raises StoreDamaged where a row is missing because its table is out of order."""
         seen = await self.mending.read(self._scrubber, look, self._position or Position(), limit, self._remake)
         for damage in seen.damaged:
             await self.mending.set_aside(damage)
         if seen.missing:
+            tables = sorted({table for missing in seen.missing.values() for table in missing})
+            if problems := await self.mending.read(self._scrubber, check_order, tables):
+                failure = StoreDamaged(problems[0])
+                self.mending.mark(failure)
+                raise failure
             await self._writer.run(_write_all_missing, list(seen.missing.values()))
             self.mending.repaired += sum(len(rows) for missing in seen.missing.values() for rows in missing.values())
         self._position = seen.position

@@ -28,7 +28,9 @@ class Walk:
         self._marks = ", ".join("?" * len(table.key))
         types = {row[1]: row[2] for row in source.execute(f"PRAGMA table_info({table.name})")}
         self._select = f"SELECT {_columns(table, has_sum='sum' in types)} FROM {table.name}"
-        self._is_there = bool(types)
+        self._is_there = types.keys() >= set(table.columns)
+        if types and not self._is_there:  # the name of a column was damaged
+            self.is_whole = False
         self._is_numbered = [types.get(column) for column in table.key] == ["INTEGER"]
         self._places = [table.columns.index(column) for column in table.key]
         self._probes = PROBES

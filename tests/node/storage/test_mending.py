@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.engine.records import CursorRecord, Record, SlotRange, StoredItem, VoucherRecord
+from pushmesh_node.engine.records import CursorRecord, HandedRecord, Record, SlotRange, StoredItem, VoucherRecord
 from pushmesh_node.storage import Store
 from pushmesh_node.storage.mending import bind, or_damaged
 from pushmesh_node.storage.quarantine import Aside
 from pushmesh_node.storage.sums import CURSORS, Damaged, checked
 from pushmesh_protocol.types import Epoch, UnixMs
-from support.damaged_files import spoil
+from support.damaged_files import change_index, spoil
 from support.records import ALICE, EVERYBODY, NEWS, NOW, SHOP, id_of, record
 
 RECORDS = [record(1), record(2, EVERYBODY, (ALICE,), EVERYBODY), record(5, (ALICE,)), record(6, kind=4)]
@@ -78,6 +78,8 @@ async def test_what_was_lost_may_come_again_and_is_found_then(store: Store, path
         "DELETE FROM ids WHERE commit_no = 3",
         "DELETE FROM targets WHERE commit_no = 5",
         "UPDATE ids SET commit_no = 6 WHERE commit_no = 1",
+        "UPDATE ids SET commit_no = 2 WHERE commit_no = 5",
+        "UPDATE ids SET commit_no = 2 WHERE commit_no = 4",
         "DELETE FROM topics",
     ],
 )
@@ -148,3 +150,17 @@ def test_what_was_damaged_is_given_without_what_had_met_it(connection: sqlite3.C
     assert isinstance(found, Damaged)
     assert (found.row, found.__traceback__, found.__context__) == ((b"\x0a", "laptop", 1, 2, 0), None, None)
     assert or_damaged(connection, bind(lambda _each, answer: answer, 42)) == 42
+
+
+async def test_an_index_that_says_what_its_table_does_not_is_made_anew(path: Path) -> None:
+    made = await Store.open(path, new_incarnation=bytes(16))
+    at = UnixMs(NOW)
+    handed = [HandedRecord(id_of(n), ALICE, at, b"o" * 32, 4, True, at, at, None) for n in range(9)]
+    await made.commit(handed)
+    await made.close()
+    change_index(path, "handed_untold", "origin", "CAST(replace(origin, 'o', 'p') AS BLOB)")
+    again = await opened(path)
+    assert await again.owed(b"p" * 32, 10) == []
+    assert [each.handed for each in await again.owed(b"o" * 32, 10)] == sorted(handed, key=lambda each: each.id)
+    assert (again.mending.quarantined, again.mending.repaired) == (0, 1)
+    await again.close()

@@ -23,7 +23,7 @@ from pushmesh_node.storage.promises import Promises
 from pushmesh_node.storage.retention import Excess, Pruned, prune
 from pushmesh_node.storage.sums import RECEIPTS, with_sum
 from pushmesh_protocol.types import EnvelopeId, Epoch, UnixMs
-from support.damaged_files import leaf_of, overwrite, root_of
+from support.damaged_files import leaf_of, overwrite, replace_bytes, root_of
 from support.records import ALICE, EVERYBODY, HOUR_MS, NEWS, NOW, record
 from support.sealing import ISSUER
 
@@ -171,4 +171,13 @@ async def test_where_receipts_were_lost_no_number_comes_again_and_nothing_is_let
     assert await store._writer.run(prune, excess, NOW + 3_600_000, 2**60, 100) == Pruned({}, {})
     until = await store._writer.run(lambda connection: Promises(connection).all_kept_until)
     assert await store._writer.run(prune, excess, until, 2**60, 100) != Pruned({}, {})
+    await store.close()
+
+
+@pytest.mark.parametrize("name", ["banned_until", "first_seen", "kept_until", "late_receipts"])
+async def test_a_name_that_was_damaged_in_the_list_of_tables_costs_its_table_at_most(full: Path, name: str) -> None:
+    replace_bytes(full, name.encode(), name[:-1].encode() + b"X")
+    store = await opened(full)
+    assert store.salvaged is not None and store.salvaged.records == len(RECORDS)
+    assert len(await store.vouchers(7)) == 200
     await store.close()

@@ -1,7 +1,7 @@
 import sqlite3
 
 from pushmesh_node.engine.records import Record, StoredItem, VoidMark
-from pushmesh_node.storage.scrub import Position, Seen, check_pages, check_pages_quickly, look
+from pushmesh_node.storage.scrub import Position, Seen, check_order, check_pages, check_pages_quickly, look
 from pushmesh_node.storage.sums import ITEMS, SUMMED
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
@@ -81,3 +81,14 @@ def test_pages_are_looked_at_with_and_without_the_indexes(connection: sqlite3.Co
     connection.execute("PRAGMA writable_schema = RESET")
     assert check_pages_quickly(connection) == []
     assert any("items_of_state" in problem for problem in check_pages(connection))
+
+
+def test_a_table_that_is_out_of_order_is_told(connection: sqlite3.Connection) -> None:
+    write_group(connection, RECORDS, TopicNumbers(), 0)
+    assert check_order(connection, ["targets", "ids", "slots"]) == []
+    connection.execute("PRAGMA writable_schema = ON")
+    sql = "UPDATE sqlite_schema SET sql = replace(sql, '(stretch, account, commit_no)) WITHOUT', ?) WHERE name = ?"
+    connection.execute(sql, ("(stretch, account, commit_no DESC)) WITHOUT", "targets"))
+    connection.execute("PRAGMA writable_schema = RESET")
+    assert any("targets" in problem for problem in check_order(connection, ["ids", "targets"]))
+    assert check_order(connection, ["ids"]) == []

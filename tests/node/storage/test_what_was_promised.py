@@ -1,7 +1,6 @@
 """Whatever makes room, nothing goes that a receipt promises or an open epoch needs: every way, at every time, for any
 number of shards. A plain list of promises stands beside the store."""
 
-import sqlite3
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -17,7 +16,7 @@ from pushmesh_node.storage.receipts import Issuer
 from pushmesh_node.storage.upkeep import Usage
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
-from support.damaged_files import spoil
+from support.damaged_files import change_index, spoil
 from support.records import EVERYBODY, HOUR_MS, NOW, SHOP, record
 from support.sealing import ISSUER, a_wish
 
@@ -204,19 +203,6 @@ async def test_a_damaged_receipt_is_no_reason_to_let_go(path: Path, strike: str,
     await store.close()
 
 
-def move_in_index(path: Path, value: str) -> None:
-    """The index says `value` where the rows say first_commit."""
-    connection = sqlite3.connect(path)
-    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'receipts_by_commit'").fetchone()
-    connection.execute("DROP INDEX receipts_by_commit")
-    connection.execute(f"CREATE INDEX receipts_by_commit ON receipts ({value}) WHERE first_commit NOT NULL")
-    connection.execute("PRAGMA writable_schema = ON")
-    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'receipts_by_commit'", (sql,))
-    connection.execute("PRAGMA writable_schema = RESET")
-    connection.commit()
-    connection.close()
-
-
 @pytest.mark.parametrize("change", ["first_commit + 900", "first_commit - 900"])
 async def test_an_index_that_does_not_lead_to_a_promise_is_no_reason_to_let_go(path: Path, change: str) -> None:
     """A bit of an index flips: no sum guards it, so that its neighbours have to fit."""
@@ -226,7 +212,7 @@ async def test_an_index_that_does_not_lead_to_a_promise_is_no_reason_to_let_go(p
         one = record(number, expires_at=NOW + LIFE_MS + number, issued_at=NOW)
         await world.take(structs.replace(one, published=number == 2_000))
     await store.close()
-    move_in_index(path, f"iif(number = 1, {change}, first_commit)")
+    change_index(path, "receipts_by_commit", "first_commit", f"iif(number = 1, {change}, first_commit)")
     store = await world.open()
     with pytest.raises(StoreDamaged):
         await world.make_room()
