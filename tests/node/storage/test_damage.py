@@ -58,7 +58,7 @@ class Made:
 
 def records_of(rng: Random) -> list[Record]:
     """Single ones for all, for one and for some; runs; large ones that overflow their page."""
-    records = []
+    records: list[Record] = []
     number = 1
     for _ in range(RECORDS):
         audience = rng.choice([EVERYBODY, (ALICE,), (ALICE, BOB)])
