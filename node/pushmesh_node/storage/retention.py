@@ -72,8 +72,6 @@ def prune(
     What was issued since `needed_since_ms` is needed by an open epoch. Raises Damaged: of a row that does not say any
     more what was promised nothing is concluded."""
     promises = Promises(connection)
-    if promises.all_kept_until > now_ms:
-        return Pruned({}, {})
     found = {
         shard: rows
         for shard, excess in excesses.items()
