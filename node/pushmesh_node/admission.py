@@ -125,7 +125,7 @@ class Admission:
         left = GREED * (self.limit_units - self.held_units)
         if caller.place:
             left = GREED * (left - self._places.get(caller.place, 0))
-        return self.held_units < self.limit_units and self._callers.get((caller.place, caller.who), 0) < left
+        return self._callers.get((caller.place, caller.who), 0) < left
 
     def enter(self, caller: Caller, size_bytes: int, now_s: float) -> Ticket | None:
         """A ticket that is to be given back, or None where there is no room: then `refuse` says when to come back."""
@@ -173,7 +173,7 @@ class Admission:
         much, but passes nobody who has waited for so long; and one caller's frames stay in their order."""
         key = (caller.place, caller.who)
         held = self._places.get(caller.place, 0) if caller.place else self._callers.get(key, 0)
-        part = min(1.0, held / (GREED * max(1, self.limit_units - self.held_units)))
+        part = held / (GREED * (self.limit_units - self.held_units))  # below 1, or there would be no room
         due_s = max(self._dues.get(key, now_s), now_s + self._bounds.wait_s * part)
         self._dues[key] = due_s
         return due_s

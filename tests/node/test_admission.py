@@ -293,7 +293,7 @@ def test_the_pace_is_that_of_the_time_with_something_to_do() -> None:
 
 
 def test_light_load_says_nothing_of_the_pace_so_the_bound_stays() -> None:
-    node = busy().play(5.0, 100_000, a=100)
+    node = busy().play(5.0, 400, a=100)
     assert (node.admission.limit_units, node.refused) == (START_UNITS, Counter())
 
 

@@ -123,8 +123,10 @@ async def test_only_so_many_wait_at_a_time(tmp_path: Path) -> None:
     async with a_node(tmp_path, receipts__max_waits=1) as node:
         waiting = asyncio.create_task(publish(node, a_note_now(DAPP), level=Level.PROPAGATED, timeout_s=20.0))
         await asyncio.sleep(0)
+        ticket = node.door.admit(node.door.caller("http", "192.0.2.1", "a"), 1)
         with pytest.raises(Denied, match="too-many-connections"):
-            await publish(node, a_note_now(DAPP, 2))
+            await node.assurance.acknowledging.publish(frame_of(a_note_now(DAPP, 2)), Wait(), [ticket])
+        assert node.door.admission.held_units == 0
         waiting.cancel()
         await asyncio.wait((waiting,))
         assert (await publish(node, a_note_now(DAPP, 3)))[0].outcome.level is Level.DURABLE

@@ -208,6 +208,19 @@ async def test_room_ends_at_the_bound_and_comes_back_when_things_are_decided(sto
     await gate.pool.close()
 
 
+async def test_nothing_is_decided_while_much_waits_for_the_disk(
+    gate: Gate, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little = asyncio.Event()
+    monkeypatch.setattr(store, "caught_up", little.wait)
+    gate.ingest.take(entry_of(Published(1), [Part((a_note_now(WALLET),))]))
+    await until(lambda: gate.checked == [1])
+    await asyncio.sleep(0.05)
+    assert gate.decided == [] and gate.ingest.room(Lane.PUBLISHED)
+    little.set()
+    await until(lambda: len(gate.decided) == 1)
+
+
 async def test_while_paused_nothing_is_decided_and_nothing_is_lost(gate: Gate) -> None:
     async with gate.ingest.paused():
         gate.ingest.take(entry_of(Published(1), [Part((a_note_now(WALLET),))]))

@@ -111,8 +111,10 @@ async def test_a_client_that_leaves_gives_back_what_it_held() -> None:
     world = World(gate=asyncio.Event(), door=a_door(most_units=100))
     async with running(world, Limits(batches_in_flight=1)) as endpoint:
         client = await ready(endpoint)
-        for number in range(1, 6):
-            await client.send(a_publish(number))
+        await client.send(a_publish(1))
+        await until(lambda: world.calls == [1])
+        for number in range(2, 6):
+            await client.send(a_publish(number))  # these wait in the link itself
         await until(lambda: world.door.admission.held_units == 5)
         await client.close()
         await until(lambda: endpoint.connections == 0)
