@@ -22,6 +22,11 @@ from .inspection import Inspection
 Shuffle = Callable[[list[int]], None]
 
 
+KNOWN_ITEMS = 65_536
+"""Checked lately, up to twice as many: copies in other frames come within seconds, and whoever repeats older ones pays
+for their checks with its budget."""
+
+
 class FrameSense:
     """What is a pure function of bytes alone. A simulator of many nodes injects one that remembers its answers."""
 
@@ -50,7 +55,7 @@ class FrameInspector:
         *,
         checks_per_peer_per_s: int,
         shuffle: Shuffle,
-        known_capacity: int = 262_144,
+        known_capacity: int = KNOWN_ITEMS,
         sense: FrameSense | None = None,
     ) -> None:
         self._network = network
