@@ -24,6 +24,7 @@ from .nodes import FaultyNode
 from .publisher import Publisher
 
 NODE = "alone"
+FAILING_S = 0.2
 
 
 class StampedHistory(History):
@@ -67,8 +68,8 @@ class PowerReport:
 
 
 async def record(folder: Path, random: Random, seconds: float, *, rate: float = 150, stopped: bool = True) -> Recorded:
-    """A node under load for so long, whose disk fails for moments; it is killed half way, and at the end too unless it
-    is to be stopped."""
+    """A node under load for so long, whose disk fails for moments; half way it is killed while it does, and at the end
+    it is killed too unless it is to be stopped."""
     network = shipped_network("devnet")
     log = folder / "changes"
     plan = a_plan(folder, NODE, mqtt__enabled=False, verify__processes=1)
@@ -86,7 +87,10 @@ async def record(folder: Path, random: Random, seconds: float, *, rate: float = 
             if turn and stopped:
                 await node.stop()
             else:
+                node.control.arm(Call.LOG_SYNC, Action.FAIL, times=-1, argument=5)
+                await asyncio.sleep(FAILING_S)
                 await node.kill()
+                node.control.disarm()
             await load
             history.add(Struck(NODE, "stopped" if turn and stopped else "killed"))
     finally:

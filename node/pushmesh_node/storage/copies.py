@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .derived import Remake
 from .errors import StoreError, describe, is_fault_of_the_world
-from .files import mark_of, read_meta, size_of
+from .files import mark_of, read_meta, size_of, write_log_again
 from .lock import StoreLock
 from .migrations import MIGRATIONS, check_header
 from .salvage import sync
@@ -145,6 +145,7 @@ def compact(path: Path) -> tuple[int, int]:
     lock = StoreLock(path)
     try:
         before = size_of(path) + size_of(path.with_name(path.name + "-wal"))
+        write_log_again(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _check(connection, path)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -30,6 +30,9 @@ _EVERY_CONNECTION = (
 QUICK_BYTES = 64 << 20
 """A file of this size is looked through in a fraction of a second."""
 
+LOG_PIECE_BYTES = 1 << 20
+"""A log is written again in pieces of this size."""
+
 SKIPPED_NUMBERS = 1 << 20
 """At each opening but the first; more than a node ever has under way, and enough for 2^43 openings."""
 
@@ -161,6 +164,29 @@ def drop_cut_log(path: Path) -> None:
     if is_cut:
         os.replace(log, path.with_name(f"{path.name}.cut-{time.time_ns()}-wal"))
         path.with_name(path.name + "-shm").unlink(missing_ok=True)
+
+
+def write_log_again(path: Path) -> None:
+    """Write the log that an earlier process left over itself, and sync it. Raises StoreError where the disk refuses.
+
+    A sync that fails is told once: Linux takes the pages for clean then, and goes on reading what the disk does not
+    have. Whoever saw it fail never counts on those pages again; who comes after him reads them as good ones and goes
+    on behind them, and all that he syncs there is out of reach after a power cut. As the bytes are those that are
+    read anyway, a crash on the way costs nothing."""
+    log = path.with_name(path.name + "-wal")
+    if size_of(log) == 0:
+        return
+    try:
+        descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            at = 0
+            while piece := os.pread(descriptor, LOG_PIECE_BYTES, at):
+                at += os.pwrite(descriptor, piece, at)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(f"the log {log} of the store cannot be written: {error.strerror}") from error
 
 
 def _highest(uri: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .derived import Remake
 from .errors import StoreDamaged
-from .files import Meta, check_can_open, drop_cut_log, is_suspect, prepare_reader
+from .files import Meta, check_can_open, drop_cut_log, is_suspect, prepare_reader, write_log_again
 from .mending import MAX_DAMAGED_ROWS, bind, or_damaged
 from .quarantine import set_aside
 from .receipts import Issuer, ReceiptChain, read_chain
@@ -43,6 +43,7 @@ async def start(
         suspect = is_suspect(path)
         check_can_open(path)
         threads.append(writer := await ConnectionThread.start(path))
+        await writer.run(lambda _untouched: write_log_again(path))  # before SQLite looks at it
         meta, receipts, quarantined = await _prepared(
             writer, partial(prepare, path=path, is_suspect=suspect), issuer, remake
         )

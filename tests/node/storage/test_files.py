@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from pushmesh_node.storage import StoreError, StoreSettings
-from pushmesh_node.storage.files import Meta, check_can_open, prepare_reader, prepare_writer, read_meta, size_of
+from pushmesh_node.storage.files import (
+    Meta,
+    check_can_open,
+    prepare_reader,
+    prepare_writer,
+    read_meta,
+    size_of,
+    write_log_again,
+)
 from pushmesh_node.storage.tally import Amount
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
@@ -59,3 +67,21 @@ def test_a_database_without_shared_memory_is_refused() -> None:
 def test_a_missing_file_has_no_bytes(tmp_path: Path) -> None:
     (tmp_path / "five").write_bytes(b"12345")
     assert (size_of(tmp_path / "five"), size_of(tmp_path / "none")) == (5, 0)
+
+
+def test_a_log_that_is_written_again_says_what_it_said(connection: sqlite3.Connection, path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    before = log.read_bytes()
+    write_log_again(path)
+    assert before and log.read_bytes() == before
+
+
+def test_where_there_is_no_log_none_is_made(path: Path) -> None:
+    write_log_again(path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_log_that_cannot_be_written_is_the_operators_error(path: Path) -> None:
+    path.with_name(path.name + "-wal").mkdir()
+    with pytest.raises(StoreError, match=r"the log .*-wal of the store cannot be written: Is a directory"):
+        write_log_again(path)
