@@ -24,6 +24,9 @@ from .worker import Worker
 from .workload import Authors, new_authors, plan_jobs, sign_all, stream_messages
 
 NETWORK = "bench"
+SETTINGS = {"publish.least_units": 16_384}
+"""One publisher who waits for the last disk of all: its window is what bounds the way in, not the first node's pace."""
+
 STORE_NAME = "pushmesh.db"
 GOSSIP_MODULE, BARE_GOSSIP_MODULE = "pushmesh_node.peer", f"{__package__}.bare_peer"
 BARE_NODE_MODULE = f"{__package__}.bare_node"
@@ -201,8 +204,10 @@ async def measure_gossip(folder: Path, plan: GossipPlan) -> dict[str, float]:
     counted the same way."""
     narrator = Narrator(5)
     async with AsyncExitStack() as stack:
-        mesh = await start_mesh(stack, Devnet(folder / "mesh", plan.nodes, network=NETWORK), GOSSIP_MODULE)
-        bare_net = Devnet(folder / "bare", plan.nodes, network=NETWORK, module=BARE_NODE_MODULE)
+        mesh = await start_mesh(
+            stack, Devnet(folder / "mesh", plan.nodes, network=NETWORK, settings=SETTINGS), GOSSIP_MODULE
+        )
+        bare_net = Devnet(folder / "bare", plan.nodes, network=NETWORK, module=BARE_NODE_MODULE, settings=SETTINGS)
         bare = await start_mesh(stack, bare_net, BARE_GOSSIP_MODULE)
         stock = await StockPair.start()
         stack.push_async_callback(stock.stop)
