@@ -82,6 +82,10 @@ class HonestPeer:
         self.floors: Sequence[int] = ()
         self.heard: list[Word] = []
 
+    def add(self, record: Record) -> None:
+        self.sets.insert(*record, len(self.records))
+        self.records.append(record)
+
     def answer(self, word: Word) -> list[Word]:
         word = words.decode(pack(word))  # as it comes over the wire
         self.heard.append(word)
@@ -130,6 +134,7 @@ class Asker:
         self.held: dict[bytes, int] = {}
         self.ended = ""
         self.finished: Finished | None = None
+        self.now_ms = NOW_MS
         self.asking = Asking(NETWORK_ID, SHARDS, peer, self.sets, self.claims, self.memory, own_tags)
 
     def round(self, answer: Callable[[Word], Sequence[Word]], floor_ms: int = NOW_MS) -> None:
@@ -137,7 +142,7 @@ class Asker:
         self.finished, self.ended = None, ""
         events: list[Event] = [Due(a_hello(True, floor_ms))]
         while events:
-            for effect in self.asking.handle(events.pop(0), NOW_MS):
+            for effect in self.asking.handle(events.pop(0), self.now_ms):
                 match effect:
                     case Say(word):
                         events += [Heard(each) for each in answer(word)]  # type: ignore[arg-type]  # a liar may say anything

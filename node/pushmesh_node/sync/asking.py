@@ -103,6 +103,8 @@ class Asking:
         self._unlisted: deque[tuple[BucketName, bytes]] = deque()
         self._is_hashing = False
         self._runs = False
+        self._disputed: set[BucketName] = set()  # buckets where what the peer has more was settled before,
+        self._fruitful: set[BucketName] = set()  # and where some was not
 
     @property
     def missing(self) -> int:
@@ -161,6 +163,8 @@ class Asking:
         self._listed_ids = 0
         self._unhashed.clear()
         self._unlisted.clear()
+        self._disputed.clear()
+        self._fruitful.clear()
         self._is_settling = self._has_settled = self._is_hashing = False
         self._runs = True
         self._ask(hello, effects)
@@ -178,7 +182,7 @@ class Asking:
             case Hello() if isinstance(asked, Hello):
                 self._greeted(word, now_ms, effects)
             case Differ() if isinstance(asked, Compare):
-                self._differ(word, asked)
+                self._differ(word, asked, now_ms)
             case Replies() if isinstance(asked, Steps):
                 self._replied(word, asked)
             case Heads() if isinstance(asked, AskHeads):
@@ -205,16 +209,17 @@ class Asking:
         self._floors = common_floors(self._my_floors, hello.floors, now_ms)
         self._ask(Compare(list(self._sets.prints(self._floors))), effects)
 
-    def _differ(self, word: Differ, asked: Compare) -> None:
+    def _differ(self, word: Differ, asked: Compare, now_ms: int) -> None:
         names = list(word.buckets)
         if len(set(names)) != len(names) or any(name.part > 2 * self._shards for name in names):
             raise _malformed("buckets that cannot be")
+        different = set(names)
+        names = [name for name in names if not self._memory.rests(name, now_ms)]
         control = [name for name in names if is_control(name.part, self._shards)]
         subscriptions = [name for name in names if is_subscription(name.part, self._shards)]
         rest = [name for name in names if name.part < self._shards]
         for phase in (control, subscriptions, rest):
             self._phases.append(sorted(phase, key=self._begins_ms, reverse=True))
-        different = set(names)
         same = [BucketName(each.part, each.number) for each in asked.buckets]
         self._unhashed.extend([name for name in same if name not in different])
 
@@ -304,7 +309,11 @@ class Asking:
                 self._backlog.appendleft(Needs(needs.name, needs.lower, needs.upper, left))
             self._listed_ids -= len(some)
             held = self._sets.between(needs.name, needs.lower, needs.upper)  # with the rest of a run, or by gossip
-            ids = self._fetching.claim([id_ for id_ in some if id_ not in held], now_ms)
+            missing = [id_ for id_ in some if id_ not in held]
+            if missing:
+                is_settled = all(self._memory.is_settled(id_) for id_ in missing)
+                (self._disputed if is_settled else self._fruitful).add(needs.name)
+            ids = self._fetching.claim(missing, now_ms)
             room -= len(ids)
             if ids:
                 ranges.append(IdRange(needs.name.part, needs.name.number, needs.lower, needs.upper, ids))
@@ -338,6 +347,7 @@ class Asking:
             self._ask(AskHashes(names), effects)
             return
         self._runs = False
+        self._memory.rest(self._disputed - self._fruitful, now_ms)
         effects.append(Finished(self._fetching.unresolved, self._fetching.elsewhere))
 
 

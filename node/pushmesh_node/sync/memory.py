@@ -1,9 +1,12 @@
 """What a node remembers of one peer from session to session: refused ids, and how much of what it gave was good (SPEC
 9.12). Bounded; pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from pushmesh_protocol.reasons import Reason
+
+from .words import BucketName
 
 MAX_SETTLED: Final = 65_536
 """Ids that are not asked of the peer again. One that makes a node remember more gives nothing worth having."""
@@ -32,6 +35,10 @@ PASSING: Final = frozenset(
 )
 """Time, load or the disk can mend it: asked for again in a later round."""
 
+REST_MS: Final = 45_000
+"""Where all that the peer has more was dealt with before, a bucket differs for good, and each round would find that out
+anew: it is left out of two or three."""
+
 FOREIGN: Final = frozenset({Reason.UNKNOWN_KIND, Reason.UNKNOWN_SCHEME})
 """A later protocol's; not asked for again, and nobody's fault."""
 
@@ -48,6 +55,7 @@ class PeerMemory:
 
         self._refused: set[bytes] = set()
         self._settled: set[bytes] = set()
+        self._rests: dict[BucketName, int] = {}
 
     def is_settled(self, id_: bytes) -> bool:
         """Whether it is not to be asked of this peer."""
@@ -58,6 +66,15 @@ class PeerMemory:
         if len(self._settled) >= MAX_SETTLED:
             self._settled.clear()
         self._settled.add(id_)
+
+    def rest(self, names: Iterable[BucketName], now_ms: int) -> None:
+        """These were reconciled, and there was nothing to be had."""
+        self._rests = {name: until_ms for name, until_ms in self._rests.items() if until_ms > now_ms}
+        self._rests.update(dict.fromkeys(names, now_ms + REST_MS))
+
+    def rests(self, name: BucketName, now_ms: int) -> bool:
+        """Whether it is not to be reconciled with this peer now."""
+        return self._rests.get(name, 0) > now_ms
 
     def answered(self, id_: bytes, reason: Reason | None) -> bool:
         """What became of an id that was asked for, None where nothing came; whether it is dealt with."""

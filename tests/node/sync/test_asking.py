@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pushmesh_node.sync.asking import START_BOUND
-from pushmesh_node.sync.memory import PeerMemory
+from pushmesh_node.sync.memory import REST_MS, PeerMemory
 from pushmesh_node.sync.ports import Finished, Heard
 from pushmesh_node.sync.words import (
     AskHashes,
@@ -150,6 +150,30 @@ def test_what_is_refused_is_not_asked_of_that_peer_again() -> None:
     assert (asker.memory.accepted, asker.memory.refused) == (1, 1)
     asker.round(peer.answer)
     assert asker.taken.count(id_of(1)) == 1
+
+
+def test_a_bucket_that_differs_for_good_is_left_out_for_a_while_and_others_are_not() -> None:
+    peer = HonestPeer([a_record(1)])
+    asker = Asker([], judge=lambda id_: Reason.SURPLUS)
+    for _round in range(3):  # it is asked for, then found to be settled, then left out
+        peer.heard.clear()
+        asker.round(peer.answer)
+    assert (asker.finished, Steps in map(type, peer.heard)) == (Finished(0, 0), False)
+    peer.add(a_record(2, part=1))
+    peer.add(a_record(3))
+    asker.round(peer.answer)
+    assert asker.taken == [id_of(1), id_of(2)]
+    asker.now_ms += REST_MS
+    asker.round(peer.answer)
+    assert asker.taken == [id_of(1), id_of(2), id_of(3)]
+
+
+def test_a_bucket_with_something_open_beside_what_is_settled_is_reconciled_in_each_round() -> None:
+    peer = HonestPeer([a_record(1), a_record(2)])
+    asker = Asker([], judge=lambda id_: Reason.STORE_FULL if id_ == id_of(2) else Reason.SURPLUS)
+    for _round in range(4):
+        asker.round(peer.answer)
+    assert asker.taken.count(id_of(2)) == 4
 
 
 def test_what_time_may_mend_stays_missing_and_is_asked_again() -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from pushmesh_node.sync import memory as room
 from pushmesh_node.sync.memory import PeerMemory
+from pushmesh_node.sync.words import BucketName
 from pushmesh_protocol.reasons import Reason
 from support.sync_pair import id_of
 
@@ -39,3 +40,12 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10, 14):
         memory.answered(id_of(number), Reason.UNKNOWN_SCHEME)
     assert memory.is_poisoned
+
+
+def test_a_bucket_rests_until_its_time_is_over_and_is_forgotten_then() -> None:
+    memory, name, other = PeerMemory(0), BucketName(1, 7), BucketName(1, 8)
+    assert not memory.rests(name, 5)
+    memory.rest([name], 5)
+    assert memory.rests(name, 5 + room.REST_MS - 1) and not memory.rests(name, 5 + room.REST_MS)
+    memory.rest([other], 5 + room.REST_MS)
+    assert list(memory._rests) == [other]
