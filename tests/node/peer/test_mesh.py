@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
+from pushmesh_node.gossip import windows as windows_room
 from pushmesh_node.gossip.effects import Dial
 from pushmesh_node.gossip.events import Scored, Subscribed
 from pushmesh_node.gossip.frames.inspection import Inspection
@@ -181,7 +182,9 @@ def test_a_frame_goes_up_and_main_judges_it() -> None:
     trio.run(main)
 
 
-def test_what_may_be_on_its_way_of_a_peer_follows_its_name() -> None:
+def test_what_may_be_on_its_way_of_a_peer_follows_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows_room, "STRANGERS_BYTES", 3 * LEAST_BYTES)
+
     async def main() -> None:
         async with a_mesh(Settings()) as meshed, a_peer(meshed, 98) as bad, a_peer(meshed, 99) as strange:
             for peer in (bad, strange):
@@ -193,10 +196,13 @@ def test_what_may_be_on_its_way_of_a_peer_follows_its_name() -> None:
                 connection.bound_unread = partial(windows.__setitem__, connection.node_id)  # type: ignore[method-assign]  # listens
             (first, second) = (connection.node_id for connection in connections)
             meshed.mesh.heartbeat()
-            assert windows == {first: MOST_BYTES, second: MOST_BYTES}
-            meshed.mesh.handle(Scored(first, -1_000))
+            assert windows == dict.fromkeys((first, second), 3 * LEAST_BYTES // 2)  # two strangers share
+            meshed.mesh.handle(Scored(first, 5_000))
             meshed.mesh.heartbeat()
-            assert windows == {first: LEAST_BYTES, second: MOST_BYTES}
+            assert windows == {first: MOST_BYTES, second: 3 * LEAST_BYTES}
+            meshed.mesh.handle(Scored(first, -5_000))
+            meshed.mesh.heartbeat()
+            assert windows == {first: LEAST_BYTES, second: 3 * LEAST_BYTES // 2}
 
     trio.run(main)
 

@@ -169,11 +169,12 @@ def test_a_bucket_that_differs_for_good_is_left_out_for_a_while_and_others_are_n
 
 
 def test_a_bucket_with_something_open_beside_what_is_settled_is_reconciled_in_each_round() -> None:
-    peer = HonestPeer([a_record(1), a_record(2)])
-    asker = Asker([], judge=lambda id_: Reason.STORE_FULL if id_ == id_of(2) else Reason.SURPLUS)
+    common = [a_record(number) for number in range(10, 1_000)]  # so that the two are found in ranges of their own
+    peer = HonestPeer([a_record(1), *common, a_record(2_000)])
+    asker = Asker(common, judge=lambda id_: Reason.STORE_FULL if id_ == id_of(2_000) else Reason.SURPLUS)
     for _round in range(4):
         asker.round(peer.answer)
-    assert asker.taken.count(id_of(2)) == 4
+    assert asker.taken.count(id_of(2_000)) == 4
 
 
 def test_what_time_may_mend_stays_missing_and_is_asked_again() -> None:
