@@ -1,4 +1,5 @@
-"""One real node process: its config file, its log, its life. Ends it by its own pid, whatever happens."""
+"""One real node process: its config file, its log, its life. Ends it by its own pid, whatever happens;
+where this process itself is killed, the node ends too."""
 
 import asyncio
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from . import leash
 from .environment import child_environment
 from .errors import LabError, NodeDied
 
@@ -87,8 +89,8 @@ class NodeProcess:
         config = write_config(self.plan)
         with self.plan.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.plan.module, "run", "--config", str(config)),
-                stdin=asyncio.subprocess.DEVNULL,
+                *(sys.executable, "-m", leash.MODULE, self.plan.module, "run", "--config", str(config)),
+                stdin=asyncio.subprocess.PIPE,  # what the leash hangs on
                 stdout=log,
                 stderr=log,
                 env=child_environment() | dict(self.plan.environment),
