@@ -64,6 +64,7 @@ class ChokingParameters:
     patience_ms: int = 300  # with fewer of them
     announces_per_heartbeat: int = 1_000  # of one peer
     max_tracked_ids: int = 8_192
+    tracked_heartbeats: int = 60  # copies come within seconds; who is later than this earns nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def format_time(time_ms: int) -> str:
     return f"{_second(seconds)}{ms:03d}Z"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "."
 

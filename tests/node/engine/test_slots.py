@@ -59,7 +59,7 @@ def test_what_is_told_again_of_an_envelope_replaces_what_was_known() -> None:
     assert [holder.sent for holder in slots.find(ALICE, EPOCH, 4, 5)] == [True]
 
 
-@pytest.mark.parametrize("capacity", [0, 2, 100])
+@pytest.mark.parametrize("capacity", [1, 16, 100])
 def test_a_failed_commit_is_unlearned_and_others_are_not(capacity: int) -> None:
     slots = RecentSlots(capacity)
     slots.add(ALICE, EPOCH, a_holder(3, number=1))
@@ -82,7 +82,7 @@ def test_at_least_the_last_slots_are_remembered_and_never_all(rng: Random) -> No
         told.append(holder.first_seq)
         seq = rng.choice(told[-50:])
         assert list(slots.find(ALICE, EPOCH, seq, seq + 1)) == naive[seq]
-    assert sum(bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in told) <= 102
+    assert sum(bool(slots.find(ALICE, EPOCH, seq, seq + 1)) for seq in told) <= 50 + 2 * 7
 
 
 def test_what_no_look_up_has_seen_is_remembered_however_much_it_is() -> None:
@@ -90,7 +90,7 @@ def test_what_no_look_up_has_seen_is_remembered_however_much_it_is() -> None:
     for number in range(1, 1_001):
         slots.let_go(3, number - 1)
         slots.add(ALICE, EPOCH, a_holder(number, number=number))
-    assert all(slots.find(ALICE, EPOCH, seq, seq + 1) for seq in range(1, 1_001))
+    assert all(slots.find(ALICE, EPOCH, seq, seq + 1) for seq in range(4, 1_001))
 
 
 def test_the_oldest_go_when_a_look_up_has_seen_the_last_of_them_and_not_before() -> None:

@@ -10,22 +10,22 @@ def test_a_value_is_in_from_then_on() -> None:
     assert b"c" not in values
 
 
-def test_the_last_values_are_remembered_and_never_more_than_twice_as_many(rng: Random) -> None:
-    values = RotatingSet(10)
+def test_the_last_values_are_remembered_and_at_most_an_eighth_more(rng: Random) -> None:
+    values = RotatingSet(80)
     told: list[bytes] = []
     for _ in range(300):
         news = [rng.randbytes(8) for _ in range(rng.randint(1, 7))]
         values.update(news)
         told += news
-        assert all(value in values for value in told[-10:])
-        assert len(values) <= 20
+        assert all(value in values for value in told[-80:])
+        assert len(values) <= 90
     assert told[0] not in values
 
 
 def test_one_large_update_is_bounded_too() -> None:
     values = RotatingSet(10)
     values.update(bytes([n]) for n in range(95))
-    assert len(values) <= 20
+    assert 10 <= len(values) <= 11
     assert all(bytes([n]) in values for n in range(85, 95))
 
 
@@ -46,5 +46,5 @@ def test_a_count_goes_on_over_the_change_of_generations_and_the_counter_is_bound
     for n in range(50):
         assert counter.add(b"again") == n + 1
         counter.add(bytes([n]))
-        assert len(counter) <= 6
+        assert len(counter) <= 4
     assert counter.add(bytes([0])) == 1

@@ -23,7 +23,7 @@ Shuffle = Callable[[list[int]], None]
 
 
 KNOWN_ITEMS = 65_536
-"""Checked lately, up to twice as many: copies in other frames come within seconds, and whoever repeats older ones pays
+"""Checked lately, up to an eighth more: copies in other frames come within seconds, and whoever repeats older ones pays
 for their checks with its budget."""
 
 

@@ -18,6 +18,7 @@ from .meshes import Meshes
 class _Early:
     """Who were the first to bring or announce a message; they are credited once it was accepted."""
 
+    since_beat: int
     names: dict[bytes, None] = field(default_factory=dict)
     is_accepted: bool = False
 
@@ -39,6 +40,7 @@ class Choking:
         self._orders = orders
         self._topics: dict[str, _Topic] = {}
         self._early: OrderedDict[bytes, _Early] = OrderedDict()
+        self._beat = 0
 
     def has_choked(self, topic: str, name: bytes) -> bool:
         """Whether this node asked the peer not to push."""
@@ -69,7 +71,7 @@ class Choking:
     def _early_of(self, message_id: bytes) -> _Early:
         early = self._early.get(message_id)
         if early is None:
-            early = self._early[message_id] = _Early()
+            early = self._early[message_id] = _Early(self._beat)
             if len(self._early) > self._parameters.max_tracked_ids:
                 self._early.popitem(last=False)
         return early
@@ -93,7 +95,10 @@ class Choking:
     # Time
 
     def maintain(self) -> None:
-        """Each heartbeat, after the mesh: forget who left, fill up, and where there was traffic choose anew."""
+        """Each heartbeat, after the mesh: forget who left and what is old, fill up, and where there was traffic choose
+        anew."""
+        self._beat += 1
+        self._forget_old()
         for topic in list(self._topics):
             if topic not in self._meshes:
                 del self._topics[topic]
@@ -105,6 +110,11 @@ class Choking:
             self._fill(topic, state, mesh)
             if state.accepted:
                 self._choose(topic, state, mesh)
+
+    def _forget_old(self) -> None:
+        first_kept = self._beat - self._parameters.tracked_heartbeats
+        while self._early and next(iter(self._early.values())).since_beat < first_kept:
+            self._early.popitem(last=False)
 
     def _fill(self, topic: str, state: _Topic, mesh: dict[bytes, Peer]) -> None:
         """Never fewer pushers than there must be: the best of the choked push again."""

@@ -119,6 +119,19 @@ def test_junk_earns_nothing() -> None:
     assert five[4] in choked(effects)
 
 
+def test_who_brings_what_is_long_known_earns_nothing_by_it() -> None:
+    five = crowd(5)
+    world = mesh_of(*five)
+    old = [b"old %d" % n for n in range(20)]
+    for data in old:
+        world.message(five[0], data)
+        world.judge(Verdict.ACCEPT, data=data)
+    world.beat(PARAMETERS.tracked_heartbeats + 1)
+    for data in old:
+        world.message(five[4], data)
+    assert five[4] in choked(beat_with_traffic(world, five, TRIAL))
+
+
 def test_a_peer_that_returns_pushes_again_at_first() -> None:
     five = crowd(5)
     world = mesh_of(*five)
