@@ -23,16 +23,27 @@ def check_clock(network: Network, envelope: Envelope, now_ms: int, *, by_sync: b
         raise Refusal(Reason.AHEAD_OF_TIME, "7.4", "it is issued more than 60 s ahead")
 
 
+def clock_window(network: Network, envelope: Envelope) -> tuple[int, int]:
+    """From when and until when (milliseconds, the end excluded) `check_clock` lets what is gossiped pass; maybe
+    empty."""
+    body = envelope.body
+    too_old_ms = network.epoch_start(network.epoch(body.issued_at) + MAX_EPOCHS_OLD + 1)
+    return body.issued_at - MAX_AHEAD_MS, min(body.expires_at, too_old_ms)
+
+
+def allowance_asked(network: Network, envelope: Envelope) -> int:
+    """The least allowance with which the envelope's slots, or its batch's, need no work (SPEC 6.4)."""
+    statement = envelope.statement
+    first = envelope.body.seq if statement is None else statement.first_seq
+    covered = envelope.cost if statement is None else statement.count
+    return 2 * (first % network.wallet_range + covered)
+
+
 def check_slot(network: Network, envelope: Envelope, allowance: int) -> None:
     """Raise Refusal unless the envelope is within `allowance` slots or carries the work it needs, and no needless
     work (SPEC 6.3, 6.4)."""
-    statement = envelope.statement
-    if statement is None:
-        first, covered, subject = envelope.body.seq, envelope.cost, bytes(envelope.id)
-    else:
-        first, covered, subject = statement.first_seq, statement.count, statement.root
     nonce = envelope.auth.work
-    if 2 * (first % network.wallet_range + covered) <= allowance:
+    if allowance_asked(network, envelope) <= allowance:
         # [IGNORE] work where none is needed (SPEC 6.4)
         if nonce is not None:
             raise Refusal(Reason.WORK_NOT_NEEDED, "6.4", "the slot is within allowance")
@@ -42,6 +53,9 @@ def check_slot(network: Network, envelope: Envelope, allowance: int) -> None:
         raise Refusal(
             Reason.OVER_ALLOWANCE, "6.4", f"the slot is past the allowance of {allowance} and carries no work"
         )
+    statement = envelope.statement
+    subject = bytes(envelope.id) if statement is None else statement.root
+    covered = envelope.cost if statement is None else statement.count
     bits = required_bits(network.parameters.difficulty(envelope.kind), covered)
     if work_bits(subject, nonce) < bits:
         raise Refusal(Reason.NOT_ENOUGH_WORK, "6.4", f"the slot needs {bits} bits of work")

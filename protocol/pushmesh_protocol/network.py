@@ -130,6 +130,10 @@ class Network:
         """The epoch of a time (SPEC 1.6); negative before the origin, which the caller refuses."""
         return Epoch((time_ms - self.epoch_origin_ms) // self.epoch_length_ms)
 
+    def epoch_start(self, epoch: int) -> int:
+        """Its first millisecond."""
+        return self.epoch_origin_ms + epoch * self.epoch_length_ms
+
     def shard(self, packed_topic: bytes) -> int:
         """The shard of a topic's canonical bytes (SPEC 8.6)."""
         return hash_statement("shard", packed_topic)[0] % self.shard_count

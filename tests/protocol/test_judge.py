@@ -1,7 +1,8 @@
 import pytest
 
 from pushmesh_protocol.auth.schemes import Eip712
-from pushmesh_protocol.judge import check_clock, check_slot
+from pushmesh_protocol.frames import Part
+from pushmesh_protocol.judge import allowance_asked, check_clock, check_slot, clock_window
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.network import Network, Parameters
 from pushmesh_protocol.work import find_work, work_bits
@@ -97,3 +98,21 @@ def test_a_batch_works_once_over_its_root_for_all_its_leaves() -> None:
 def test_work_where_none_is_needed_is_refused() -> None:
     worked = a_note(NETWORK, auth=Eip712(None, b"\x01" * 65, 0)).envelopes[0]
     assert refusal_of(check_slot, NETWORK, worked, 64) == ("work-not-needed", "6.4")
+
+
+@pytest.mark.parametrize("life_ms", [1, 90_000, HOUR_MS, 3 * HOUR_MS])
+def test_the_clock_window_is_where_the_clock_check_passes(life_ms: int) -> None:
+    envelope = a_note(NETWORK, expires_at=ISSUED_AT + life_ms).envelopes[0]
+    begins_ms, ends_ms = clock_window(NETWORK, envelope)
+    for now_ms in (begins_ms, begins_ms + 1, ISSUED_AT, ends_ms - 1):
+        check_clock(NETWORK, envelope, now_ms)
+    for now_ms in (begins_ms - 1, ends_ms, ends_ms + 1):
+        assert refusal_of(check_clock, NETWORK, envelope, now_ms)
+
+
+@pytest.mark.parametrize("part", [a_note(NETWORK, 9), a_run(NETWORK, 5, 3)])
+def test_what_is_asked_is_the_least_allowance_that_is_enough(part: Part) -> None:
+    first = part.envelopes[0]
+    asked = allowance_asked(NETWORK, first)
+    check_slot(NETWORK, first, asked)
+    assert refusal_of(check_slot, NETWORK, first, asked - 1) == ("over-allowance", "6.4")

@@ -141,6 +141,7 @@ def test_epochs_begin_at_the_origin() -> None:
     origin = NETWORK.epoch_origin_ms
     assert [NETWORK.epoch(origin + ms) for ms in (0, 3_599_999, 3_600_000)] == [0, 0, 1]
     assert NETWORK.epoch(origin - 1) == -1
+    assert [NETWORK.epoch_start(epoch) - origin for epoch in (-1, 0, 2)] == [-3_600_000, 0, 7_200_000]
 
 
 def test_envelope_ids_are_the_hash_of_network_kind_author_and_body() -> None:

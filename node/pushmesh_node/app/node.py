@@ -404,7 +404,7 @@ class Node:
     def _open_since_ms(self) -> int:
         """Vouchers are taken for this epoch and the one before (SPEC 10.5)."""
         network = self.network
-        return network.epoch_origin_ms + (network.epoch(now_ms()) - 1) * network.epoch_length_ms
+        return network.epoch_start(network.epoch(now_ms()) - 1)
 
     def _lost(self, rows: Sequence[Aside]) -> None:
         """What stood in these rows is not held any more, so that it may come again."""

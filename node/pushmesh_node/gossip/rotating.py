@@ -2,7 +2,7 @@
 full, where two large halves would let it swing between half and all of it."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 SHARE = 8
 """The newest generation is full at this part of the capacity."""
@@ -24,6 +24,10 @@ class RotatingSet:
 
     def __len__(self) -> int:
         return sum(map(len, self._generations))
+
+    def among(self, values: Set[bytes]) -> set[bytes]:
+        """Those of them that it remembers."""
+        return set().union(*[values & generation for generation in self._generations])
 
     def update(self, values: Iterable[bytes]) -> None:
         """Add values, one generation at a time."""

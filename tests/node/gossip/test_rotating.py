@@ -29,6 +29,14 @@ def test_one_large_update_is_bounded_too() -> None:
     assert all(bytes([n]) in values for n in range(85, 95))
 
 
+def test_those_among_others_are_the_ones_that_are_in(rng: Random) -> None:
+    values = RotatingSet(16)
+    for _ in range(200):
+        values.update([bytes([rng.randrange(60)])])
+        asked = {bytes([rng.randrange(60)]) for _ in range(10)}
+        assert values.among(asked) == {value for value in asked if value in values}
+
+
 def test_a_value_that_comes_again_stays() -> None:
     values = RotatingSet(3)
     for n in range(50):

@@ -1,48 +1,44 @@
 """The frame validator of the gossip process: everything about a frame that bytes, clock and pushed tables decide
 (SPEC 7.7, 8)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
-from pushmesh_protocol.auth.verify import Claim, verify_one
-from pushmesh_protocol.codec import pack
-from pushmesh_protocol.envelope import Envelope, item_bytes
+from pushmesh_protocol.auth.verify import verify_one
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.examine import cheap_failures, claim_of
-from pushmesh_protocol.frames import OpenFrame, Part, open_frame
-from pushmesh_protocol.hashing import sha256
+from pushmesh_protocol.frames import Part, open_frame
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict
+from pushmesh_protocol.types import Account
 
 from ...ipc import Allowances, ItemVerdict
 from ..rotating import RotatingSet
 from .allowances import AllowanceTables
 from .budget import Budget
 from .inspection import Inspection
+from .outline import Outline, digests_of, outline
 
 Shuffle = Callable[[list[int]], None]
 
+Failures: TypeAlias = Mapping[int, Sequence[Refusal | None]]
+"""By the place of a part, one for each of its envelopes; parts without any are left out."""
 
 KNOWN_ITEMS = 65_536
-"""Checked lately, up to an eighth more: copies in other frames come within seconds, and whoever repeats older ones pays
+"""Checked lately, up to twice as many: copies in other frames come within seconds, and whoever repeats older ones pays
 for their checks with its budget."""
 
 
 class FrameSense:
     """What is a pure function of bytes alone. A simulator of many nodes injects one that remembers its answers."""
 
-    def open(self, network: Network, data: bytes, topic: str) -> OpenFrame:
-        """See `open_frame`. Raises Refusal."""
-        return open_frame(network, data, gossip_topic=topic)
+    def outline(self, network: Network, data: bytes, topic: str) -> Outline:
+        """Of the frame in these bytes. Raises Refusal as `open_frame` does."""
+        return outline(network, open_frame(network, data, gossip_topic=topic), digests_of)
 
-    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
-        """Of each envelope the item hash and the encoded bytes in its frame."""
-        packed = [item_bytes(envelope) for envelope in part.envelopes]
-        sizes = [len(data) for data in packed] if part.statement is None else _leaf_sizes(part)
-        return [sha256(data) for data in packed], sizes
-
-    def verify(self, network: Network, claim: Claim) -> Refusal | None:
-        """See `verify_one`."""
-        return verify_one(network, claim)
+    def verify(self, network: Network, part: Part) -> Refusal | None:
+        """The signature that a part rests on; see `verify_one`."""
+        return verify_one(network, claim_of(network, part))
 
 
 class FrameInspector:
@@ -78,102 +74,88 @@ class FrameInspector:
         """REJECT where bytes decide it, IGNORE where the frame brings nothing or its peer is over budget, else one
         verdict per envelope in the order of `open_frame`: grant table, then items and leaves."""
         try:
-            frame = self._sense.open(self._network, data, topic)
+            frame = self._sense.outline(self._network, data, topic)
         except Refusal as refusal:
             return Inspection(refusal.verdict, refusal.reason, [])
-        looks = [self._look(part, now_ms) for part in _parts(frame)]
-        if looks and all(all(look.known) for look in looks) and not _has_refusal(frame):
+        known = self._known.among(frame.hashes)
+        if frame.parts and frame.is_whole and len(known) == len(frame.hashes):
             return Inspection(Verdict.IGNORE, Reason.DUPLICATE, [])
-        due = self._due(looks)
+        failures = self._cheap_failures(frame, known, now_ms)
+        due = self._due(frame, known, failures)
         if not self._budget.take(node_id, len(due), now_ms):
             return Inspection(Verdict.IGNORE, Reason.THROTTLED, [])
-        rejected = self._check_signatures(looks, due)
+        unsigned: dict[int, Refusal] = {}
+        rejected = self._check_signatures(frame, due, unsigned)
         if rejected is not None:
             return Inspection(Verdict.REJECT, rejected.reason, [])
-        return Inspection(None, Reason.OK, [verdict for look in looks for verdict in look.verdicts()])
+        return Inspection(None, Reason.OK, _verdicts(frame, known, failures, unsigned))
 
-    def _look(self, part: Part, now_ms: int) -> "_Look":
-        first = part.envelopes[0]
-        allowance = self._allowances.of(first.author, self._network.epoch(first.body.issued_at))
-        hashes, sizes = self._sense.digests(part)
-        known = [digest in self._known for digest in hashes]
-        failures = () if all(known) else cheap_failures(self._network, part, now_ms, allowance=allowance)
-        return _Look(part, hashes, sizes, known, failures)
+    def _cheap_failures(self, frame: Outline, known: set[bytes], now_ms: int) -> Failures:
+        if frame.passes(now_ms, self._allowance):
+            return {}
+        failures: dict[int, Sequence[Refusal | None]] = {}
+        for place, part in enumerate(frame.parts):
+            first = part.envelopes[0]
+            allowance = self._allowance(first.author, self._network.epoch(first.body.issued_at))
+            found = cheap_failures(self._network, part, now_ms, allowance=allowance)
+            if found and not known.issuperset(frame.digests[place][0]):
+                failures[place] = found
+        return failures
 
-    def _due(self, looks: "Sequence[_Look]") -> dict[bytes, "list[_Look]"]:
-        """What needs a signature check, by what it rests on: the runs of one batch have one signature."""
-        due: dict[bytes, list[_Look]] = {}
-        for look in looks:
-            if look.needs_check():
-                statement = look.part.statement
-                key = look.hashes[0] if statement is None else sha256(pack(statement))
-                if key not in self._statements:
-                    due.setdefault(key, []).append(look)
-        return due
+    def _allowance(self, author: Account, epoch: int) -> int:
+        pushed = self._allowances.of(author, epoch)
+        return self._network.parameters.allowance(author) if pushed is None else pushed
 
-    def _check_signatures(self, looks: "Sequence[_Look]", due: "dict[bytes, list[_Look]]") -> Refusal | None:
-        """Notes each failure with what it is of; stops at the first that REJECTs the frame, and returns it."""
+    def _due(self, frame: Outline, known: set[bytes], failures: Failures) -> list[bytes]:
+        """The signatures that need a check: of what is new and has passed what is cheaper (SPEC 7.7)."""
+        checked = self._statements.among(frame.signed.keys())
+        if not known and not failures:
+            return [key for key in frame.signed if key not in checked]
+        return [
+            key
+            for key, places in frame.signed.items()
+            if key not in checked and any([_asks(frame, place, known, failures) for place in places])
+        ]
+
+    def _check_signatures(self, frame: Outline, due: Sequence[bytes], unsigned: dict[int, Refusal]) -> Refusal | None:
+        """Notes in `unsigned` which parts rest on a signature that fails; stops at the first that REJECTs the frame,
+        and returns it."""
         order = list(range(len(due)))
         self._shuffle(order)
-        entries = list(due.items())
-        for place in order:
-            key, resting = entries[place]
-            part = resting[0].part
-            refusal = self._sense.verify(self._network, claim_of(self._network, part))
-            if refusal is not None and refusal.verdict is Verdict.REJECT:
+        for turn in order:
+            places = frame.signed[due[turn]]
+            part = frame.parts[places[0]]
+            refusal = self._sense.verify(self._network, part)
+            if refusal is None:
+                if part.statement is not None:
+                    self._statements.update([due[turn]])
+            elif refusal.verdict is Verdict.REJECT:
                 return refusal
-            if refusal is not None:
-                for look in resting:
-                    look.signature_failure = refusal
-            elif part.statement is not None:
-                self._statements.update([key])
+            else:
+                unsigned.update(dict.fromkeys(places, refusal))
         return None
 
 
-class _Look:
-    """What is found out about one part of a frame, envelope by envelope."""
+def _asks(frame: Outline, place: int, known: set[bytes], failures: Failures) -> bool:
+    """Whether any envelope of the part is new and has passed."""
+    hashes = frame.digests[place][0]
+    failed = failures.get(place)
+    if failed is None:
+        return not known.issuperset(hashes)
+    return any([failure is None and one not in known for one, failure in zip(hashes, failed, strict=True)])
 
-    __slots__ = ("failures", "hashes", "known", "part", "signature_failure", "sizes")
 
-    def __init__(
-        self,
-        part: Part,
-        hashes: Sequence[bytes],
-        sizes: Sequence[int],
-        known: Sequence[bool],
-        failures: Sequence[Refusal | None],
-    ) -> None:
-        self.part = part
-        self.hashes = hashes
-        self.sizes = sizes
-        self.known = known
-        self.failures = failures or [None] * len(hashes)
-        self.signature_failure: Refusal | None = None
-
-    def needs_check(self) -> bool:
-        """Whether any envelope is new and has passed what is cheaper than its signature (SPEC 7.7)."""
-        return any(not known and failure is None for known, failure in zip(self.known, self.failures, strict=True))
-
-    def verdicts(self) -> list[ItemVerdict]:
-        """One per envelope; what is known holds, whatever else is found."""
-        found = []
-        for index, envelope in enumerate(self.part.envelopes):
-            failure = None if self.known[index] else self.failures[index] or self.signature_failure
+def _verdicts(
+    frame: Outline, known: set[bytes], failures: Failures, unsigned: Mapping[int, Refusal]
+) -> list[ItemVerdict]:
+    """One per envelope; what is known holds, whatever else is found."""
+    found = []
+    for place, part in enumerate(frame.parts):
+        failed, refused = failures.get(place), unsigned.get(place)
+        hashes, sizes = frame.digests[place]
+        for index, envelope in enumerate(part.envelopes):
+            is_known = hashes[index] in known
+            failure = None if is_known else (failed and failed[index]) or refused
             verdict, reason = (Verdict.ACCEPT, Reason.OK) if failure is None else (failure.verdict, failure.reason)
-            found.append(
-                ItemVerdict(verdict, reason, envelope.id, self.hashes[index], self.known[index], self.sizes[index])
-            )
-        return found
-
-
-def _parts(frame: OpenFrame) -> list[Part]:
-    grants = [Part((grant,)) for grant in frame.grants if isinstance(grant, Envelope)]
-    return grants + [part for part in frame.parts if isinstance(part, Part)]
-
-
-def _has_refusal(frame: OpenFrame) -> bool:
-    return any(isinstance(entry, Refusal) for entry in (*frame.grants, *frame.parts))
-
-
-def _leaf_sizes(part: Part) -> list[int]:
-    return [len(pack(envelope.body_bytes)) for envelope in part.envelopes]
+            found.append(ItemVerdict(verdict, reason, envelope.id, hashes[index], is_known, sizes[index]))
+    return found

@@ -155,7 +155,7 @@ class Packer:
         """Under 60 s from expiry or from the end of the window in which peers take it, or over 30 s ahead."""
         network = self._network
         first_epoch_too_old = network.epoch(part.envelopes[0].body.issued_at) + 1 + MAX_EPOCHS_OLD
-        window_ends = network.epoch_origin_ms + first_epoch_too_old * network.epoch_length_ms
+        window_ends = network.epoch_start(first_epoch_too_old)
         expires = min([envelope.body.expires_at for envelope in part.envelopes])
         latest = max([envelope.body.issued_at for envelope in part.envelopes])
         return min(expires, window_ends) - now_ms < EDGE_MS or latest - now_ms > AHEAD_MS

@@ -1,24 +1,25 @@
 """What is a pure function of bytes, found out once for a whole world: a thousand nodes that open one frame all get the
 same answer. What depends on a node's own state is never kept here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pushmesh_protocol.auth.schemes import Auth
 from pushmesh_protocol.auth.verify import Claim, verify_one
 from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.examine import claim_of
 from pushmesh_protocol.frames import OpenFrame, Part, encode_frame, open_frame
 from pushmesh_protocol.network import Network
 
 from ...gossip.frames.inspect import FrameSense
+from ...gossip.frames.outline import Digests, Outline, digests_of, outline
 from ...gossip.wire.message_id import message_id
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-MAX_ANSWERS = 200_000
-"""Of one kind; then it begins anew, which costs time and changes no answer."""
+MAX_ANSWERS, MAX_OUTLINES = 200_000, 4_096
+"""Of one kind; then it begins anew, which costs time and changes no answer. The outline of a full frame is large."""
 
 
 @dataclass(slots=True)
@@ -29,10 +30,11 @@ class SharedSense:
     _parts: dict[tuple[bytes, Auth], Part] = field(default_factory=dict)
     _opened: dict[tuple[bytes, str | None], OpenFrame | Refusal] = field(default_factory=dict)
     _message_ids: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
-    _digests: dict[int, tuple[Part, tuple[Sequence[bytes], Sequence[int]]]] = field(default_factory=dict)
+    _outlines: dict[tuple[bytes, str], Outline] = field(default_factory=dict)
+    _digests: dict[int, tuple[Part, Digests]] = field(default_factory=dict)
     _alone: dict[int, tuple[Part, bytes]] = field(default_factory=dict)
     _verified: dict[tuple[object, ...], Refusal | None] = field(default_factory=dict)
-    _plain: FrameSense = field(default_factory=FrameSense)
+    _rested: dict[int, tuple[Part, Refusal | None]] = field(default_factory=dict)
 
     def open(self, data: bytes, topic: str | None) -> OpenFrame:
         """See `open_frame`. Raises Refusal."""
@@ -45,6 +47,14 @@ class SharedSense:
             _bounded(self._opened)[data, topic] = found
         if isinstance(found, Refusal):
             raise found.alone()
+        return found
+
+    def outline(self, data: bytes, topic: str) -> Outline:
+        """See `FrameSense`. Raises Refusal."""
+        found = self._outlines.get((data, topic))
+        if found is None:
+            found = outline(self.network, self.open(data, topic), self.digests)
+            _bounded(self._outlines, MAX_OUTLINES)[data, topic] = found
         return found
 
     def _shared(self, frame: OpenFrame) -> OpenFrame:
@@ -68,11 +78,11 @@ class SharedSense:
             found = _bounded(self._message_ids)[topic, data] = message_id(topic, data)
         return found
 
-    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
-        """See `FrameSense`."""
+    def digests(self, part: Part) -> Digests:
+        """See `digests_of`."""
         found = self._digests.get(id(part))
         if found is None or found[0] is not part:
-            found = _bounded(self._digests)[id(part)] = (part, self._plain.digests(part))
+            found = _bounded(self._digests)[id(part)] = (part, digests_of(part))
         return found[1]
 
     def frame_alone(self, part: Part) -> bytes:
@@ -89,6 +99,13 @@ class SharedSense:
             _bounded(self._verified)[key] = verify_one(self.network, claim)
         return self._verified[key]
 
+    def verify_part(self, part: Part) -> Refusal | None:
+        """The signature that it rests on."""
+        found = self._rested.get(id(part))
+        if found is None or found[0] is not part:
+            found = _bounded(self._rested)[id(part)] = (part, self.verify(claim_of(self.network, part)))
+        return found[1]
+
 
 class NodeSense(FrameSense):
     """One node's way to the shared memory; counts what it would have had to check itself."""
@@ -97,21 +114,17 @@ class NodeSense(FrameSense):
         self.checks = 0
         self._shared = shared
 
-    def open(self, network: Network, data: bytes, topic: str) -> OpenFrame:
+    def outline(self, network: Network, data: bytes, topic: str) -> Outline:
         """See `FrameSense`."""
-        return self._shared.open(data, topic)
+        return self._shared.outline(data, topic)
 
-    def digests(self, part: Part) -> tuple[Sequence[bytes], Sequence[int]]:
-        """See `FrameSense`."""
-        return self._shared.digests(part)
-
-    def verify(self, network: Network, claim: Claim) -> Refusal | None:
+    def verify(self, network: Network, part: Part) -> Refusal | None:
         """See `FrameSense`."""
         self.checks += 1
-        return self._shared.verify(claim)
+        return self._shared.verify_part(part)
 
 
-def _bounded(answers: dict[K, V]) -> dict[K, V]:
-    if len(answers) >= MAX_ANSWERS:
+def _bounded(answers: dict[K, V], most: int = MAX_ANSWERS) -> dict[K, V]:
+    if len(answers) >= most:
         answers.clear()
     return answers

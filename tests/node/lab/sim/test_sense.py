@@ -3,6 +3,7 @@ from random import Random
 import pytest
 
 from pushmesh_node.gossip.frames.inspect import FrameSense
+from pushmesh_node.gossip.frames.outline import digests_of
 from pushmesh_node.gossip.wire.message_id import message_id
 from pushmesh_node.lab.sim.sense import NodeSense, SharedSense
 from pushmesh_node.lab.sim.traffic import Publisher, new_author
@@ -47,22 +48,23 @@ def test_signatures_get_the_answer_of_the_real_check_and_forged_ones_too() -> No
     assert sense.verify(claim_of(NETWORK, forged)) is not None
 
 
-def test_digests_ids_and_frames_are_those_of_the_plain_functions() -> None:
+def test_digests_outlines_ids_and_frames_are_those_of_the_plain_functions() -> None:
     sense = SharedSense(NETWORK)
     node = NodeSense(sense)
     plain = FrameSense()
     for part in PARTS:
-        assert node.digests(part) == plain.digests(part)
+        assert sense.digests(part) == digests_of(part)
+        assert node.verify(NETWORK, part) == plain.verify(NETWORK, part)
         assert sense.frame_alone(part) == encode_frame([part])
+    assert node.outline(NETWORK, DATA, TOPIC) == plain.outline(NETWORK, DATA, TOPIC)
     assert sense.message_id(TOPIC, DATA) == message_id(TOPIC, DATA)
 
 
 def test_each_node_pays_for_what_others_have_checked_already() -> None:
     sense = SharedSense(NETWORK)
     nodes = [NodeSense(sense), NodeSense(sense)]
-    claim = claim_of(NETWORK, PARTS[0])
     for node in nodes:
-        node.verify(NETWORK, claim)
+        node.verify(NETWORK, PARTS[0])
     assert [node.checks for node in nodes] == [1, 1]
 
 

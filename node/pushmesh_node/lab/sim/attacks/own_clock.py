@@ -60,7 +60,7 @@ class ReplayWindow(Forgers):
         found = []
         for part in self._parts:
             epoch = network.epoch(part.envelopes[0].body.issued_at)
-            ends_ms = network.epoch_origin_ms + (epoch + 2) * network.epoch_length_ms
+            ends_ms = network.epoch_start(epoch + 2)
             if abs(ends_ms - now_ms) < 2 * SKEW_MS:
                 found.append(part)
         return found

@@ -11,7 +11,6 @@ from pushmesh_node.gossip.frames.inspection import Inspection
 from pushmesh_node.gossip.rotating import RotatingSet
 from pushmesh_node.lab.sim import node
 from pushmesh_node.lab.sim.siege import Siege
-from pushmesh_protocol.envelope import item_hash
 from pushmesh_protocol.reasons import Reason, Verdict
 from support.attacks import is_repelled, small_siege
 
@@ -41,8 +40,7 @@ class Greedy(FrameInspector):
     def inspect(self, node_id: bytes, topic: str, data: bytes, now_ms: int) -> Inspection:
         found = super().inspect(node_id, topic, data, now_ms)
         if found.verdict is Verdict.REJECT:
-            frame = self._sense.open(self._network, data, topic)
-            self.remember([item_hash(envelope) for envelope in frame.envelopes()])
+            self.remember(list(self._sense.outline(self._network, data, topic).hashes))
         return found
 
 
