@@ -1,5 +1,6 @@
 """The parts of sync that topics belong to, remembered for those that come again."""
 
+from functools import lru_cache
 from typing import Final
 
 from pushmesh_protocol.accounts import Topic
@@ -12,6 +13,7 @@ from ..sync.parts import part_of
 REMEMBERED: Final = 16_384
 
 
+@lru_cache(REMEMBERED)
 def tag_of(topic: Topic | None) -> int:
     """The tag of a topic in heads, 0 for none (SPEC 9.9)."""
     return 0 if topic is None else int.from_bytes(sha256(pack(topic))[:8], "big") >> 1

@@ -1,6 +1,5 @@
 """Sync between simulated nodes: the asker and the answers of the `sync` room, as words on the simulated network."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -305,18 +304,18 @@ class SyncRounds:
             self._send(node_id, Sorry(str(refusal.reason)))
 
     def _heads(self, asked: AskHeads) -> Heads:
-        by_item: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        store = self._main.store
+        heads: dict[int, Head] = {}
         for place, commit_no in answering.places(self._main.sets, asked).items():
-            first = store.record(commit_no).first_commit
-            by_item[first].append((place, commit_no - first))
-        heads = []
-        for first, pairs in by_item.items():
-            record = store.record(first)
-            places, indexes = [place for place, _ in pairs], [index for _, index in pairs]
-            size = len(record.data)
-            heads.append(Head(first, record.issued_at, tag_of(record.topic), size, record.count, places, indexes))
-        return Heads(heads)
+            record = self._main.store.record(commit_no)
+            first = record.first_commit
+            head = heads.get(first)
+            if head is None:
+                tag, size = tag_of(record.topic), len(record.data)
+                heads[first] = Head(first, record.issued_at, tag, size, record.count, [place], [commit_no - first])
+            else:
+                head.places.append(place)
+                head.indexes.append(commit_no - first)
+        return Heads(list(heads.values()))
 
     def _give(self, node_id: bytes, peer: _Peer, want: Want) -> None:
         frames: list[bytes] = []
