@@ -39,7 +39,7 @@ def run(
     from ..app.compose import run_node
     from ..app.logs import configure_logging
     from ..config import load_config
-    from ..garbage import settle_garbage
+    from ..garbage import give_back_freed_memory, settle_garbage
 
     environment = {name: value for name, value in os.environ.items() if name not in CLIENT_VARIABLES}
     chosen = load_config(path, environment, flags)
@@ -54,6 +54,7 @@ def run(
             notes().print(f"  API   {status.api_address}\n  MQTT  {status.mqtt_address or 'off'}\n  Ctrl-C ends it")
 
     settle_garbage()
+    give_back_freed_memory()
     uvloop.run(run_node(chosen, ready=ready))
 
 

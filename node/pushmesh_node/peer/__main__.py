@@ -5,7 +5,7 @@ import sys
 
 from pushmesh_protocol.network import load_network
 
-from ..garbage import settle_garbage
+from ..garbage import give_back_freed_memory, settle_garbage
 from ..gossip.frames.inspect import FrameInspector
 from ..ipc import Start
 from .main import main
@@ -22,4 +22,5 @@ def build_inspector(start: Start) -> FrameInspector:
 
 if __name__ == "__main__":
     settle_garbage()
+    give_back_freed_memory()
     sys.exit(main(sys.argv[1:], build_inspector))
