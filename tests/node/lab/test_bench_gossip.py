@@ -11,7 +11,7 @@ from pushmesh_node.lab.workload import new_authors, plan_jobs, sign_all, stream_
 
 KEYS = {
     *("nodes", "rate", "limit_rate", "ratio", "lower_bound_rate", "lower_bound_ratio", "lost", "p50_ms", "p99_ms"),
-    *("cpu_us_per_envelope", "stock_cpu_us_per_envelope", "node_cpu_us_per_envelope"),
+    *("lower_bound_p99_ms", "cpu_us_per_envelope", "stock_cpu_us_per_envelope", "node_cpu_us_per_envelope"),
 }
 
 
