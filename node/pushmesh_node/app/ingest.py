@@ -25,6 +25,10 @@ from .verify import AT_ONCE, VerifyPool
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
 
+FEW_ENVELOPES = 32
+"""While fewer wait, no batch is begun beside one that is being prepared, which is decided first anyway: each costs the
+same turns of loop, threads and processes, however little is in it."""
+
 
 class Admission(Protocol):
     """What the store can take now."""
@@ -111,12 +115,16 @@ class Ingest:
             group.create_task(self._decide_all(), name="ingest-decide")
 
     async def _prepare_all(self, group: asyncio.TaskGroup) -> None:
+        latest: asyncio.Task[Offered] | None = None
         while True:
             await self._came.wait()
-            batch = self._lanes.next_batch()
-            if not self._lanes:
-                self._came.clear()
-            await self._ahead.put((batch, self._pauses, group.create_task(self._prepare(batch))))
+            is_beside = latest is not None and not latest.done()
+            if not self._lanes or (is_beside and self._lanes.waiting < FEW_ENVELOPES):
+                self._came.clear()  # whatever comes sets it again, and so does the end of the batch before
+                continue
+            latest = group.create_task(self._prepare(batch := self._lanes.next_batch()))
+            latest.add_done_callback(lambda _: self._came.set())
+            await self._ahead.put((batch, self._pauses, latest))
 
     async def _decide_all(self) -> None:
         while True:

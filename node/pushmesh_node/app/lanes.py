@@ -10,10 +10,8 @@ from typing import Final
 from ..engine.events import CaughtUp, Gossiped, Source
 from .offers import Entry
 
-LEAST_BATCH_ENVELOPES = 32
 BATCH_ENVELOPES = 512
-"""A batch takes its share of what waits, so that the stages overlap, but entries of at least and at most so many
-envelopes."""
+"""A batch takes its share of what waits, so that the stages overlap, but entries of at most so many envelopes."""
 
 MIXED_BATCH_ENVELOPES = 256
 """At most, while several lanes wait: those whose turn comes next are behind all batches under way."""
@@ -32,6 +30,10 @@ class Lane(IntEnum):
 
 SHARES: Final = {Lane.PUBLISHED: 4, Lane.GOSSIPED: 3, Lane.SYNCED: 1}
 """Eighths of what a node can do that each lane gets while all of them wait; what one leaves goes to the others."""
+
+LEAST_BATCH_ENVELOPES: Final = {Lane.PUBLISHED: 32, Lane.GOSSIPED: 256, Lane.SYNCED: 32}
+"""A batch has at least so many while they wait. What gossip brings was verified before it came, so that there is
+nothing to overlap with: the frames that came together are looked up, decided and committed together."""
 
 ROOM_PARTS: Final = {Lane.PUBLISHED: 1, Lane.GOSSIPED: 2, Lane.SYNCED: 4}
 """Of the bound on envelopes each lane may have the whole, the half and the quarter."""
@@ -66,6 +68,11 @@ class Lanes:
         """Whether anything waits for a batch."""
         return any(queue.entries for queue in self._queues.values())
 
+    @property
+    def waiting(self) -> int:
+        """Envelopes that wait for a batch, on all lanes."""
+        return sum([queue.waiting for queue in self._queues.values()])
+
     def held(self, lane: Lane) -> int:
         """What waits, or is in a batch that is not decided."""
         return self._queues[lane].held
@@ -91,7 +98,7 @@ class Lanes:
         lane = min(waiting, key=lambda each: self._queues[each].passed)
         queue = self._queues[lane]
         most = BATCH_ENVELOPES if len(waiting) == 1 else MIXED_BATCH_ENVELOPES
-        most = min(most, max(LEAST_BATCH_ENVELOPES, queue.waiting // BATCHES_AHEAD))
+        most = min(most, max(LEAST_BATCH_ENVELOPES[lane], queue.waiting // BATCHES_AHEAD))
         batch = [heappop(queue.entries)[2]]
         envelopes = batch[0].envelopes
         while queue.entries and envelopes + queue.entries[0][2].envelopes <= most:

@@ -8,7 +8,7 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import Ingest
+from pushmesh_node.app.ingest import FEW_ENVELOPES, Ingest
 from pushmesh_node.app.lanes import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Lane
 from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.app.verify import VerifyPool
@@ -22,6 +22,7 @@ from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish, unti
 from support.wallets import a_signed_batch, a_signed_note, a_wallet
 
 WALLET = a_wallet(1)
+LEAST = LEAST_BATCH_ENVELOPES[Lane.PUBLISHED]
 PEER = b"\x0e" * 32
 WEEK_MS = 7 * 86_400_000
 
@@ -144,14 +145,42 @@ async def test_batches_are_bounded_and_an_entry_is_never_torn(store: Store) -> N
 
 async def test_a_batch_is_a_share_of_what_waits_so_that_the_stages_overlap(store: Store) -> None:
     gate = Gate(store)
-    parts = [Part((a_note_now(WALLET, seq=seq),)) for seq in range(2 * BATCHES_AHEAD * LEAST_BATCH_ENVELOPES)]
+    parts = [Part((a_note_now(WALLET, seq=seq),)) for seq in range(2 * BATCHES_AHEAD * LEAST)]
     for number, part in enumerate(parts):
         gate.ingest.take(entry_of(Published(number), [part]))
     running = asyncio.create_task(gate.ingest.run())
     await until(lambda: sum(len(offered.offers) for offered in gate.decided) == len(parts))
     sizes = [len(offered.offers) for offered in gate.decided]
-    assert sizes[0] == 2 * LEAST_BATCH_ENVELOPES
-    assert sizes[-2] == LEAST_BATCH_ENVELOPES
+    assert sizes[0] == 2 * LEAST
+    assert sizes[-2] == LEAST
+    running.cancel()
+    await asyncio.wait((running,))
+    await gate.pool.close()
+
+
+@pytest.mark.parametrize(("came", "begun"), [(FEW_ENVELOPES - 1, [1]), (FEW_ENVELOPES, [1, FEW_ENVELOPES])])
+async def test_few_wait_for_the_batch_before_them_and_many_are_begun_beside_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, came: int, begun: list[int]
+) -> None:
+    gate, looked_up, holders, hold = Gate(store), list[int](), store.holders, asyncio.Event()
+
+    async def lasts(ranges: Sequence[Any]) -> Any:
+        looked_up.append(len(ranges))
+        await hold.wait()
+        return await holders(ranges)
+
+    monkeypatch.setattr(store, "holders", lasts)
+    running = asyncio.create_task(gate.ingest.run())
+    gate.ingest.take(entry_of(Published(0), [Part((a_note_now(WALLET, 0),))]))
+    await until(lambda: looked_up == [1])
+    for seq in range(1, came + 1):
+        gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
+        await asyncio.sleep(0)  # each is seen to have come
+    await asyncio.sleep(0.05)
+    assert looked_up == begun
+    hold.set()
+    await until(lambda: sum(len(offered.offers) for offered in gate.decided) == came + 1)
+    assert looked_up == [1, came]
     running.cancel()
     await asyncio.wait((running,))
     await gate.pool.close()
@@ -166,7 +195,7 @@ async def test_it_ends_with_all_that_it_began(store: Store, monkeypatch: pytest.
         await asyncio.Event().wait()
 
     monkeypatch.setattr(store, "holders", lasts)
-    for seq in range((BATCHES_AHEAD + 3) * LEAST_BATCH_ENVELOPES):
+    for seq in range((BATCHES_AHEAD + 4) * LEAST):
         gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
     running = asyncio.create_task(gate.ingest.run())
     await until(lambda: len(begun) == BATCHES_AHEAD + 2)  # one is waited for, and one finds the queue full

@@ -63,9 +63,22 @@ def test_what_is_due_first_comes_first_and_at_ties_what_came_first() -> None:
 
 def test_a_batch_is_a_share_of_what_waits_but_not_too_little_and_an_entry_is_never_torn() -> None:
     assert len(filled(BATCHES_AHEAD * 100, Lane.SYNCED).next_batch()) == 100
-    assert len(filled(LEAST_BATCH_ENVELOPES + 1, Lane.SYNCED).next_batch()) == LEAST_BATCH_ENVELOPES
+    for lane, least in LEAST_BATCH_ENVELOPES.items():
+        assert len(filled(least + 1, lane).next_batch()) == least
     (alone,) = filled(3, Lane.SYNCED, envelopes=2 * BATCH_ENVELOPES).next_batch()
     assert alone.envelopes == 2 * BATCH_ENVELOPES
+
+
+def test_frames_that_came_together_are_one_batch_while_publishes_are_shared_among_the_stages() -> None:
+    assert len(filled(200, Lane.GOSSIPED).next_batch()) == 200
+    assert len(filled(200, Lane.PUBLISHED).next_batch()) == 200 // BATCHES_AHEAD
+
+
+def test_what_waits_is_counted_over_all_lanes_until_a_batch_takes_it() -> None:
+    lanes = filled(3, *Lane, envelopes=5)
+    assert lanes.waiting == 45
+    taken = sum(entry.envelopes for entry in lanes.next_batch())
+    assert lanes.waiting == 45 - taken < 45
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 40, 1_024), (1_024, 1, 256)])
