@@ -202,7 +202,7 @@ async def measure_gossip(folder: Path, plan: GossipPlan) -> dict[str, float]:
     envelope from who publishes it to who is handed it, without checking and storing it, which gossipsub does not do.
     With more than two nodes it is twice the mean of a node. `node_cpu_us_per_envelope` is all that the nodes did,
     counted the same way."""
-    narrator = Narrator(5)
+    narrator = Narrator(6)
     async with AsyncExitStack() as stack:
         mesh = await start_mesh(
             stack, Devnet(folder / "mesh", plan.nodes, network=NETWORK, settings=SETTINGS), GOSSIP_MODULE
