@@ -42,7 +42,7 @@ faults: .venv-dev/stamp ## a thousand kills and hundreds of power cuts, and the 
 	.venv-dev/bin/python -m pytest -q -m long tests/faults
 	PYTHONPATH=tests .venv-dev/bin/python -m faults.run $(ARGS)
 
-soak: .venv-dev/stamp ## half an hour of mixed load: the nodes' memory must not grow; ARGS="--minutes 60" measures for longer
+soak: .venv-dev/stamp ## forty minutes of mixed load, twenty of them measured: the nodes' memory must not grow; ARGS="--minutes 60" measures for longer
 	PYTHONPATH=tests .venv-dev/bin/python -m faults.soak $(ARGS)
 
 fuzz: .venv-dev/stamp ## a million hostile RPCs through a router; ARGS="--seed 1" repeats a run

@@ -40,8 +40,9 @@ FILL_RATE = 10_000
 FILL_ENVELOPES = 160_000
 """Published before the clock starts, singly and in batches as later on: twice all that a node remembers of the latest
 envelopes by their number, so that what is measured is what grows, and not what fills."""
-WARM_UP_MINUTES = 12.0
-"""Longer than a node remembers anything by its age: ids of gossip and nonces of log-ins are kept for ten minutes."""
+WARM_UP_MINUTES = 20.0
+"""Longer than a node remembers anything by its age: ids of gossip and nonces of log-ins are kept for ten minutes, and
+the tables of dictionaries whose oldest entries go as new ones come take a quarter of an hour to reach their size."""
 
 VISITORS = 4
 
