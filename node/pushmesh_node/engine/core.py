@@ -360,7 +360,7 @@ class Engine:
             self._reconsider(envelope.author)
             turn.ended += [grant.id for grant in self.authority.revoked_by(envelope.author, body)]
         elif void:
-            return
+            self._pass_over(envelope)
         elif kind == Kind.SUBSCRIPTION:
             self.subscriptions.add(envelope)
         elif kind == Kind.TOPIC and body.topic is not None:
@@ -369,6 +369,13 @@ class Engine:
             self.retractions.add(envelope)
         elif kind == Kind.NODE_BINDING:
             self.operators.add(envelope)
+
+    def _pass_over(self, envelope: Envelope) -> None:
+        """What never counts may still be what older versions are outlasted by (SPEC 4.14)."""
+        if envelope.kind == Kind.SUBSCRIPTION:
+            self.subscriptions.add_void(envelope)
+        elif envelope.kind == Kind.TOPIC and envelope.topic is not None:
+            self.topics.add_void(envelope.topic, envelope)
 
     def _reconsider(self, author: Account) -> None:
         self.subscriptions.reconsider(author)
@@ -438,6 +445,8 @@ class Engine:
         if now_ms < self._next_sweep_ms:
             return
         self._next_sweep_ms = now_ms + SWEEP_EVERY_MS
+        riding = [grant for grant in self._grants.values() if now_ms - grant.body.issued_at < GRANT_RIDES_MS]
+        self._grants = {grant.id: grant for grant in riding}
         self.subscriptions.sweep(now_ms)
         self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)

@@ -1,7 +1,7 @@
 """When what is held expires, soonest first, so that a sweep costs what it removes and never a walk over everything."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pushmesh_protocol.types import EnvelopeId
 
@@ -9,8 +9,9 @@ from pushmesh_protocol.types import EnvelopeId
 class Expiries:
     """Ids by the time at which they expire. What was let go of earlier comes up once more; the holder skips it."""
 
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, EnvelopeId]] = []
+    def __init__(self, entries: Iterable[tuple[int, EnvelopeId]] = ()) -> None:
+        self._heap = list(entries)
+        heapq.heapify(self._heap)
 
     def __len__(self) -> int:
         return len(self._heap)

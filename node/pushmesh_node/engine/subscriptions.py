@@ -28,6 +28,12 @@ class Subscriptions:
         key = (envelope.author, topic)
         self._index(key, self._versions.add(key, envelope))
 
+    def add_void(self, envelope: Envelope) -> None:
+        """Take in one whose slot is void: it never counts."""
+        assert envelope.topic is not None  # the kind says so
+        key = (envelope.author, envelope.topic)
+        self._index(key, self._versions.add_void(key, envelope))
+
     def withdraw(self, envelope_id: EnvelopeId) -> bool:
         """Unlearn a subscription whose slot turned out void; False where it was not held."""
         key = self._versions.withdraw(envelope_id)

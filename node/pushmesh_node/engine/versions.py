@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -12,6 +13,13 @@ from pushmesh_protocol.types import Account, EnvelopeId
 from .expiries import Expiries
 
 K = TypeVar("K", bound=Hashable)
+
+OUTLASTED: Final = 8
+"""A version that so many newer ones of its signer outlast never counts again, whatever becomes of them (SPEC 4.14): so
+what is held is bounded by who may sign, and not by how often they change their mind."""
+
+SPARE: Final = 64
+"""So many ends of what was forgotten may wait, or as many as there are versions, before they are tidied away."""
 
 
 def newer(one: Envelope, other: Envelope) -> bool:
@@ -24,6 +32,16 @@ def newer(one: Envelope, other: Envelope) -> bool:
     return one.id < other.id
 
 
+def outlasts(one: Envelope, other: Envelope) -> bool:
+    """Whether `one` is newer, by the same signer, and ends no sooner (SPEC 9.3)."""
+    return (
+        one.body.expires_at >= other.body.expires_at
+        and one.id != other.id
+        and newer(one, other)
+        and signer_of(one) == signer_of(other)
+    )
+
+
 def signer_of(envelope: Envelope) -> bytes | None:
     """The session key that signed, None for the wallet itself."""
     return None if envelope.session is None else envelope.session.key
@@ -33,47 +51,59 @@ def _is_off(envelope: Envelope) -> bool:
     return isinstance(envelope.body, Subscription) and not envelope.body.on
 
 
-class Versions(Generic[K]):
-    """Every live version per key; in force is the newest of those whose signer still counts.
+@dataclass(slots=True, eq=False)
+class _Version:
+    envelope: Envelope
+    outlasted_by: int
+    """So many at least, void ones too; what is forgotten is not taken off."""
+    is_void: bool = False
 
-    Older versions are kept until they expire, since one that is newer may yet turn out void or signed by a revoked
-    key. A key belongs to the one author of its envelopes."""
+    @property
+    def may_count(self) -> bool:
+        return not self.is_void and self.outlasted_by < OUTLASTED
+
+
+class Versions(Generic[K]):
+    """Live versions per key; in force is the newest of those whose signer still counts.
+
+    Older versions are kept until they expire or are outlasted, since one that is newer may yet turn out void or signed
+    by a revoked key. Void ones are kept too: else it would depend on the order of arrival what is outlasted. A key
+    belongs to the one author of its envelopes."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._versions: dict[K, dict[EnvelopeId, Envelope]] = {}
+        self._versions: dict[K, dict[EnvelopeId, _Version]] = {}
         self._in_force: dict[K, Envelope] = {}
         self._key_of: dict[EnvelopeId, K] = {}
         self._keys_of: defaultdict[Account, set[K]] = defaultdict(set)
         self._expiries = Expiries()
+        self._outlasted: list[EnvelopeId] = []
+        self._outlasted_before: list[EnvelopeId] = []
 
     def __len__(self) -> int:
-        """Versions that are held."""
+        """Versions that are held, void ones too."""
         return len(self._key_of)
 
     def add(self, key: K, envelope: Envelope) -> Envelope | None:
         """Take an envelope in and return what is in force for the key now. Order of arrival does not matter."""
-        if envelope.id not in self._key_of:
-            self._versions.setdefault(key, {})[envelope.id] = envelope
-            self._key_of[envelope.id] = key
-            self._keys_of[envelope.author].add(key)
-            self._expiries.add(envelope.body.expires_at, envelope.id)
-        chosen = self._in_force.get(key)
-        if self._authority.counts(envelope) and (chosen is None or newer(envelope, chosen)):
-            self._in_force[key] = chosen = envelope
-        return chosen
+        before = self._in_force.get(key)
+        self._hold(key, envelope)
+        return before if before is not None and not newer(envelope, before) else self.choose(key)
+
+    def add_void(self, key: K, envelope: Envelope) -> Envelope | None:
+        """The same for one whose slot is void: it never counts, but outlasts others."""
+        version = self._hold(key, envelope)
+        if version is not None:
+            version.is_void = True
+        return self.choose(key)
 
     def withdraw(self, envelope_id: EnvelopeId) -> K | None:
-        """Unlearn a version, void or expired; returns its key, None where it was not held."""
-        key = self._key_of.pop(envelope_id, None)
-        if key is None:
+        """It turned out void; returns its key, None where it does not count anyway."""
+        key = self._key_of.get(envelope_id)
+        if key is None or (version := self._versions[key][envelope_id]).is_void:
             return None
-        versions = self._versions[key]
-        envelope = versions.pop(envelope_id)
-        if not versions:
-            del self._versions[key]
-            self._leave(envelope.author, key)
-        if self._in_force.get(key) is envelope:
+        version.is_void = True
+        if self._in_force.get(key) is version.envelope:
             self.choose(key)
         return key
 
@@ -96,37 +126,70 @@ class Versions(Generic[K]):
         chosen = self._in_force.get(key)
         if chosen is None or chosen.body.expires_at > now_ms:
             return chosen
-        return self._newest(e for e in self._versions[key].values() if e.body.expires_at > now_ms)
+        return self._newest([one for one in self._versions[key].values() if one.envelope.body.expires_at > now_ms])
 
     def versions(self, key: K) -> list[Envelope]:
-        """All that are held of a key."""
-        return list(self._versions.get(key, {}).values())
+        """Those of a key that are held and not void."""
+        return [one.envelope for one in self._versions.get(key, {}).values() if not one.is_void]
 
     def is_outdone(self, key: K, envelope: Envelope) -> bool:
-        """Whether a newer version by the same signer lasts as long or longer (SPEC 9.3)."""
-        signer, ends_at = signer_of(envelope), envelope.body.expires_at
-        return any(
-            other.body.expires_at >= ends_at
-            and other.id != envelope.id
-            and newer(other, envelope)
-            and signer_of(other) == signer
-            for other in self._versions.get(key, {}).values()
-        )
+        """Whether a newer version by the same signer lasts as long or longer (SPEC 9.3), or so many that are void that
+        this one never counts again."""
+        outlasting = [one for one in self._versions.get(key, {}).values() if outlasts(one.envelope, envelope)]
+        return len(outlasting) >= OUTLASTED or any([not one.is_void for one in outlasting])
 
     def keys_of(self, author: Account) -> frozenset[K]:
         """Every key of an author that has anything."""
         return frozenset(self._keys_of.get(author, ()))
 
     def sweep(self, now_ms: int) -> list[K]:
-        """Forget the versions that have expired; returns their keys, some more than once."""
-        keys = (self.withdraw(envelope_id) for envelope_id in self._expiries.due(now_ms))
+        """Forget the versions that have expired, and those that were outlasted by the sweep before this one: whoever
+        looks at what was added finds them till then. Returns their keys, some more than once."""
+        gone = [*self._expiries.due(now_ms), *self._outlasted_before]
+        self._outlasted_before, self._outlasted = self._outlasted, []
+        keys = [self._forget(envelope_id) for envelope_id in gone]
+        if len(self._expiries) > 2 * len(self._key_of) + SPARE:
+            held = [one.envelope for versions in self._versions.values() for one in versions.values()]
+            self._expiries = Expiries([(envelope.body.expires_at, envelope.id) for envelope in held])
         return [key for key in keys if key is not None]
 
-    def _newest(self, envelopes: Iterable[Envelope]) -> Envelope | None:
+    def _hold(self, key: K, envelope: Envelope) -> _Version | None:
+        """None for one that never counts."""
+        held = self._versions.get(key, {})
+        if (version := held.get(envelope.id)) is not None:
+            return version
+        outlasted_by = sum([outlasts(one.envelope, envelope) for one in held.values()])
+        if outlasted_by >= OUTLASTED:
+            return None
+        for one in held.values():
+            if outlasts(envelope, one.envelope):
+                one.outlasted_by += 1
+                if one.outlasted_by == OUTLASTED:
+                    self._outlasted.append(one.envelope.id)
+        version = self._versions.setdefault(key, held)[envelope.id] = _Version(envelope, outlasted_by)
+        self._key_of[envelope.id] = key
+        self._keys_of[envelope.author].add(key)
+        self._expiries.add(envelope.body.expires_at, envelope.id)
+        return version
+
+    def _forget(self, envelope_id: EnvelopeId) -> K | None:
+        key = self._key_of.pop(envelope_id, None)
+        if key is None:
+            return None
+        versions = self._versions[key]
+        envelope = versions.pop(envelope_id).envelope
+        if not versions:
+            del self._versions[key]
+            self._leave(envelope.author, key)
+        if self._in_force.get(key) is envelope:
+            self.choose(key)
+        return key
+
+    def _newest(self, versions: Iterable[_Version]) -> Envelope | None:
         best: Envelope | None = None
-        for envelope in envelopes:
-            if (best is None or newer(envelope, best)) and self._authority.counts(envelope):
-                best = envelope
+        for one in versions:
+            if one.may_count and (best is None or newer(one.envelope, best)) and self._authority.counts(one.envelope):
+                best = one.envelope
         return best
 
     def _leave(self, author: Account, key: K) -> None:

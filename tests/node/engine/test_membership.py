@@ -47,3 +47,21 @@ def test_a_version_is_outdone_by_a_newer_one_that_ends_no_sooner() -> None:
     assert {other.id for other in siblings(engine, old)} == {new.id, short.id}
     engine.subscriptions.withdraw(new.id)
     assert belongs(engine, old, void=False)
+
+
+def test_what_eight_newer_ones_outlast_stands_in_no_set_though_they_are_void() -> None:
+    engine = an_engine()
+    words = [
+        an_envelope(
+            NETWORK, Kind.SUBSCRIPTION, topic=TOPIC, seq=1 + n, issued_at=ISSUED_AT + n, expires_at=ISSUED_AT + 10**8
+        )
+        for n in range(9)
+    ]
+    for word in words:
+        engine.subscriptions.add(word)
+    for word in words[2:]:
+        engine.subscriptions.withdraw(word.id)
+    assert belongs(engine, words[1], void=False)
+    engine.subscriptions.withdraw(words[1].id)
+    assert not belongs(engine, words[0], void=False)
+    assert [other.id for other in siblings(engine, words[8])] == [words[0].id]

@@ -8,13 +8,13 @@ from typing import Any
 from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.effects import Reoffer
-from pushmesh_node.engine.events import Candidate, Gossiped, Offer, Offered, Restored
+from pushmesh_node.engine.events import Candidate, Gossiped, Offer, Offered, Restored, Ticked
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.limits import DAY_MS
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import a_network
 from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, WALLET_RANGE, a_session, an_envelope
 
@@ -73,13 +73,15 @@ def _some_state(rng: Random, author: Account, seq: int, grant: Envelope | None) 
     return an_envelope(NETWORK, Kind.SUBSCRIPTION, author, topic=rng.choice(TOPICS), on=on, expires_at=life, **signer)
 
 
-def after(words: Sequence[Envelope]) -> Engine:
-    """The engine when these were gossiped in this order, and what was parked came again when its grant was there."""
+def after(words: Sequence[Envelope], every_ms: int = 0) -> Engine:
+    """The engine when these were gossiped in this order, so far apart; what was parked came again with its grant."""
     engine = Engine(NETWORK, next_commit=1, policy=NO_POLICY)
-    waiting = [Part((word,)) for word in words]
+    waiting, now_ms = [Part((word,)) for word in words], NOW
     while waiting:
+        now_ms = UnixMs(now_ms + every_ms)
+        engine.handle(Ticked(), now_ms)
         offer = Offer(Gossiped(PEER, 1, 1_000), [Candidate(waiting.pop(0), sizes=[100])])
-        for effect in engine.handle(Offered([offer]), NOW):
+        for effect in engine.handle(Offered([offer]), now_ms):
             if isinstance(effect, Reoffer):
                 waiting = [part for _, part in effect.parts] + waiting
     return engine
@@ -118,6 +120,33 @@ def test_the_same_words_in_any_order_leave_the_same_state(rng: Random) -> None:
         voids += len({(word.author, word.body.seq) for word in words}) < len(words)
         revoked += any(cut is not None for _, cut in expected["grants"])
     assert min(compared, voids, revoked) > 10
+
+
+def test_many_words_of_one_wallet_of_which_some_share_a_slot_leave_the_same_state_in_any_order(rng: Random) -> None:
+    outlasted = 0
+    for _ in range(25):
+        words = [_a_word(n, seq=20 + n) for n in range(12)]
+        twice = rng.sample(range(12), rng.randint(6, 12))
+        words += [_a_word(rng.randrange(24), seq=20 + n, receipts=True) for n in twice]
+        expected = state(after(words, every_ms=0), words)
+        for _ in range(4):
+            rng.shuffle(words)
+            assert state(after(words, every_ms=rng.choice([0, 20_000, 60_000])), words) == expected
+        outlasted += expected["subscriptions"][0] is None
+    assert 0 < outlasted < 25
+
+
+def _a_word(at: int, *, seq: int, receipts: bool = False) -> Envelope:
+    return an_envelope(
+        NETWORK,
+        Kind.SUBSCRIPTION,
+        ALICE,
+        topic=TOPICS[0],
+        seq=seq,
+        issued_at=ISSUED_AT + at,
+        expires_at=ISSUED_AT + at + 10 * DAY_MS,
+        receipts=receipts,
+    )
 
 
 def test_a_key_ends_itself_in_whatever_order_a_thief_fills_its_slot() -> None:

@@ -2,7 +2,7 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
-from pushmesh_node.engine.versions import Versions, newer
+from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, newer, outlasts
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -77,8 +77,9 @@ def test_a_withdrawn_word_gives_way_to_the_one_before() -> None:
     assert found.withdraw(one.id) == TOPIC
     assert found.in_force(TOPIC, NOW) == two
     assert found.withdraw(two.id) == TOPIC
-    assert (found.in_force(TOPIC, NOW), found.keys_of(BOB), len(found)) == (None, frozenset(), 0)
+    assert (found.in_force(TOPIC, NOW), found.versions(TOPIC)) == (None, [])
     assert found.withdraw(two.id) is None
+    assert found.withdraw(said(4).id) is None
 
 
 def test_an_expired_word_gives_way_before_any_sweep() -> None:
@@ -117,12 +118,13 @@ def test_keys_are_known_by_their_author() -> None:
 
 def test_it_agrees_with_a_naive_list(rng: Random) -> None:
     """Words, withdrawals, a cut and sweeps in random order against a list that is searched each time."""
-    for _ in range(30):
-        found, naive, now, cut = versions(GRANT), list[Envelope](), int(NOW), False
-        for _ in range(rng.randrange(40)):
+    for _ in range(40):
+        found, naive, void, now, cut = versions(GRANT), list[Envelope](), set[bytes](), int(NOW), False
+        for _ in range(rng.randrange(70)):
             match rng.randrange(6):
                 case 0 if naive:
-                    gone = naive.pop(rng.randrange(len(naive)))
+                    gone = rng.choice(naive)
+                    void.add(gone.id)
                     found.withdraw(gone.id)
                 case 1 if not cut and rng.random() < 0.3:
                     found._authority.add(CUT)
@@ -132,11 +134,90 @@ def test_it_agrees_with_a_naive_list(rng: Random) -> None:
                     now += rng.randrange(20)
                     found.sweep(now)
                 case _:
-                    at = rng.randrange(8)
+                    at = rng.randrange(30)
                     key = rng.choice([None, GRANT])
-                    word = said(at, key=key, expires_at=now + rng.randint(1, 60), receipts=rng.random() < 0.5)
-                    found.add(TOPIC, word)
+                    ends = rng.choice([now + rng.randint(1, 60), NOW + 3_000])
+                    word = said(at, key=key, expires_at=ends, receipts=rng.random() < 0.5)
+                    if rng.random() < 0.2:
+                        void.add(word.id)
+                    (found.add_void if word.id in void else found.add)(TOPIC, word)
                     naive = [one for one in naive if one.id != word.id] + [word]
-            live = [one for one in naive if one.body.expires_at > now and not (cut and one.session)]
-            best = min(live, key=lambda one: (-one.body.issued_at, one.id), default=None)
-            assert found.in_force(TOPIC, now) == best
+            assert found.in_force(TOPIC, now) == naively_in_force(naive, void, now, cut)
+
+
+def naively_in_force(words: list[Envelope], void: set[bytes], now: int, cut: bool) -> Envelope | None:
+    """By SPEC 4.14, from all that was ever said."""
+    counting = [
+        one
+        for one in words
+        if one.body.expires_at > now
+        and one.id not in void
+        and not (cut and one.session)
+        and sum(outlasts(other, one) for other in words) < OUTLASTED
+    ]
+    return min(counting, key=lambda one: (-one.body.issued_at, one.id), default=None)
+
+
+# What is outlasted
+
+
+def lasting(at: int, **changes: Any) -> Envelope:
+    """Like the newest of many words, each of which ends after all before it."""
+    return said(at, expires_at=NOW + DAY_MS + at, **changes)
+
+
+def test_a_word_that_eight_newer_ones_outlast_never_counts_again_in_whatever_order_they_come(rng: Random) -> None:
+    words = [lasting(at) for at in range(OUTLASTED + 1)]
+    seventh = words[:OUTLASTED]
+    for _ in range(20):
+        rng.shuffle(words)
+        gone = rng.sample(sorted(words, key=lambda word: word.body.issued_at)[1:], OUTLASTED)
+        found, first = versions(), min(words, key=lambda word: word.body.issued_at)
+        for word in words:
+            if word in gone and rng.random() < 0.5:
+                found.add_void(TOPIC, word)
+                gone.remove(word)
+            else:
+                found.add(TOPIC, word)
+        for word in gone:
+            found.withdraw(word.id)
+        assert found.in_force(TOPIC, NOW) is None
+        assert found.is_outdone(TOPIC, first)
+    found = versions()
+    filled(found, *seventh)
+    for word in seventh[1:]:
+        found.withdraw(word.id)
+    assert found.in_force(TOPIC, NOW) == seventh[0]
+    assert not found.is_outdone(TOPIC, seventh[0])
+
+
+def test_one_that_ends_sooner_outlasts_nothing_and_neither_does_another_signers() -> None:
+    found, old = versions(GRANT), lasting(0)
+    filled(found, old)
+    for at in range(1, 12):
+        filled(found, said(at, expires_at=NOW + at), lasting(at + 20, key=GRANT))
+    assert found.in_force(TOPIC, NOW) == lasting(31, key=GRANT)
+    found._authority.add(CUT)
+    found.reconsider(BOB)
+    assert found.in_force(TOPIC, NOW + 100) == old
+
+
+def test_what_is_held_of_a_wallet_that_changes_its_mind_for_ever_is_bounded() -> None:
+    found = versions()
+    for at in range(500):
+        found.add(TOPIC, said(at, on=at % 2 == 0))
+        if at % 10 == 0:
+            found.sweep(NOW)
+    found.sweep(NOW)
+    found.sweep(NOW)
+    assert found.sweep(NOW) == []
+    assert OUTLASTED <= len(found) <= 2 * OUTLASTED
+    assert len(found._expiries) <= 4 * OUTLASTED + SPARE
+    assert found.in_force(TOPIC, NOW) == said(499, on=False)
+
+
+def test_what_is_outlasted_is_found_until_the_second_sweep_after_it() -> None:
+    found = versions()
+    filled(found, *(lasting(at) for at in range(OUTLASTED + 1)))
+    assert (found.sweep(NOW), len(found)) == ([], OUTLASTED + 1)
+    assert (found.sweep(NOW), len(found)) == ([TOPIC], OUTLASTED)
