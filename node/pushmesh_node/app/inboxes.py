@@ -100,16 +100,13 @@ class Inboxes:
         decided: Counter[tuple[str, Reason]],
     ) -> None:
         envelope = order.part.envelopes[order.index]
-        messages: dict[tuple[str, Reason], Message] = {}
-        for recipient in order.recipients:
-            key = (recipient.verdict, recipient.reason)
-            message = messages.get(key)
-            if message is None:
-                message = messages[key] = Message(order.commit_no, envelope, frame, recipient.verdict, recipient.reason)
-            decided[key] += 1
-            for listener, seam in self._listeners.get(recipient.account, {}).items():
-                if seam < order.commit_no:
-                    offers[listener].append(message)
+        for group in order.groups:
+            message = Message(order.commit_no, envelope, frame, group.verdict, group.reason)
+            decided[group.verdict, group.reason] += len(group.accounts)
+            for account in group.accounts:
+                for listener, seam in self._listeners.get(account, {}).items():
+                    if seam < order.commit_no:
+                        offers[listener].append(message)
 
     # From the store
 

@@ -21,8 +21,8 @@ from ..gossip.rotating import RotatingSet
 from . import frame_rule
 from .answers import Level, Outcome
 from .audience import Listeners
-from .curator import DELIVERS, Curator
-from .effects import Answer, Deliver, Effect, Judge, Recipient, Reload
+from .curator import Curator
+from .effects import Answer, Deliver, Effect, Judge, Reload
 from .events import (
     Candidate,
     CaughtUp,
@@ -410,15 +410,11 @@ class Engine:
         envelope = part.envelopes[index]
         if not len(self.listeners):
             return
-        recipients = []
-        for account in self.listeners.concerned(envelope, self.subscriptions):
-            decision = self.curator.decide(envelope, account, turn.now_ms, late=late)
-            if decision.verdict in DELIVERS:
-                recipients.append(Recipient(account, decision.verdict, decision.reason))
-            else:
-                turn.writes.append(self.curator.record(account, commit_no, decision, turn.now_ms))
-        if recipients:
-            turn.deliveries.append(Deliver(commit_no, part, index, recipients, frame))
+        concerned = self.listeners.concerned(envelope, self.subscriptions)
+        groups, held = self.curator.decide_groups(envelope, concerned, turn.now_ms, late=late)
+        turn.writes += [self.curator.record(account, commit_no, decision, turn.now_ms) for account, decision in held]
+        if groups:
+            turn.deliveries.append(Deliver(commit_no, part, index, groups, frame))
 
     def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None, *, late: bool) -> None:
         """A scheduled envelope's time has come: show it under a new number, unless it is over."""

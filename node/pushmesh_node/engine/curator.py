@@ -1,6 +1,9 @@
 """Curation with the engine's state behind it: gathers the facts of a message and a wallet, and lets `curation`
 decide."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Notification, Preferences, Subscription
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
@@ -16,6 +19,7 @@ from ..curation import (
     decide,
     explain,
 )
+from .effects import Group
 from .expiries import Expiries
 from .records import DecisionRecord
 from .retractions import Retractions
@@ -85,6 +89,21 @@ class Curator:
     def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, late: bool = False) -> Decision:
         """What becomes of a message for a wallet, now."""
         return decide(self._facts(envelope, account, now_ms, void=False, late=late))
+
+    def decide_groups(
+        self, envelope: Envelope, accounts: Iterable[Account], now_ms: UnixMs, *, late: bool
+    ) -> tuple[list[Group], list[tuple[Account, Decision]]]:
+        """What becomes of a message for many wallets, as `decide` says of each: those who get it, and who does not."""
+        alike: defaultdict[Decision, list[Account]] = defaultdict(list)
+        for account in accounts:
+            alike[self.decide(envelope, account, now_ms, late=late)].append(account)
+        groups, held = [], []
+        for decision, together in alike.items():
+            if decision.verdict in DELIVERS:
+                groups.append(Group(decision.verdict, decision.reason, together))
+            else:
+                held += [(account, decision) for account in together]
+        return groups, held
 
     def record(self, account: Account, commit_no: int, decision: Decision, now_ms: UnixMs) -> DecisionRecord:
         """What explain keeps of a decision: with the hashes of what it rests on anybody can make it again."""

@@ -47,12 +47,12 @@ class Relay:
     grants: Sequence[Envelope]
 
 
-class Recipient(msgspec.Struct, frozen=True, gc=False):
-    """One connected wallet that gets a message, and why."""
+class Group(msgspec.Struct, frozen=True, gc=False):
+    """Connected wallets that get a message alike, and why. No wallet is in two groups of a message."""
 
-    account: Account
     verdict: str
     reason: Reason
+    accounts: Sequence[Account]
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +62,7 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
     commit_no: int
     part: Part
     index: int
-    recipients: Sequence[Recipient]
+    groups: Sequence[Group]
     frame: bytes | None = None
 
 

@@ -8,7 +8,7 @@ from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.node import Node
 from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Denied, Permission, Principal
-from pushmesh_node.engine.effects import Deliver, Recipient
+from pushmesh_node.engine.effects import Deliver, Group
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.frames import Part, open_frame
@@ -69,9 +69,9 @@ async def test_what_lies_before_the_seam_is_read_and_never_heard(node: Node) -> 
     assert outcome.commit_no is not None
     ear = Ear(ME)
     seam = node.inboxes.listen(ear)
-    recipients = [Recipient(READER.account, "now", Reason.SUBSCRIBED)]
+    groups = [Group("now", Reason.SUBSCRIBED, [READER.account])]
     for commit_no in (outcome.commit_no, seam, seam + 1):
-        node.inboxes.deliver([Deliver(commit_no, Part((note,)), 0, recipients)])
+        node.inboxes.deliver([Deliver(commit_no, Part((note,)), 0, groups)])
     assert [message.commit_no for message in ear.heard] == [seam + 1]
 
 

@@ -5,7 +5,7 @@ import pytest
 from pushmesh_node.curation import compile_policy
 from pushmesh_node.engine import curator
 from pushmesh_node.engine.answers import Level
-from pushmesh_node.engine.effects import Answer, Deliver, Recipient, Relay, Store
+from pushmesh_node.engine.effects import Answer, Deliver, Group, Relay, Store
 from pushmesh_node.engine.events import ListenerCame, ListenerLeft, PreferencesShown
 from pushmesh_node.engine.records import DecisionRecord, PrivateRecord
 from pushmesh_protocol.frames import Part, encode_frame
@@ -23,8 +23,8 @@ def test_a_broadcast_reaches_connected_subscribers_only() -> None:
     engine.handle(ListenerCame(BOB), NOW)
     part = a_note(NETWORK, 1)
     (deliver,) = deliveries(offer(engine, part))
-    recipients = [Recipient(BOB, "now", Reason.SUBSCRIBED)]
-    assert deliver == Deliver(engine.last_commit, part, 0, recipients, encode_frame([part]))
+    groups = [Group("now", Reason.SUBSCRIBED, [BOB])]
+    assert deliver == Deliver(engine.last_commit, part, 0, groups, encode_frame([part]))
 
 
 def test_nobody_is_delivered_to_after_the_last_connection_left() -> None:
@@ -44,7 +44,7 @@ def test_a_list_reaches_those_on_it_and_strangers_wait_in_the_request_inbox() ->
     for account in (BOB, CAROL):
         engine.handle(ListenerCame(account), NOW)
     effects = offer(engine, a_note(NETWORK, 1, audience=[BOB, CAROL]))
-    assert [r.account for r in deliveries(effects)[0].recipients] == [BOB]
+    assert [list(group.accounts) for group in deliveries(effects)[0].groups] == [[BOB]]
     (decision,) = [w for w in only(effects, Store).writes if isinstance(w, DecisionRecord)]
     assert (decision.account, decision.verdict, decision.reason) == (CAROL, "request-inbox", Reason.NOT_SUBSCRIBED)
 

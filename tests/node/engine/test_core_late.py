@@ -33,7 +33,7 @@ def late_marks(effects: object) -> list[int]:
 
 def verdicts(effects: object) -> list[tuple[str, str]]:
     deliver: Deliver = only(effects, Deliver)  # type: ignore[arg-type]
-    return [(recipient.verdict, recipient.reason) for recipient in deliver.recipients]
+    return [(group.verdict, group.reason) for group in deliver.groups for _ in group.accounts]
 
 
 def test_what_was_missing_though_the_node_was_in_sync_an_epoch_later_is_shown_silently_and_marked() -> None:

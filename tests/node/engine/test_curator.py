@@ -5,6 +5,7 @@ import pytest
 from pushmesh_node.curation import NO_POLICY, Policy, compile_policy
 from pushmesh_node.engine import curator as room
 from pushmesh_node.engine.curator import DELIVERS, Curator
+from pushmesh_node.engine.effects import Group
 from pushmesh_node.engine.retractions import Retractions
 from pushmesh_node.engine.subscriptions import Subscriptions
 from pushmesh_protocol.authority import Authority
@@ -115,3 +116,11 @@ def test_what_is_recorded_names_the_policies_it_rests_on() -> None:
     muted = curator.record(BOB, 7, curator.decide(NOTE, BOB, NOW), NOW)
     assert muted.reason == Reason.MUTED_BY_WALLET
     assert muted.preferences_hash != bare.preferences_hash
+
+
+def test_many_wallets_are_decided_as_each_alone_and_grouped_by_what_becomes_of_it() -> None:
+    curator = a_curator()
+    curator.set_preferences(preferences(author=CAROL))
+    groups, held = curator.decide_groups(NOTE, [BOB, CAROL], NOW, late=False)
+    assert groups == [Group("now", Reason.SUBSCRIBED, [BOB])]
+    assert held == [(CAROL, curator.decide(NOTE, CAROL, NOW))]

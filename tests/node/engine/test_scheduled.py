@@ -58,7 +58,7 @@ def test_at_its_time_it_gets_a_new_number_and_is_delivered_but_not_relayed_again
     assert writes(effects) == [DueRecord(3, 2, DUE, None, encode_frame([part]))]
     (deliver,) = of(effects, Deliver)
     assert isinstance(deliver, Deliver)
-    assert (deliver.commit_no, [recipient.account for recipient in deliver.recipients]) == (3, [BOB])
+    assert (deliver.commit_no, [list(group.accounts) for group in deliver.groups]) == (3, [[BOB]])
     assert of(effects, Relay) == [] and engine.last_commit == 3
 
 
