@@ -14,7 +14,7 @@ from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.compose import open_store
 from pushmesh_node.app.node import Node
 from pushmesh_node.config import load_config
-from pushmesh_node.delivery.contract import Message
+from pushmesh_node.delivery.contract import Batch, Message, WalletEvent
 from pushmesh_node.engine.answers import Outcome, Permission, Principal
 from pushmesh_node.metrics import Metrics
 from pushmesh_protocol.accounts import Topic
@@ -123,9 +123,15 @@ class Ear:
     principal: Principal
     heard: list[Message] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    news: list[WalletEvent] = field(default_factory=list)
+    transport: str = "test"
 
-    def offer(self, messages: Sequence[Message]) -> None:
-        self.heard += messages
+    def offer(self, batch: Batch) -> bool:
+        self.heard += batch.messages
+        return False
+
+    def told(self, event: WalletEvent) -> None:
+        self.news.append(event)
 
     def end(self, reason: str, detail: str) -> None:
         self.ended.append(reason)

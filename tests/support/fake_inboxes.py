@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pushmesh_node.delivery.contract import Listener, Message, Page
+from pushmesh_node.delivery.contract import Batch, Listener, Message, Page
 from pushmesh_node.engine.answers import Denied, Permission, Principal
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.auth.signing import WalletKey, account_of, sign_envelope
@@ -57,6 +57,8 @@ class FakeInboxes:
     vouchers: list[Voucher] = field(default_factory=list)
     denied_vouchers: dict[int, Reason] = field(default_factory=dict)
     broken: Denied | None = None
+    now: int = 0
+    outdone: set[int] = field(default_factory=set)
 
     def incarnation(self) -> bytes:
         return b"\xab" * 16
@@ -76,8 +78,11 @@ class FakeInboxes:
         self.messages += batch
         if batch:
             self.last_commit = max(self.last_commit, batch[-1].commit_no)
-        for listener in list(self.listeners):
-            listener.offer(batch)
+        if batch:
+            given = Batch(batch)
+            for listener in list(self.listeners):
+                if listener.offer(given):
+                    self.delivered_many(listener.transport, [listener.principal.account], given)
 
     def listen(self, listener: Listener) -> int:
         assert listener not in self.listeners
@@ -124,3 +129,13 @@ class FakeInboxes:
 
     def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
         self.handed_over += [(transport, each.envelope.id) for each in messages]
+
+    def delivered_many(self, transport: str, accounts: Sequence[Account], batch: Batch) -> None:
+        for account in accounts:
+            self.delivered(transport, account, batch.messages)
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def outdated(self, message: Message, now_ms: int) -> bool:
+        return message.commit_no in self.outdone or message.envelope.body.expires_at <= now_ms

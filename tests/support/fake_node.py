@@ -249,16 +249,9 @@ def a_fake_node(per_account: int = 64, most_forms: int = 4_096) -> FakeNode:
     return node
 
 
-@asynccontextmanager
-async def serving(
-    node: FakeNode,
-    *,
-    api: ApiLimits | None = None,
-    sessions: SessionLimits | None = None,
-    http: HttpLimits | None = None,
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """The node listens on a free port; the client dials it by paths."""
-    service = Service(
+def a_service(node: FakeNode, sessions: SessionLimits | None = None, http: HttpLimits | None = None) -> Service:
+    """The node as its HTTP transports see it."""
+    return Service(
         NodeFacts(NODE_ID, NETWORK.display, HOST_FACTS),
         node.inboxes,
         node.authenticate,
@@ -271,6 +264,18 @@ async def serving(
         sessions or SessionLimits(),
         http or HttpLimits(),
     )
+
+
+@asynccontextmanager
+async def serving(
+    node: FakeNode,
+    *,
+    api: ApiLimits | None = None,
+    sessions: SessionLimits | None = None,
+    http: HttpLimits | None = None,
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """The node listens on a free port; the client dials it by paths."""
+    service = a_service(node, sessions, http)
     node.api = build_api(
         node.publishing,
         node.directory,

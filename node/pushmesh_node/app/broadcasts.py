@@ -12,7 +12,7 @@ from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import Voucher
 
 from ..curation import DeliveryVerdict
-from ..delivery.contract import Listener, Message, Page
+from ..delivery.contract import Batch, Listener, Message, Page
 from ..engine.answers import Denied, Principal
 from ..engine.records import StoredEnvelope
 from ..storage.errors import StoreFailed
@@ -69,7 +69,8 @@ class Broadcasts:
             after = rows[-1].commit_no if len(rows) == PAGE else end
             messages = self._messages(rows)
             for listener, seam in list(self._listeners.items()):
-                listener.offer([message for message in messages if seam < message.commit_no])
+                if new := [message for message in messages if seam < message.commit_no]:
+                    listener.offer(Batch(new))
         self._looked = end
 
     def listen(self, listener: Listener) -> int:
@@ -135,6 +136,18 @@ class Broadcasts:
     def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
         """Count what was handed to a transport; it is nobody's delivery, so no origin is told."""
         self._inboxes.count_delivered(transport, len(messages))
+
+    def delivered_many(self, transport: str, accounts: Sequence[Account], batch: Batch) -> None:
+        """The same for many."""
+        self._inboxes.count_delivered(transport, len(accounts) * len(batch.messages))
+
+    def now_ms(self) -> int:
+        """The node's clock."""
+        return self._clock()
+
+    def outdated(self, message: Message, now_ms: int) -> bool:
+        """Whether it has expired or was outdone while it waited."""
+        return self._inboxes.outdated(message, now_ms)
 
 
 def _topics(principal: Principal) -> Sequence[Topic]:

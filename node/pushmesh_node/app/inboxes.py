@@ -7,12 +7,13 @@ from dataclasses import replace
 from itertools import groupby
 
 from pushmesh_protocol.frames import Part
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.leaf_frames import leaf_frames
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import Voucher
 
-from ..delivery.contract import Listener, Message, Page
+from ..delivery.contract import Batch, Listener, Message, Page
 from ..engine.answers import Denied, Permission, Principal
 from ..engine.curator import DELIVERS
 from ..engine.effects import Deliver
@@ -90,7 +91,9 @@ class Inboxes:
         for (verdict, reason), count in decided.items():
             self._metrics.decided(verdict, reason, count)
         for listener, messages in offers.items():
-            listener.offer(messages)
+            batch = Batch(messages)
+            if listener.offer(batch):
+                self.delivered_many(listener.transport, [listener.principal.account], batch)
 
     def _address(
         self,
@@ -189,6 +192,24 @@ class Inboxes:
         """These were handed to a transport: count them, and tell who wants to know."""
         self.count_delivered(transport, len(messages))
         self._told(account, messages)
+
+    def delivered_many(self, transport: str, accounts: Sequence[Account], batch: Batch) -> None:
+        """The same of a batch that was handed to a connection of each of these wallets."""
+        self.count_delivered(transport, len(accounts) * len(batch.messages))
+        if batch.tells_origin:
+            for account in accounts:
+                self._told(account, batch.messages)
+
+    def now_ms(self) -> int:
+        """The node's clock."""
+        return self._clock()
+
+    def outdated(self, message: Message, now_ms: int) -> bool:
+        """Whether it has expired or was taken back while it waited; a retraction of something is never outdone."""
+        envelope = message.envelope
+        return envelope.body.expires_at <= now_ms or (
+            envelope.kind == Kind.NOTIFICATION and self._driver.engine.retractions.of(envelope) is not None
+        )
 
     def count_delivered(self, transport: str, count: int) -> None:
         """So many were handed to a transport."""

@@ -22,7 +22,7 @@ from pushmesh_protocol.types import Account
 
 from ..engine.answers import Denied, Permission, Principal
 from .bridge_settings import BridgeSettings
-from .contract import Inboxes, Message
+from .contract import Inboxes, Message, WalletEvent
 from .cursor import find_start
 from .messages import MessageForms
 from .session import Mark, Marker, Session
@@ -141,6 +141,8 @@ class Bridge:
         with Session(source.inboxes, source.principal, start) as session:
             async with aclosing(session.batches()) as batches:
                 async for batch in batches:
+                    if isinstance(batch, WalletEvent):
+                        continue
                     if not isinstance(batch, Marker):
                         await self._bridge(client, source, device, batch)
                     elif batch.mark is Mark.ENDED:

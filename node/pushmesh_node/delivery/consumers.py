@@ -58,6 +58,7 @@ class Consumers:
             raise Denied(Reason.DRAINING, "the node stops")
         if self._accounts[account] >= self._per_account:
             raise Denied(Reason.TOO_MANY_CONNECTIONS, f"a wallet may have {self._per_account} streams here")
+        session.transport = transport
         with self.attend(lambda: session.principal, session.end):
             self._accounts[account] += 1
             self._transports[transport] += 1

@@ -1,13 +1,14 @@
 """The one delivery contract: what a transport gives a wallet and needs from the node. No transport knows another."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Notification
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
@@ -24,6 +25,45 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     frame: bytes
     verdict: str
     reason: str
+
+
+class Batch:
+    """Messages that become live together for wallets that get them alike, in commit order, never none.
+
+    All these wallets share the object, so that each form of the bytes is made once."""
+
+    __slots__ = ("_forms", "commit_no", "frame_bytes", "messages", "tells_origin")
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = tuple(messages)
+        self.commit_no = max([message.commit_no for message in self.messages])
+        """Whoever has been given the batch has been given everything up to here."""
+        self.frame_bytes = sum([len(message.frame) for message in self.messages])
+        self.tells_origin = any([_has_origin(message.envelope) for message in self.messages])
+        """Whether some node waits to hear which wallets got it."""
+        self._forms: dict[str, bytes] = {}
+
+    def encoded(self, form: str, make: Callable[[Sequence[Message]], bytes]) -> bytes:
+        """The messages in the form of this name; `make` is asked once."""
+        found = self._forms.get(form)
+        if found is None:
+            found = self._forms[form] = make(self.messages)
+        return found
+
+
+def _has_origin(envelope: Envelope) -> bool:
+    return isinstance(envelope.body, Notification) and envelope.body.origin is not None
+
+
+class WalletEvent(msgspec.Struct, frozen=True):
+    """News of the wallet itself for its other streams: a hint that is never stored, so one that is lost is no loss.
+
+    `kind` is the word's type (acked, read, subscriptions), `form` the rest of it. A newer one of the same kind and key
+    replaces one that was not given yet."""
+
+    kind: str
+    key: str
+    form: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +89,15 @@ class Listener(Protocol):
     """A live consumer. Called on the node's own loop and never blocks: who cannot take more reads the store later."""
 
     principal: Principal
+    transport: str
+    """The name in metrics of what it writes to."""
 
-    def offer(self, messages: Sequence[Message]) -> None:
-        """Take live messages, in commit order."""
+    def offer(self, batch: Batch) -> bool:
+        """Take live messages. True where all of them went to the transport here and now, so that the caller counts
+        them as delivered; otherwise whoever hands them over later does."""
+
+    def told(self, event: WalletEvent) -> None:
+        """Take news of the wallet."""
 
     def end(self, reason: str, detail: str) -> None:
         """The node ends the connection: revoked key, draining."""
@@ -89,6 +135,15 @@ class Inboxes(Protocol):
 
     def delivered(self, transport: str, account: Account, messages: Sequence[Message]) -> None:
         """These were handed to a transport: counted, and told to their origins."""
+
+    def delivered_many(self, transport: str, accounts: Sequence[Account], batch: Batch) -> None:
+        """The same of a batch that was handed to a connection of each of these wallets."""
+
+    def now_ms(self) -> int:
+        """The node's clock."""
+
+    def outdated(self, message: Message, now_ms: int) -> bool:
+        """Whether a message that waited must not be shown any more: expired, or outdone since."""
 
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]

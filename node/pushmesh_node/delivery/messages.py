@@ -1,14 +1,16 @@
 """The JSON words of every HTTP transport, as bytes without newline. A message is encoded once for all consumers."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from pushmesh_protocol.armor import to_text
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.display import envelope_json
 
-from .contract import Cursor, Message
+from .contract import Cursor, Message, WalletEvent
 from .cursor import format_cursor
 from .session import Mark, Marker
 
@@ -41,6 +43,14 @@ class MessageForms:
         if marker.mark in (Mark.GAP, Mark.ENDED):
             form |= {"reason": marker.reason, "detail": marker.detail}
         return _encode(form)
+
+    def packed(self, messages: Sequence[Message]) -> bytes:
+        """MessagePack: [[commit number, verdict, reason, frame]...]."""
+        return pack([(each.commit_no, each.verdict, each.reason, each.frame) for each in messages])
+
+    def event(self, event: WalletEvent) -> bytes:
+        """`{"type": "acked" | "read" | ..., ...}`."""
+        return _encode({"type": event.kind, **event.form})
 
     def cursor(self, commit_no: int) -> str:
         """The text that resumes after this commit number."""

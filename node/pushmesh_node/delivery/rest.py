@@ -23,7 +23,7 @@ from ..http_kit import (
     seconds,
     topics,
 )
-from .contract import Message
+from .contract import Message, WalletEvent
 from .service import Service
 from .session import Mark, Marker, Session
 
@@ -111,6 +111,8 @@ async def _collect(session: Session, limit: int, most_bytes: int, wait_s: float)
     try:
         async with asyncio.timeout(None) as waiting, aclosing(session.batches()) as batches:
             async for batch in batches:
+                if isinstance(batch, WalletEvent):
+                    continue  # a page has messages only
                 if not isinstance(batch, Marker):
                     messages += batch
                     size += sum([len(each.frame) for each in batch])

@@ -13,7 +13,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Principal
-from .contract import Inboxes, Message, Page, TopicFilter
+from .contract import Batch, Inboxes, Message, Page, TopicFilter, WalletEvent
 from .cursor import Start
 from .deadline import Deadline
 
@@ -40,7 +40,11 @@ class Marker:
     detail: str = ""
 
 
-Batch = Sequence[Message] | Marker
+Portion = Sequence[Message] | Marker | WalletEvent
+"""What a consumer is given at a time; messages are never none."""
+
+MOST_EVENTS = 64
+"""Of a wallet's news that wait for one consumer; the oldest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Session:
     ) -> None:
         self.principal = principal
         self.limits = limits
+        self.transport = ""
         self.fallbacks = 0
         """How often the queue was full, so that the rest came from the store."""
         self._inboxes = inboxes
@@ -88,6 +93,7 @@ class Session:
         self._filter = self._allowed(topics)
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
+        self._events: dict[tuple[str, str], WalletEvent] = {}
         self._collecting = False
         self._offered = 0
         self._position = 0
@@ -137,19 +143,29 @@ class Session:
         self._queue = deque(kept)
         self._queued_bytes = sum(len(message.frame) for message in kept)
 
-    def offer(self, messages: Sequence[Message]) -> None:
-        """Take live messages, in commit order. Never blocks: past the bounds the queue is dropped and read again."""
-        if not self._collecting or not messages:
-            return
+    def offer(self, batch: Batch) -> bool:
+        """Take live messages. Never blocks: past the bounds the queue is dropped and read again."""
+        if not self._collecting:
+            return False
         wants = self._filter.wants
-        wanted = [message for message in messages if wants(message.envelope)]
+        wanted = [message for message in batch.messages if wants(message.envelope)]
         self._queue.extend(wanted)
         self._queued_bytes += sum([len(message.frame) for message in wanted])
-        self._offered = max(self._offered, messages[-1].commit_no)
+        self._offered = max(self._offered, batch.commit_no)
         if len(self._queue) > self.limits.queue_messages or self._queued_bytes > self.limits.queue_bytes:
             self._fall_back()
         if wanted:
             self._wake.set()
+        return False
+
+    def told(self, event: WalletEvent) -> None:
+        """Take news of the wallet, which are given when nothing else is."""
+        place = (event.kind, event.key)
+        self._events.pop(place, None)
+        self._events[place] = event
+        if len(self._events) > MOST_EVENTS:
+            del self._events[next(iter(self._events))]
+        self._wake.set()
 
     def end(self, reason: str, detail: str) -> None:
         """The node ends the session: nothing more is given but the ENDED marker. The first reason stays."""
@@ -158,7 +174,7 @@ class Session:
         self._drop_queue()
         self._wake.set()
 
-    async def batches(self) -> AsyncGenerator[Batch, None]:
+    async def batches(self) -> AsyncGenerator[Portion, None]:
         """Everything in order, as much as is there; ends after ENDED. Raises Denied where the store cannot be read."""
         if self._start.gap:
             yield Marker(Mark.GAP, self._position, Reason.BAD_CURSOR, self._start.gap)
@@ -166,15 +182,17 @@ class Session:
             yield await self._next()
         yield self._ended
 
-    async def _next(self) -> Batch:
+    async def _next(self) -> Portion:
         while self._ended is None:
             if self._phase is _Phase.LIVE:
-                if self._queue:
-                    return self._take()
+                if self._queue and (messages := self._take()):
+                    return messages
                 self._position = max(self._position, self._offered)
                 if not self._said_live:
                     self._said_live = True
                     return Marker(Mark.LIVE, self._position)
+                if self._events:
+                    return self._events.pop(next(iter(self._events)))
                 if not await self._wait():
                     return Marker(Mark.IDLE, self._position)
             elif self._position >= self._seam:
@@ -211,11 +229,13 @@ class Session:
         self._queued_bytes = 0
 
     def _take(self) -> Sequence[Message]:
-        batch = list(self._queue)
+        """What is queued and still to be shown."""
+        outdated, now_ms = self._inboxes.outdated, self._inboxes.now_ms()
+        messages = [message for message in self._queue if not outdated(message, now_ms)]
         self._queue.clear()
         self._queued_bytes = 0
         self._position = max(self._position, self._offered)
-        return batch
+        return messages
 
     async def _wait(self) -> bool:
         """False when nothing came for `idle_s`."""
@@ -224,7 +244,7 @@ class Session:
         self._idle.set(self.limits.idle_s)
         await self._wake.wait()
         self._idle.clear()
-        return bool(self._queue) or self._phase is not _Phase.LIVE or self._ended is not None
+        return bool(self._queue or self._events) or self._phase is not _Phase.LIVE or self._ended is not None
 
     async def _read(self) -> Sequence[Message]:
         seam = self._seam
@@ -253,7 +273,9 @@ class Session:
         return TopicFilter(limit if topics is None else topics if limit is None else topics & limit)
 
 
-async def pump(session: Session, inboxes: Inboxes, transport: str, write: Callable[[Batch], Awaitable[None]]) -> Marker:
+async def pump(
+    session: Session, inboxes: Inboxes, transport: str, write: Callable[[Portion], Awaitable[None]]
+) -> Marker:
     """Hand every batch but the last to `write` and count the delivered; returns ENDED, which is the caller's to tell.
 
     A write that takes longer than `write_s` ends with `slow-consumer`: cut the connection, its cursor resumes it. What
@@ -271,7 +293,7 @@ async def pump(session: Session, inboxes: Inboxes, transport: str, write: Callab
                     writing.set(session.limits.write_s)
                     await write(batch)
                     writing.clear()
-                    if not isinstance(batch, Marker):
+                    if not isinstance(batch, Marker | WalletEvent):
                         inboxes.delivered(transport, session.principal.account, batch)
         except asyncio.CancelledError:
             if not writing.expired or task.uncancel() > cancelled:

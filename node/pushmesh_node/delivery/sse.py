@@ -9,9 +9,10 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Permission
 from ..http_kit import principal_of, topics
+from .contract import WalletEvent
 from .messages import MARK_NAMES, MessageForms
 from .service import Service
-from .session import Batch, Mark, Marker, pump
+from .session import Mark, Marker, Portion, pump
 
 NDJSON_TYPE = "application/x-ndjson"
 SSE_TYPE = "text/event-stream"
@@ -38,8 +39,8 @@ class EventRoutes:
         response = web.StreamResponse(headers=HEADERS)
         response.content_type = NDJSON_TYPE if lines else SSE_TYPE
 
-        async def write(batch: Batch) -> None:
-            await response.write(encode(service.forms, batch))
+        async def write(portion: Portion) -> None:
+            await response.write(encode(service.forms, portion))
 
         with service.consumers.admit(session, transport):
             await response.prepare(request)
@@ -54,20 +55,24 @@ class EventRoutes:
         return response
 
 
-def encode_events(forms: MessageForms, batch: Batch) -> bytes:
-    """A batch as Server-Sent Events, whose ids are cursors, so that a browser resumes by itself."""
-    if isinstance(batch, Marker):
-        if batch.mark is Mark.IDLE:
+def encode_events(forms: MessageForms, portion: Portion) -> bytes:
+    """A portion as Server-Sent Events, whose ids are cursors, so that a browser resumes by itself."""
+    if isinstance(portion, WalletEvent):
+        return b"event: %b\ndata: %b\n\n" % (portion.kind.encode(), forms.event(portion))
+    if isinstance(portion, Marker):
+        if portion.mark is Mark.IDLE:
             return HEARTBEAT
-        return _event(forms.cursor(batch.commit_no), MARK_NAMES[batch.mark], forms.marker(batch))
-    return b"".join([_event(forms.cursor(each.commit_no), "message", forms.message(each)) for each in batch])
+        return _event(forms.cursor(portion.commit_no), MARK_NAMES[portion.mark], forms.marker(portion))
+    return b"".join([_event(forms.cursor(each.commit_no), "message", forms.message(each)) for each in portion])
 
 
-def encode_lines(forms: MessageForms, batch: Batch) -> bytes:
-    """A batch as JSON lines."""
-    if isinstance(batch, Marker):
-        return forms.marker(batch) + b"\n"
-    return b"".join([forms.message(each) + b"\n" for each in batch])
+def encode_lines(forms: MessageForms, portion: Portion) -> bytes:
+    """A portion as JSON lines."""
+    if isinstance(portion, WalletEvent):
+        return forms.event(portion) + b"\n"
+    if isinstance(portion, Marker):
+        return forms.marker(portion) + b"\n"
+    return b"".join([forms.message(each) + b"\n" for each in portion])
 
 
 def _event(cursor: str, name: str, data: bytes) -> bytes:

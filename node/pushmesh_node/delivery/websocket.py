@@ -12,22 +12,21 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from pushmesh_protocol.accounts import Topic, display_account, display_topic
-from pushmesh_protocol.codec import pack
-from pushmesh_protocol.display import frame_from_json
-from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Permission, Principal
-from ..http_kit import MAX_TOPICS, address_of, credential_of, require, topic
-from .cursor import commit_no_of
-from .service import Service, check_device
-from .session import Batch, Mark, Marker, Session, pump
-from .words import AckWord, ListenWord, LogInWord, PingWord, PublishWord, TopicsWord, Word, read_word
+from ..http_kit import address_of, credential_of, require
+from .contract import WalletEvent
+from .service import Service
+from .session import Mark, Marker, Portion, Session, pump
+from .wallet_words import WalletWords
+from .words import LogInWord, read_word
 
 _encode = msgspec.json.Encoder().encode
 
 OWN_FAULT = "this is the node's own fault; it has been logged"
+NOT_TEXT = "a word is a text message with a JSON object"
 _CLOSE_CODES = {Reason.DRAINING: WSCloseCode.GOING_AWAY, Reason.INTERNAL: WSCloseCode.INTERNAL_ERROR}
 
 
@@ -64,8 +63,6 @@ class WalletSocket:
         self._abort = abort
         self._principal: Principal | None = None
         self._session: Session | None = None
-        self._device = ""
-        self._topics: set[Topic] | None = None
         self._delivery: asyncio.Task[None] | None = None
         self._admitted = ExitStack()
         self._goodbye: asyncio.Task[None] | None = None
@@ -113,7 +110,7 @@ class WalletSocket:
     async def _welcome(self, principal: Principal) -> None:
         require(principal, Permission.READ)
         facts = self._service.facts
-        await self._say(
+        await self.say(
             {
                 "type": "welcome",
                 "node_id": facts.node_id.hex(),
@@ -125,95 +122,22 @@ class WalletSocket:
         )
 
     async def _read(self, principal: Principal) -> None:
+        words = WalletWords(self._service, self, principal, self._address)
         while True:
             message = await self._socket.receive()
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return
-            try:
-                await self._handle(principal, read_word(_text_of(message)))
-            except Denied as denied:
-                await self._complain(denied)
-            except Refusal as refusal:
-                await self._complain(Denied.from_refusal(refusal))
+            if message.type is WSMsgType.TEXT:
+                await words.handle(str(message.data))
+            else:
+                await words.complain(Denied(Reason.BAD_REQUEST, NOT_TEXT))
 
-    async def _handle(self, principal: Principal, word: Word) -> None:
-        match word:
-            case ListenWord():
-                await self._listen(principal, word)
-            case TopicsWord():
-                await self._choose(word)
-            case AckWord():
-                await self._acknowledge(principal, word)
-            case PublishWord():
-                await self._publish(principal, word)
-            case PingWord():
-                await self._say({"type": "pong", "no": word.no})
-            case LogInWord():
-                raise Denied(Reason.BAD_REQUEST, "this stream is logged in already")
-
-    async def _listen(self, principal: Principal, word: ListenWord) -> None:
-        if self._session is not None:
-            raise Denied(Reason.BAD_REQUEST, "this stream listens already; open another one")
-        self._device = check_device(word.device)
-        chosen = None if word.topics is None else await self._readable(principal, word.topics)
-        wanted = None if chosen is None else frozenset(chosen)
-        session = await self._service.session(principal, word.cursor, word.device, wanted)
+    def start(self, session: Session, *, frames_only: bool) -> None:
+        """Deliver from here on. Raises Denied where the session is not admitted."""
         self._admitted.enter_context(self._service.consumers.admit(session, "websocket"))
-        self._session, self._topics = session, chosen
-        self._frames_only = word.format == "frames"
+        self._session = session
+        self._frames_only = frames_only
         self._delivery = asyncio.create_task(self._deliver(session))
-
-    async def _choose(self, word: TopicsWord) -> None:
-        if self._session is None or self._topics is None:
-            raise Denied(Reason.BAD_REQUEST, "topics change on a stream that listens to a list of them")
-        added = await self._readable(self._session.principal, word.add)
-        removed = await self._readable(self._session.principal, word.remove)
-        chosen = (self._topics | added) - removed
-        if len(chosen) > MAX_TOPICS:
-            raise Denied(Reason.BAD_REQUEST, f"at most {MAX_TOPICS} topics")
-        self._topics = chosen
-        self._session.choose(frozenset(chosen))
-        await self._say({"type": "topics", "topics": sorted(map(display_topic, chosen))})
-
-    async def _readable(self, principal: Principal, texts: list[str]) -> set[Topic]:
-        """The topics that may be read; each other one gets its own error and spoils nothing."""
-        if len(texts) > MAX_TOPICS:
-            raise Denied(Reason.BAD_REQUEST, f"at most {MAX_TOPICS} topics")
-        readable: set[Topic] = set()
-        for text in texts:
-            try:
-                named = topic(text)
-                if principal.topics is not None and named not in principal.topics:
-                    raise Denied(Reason.FORBIDDEN, "the token does not cover this topic", "11.3")
-                readable.add(named)
-            except Denied as denied:
-                await self._complain(denied, topic=text)
-        return readable
-
-    async def _acknowledge(self, principal: Principal, word: AckWord) -> None:
-        service = self._service
-        if self._session is not None:
-            given = self._session.position
-            if commit_no_of(word.cursor, service.inboxes.incarnation()) > given:
-                raise Denied(Reason.BAD_CURSOR, f"this stream was given messages up to {service.forms.cursor(given)}")
-        await service.acknowledge(principal, self._device, word.cursor)
-        await self._say({"type": "acked", "cursor": word.cursor})
-        if word.voucher is not None:
-            await self._say({"type": "voucher", **await service.take_voucher(principal, word.voucher)})
-
-    async def _publish(self, principal: Principal, word: PublishWord) -> None:
-        require(principal, Permission.PUBLISH)
-        door = self._service.door
-        caller = door.caller("websocket", self._address, principal.account.hex())
-        try:
-            frame = frame_from_json(word.form())
-            (outcomes,) = await self._service.publish([frame], [door.admit(caller, len(frame))])
-        except Refusal as refusal:
-            await self._complain(Denied.from_refusal(refusal), no=word.no)
-        except Denied as denied:
-            await self._complain(denied, no=word.no)
-        else:
-            await self._say({"type": "published", "no": word.no, "outcomes": [each.as_json() for each in outcomes]})
 
     async def _deliver(self, session: Session) -> None:
         try:
@@ -227,36 +151,36 @@ class WalletSocket:
             return self._abort()
         await self._end(Denied(Reason(ended.reason), ended.detail), ended)
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, portion: Portion) -> None:
         """Sends without waiting in between, so that the loop joins what it can into one write."""
         forms, send = self._service.forms, self._socket.send_frame
-        if isinstance(batch, Marker):
-            await send(forms.marker(batch), WSMsgType.TEXT)
+        if isinstance(portion, Marker):
+            await send(forms.marker(portion), WSMsgType.TEXT)
+        elif isinstance(portion, WalletEvent):
+            await send(forms.event(portion), WSMsgType.TEXT)
         elif self._frames_only:
-            await send(pack([(one.commit_no, one.verdict, one.reason, one.frame) for one in batch]), WSMsgType.BINARY)
+            await send(forms.packed(portion), WSMsgType.BINARY)
         else:
-            for message in batch:
+            for message in portion:
                 await send(forms.message(message), WSMsgType.TEXT)
-
-    async def _complain(self, denied: Denied, **about: Any) -> None:
-        await self._say({"type": "error", **denied.as_json(), **about})
 
     async def _end(self, denied: Denied, marker: Marker | None = None) -> None:
         """Say why and close. A client that takes neither is cut."""
         code = _CLOSE_CODES.get(denied.reason, WSCloseCode.POLICY_VIOLATION)
         cursor = None if marker is None else self._service.forms.cursor(marker.commit_no)
         try:
-            await self._say({"type": "end", "cursor": cursor, **denied.as_json()})
+            await self.say({"type": "end", "cursor": cursor, **denied.as_json()})
             await self._socket.close(code=code, message=str(denied.reason).encode())
         except (ConnectionError, TimeoutError):
             self._abort()
 
-    async def _say(self, form: dict[str, Any]) -> None:
+    async def say(self, form: dict[str, Any]) -> None:
+        """Send one word. Raises TimeoutError or ConnectionError where it is not taken."""
         async with asyncio.timeout(self._service.sessions.write_s):
             await self._socket.send_frame(_encode(form), WSMsgType.TEXT)
 
 
 def _text_of(message: WSMessage) -> str:
     if message.type is not WSMsgType.TEXT:
-        raise Denied(Reason.BAD_REQUEST, "a word is a text message with a JSON object")
+        raise Denied(Reason.BAD_REQUEST, NOT_TEXT)
     return str(message.data)

@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from pushmesh_node.delivery.contract import Page
+from pushmesh_node.delivery.contract import Batch, Page, WalletEvent
 from pushmesh_node.delivery.cursor import Start
-from pushmesh_node.delivery.session import Batch, Mark, Marker, Session, SessionLimits, pump
+from pushmesh_node.delivery.session import MOST_EVENTS, Mark, Marker, Portion, Session, SessionLimits, pump
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
@@ -23,10 +23,13 @@ class Seen:
 
     commits: list[int] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
+    news: list[WalletEvent] = field(default_factory=list)
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: Portion) -> None:
         if isinstance(batch, Marker):
             self.markers.append(batch)
+        elif isinstance(batch, WalletEvent):
+            self.news.append(batch)
         else:
             assert batch, "a batch is never empty"
             self.commits += [message.commit_no for message in batch]
@@ -63,7 +66,7 @@ async def test_live_messages_queued_together_come_in_one_batch() -> None:
         inboxes.commit(a_notification(2), a_notification(3))
         async with aclosing(session.batches()) as batches:
             batch = await anext(batches)
-    assert not isinstance(batch, Marker)
+    assert not isinstance(batch, Marker | WalletEvent)
     assert [message.commit_no for message in batch] == [1, 2, 3]
 
 
@@ -182,7 +185,7 @@ async def test_a_message_that_was_held_back_comes_late_and_the_cursor_does_not_g
     with Session(inboxes, a_principal(), Start(None)) as session:
         await read_until_live(session, seen)
         inboxes.commit(None, a_notification(2))
-        session.offer([a_message(1)])
+        session.offer(Batch([a_message(1)]))
         async with aclosing(session.batches()) as batches:
             seen.take(await anext(batches))
         assert session.position == 2
@@ -218,7 +221,7 @@ async def test_pages_shrink_and_grow_with_the_size_of_messages() -> None:
     with Session(inboxes, a_principal(), Start(0), limits=SessionLimits(page_bytes=3_000)) as session:
         async with aclosing(session.batches()) as batches:
             async for batch in batches:
-                if isinstance(batch, Marker):
+                if isinstance(batch, Marker | WalletEvent):
                     break
                 sizes.append(len(batch))
     assert sum(sizes) == 100
@@ -231,7 +234,7 @@ async def test_pump_counts_what_was_written_and_tells_why_it_ended() -> None:
     sent = inboxes.commit(a_notification(1), a_notification(2))
     session = Session(inboxes, a_principal(), Start(0))
 
-    async def write(batch: Batch) -> None:
+    async def write(batch: Portion) -> None:
         seen.take(batch)
         if isinstance(batch, Marker):
             session.end(Reason.DRAINING, "the node stops")
@@ -248,7 +251,7 @@ async def test_pump_ends_a_consumer_that_takes_no_bytes_and_does_not_count_them(
     inboxes = FakeInboxes()
     inboxes.commit(a_notification(1))
 
-    async def write(batch: Batch) -> None:
+    async def write(batch: Portion) -> None:
         await asyncio.Event().wait()
 
     session = Session(inboxes, a_principal(), Start(0), limits=SessionLimits(write_s=0.01))
@@ -262,11 +265,56 @@ async def test_pump_passes_on_that_the_store_failed() -> None:
     inboxes = FakeInboxes(broken=Denied(Reason.STORE_FAILED, "disk"))
     inboxes.commit(a_notification(1))
 
-    async def write(batch: Batch) -> None:
+    async def write(batch: Portion) -> None:
         raise AssertionError("nothing can be read")
 
     ended = await pump(Session(inboxes, a_principal(), Start(0)), inboxes, "test", write)
     assert (ended.mark, ended.reason) == (Mark.ENDED, Reason.STORE_FAILED)
+
+
+async def next_portion(session: Session) -> Portion:
+    async with aclosing(session.batches()) as batches:
+        return await anext(batches)
+
+
+async def test_what_is_over_before_its_turn_comes_is_not_given_and_the_cursor_goes_on() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        await read_until_live(session, seen)
+        inboxes.commit(a_notification(1), a_notification(2), a_notification(3))
+        inboxes.outdone.add(2)
+        seen.take(await next_portion(session))
+        assert (seen.commits, session.position) == ([1, 3], 3)
+        inboxes.commit(a_notification(4))
+        inboxes.now = a_notification(4).body.expires_at
+        session.told(WalletEvent("acked", "phone", {"cursor": "x"}))
+        assert isinstance(await next_portion(session), WalletEvent)
+        assert session.position == 4
+    assert seen.commits == [1, 3]
+
+
+async def test_news_of_the_wallet_come_when_nothing_else_waits_and_the_newest_stands_for_older_ones() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        session.told(WalletEvent("acked", "phone", {"cursor": "before"}))
+        await read_until_live(session, seen)
+        inboxes.commit(a_notification(1))
+        session.told(WalletEvent("acked", "tablet", {"cursor": "t"}))
+        session.told(WalletEvent("acked", "phone", {"cursor": "after"}))
+        for _ in range(3):
+            seen.take(await next_portion(session))
+    assert seen.commits == [1]
+    assert [(event.key, event.form["cursor"]) for event in seen.news] == [("tablet", "t"), ("phone", "after")]
+
+
+async def test_news_that_nobody_takes_are_bounded_and_the_oldest_goes_first() -> None:
+    inboxes = FakeInboxes()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        await read_until_live(session, Seen())
+        for number in range(MOST_EVENTS + 1):
+            session.told(WalletEvent("acked", str(number), {}))
+        first = await next_portion(session)
+    assert isinstance(first, WalletEvent) and first.key == "1"
 
 
 POOL = [a_notification(number) for number in range(40)]

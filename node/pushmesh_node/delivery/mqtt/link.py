@@ -10,9 +10,9 @@ from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Ticket
 from ...engine.answers import Denied
-from ..contract import Message
+from ..contract import Message, WalletEvent
 from ..cursor import Start, find_start
-from ..session import Batch, Mark, Marker, Session
+from ..session import Mark, Marker, Portion, Session
 from .connection import Connection
 from .events import (
     Acknowledge,
@@ -262,8 +262,10 @@ class Link(asyncio.Protocol):
         except Denied as denied:
             self.handle(Ended(denied.reason, denied.detail))
 
-    async def _offer(self, batch: Batch) -> None:
+    async def _offer(self, batch: Portion) -> None:
         """Each write as large as the client's window has room; waits for PUBACKs as long as it takes."""
+        if isinstance(batch, WalletEvent):
+            return
         if isinstance(batch, Marker):
             if batch.mark is Mark.GAP:
                 self.handle(StartedElsewhere(batch.detail))
