@@ -67,6 +67,9 @@ class Reason(StrEnum):
     REPLACED = "replaced"
     NOT_YET = "not-yet"
     LATE = "late"
+    LOW_PRIORITY = "low-priority"
+    BELOW_MINIMUM = "below-min-priority"
+    CATEGORY_OFF = "category-off"
     SLOW_CONSUMER = "slow-consumer"
 
     # Edges: log-in, tokens, vouchers, requests.

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pushmesh_node.curation import NO_POLICY, NO_PREFERENCES, Facts, compile_policy, compile_preferences
+from pushmesh_node.curation import NO_POLICY, NO_PREFERENCES, Facts, Settings, compile_policy, compile_preferences
 from pushmesh_protocol.accounts import Topic, evm_account
 from pushmesh_protocol.auth.schemes import Eip191
 from pushmesh_protocol.envelope import Envelope
@@ -25,7 +25,12 @@ SUBJECTS: tuple[Account | Topic, ...] = (SENDER, STRANGER, TOPIC, OTHER_TOPIC)
 
 
 def notification(
-    audience: Sequence[bytes] | None = None, expires_at: int = NOW + 10, not_before: int | None = None
+    audience: Sequence[bytes] | None = None,
+    expires_at: int = NOW + 10,
+    not_before: int | None = None,
+    *,
+    priority: int = 3,
+    category: str | None = None,
 ) -> Envelope:
     body = Notification(
         issued_at=NOW - 1_000,
@@ -37,8 +42,8 @@ def notification(
         body=None,
         url=None,
         actions=None,
-        category=None,
-        priority=3,
+        category=category,
+        priority=priority,
         collapse=None,
         not_before=not_before,
         language=None,
@@ -95,8 +100,12 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     audience = draw(st.none() | st.sets(st.sampled_from([WALLET, STRANGER]), min_size=1).map(sorted))
     ends = draw(st.sampled_from([NOW - 1, NOW, NOW + 1, NOW + 10]))
     begins = draw(st.sampled_from([at for at in (None, NOW - 2, NOW - 1, NOW, NOW + 1) if at is None or at < ends]))
+    priority, category = draw(st.integers(1, 5)), draw(st.sampled_from([None, "news", "sales"]))
     return {
-        "envelope": notification(audience, ends, begins),
+        "envelope": notification(audience, ends, begins, priority=priority, category=category),
+        "settings": draw(st.tuples(st.integers(1, 5), st.sets(st.sampled_from(["news", "sales"])))),
+        "revoked": draw(st.integers(0, 9)) == 0,
+        "collapsed_by": b"\x09" * 32 if draw(st.integers(0, 9)) == 0 else None,
         "wallet": draw(st.tuples(lists(), lists(), lists())),
         "operator": draw(st.tuples(lists(), lists(), lists())),
         "subscribed": draw(st.booleans()),
@@ -110,8 +119,10 @@ def compiled(case: dict[str, Any]) -> dict[str, Any]:
     """What `facts` takes."""
     allow, mute, deny = case["operator"]
     entries = [Preference(action, subject) for action, subject in pairs(case["wallet"])]
+    least, off = case["settings"]
     return {
         **case,
+        "settings": Settings(least, frozenset(off)),
         "audience": case["envelope"].body.audience,
         "operator": compile_policy(allow=allow, mute=mute, deny=deny),
         "wallet": compile_preferences(Preferences(NOW, 0, NOW + 1, None, entries)),

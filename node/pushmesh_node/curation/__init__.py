@@ -4,19 +4,23 @@ from .decide import decide
 from .explain import Explanation, Step, explain
 from .facts import Facts
 from .policy import NO_POLICY, NO_PREFERENCES, Policy, compile_policy, compile_preferences
+from .settings import NO_SETTINGS, Settings, compile_settings
 from .verdict import Decision, DeliveryVerdict
 
 __all__ = [
     "NO_POLICY",
     "NO_PREFERENCES",
+    "NO_SETTINGS",
     "Decision",
     "DeliveryVerdict",
     "Explanation",
     "Facts",
     "Policy",
+    "Settings",
     "Step",
     "compile_policy",
     "compile_preferences",
+    "compile_settings",
     "decide",
     "explain",
 ]

@@ -15,6 +15,16 @@ def is_void(facts: Facts) -> bool:
     return facts.void
 
 
+def is_revoked(facts: Facts) -> bool:
+    """The key that signed it may not sign it by what is known now."""
+    return facts.revoked
+
+
+def is_collapsed(facts: Facts) -> bool:
+    """A newer one with its collapse key took its place."""
+    return facts.collapsed_by is not None
+
+
 def ended_by(mode: int) -> Callable[[Facts], bool]:
     """A retraction of this mode counts."""
 
@@ -57,6 +67,43 @@ def is_too_early(facts: Facts) -> bool:
 def is_stranger(facts: Facts) -> bool:
     """It lists the wallet, which did not subscribe."""
     return not facts.subscribed
+
+
+SILENT_PRIORITY = 2
+"""Of this priority and below a notification asks for no attention."""
+
+LOWEST_PRIORITY = 1
+"""So even where the wallet always wants to hear of the sender."""
+
+URGENT_PRIORITY = 5
+"""Reaches whoever did not deny or mute the sender, whatever the topic's settings say."""
+
+
+def is_pinned_but_lowest(facts: Facts) -> bool:
+    """Its sender wants it shown silently, and the wallet always wants to have it."""
+    body = facts.envelope.body
+    return type(body) is Notification and body.priority <= LOWEST_PRIORITY and wallet_allows(facts)
+
+
+def is_low(facts: Facts) -> bool:
+    """Its sender wants it shown silently."""
+    body = facts.envelope.body
+    return type(body) is Notification and body.priority <= SILENT_PRIORITY
+
+
+def is_below_minimum(facts: Facts) -> bool:
+    """The wallet wants only higher priorities of the topic."""
+    body = facts.envelope.body
+    return type(body) is Notification and body.priority < facts.settings.min_priority
+
+
+def is_category_off(facts: Facts) -> bool:
+    """The wallet switched the category off."""
+    off = facts.settings.off
+    if not off:
+        return False
+    body = facts.envelope.body
+    return type(body) is Notification and body.priority < URGENT_PRIORITY and body.category in off
 
 
 def is_late(facts: Facts) -> bool:

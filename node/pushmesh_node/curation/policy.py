@@ -10,7 +10,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.kinds.preferences import ALLOW, DENY, MUTE, Preference, Preferences
 
-RULE_SET: Final = 1
+RULE_SET: Final = 2
 """Grows when a rule of `rules.RULES` changes its meaning or place: a policy hash stands for the rules too."""
 
 

@@ -13,7 +13,7 @@ from pushmesh_protocol.kinds.notification import Notification
 from .facts import Facts
 from .policy import Policy, Subjects
 
-Inputs = dict[str, str | bool | None]
+Inputs = dict[str, str | int | bool | None]
 Owner = Literal["operator", "wallet"]
 Action = Literal["allow", "mute", "deny"]
 
@@ -44,6 +44,39 @@ def _its_time(facts: Facts) -> Facts:
 
 
 WAIT: Final = Change(_its_time, lambda facts: f"it were {times(facts)['not_before']}, the time that its sender set")
+
+
+def _with_priority(facts: Facts, priority: int) -> Facts:
+    envelope = facts.envelope
+    return replace(facts, envelope=replace(envelope, body=replace(envelope.body, priority=priority)))
+
+
+def send_with(priority: int) -> Change:
+    """The sender gave it this priority."""
+    return Change(
+        lambda facts: _with_priority(facts, priority),
+        lambda _facts: f"its sender gave it priority {priority} or more",
+    )
+
+
+def _at_least(facts: Facts) -> Facts:
+    return replace(facts, settings=replace(facts.settings, min_priority=wishes(facts)["priority"]))
+
+
+LOWER_MINIMUM: Final = Change(
+    _at_least,
+    lambda facts: f"the wallet wanted priority {wishes(facts)['priority']} of {sender_and_topic(facts)['topic']} too",
+)
+
+
+def _switched_on(facts: Facts) -> Facts:
+    return replace(facts, settings=replace(facts.settings, off=facts.settings.off - {str(wishes(facts)["category"])}))
+
+
+SWITCH_ON: Final = Change(
+    _switched_on,
+    lambda facts: f"the wallet switched category {wishes(facts)['category']} of {sender_and_topic(facts)['topic']} on",
+)
 
 
 def _allowed(facts: Facts) -> Facts:
@@ -114,6 +147,18 @@ def recipients(facts: Facts) -> Inputs:
     }
 
 
+def wishes(facts: Facts) -> Inputs:
+    """What its sender says of its weight, and what the wallet wants of the topic."""
+    body = facts.envelope.body
+    priority, category = (body.priority, body.category) if type(body) is Notification else (None, None)
+    return {
+        "priority": priority,
+        "min_priority": facts.settings.min_priority,
+        "category": category,
+        "category_on": category not in facts.settings.off,
+    }
+
+
 def times(facts: Facts) -> Inputs:
     """RFC 3339 in UTC with milliseconds, as signed texts show times."""
     body = facts.envelope.body
@@ -127,7 +172,13 @@ def times(facts: Facts) -> Inputs:
 def standing(facts: Facts) -> Inputs:
     """What others made of it."""
     retraction = facts.retracted_by
-    return {"void": facts.void, "late": facts.late, "retraction": None if retraction is None else retraction.id.hex()}
+    return {
+        "void": facts.void,
+        "revoked": facts.revoked,
+        "late": facts.late,
+        "retraction": None if retraction is None else retraction.id.hex(),
+        "collapsed_by": None if facts.collapsed_by is None else facts.collapsed_by.hex(),
+    }
 
 
 def _time(at_ms: int | None) -> str | None:

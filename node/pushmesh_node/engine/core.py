@@ -79,7 +79,7 @@ class Engine:
         self.operators = Operators()
         self.listeners = Listeners()
         self.parking = Parking()
-        self.curator = Curator(self.subscriptions, self.retractions, policy)
+        self.curator = Curator(self.subscriptions, self.topics, self.retractions, policy)
         self.last_commit = next_commit - 1
         self.left_shards: frozenset[int] = frozenset()
         """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""

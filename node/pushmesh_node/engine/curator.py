@@ -4,18 +4,22 @@ decide."""
 from collections import defaultdict
 from collections.abc import Iterable
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Notification, Preferences, Subscription
+from pushmesh_protocol.kinds import Notification, Preferences, Subscription, TopicDetails
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 
 from ..curation import (
     NO_PREFERENCES,
+    NO_SETTINGS,
     Decision,
     DeliveryVerdict,
     Explanation,
     Facts,
     Policy,
+    Settings,
     compile_preferences,
+    compile_settings,
     decide,
     explain,
 )
@@ -24,6 +28,7 @@ from .expiries import Expiries
 from .records import DecisionRecord
 from .retractions import Retractions
 from .subscriptions import Subscriptions
+from .versions import Versions
 
 DELIVERS = frozenset({DeliveryVerdict.NOW, DeliveryVerdict.SILENT})
 """The verdicts that hand a message to a live connection or an inbox page."""
@@ -32,12 +37,18 @@ MAX_PREFERENCES_BYTES = 64 * 1024 * 1024
 """Of all wallets' signed bodies; compiled they weigh some ten times as much. They cost no slot and no work, and
 anybody can have wallets."""
 
+MAX_COMPILED = 65_536
+"""Settings that are remembered in compiled form; they are compiled anew after that."""
+
 
 class Curator:
     """Decides per message and wallet; never about relaying."""
 
-    def __init__(self, subscriptions: Subscriptions, retractions: Retractions, policy: Policy) -> None:
+    def __init__(
+        self, subscriptions: Subscriptions, topics: Versions[Topic], retractions: Retractions, policy: Policy
+    ) -> None:
         self._subscriptions = subscriptions
+        self._topics = topics
         self._retractions = retractions
         self._policy = policy
         self._preferences: dict[Account, Envelope] = {}
@@ -45,6 +56,7 @@ class Curator:
         self._owners: dict[EnvelopeId, Account] = {}
         self._bytes = 0
         self._expiries = Expiries()
+        self._compiled: dict[tuple[EnvelopeId | None, EnvelopeId | None], Settings] = {}
 
     def has_room(self, envelope: Envelope) -> bool:
         """Whether a wallet's new preferences may take the place of its old ones."""
@@ -93,9 +105,14 @@ class Curator:
     def decide_groups(
         self, envelope: Envelope, accounts: Iterable[Account], now_ms: UnixMs, *, late: bool
     ) -> tuple[list[Group], list[tuple[Account, Decision]]]:
-        """What becomes of a message for many wallets, as `decide` says of each: those who get it, and who does not."""
+        """What becomes of a message for many wallets, as `decide` says of each: those who get it, and who does not.
+
+        Of subscribers that said nothing else one is asked for all."""
         alike: defaultdict[Decision, list[Account]] = defaultdict(list)
-        for account in accounts:
+        plain, others = self._divide(envelope, accounts, now_ms)
+        if plain:
+            alike[self.decide(envelope, plain[0], now_ms, late=late)] = plain
+        for account in others:
             alike[self.decide(envelope, account, now_ms, late=late)].append(account)
         groups, held = [], []
         for decision, together in alike.items():
@@ -104,6 +121,21 @@ class Curator:
             else:
                 held += [(account, decision) for account in together]
         return groups, held
+
+    def _divide(
+        self, envelope: Envelope, accounts: Iterable[Account], now_ms: UnixMs
+    ) -> tuple[list[Account], Iterable[Account]]:
+        """Who is decided as one, and the others. A list names each of its wallets, so nobody there is like another."""
+        body = envelope.body
+        if body.topic is None or (isinstance(body, Notification) and body.audience is not None):
+            return [], accounts
+        everyone = list(accounts)
+        subscribers, wallets = self._subscriptions.plain(body.topic, now_ms), self._wallets
+        plain = [account for account in everyone if account in subscribers and account not in wallets]
+        if len(plain) == len(everyone):
+            return plain, ()
+        alike = frozenset(plain)
+        return plain, [account for account in everyone if account not in alike]
 
     def record(self, account: Account, commit_no: int, decision: Decision, now_ms: UnixMs) -> DecisionRecord:
         """What explain keeps of a decision: with the hashes of what it rests on anybody can make it again."""
@@ -128,17 +160,34 @@ class Curator:
         body = envelope.body
         topic = body.topic
         subscription = None if topic is None else self._subscriptions.in_force(account, topic, now_ms)
+        word = None if subscription is None else subscription.body
+        subscribed = isinstance(word, Subscription) and word.on
         return Facts(
             envelope=envelope,
             account=account,
             audience=body.audience if isinstance(body, Notification) else None,
-            subscribed=subscription is not None
-            and isinstance(subscription.body, Subscription)
-            and subscription.body.on,
+            subscribed=subscribed,
             wallet=self._wallet(account, now_ms),
             operator=self._policy,
             now=now_ms,
             late=late,
             void=void,
+            revoked=self._retractions.is_revoked(envelope),
             retracted_by=self._retractions.of(envelope) if isinstance(body, Notification) else None,
+            settings=self._settings(subscription, topic, now_ms) if subscribed else NO_SETTINGS,
         )
+
+    def _settings(self, subscription: Envelope | None, topic: Topic | None, now_ms: UnixMs) -> Settings:
+        """Compiled once for each pair of a subscription and what its topic's owner says of it."""
+        details = None if topic is None else self._topics.in_force(topic, now_ms)
+        choices = subscription.body.settings if subscription and isinstance(subscription.body, Subscription) else None
+        schema = details.body.settings if details and isinstance(details.body, TopicDetails) else None
+        if choices is None and schema is None:
+            return NO_SETTINGS
+        key = (subscription.id if subscription and choices else None, details.id if details and schema else None)
+        found = self._compiled.get(key)
+        if found is None:
+            if len(self._compiled) >= MAX_COMPILED:
+                self._compiled.clear()
+            found = self._compiled[key] = compile_settings(choices, schema)
+        return found

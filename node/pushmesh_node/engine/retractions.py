@@ -58,6 +58,10 @@ class Retractions:
             return False
         return True
 
+    def is_revoked(self, envelope: Envelope) -> bool:
+        """Whether its signer may not sign it any more by what is known now (SPEC 4.11)."""
+        return envelope.session is not None and not self._may_sign(envelope)
+
     def sweep(self, now_ms: int) -> None:
         """Forget what has expired; costs what it removes."""
         for envelope_id in self._expiries.due(now_ms):

@@ -9,6 +9,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Subscription
 from pushmesh_protocol.types import Account, EnvelopeId
 
+from .plain import PlainSubscribers
 from .versions import Versions
 
 Key = tuple[Account, Topic]
@@ -20,6 +21,7 @@ class Subscriptions:
     def __init__(self, authority: Authority) -> None:
         self._versions: Versions[Key] = Versions(authority)
         self._subscribers: defaultdict[Topic, set[Account]] = defaultdict(set)
+        self._plain = PlainSubscribers()
 
     def add(self, envelope: Envelope) -> None:
         """Take in an authorised subscription whose slot is not void."""
@@ -50,7 +52,12 @@ class Subscriptions:
         account, topic = key
         if chosen is not None and isinstance(chosen.body, Subscription) and chosen.body.on:
             self._subscribers[topic].add(account)
+            if chosen.body.settings is None:
+                self._plain.put(topic, account, chosen.body.expires_at)
+            else:
+                self._plain.drop(topic, account)
             return
+        self._plain.drop(topic, account)
         subscribers = self._subscribers.get(topic)
         if subscribers is not None:
             subscribers.discard(account)
@@ -83,6 +90,10 @@ class Subscriptions:
     def subscribers(self, topic: Topic) -> AbstractSet[Account]:
         """Wallets whose subscription is on; one that just expired may still be among them, `in_force` decides."""
         return self._subscribers.get(topic, frozenset())
+
+    def plain(self, topic: Topic, now_ms: int) -> AbstractSet[Account]:
+        """Wallets whose word in force is on and without settings; perhaps not all, where one's newest word expired."""
+        return self._plain.at(topic, now_ms)
 
     def sweep(self, now_ms: int) -> None:
         """Forget what has expired; costs what it removes."""

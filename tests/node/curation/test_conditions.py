@@ -1,6 +1,6 @@
 from hypothesis import given, strategies as st
 
-from pushmesh_node.curation import compile_policy, conditions
+from pushmesh_node.curation import Settings, compile_policy, conditions
 from pushmesh_protocol.accounts import evm_account
 from pushmesh_protocol.kinds.retraction import CANCEL, RETRACT
 from support.curating import NOW, OTHER_TOPIC, SENDER, STRANGER, TOPIC, WALLET, facts, notification, retraction
@@ -59,3 +59,19 @@ def test_what_the_caller_tells_is_taken_as_it_is() -> None:
     assert conditions.is_void(facts(void=True)) and not conditions.is_void(facts())
     assert conditions.is_late(facts(late=True)) and not conditions.is_late(facts())
     assert conditions.always(facts())
+
+
+def test_only_a_notification_has_a_weight() -> None:
+    wallet, settings = compile_policy(allow=[SENDER]), Settings(5, frozenset({"news"}))
+    asked = facts(envelope=retraction(CANCEL), wallet=wallet, settings=settings)
+    for condition in (conditions.is_low, conditions.is_pinned_but_lowest, conditions.is_below_minimum):
+        assert not condition(asked)
+        assert condition(facts(envelope=notification(priority=1), wallet=wallet, settings=settings))
+    assert not conditions.is_category_off(asked)
+
+
+def test_the_highest_priority_passes_every_setting_of_the_topic() -> None:
+    settings = Settings(5, frozenset({"news"}))
+    for priority, stopped in ((4, True), (5, False)):
+        asked = facts(envelope=notification(priority=priority, category="news"), settings=settings)
+        assert (conditions.is_below_minimum(asked), conditions.is_category_off(asked)) == (stopped, stopped)

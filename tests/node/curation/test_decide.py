@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from pushmesh_node.curation import DeliveryVerdict, compile_policy, decide
+from pushmesh_node.curation import DeliveryVerdict, Settings, compile_policy, decide
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds.retraction import CANCEL, REPLACED_BY, RETRACT
 from pushmesh_protocol.types import Account
@@ -31,6 +31,8 @@ MUTES = compile_policy(mute=[SENDER])
 MUTES_TOPIC = compile_policy(mute=[TOPIC])
 DENIES = compile_policy(deny=[SENDER])
 DENIES_TOPIC = compile_policy(deny=[TOPIC])
+ABOVE_THREE = Settings(4, frozenset())
+NO_NEWS = Settings(1, frozenset({"news"}))
 TO_ME: dict[str, object] = {"audience": [WALLET], "envelope": notification([WALLET])}
 TO_STRANGER: dict[str, object] = {"audience": [STRANGER], "envelope": notification([STRANGER])}
 
@@ -72,6 +74,24 @@ TO_STRANGER: dict[str, object] = {"audience": [STRANGER], "envelope": notificati
         ({"envelope": notification(not_before=NOW + 1), "wallet": ALLOWS}, "hold not-yet"),
         ({"envelope": notification(not_before=NOW)}, "now subscribed"),
         ({"envelope": notification(not_before=NOW + 1), "wallet": DENIES}, "drop denied-by-wallet"),
+        ({"revoked": True, "wallet": ALLOWS}, "drop grant-revoked"),
+        ({"collapsed_by": b"\x09" * 32, "wallet": ALLOWS}, "drop replaced"),
+        ({"envelope": notification(priority=1)}, "silent low-priority"),
+        ({"envelope": notification(priority=2)}, "silent low-priority"),
+        ({"envelope": notification(priority=4)}, "now subscribed"),
+        ({"envelope": notification(priority=1), "wallet": ALLOWS}, "silent low-priority"),
+        ({"envelope": notification(priority=2), "wallet": ALLOWS}, "now allowed-by-wallet"),
+        ({"envelope": notification(priority=1), "wallet": MUTES}, "hold muted-by-wallet"),
+        ({"envelope": notification(priority=1), "late": True}, "silent late"),
+        ({"envelope": notification(priority=3), "settings": ABOVE_THREE}, "hold below-min-priority"),
+        ({"envelope": notification(priority=4), "settings": ABOVE_THREE}, "now subscribed"),
+        ({"envelope": notification(priority=3), "settings": ABOVE_THREE, "wallet": ALLOWS}, "now allowed-by-wallet"),
+        ({"envelope": notification(category="news"), "settings": NO_NEWS}, "hold category-off"),
+        ({"envelope": notification(category="sales"), "settings": NO_NEWS}, "now subscribed"),
+        ({"envelope": notification(category="news", priority=5), "settings": NO_NEWS}, "now subscribed"),
+        ({"envelope": notification(category="news", priority=5), "wallet": MUTES}, "hold muted-by-wallet"),
+        ({"envelope": notification(category="news", priority=5), "wallet": DENIES}, "drop denied-by-wallet"),
+        ({"envelope": retraction(RETRACT), "settings": ABOVE_THREE}, "now subscribed"),
         ({"envelope": retraction(RETRACT)}, "now subscribed"),
         ({"envelope": retraction(RETRACT), "audience": [WALLET], "wallet": MUTES}, "hold muted-by-wallet"),
         ({"envelope": retraction(CANCEL), "audience": [STRANGER]}, "drop not-in-audience"),
@@ -96,8 +116,12 @@ def naive(case: dict[str, Any]) -> str:
 
     if case["void"]:
         return "drop slot-void"
+    if case["revoked"]:
+        return "drop grant-revoked"
     if case["retracted_by"] is not None:
         return {1: "drop retracted", 2: "drop cancelled", 3: "drop replaced"}[case["retracted_by"].body.mode]
+    if case["collapsed_by"] is not None:
+        return "drop replaced"
     if message.expires_at <= NOW:
         return "drop expired"
     targeted = message.audience is not None
@@ -112,7 +136,7 @@ def naive(case: dict[str, Any]) -> str:
     if message.not_before is not None and message.not_before > NOW:
         return "hold not-yet"
     if says(wallet, 1):
-        return "now allowed-by-wallet"
+        return "silent low-priority" if message.priority == 1 else "now allowed-by-wallet"
     if says(wallet, 2):
         return "hold muted-by-wallet"
     if says(operator, 2):
@@ -121,7 +145,14 @@ def naive(case: dict[str, Any]) -> str:
         return "request-inbox not-allowed-by-operator"
     if not case["subscribed"]:
         return "request-inbox not-subscribed"
-    return "silent late" if case["late"] else "now subscribed"
+    least, off = case["settings"]
+    if message.priority < least:
+        return "hold below-min-priority"
+    if message.category in off and message.priority != 5:
+        return "hold category-off"
+    if case["late"]:
+        return "silent late"
+    return "silent low-priority" if message.priority in (1, 2) else "now subscribed"
 
 
 @settings(max_examples=1_000)

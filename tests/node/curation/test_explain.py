@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from pushmesh_node.curation import NO_POLICY, DeliveryVerdict, compile_policy, decide, explain
+from pushmesh_node.curation import NO_POLICY, DeliveryVerdict, Settings, compile_policy, decide, explain
 from pushmesh_node.curation.rules import RULES
 from pushmesh_protocol.kinds.retraction import CANCEL
 from support.curating import NOW, SENDER, STRANGER, TOPIC, WALLET, cases, compiled, facts, notification, retraction
@@ -72,6 +72,21 @@ def test_the_counterfactual_is_true(case: dict[str, Any]) -> None:
             {"envelope": notification(not_before=NOW + 1)},
             "would be delivered now if it were 2027-01-15T08:00:00.001Z, the time that its sender set",
         ),
+        (
+            {"envelope": notification(priority=1), "wallet": compile_policy(allow=[SENDER])},
+            "would be delivered now if its sender gave it priority 2 or more",
+        ),
+        (
+            {"envelope": notification(priority=1), "settings": Settings(2, frozenset())},
+            f"would be delivered now if the wallet wanted priority 1 of {ALERTS} too, "
+            "and its sender gave it priority 3 or more",
+        ),
+        (
+            {"envelope": notification(category="news"), "settings": Settings(1, frozenset({"news"}))},
+            f"would be delivered now if the wallet switched category news of {ALERTS} on",
+        ),
+        ({"collapsed_by": bytes(32)}, "nothing can change it: a newer one with its collapse key took its place"),
+        ({"revoked": True}, "nothing can change it: the key that signed it may not sign it by what is known now"),
         ({"void": True}, "nothing can change it: its author signed two messages for one slot"),
         ({"retracted_by": retraction(CANCEL)}, "nothing can change it: its sender took it back"),
         ({"audience": [STRANGER]}, "nothing can change it: it is for other wallets"),

@@ -1,4 +1,4 @@
-from pushmesh_node.curation import compile_policy, telling
+from pushmesh_node.curation import Settings, compile_policy, telling
 from pushmesh_node.curation.policy import Subjects
 from pushmesh_protocol.kinds.retraction import CANCEL
 from support.curating import NOW, OTHER_TOPIC, SENDER, STRANGER, TOPIC, WALLET, facts, notification, retraction
@@ -33,6 +33,18 @@ def test_each_change_changes_one_fact() -> None:
     assert telling.never("it is over").remedy(asked) == "it is over"
 
 
+def test_what_a_wallet_wants_of_a_topic_is_told_beside_the_weight_of_the_message() -> None:
+    asked = facts(
+        envelope=notification(priority=2, category="news"), settings=Settings(4, frozenset({"news", "sales"}))
+    )
+    assert telling.wishes(asked) == {"priority": 2, "min_priority": 4, "category": "news", "category_on": False}
+    lowered, switched = telling.LOWER_MINIMUM.lift(asked), telling.SWITCH_ON.lift(asked)
+    assert lowered is not None and lowered.settings == Settings(2, frozenset({"news", "sales"}))
+    assert switched is not None and switched.settings == Settings(4, frozenset({"sales"}))
+    told = telling.wishes(facts(envelope=retraction(CANCEL)))
+    assert told == {"priority": None, "min_priority": 1, "category": None, "category_on": True}
+
+
 def test_waiting_changes_nothing_for_a_message_without_a_time() -> None:
     asked = facts(envelope=retraction(CANCEL))
     assert telling.WAIT.lift(asked) is asked
@@ -46,6 +58,13 @@ def test_inputs_are_in_display_form() -> None:
         "expires_at": "2027-01-15T08:00:00.010Z",
         "now": "2027-01-15T08:00:00.000Z",
     }
-    assert telling.standing(asked) == {"void": False, "late": False, "retraction": "06" * 32}
+    assert telling.standing(asked) == {
+        "void": False,
+        "revoked": False,
+        "late": False,
+        "retraction": "06" * 32,
+        "collapsed_by": None,
+    }
+    assert telling.standing(facts(collapsed_by=b"\x09" * 32))["collapsed_by"] == "09" * 32
     assert telling.recipients(asked)["wallet"] == f"eip155:1:0x{WALLET[1:].hex()}"
     assert telling.listed("operator", "deny")(asked)["sender_listed"] is False

@@ -2,16 +2,19 @@ from typing import Any
 
 import pytest
 
-from pushmesh_node.curation import NO_POLICY, Policy, compile_policy
+from pushmesh_node.curation import NO_POLICY, Decision, Policy, compile_policy
 from pushmesh_node.engine import curator as room
 from pushmesh_node.engine.curator import DELIVERS, Curator
 from pushmesh_node.engine.effects import Group
 from pushmesh_node.engine.retractions import Retractions
 from pushmesh_node.engine.subscriptions import Subscriptions
+from pushmesh_node.engine.versions import Versions
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Kind, Preference
+from pushmesh_protocol.kinds import Kind, Preference, SettingChoice
 from pushmesh_protocol.kinds.preferences import MUTE
+from pushmesh_protocol.kinds.topic import RANGE, Setting
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import a_network
@@ -22,11 +25,12 @@ NETWORK = a_network()
 
 
 def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: Envelope | None = None) -> Curator:
-    subscriptions, retractions = Subscriptions(Authority()), Retractions(Authority())
+    authority = Authority()
+    subscriptions, topics, retractions = Subscriptions(authority), Versions[Topic](authority), Retractions(authority)
     subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, subscriber, topic=TOPIC))
     if retraction is not None:
         retractions.add(retraction)
-    return Curator(subscriptions, retractions, policy)
+    return Curator(subscriptions, topics, retractions, policy)
 
 
 def preferences(at: int = 0, *, muted: bool = True, author: Account = BOB, **changes: Any) -> Envelope:
@@ -124,3 +128,46 @@ def test_many_wallets_are_decided_as_each_alone_and_grouped_by_what_becomes_of_i
     groups, held = curator.decide_groups(NOTE, [BOB, CAROL], NOW, late=False)
     assert groups == [Group("now", Reason.SUBSCRIBED, [BOB])]
     assert held == [(CAROL, curator.decide(NOTE, CAROL, NOW))]
+
+
+def test_of_plain_subscribers_one_is_asked_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    curator, asked = a_curator(), list[Account]()
+    for account in (CAROL, ALICE):
+        curator._subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, account, topic=TOPIC))
+    curator.set_preferences(preferences(author=CAROL, muted=False))
+    decide = curator.decide
+
+    def ask(envelope: Envelope, account: Account, now_ms: UnixMs, *, late: bool = False) -> Decision:
+        asked.append(account)
+        return decide(envelope, account, now_ms, late=late)
+
+    monkeypatch.setattr(curator, "decide", ask)
+    groups, _ = curator.decide_groups(NOTE, [BOB, CAROL, ALICE], NOW, late=False)
+    assert [set(group.accounts) for group in groups] == [{BOB, ALICE, CAROL}]
+    assert asked == [BOB, CAROL]
+
+
+def test_a_subscribers_settings_count_within_what_the_topic_says() -> None:
+    curator = a_curator(subscriber=CAROL)
+    wish = [SettingChoice("min-priority", 4)]
+    curator._subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, BOB, topic=TOPIC, settings=wish))
+    assert curator.decide(NOTE, BOB, NOW).reason is Reason.BELOW_MINIMUM
+    narrow = [Setting("min-priority", RANGE, "Least", 1, 1, 3)]
+    curator._topics.add(TOPIC, an_envelope(NETWORK, Kind.TOPIC, ALICE, topic=TOPIC, settings=narrow))
+    assert curator.decide(NOTE, BOB, NOW).verdict in DELIVERS
+    strict = [Setting("min-priority", RANGE, "Least", 5, 1, 5)]
+    newer = an_envelope(NETWORK, Kind.TOPIC, ALICE, topic=TOPIC, settings=strict, issued_at=ISSUED_AT + 1)
+    curator._topics.add(TOPIC, newer)
+    assert [curator.decide(NOTE, account, NOW).reason for account in (BOB, CAROL)] == [Reason.BELOW_MINIMUM] * 2
+
+
+def test_compiled_settings_are_bounded_and_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_COMPILED", 1)
+    curator = a_curator()
+    for seq, account in ((1, BOB), (2, CAROL)):
+        wish = [SettingChoice("min-priority", 4)]
+        word: dict[str, Any] = {"settings": wish, "issued_at": ISSUED_AT + 1}
+        curator._subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, account, seq=seq, topic=TOPIC, **word))
+    for account in (BOB, CAROL, BOB):
+        assert curator.decide(NOTE, account, NOW).reason is Reason.BELOW_MINIMUM
+    assert len(curator._compiled) == 1
