@@ -59,6 +59,7 @@ from .publisher import Publisher, Reply
 from .rendering import Renderer, gap_notice
 from .requests import Why
 from .subscriptions import INBOX, Form, Subscriptions
+from .window import InFlight
 from .wire import OLD_REFUSAL, Broken, Inbound, OtherVersion, PacketReader
 
 _PING = PingRespPacket().write()
@@ -122,9 +123,11 @@ class Connection:
         return silent_ms if expires_ms is None else min(silent_ms, expires_ms)
 
     @property
-    def kept(self) -> tuple[Subscriptions, int] | None:
+    def kept(self) -> tuple[Subscriptions, InFlight, int] | None:
         """What outlives the connection and for how many seconds; None where nothing does."""
-        return (self._subscriptions, self._expiry_s) if self._expiry_s else None
+        if not self._expiry_s:
+            return None
+        return self._subscriptions, self._deliveries.window.in_flight, self._expiry_s
 
     @property
     def remembers(self) -> bool:
@@ -312,7 +315,13 @@ class Connection:
         self._phase = _Phase.OPEN
         self._reader.limit_bytes = self._limits.packet_bytes
         size_bytes = hello.max_packet_bytes
-        self._deliveries = Deliveries(self._renderer, size=hello.window, max_packet_bytes=size_bytes)
+        self._deliveries = Deliveries(
+            self._renderer,
+            size=hello.window,
+            max_packet_bytes=size_bytes,
+            aliases=hello.aliases,
+            left=event.left if resumed else None,
+        )
         self._publisher = Publisher(self._limits, wants_words=hello.wants_words, max_packet_bytes=size_bytes)
         self._expiry_s = hello.expiry_s
         self._heard_ms = self._now_ms
@@ -364,11 +373,11 @@ class Connection:
 
     def _publish(self, packet: PublishPacket) -> None:
         assert self._principal is not None
-        broken = self._publisher.broken(packet)
-        if broken is not None:
-            self._break(broken.code, broken.detail)
+        topic = self._publisher.open(packet)
+        if isinstance(topic, Broken):
+            self._break(topic.code, topic.detail)
             return
-        answer = self._publisher.take(packet, self._principal, self._subscriptions)
+        answer = self._publisher.take(packet, topic, self._principal, self._subscriptions)
         if isinstance(answer, Broken):
             self._break(answer.code, answer.detail)
         elif isinstance(answer, Reply):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pushmesh_protocol.reasons import Reason
 
 from ..contract import Message
+from .aliases import OutboundAliases
 from .rendering import Renderer
 from .subscriptions import Route, Subscriptions
-from .window import Window
+from .window import InFlight, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,22 @@ class Written:
 
 
 class Deliveries:
-    """The way out of one connection; `size` and `max_packet_bytes` are the client's receive maximum and packet size."""
+    """The way out of one connection; `size`, `max_packet_bytes` and `aliases` are the client's receive maximum, packet
+    size and topic alias maximum, `left` what an earlier connection of its session left."""
 
-    def __init__(self, renderer: Renderer, *, size: int, max_packet_bytes: int) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        *,
+        size: int,
+        max_packet_bytes: int,
+        aliases: int = 0,
+        left: InFlight | None = None,
+    ) -> None:
         self._renderer = renderer
         self._max_packet_bytes = max_packet_bytes
-        self.window = Window(size)
+        self._aliases = OutboundAliases(aliases)
+        self.window = Window(size, left)
 
     def write(self, messages: Sequence[Message], subscriptions: Subscriptions, now_ms: int) -> Written:
         """The packets of these messages, at most as many as the window has room for, in commit order."""
@@ -40,10 +51,15 @@ class Deliveries:
                 self.window.pass_over(message.commit_no)
                 written.passed_over.append(Reason.EXPIRED)
                 continue
-            packet_id = self._packet_id(message, route)
-            packet = self._renderer.packet(message, route, packet_id, life_s)
+            again = self.window.repeat(message.commit_no) if self.window.repeats and route.is_sure else None
+            if again == 0:
+                continue  # the client acknowledged it before its connection went
+            packet_id = again or self._packet_id(message, route)
+            name = self._aliases.name(route.topic)
+            packet = self._renderer.packet(message, route, packet_id, life_s, name)
             if len(packet) <= self._max_packet_bytes:
-                written.packets.append(packet)
+                self._aliases.sent(name)
+                written.packets.append(packet if again is None else as_duplicate(packet))
                 written.messages.append(message)
             else:
                 written.passed_over.append(Reason.OVERSIZE)
@@ -64,3 +80,8 @@ class Deliveries:
         if packet_id is not None:
             self.window.acknowledge(packet_id)
         return []
+
+
+def as_duplicate(publish: bytes) -> bytes:
+    """The same PUBLISH with DUP set."""
+    return bytes((publish[0] | 0x08,)) + publish[1:]

@@ -11,6 +11,7 @@ from pushmesh_protocol.vouchers import Voucher
 from ...engine.answers import Outcome, Principal
 from ..contract import Message
 from .subscriptions import Subscriptions
+from .window import InFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The way is free: an older connection of this client has gone. `kept` holds a resumed session's subscriptions."""
+    """The way is free: an older connection of this client has gone. `kept` holds a resumed session's subscriptions,
+    `left` what was on its way then."""
 
     kept: Subscriptions | None
     vouchers: Sequence[Voucher]
+    left: InFlight | None = None
 
 
 @dataclass(frozen=True, slots=True)

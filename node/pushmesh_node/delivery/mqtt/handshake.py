@@ -39,6 +39,7 @@ class Hello:
     expiry_s: int
     window: int
     max_packet_bytes: int
+    aliases: int
     wants_words: bool
 
 
@@ -86,6 +87,7 @@ def read_connect(packet: ConnectPacket, limits: Limits, assigned_id: str) -> Hel
         expiry_s=min(packet.session_expiry_interval, limits.max_session_expiry_s),
         window=min(packet.receive_max, limits.outbound_window),
         max_packet_bytes=packet.max_packet_size or FOREVER,
+        aliases=min(packet.topic_alias_max, limits.outbound_aliases),
         wants_words=packet.request_problem_info,
     )
 
@@ -139,7 +141,7 @@ def _accept(hello: Hello, asked: ConnectPacket, limits: Limits, resumed: bool, w
         server_keep_alive=hello.keep_alive_s if hello.keep_alive_s != asked.keep_alive else None,
         authentication_method=hello.method,
         receive_max=limits.inbound_window,
-        topic_alias_max=0,
+        topic_alias_max=limits.inbound_aliases,
         max_qos=QoS.AT_LEAST_ONCE,
         retain_available=False,
         max_packet_size=limits.packet_bytes,

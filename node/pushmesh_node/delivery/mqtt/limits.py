@@ -15,6 +15,10 @@ class Limits:
     """QoS 1 publishes of the client without PUBACK: the receive maximum that CONNACK states."""
     outbound_window: int = 256
     """QoS 1 messages to the client without PUBACK, where its own receive maximum is not lower."""
+    inbound_aliases: int = 16
+    """Topic aliases that the client may set; there are few topics to publish to."""
+    outbound_aliases: int = 64
+    """Those that the node sets, where the client does not allow fewer."""
     waiting_requests: int = 256
     waiting_bytes: int = 8_388_608
     """Requests and their bytes that wait for an answer; beyond either the connection is not read."""

@@ -41,7 +41,7 @@ from .events import (
 from .limits import Limits
 from .ports import Ports
 from .progress import Progress
-from .registry import Client, KeptSession, KeptSessions
+from .registry import Client, KeptSession, KeptSessions, client_of
 from .submitting import acknowledge, admit, publish
 
 TRANSPORT = "mqtt"
@@ -199,7 +199,7 @@ class Link(asyncio.Protocol):
             self.handle(Authenticated(principal))
 
     async def _open(self, order: Open) -> None:
-        client = (order.principal.account, order.client_id)
+        client = client_of(order.principal, order.client_id)
         attended = self._ports.consumers.attend(lambda: order.principal, self._end_by_node)
         try:
             self._attended.enter_context(attended)
@@ -225,7 +225,10 @@ class Link(asyncio.Protocol):
             self._floor = kept.floor
             self._start = Start(max(kept.floor, self._start.after or 0), self._start.gap)
         self._progress = Progress(inboxes, order.principal, order.client_id)
-        self.handle(Opened(None if kept is None else kept.subscriptions, vouchers))
+        if kept is None:
+            self.handle(Opened(None, vouchers))
+        else:
+            self.handle(Opened(kept.subscriptions, vouchers, kept.in_flight))
         if self._ended is None:
             self._arm()
 
@@ -379,11 +382,11 @@ class Link(asyncio.Protocol):
         kept, order = self._connection.kept, self._order
         if order is None:
             return
-        client = (order.principal.account, order.client_id)
+        client = client_of(order.principal, order.client_id)
         if kept is not None:
-            subscriptions, expiry_s = kept
+            subscriptions, in_flight, expiry_s = kept
             expires_ms = self._ports.now_ms() + expiry_s * 1000
-            self._links.kept.keep(client, KeptSession(subscriptions, self._floor, expires_ms))
+            self._links.kept.keep(client, KeptSession(subscriptions, in_flight, self._floor, expires_ms))
         if self._links.open.get(client) is self:
             del self._links.open[client]
 

@@ -9,6 +9,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ...engine.answers import Outcome, Permission, Principal
+from .aliases import InboundAliases
 from .events import SubmitAcknowledgement, SubmitFrame
 from .limits import Limits
 from .rendering import JSON_TYPE
@@ -43,6 +44,7 @@ class Publisher:
         self._wants_words = wants_words
         self._max_packet_bytes = max_packet_bytes
         self._requests = Requests()
+        self._aliases = InboundAliases(limits.inbound_aliases)
 
     @property
     def is_full(self) -> bool:
@@ -50,14 +52,15 @@ class Publisher:
         requests = self._requests
         return requests.count >= self._limits.waiting_requests or requests.size_bytes >= self._limits.waiting_bytes
 
-    def broken(self, packet: PublishPacket) -> Broken | None:
-        """What a client must not do after reading CONNACK."""
+    def open(self, packet: PublishPacket) -> str | Broken:
+        """The topic of a PUBLISH, or what the client must not do after reading CONNACK."""
+        return self._broken(packet) or self._aliases.topic_of(packet)
+
+    def _broken(self, packet: PublishPacket) -> Broken | None:
         if packet.qos == QoS.EXACTLY_ONCE:
             return Broken(DisconnectReasonCode.QOS_NOT_SUPPORTED, "the highest QoS is 1")
         if packet.retain:
             return Broken(DisconnectReasonCode.RETAIN_NOT_SUPPORTED, "nothing is retained")
-        if packet.topic_alias is not None:
-            return Broken(DisconnectReasonCode.TOPIC_ALIAS_INVALID, "there are no topic aliases")
         if packet.packet_id is None:
             return None
         if self._requests.acknowledgeable >= self._limits.inbound_window:
@@ -67,14 +70,14 @@ class Publisher:
         return None
 
     def take(
-        self, packet: PublishPacket, principal: Principal, subscriptions: Subscriptions
+        self, packet: PublishPacket, topic: str, principal: Principal, subscriptions: Subscriptions
     ) -> SubmitFrame | SubmitAcknowledgement | Reply | Broken:
-        """The order that follows from a PUBLISH. One that cannot be followed is answered at once.
+        """The order that follows from a PUBLISH to this topic. One that cannot be followed is answered at once.
 
         It is Broken only where it is refused and QoS 0 without response topic leaves no other way to say so."""
         request = self._requests.add(packet)
         try:
-            return _order(packet, request.number, principal, subscriptions)
+            return _order(packet, topic, request.number, principal, subscriptions)
         except Refusal as refusal:
             if not subscriptions.takes_receipts(request.response_topic or ""):
                 request.response_topic = None
@@ -114,14 +117,14 @@ class Publisher:
 
 
 def _order(
-    packet: PublishPacket, number: int, principal: Principal, subscriptions: Subscriptions
+    packet: PublishPacket, topic: str, number: int, principal: Principal, subscriptions: Subscriptions
 ) -> SubmitFrame | SubmitAcknowledgement:
     """Raises Refusal."""
-    if packet.topic not in (PUBLISH, ACK):
+    if topic not in (PUBLISH, ACK):
         raise Refusal(Reason.FORBIDDEN, "", f"the topics to publish to are {PUBLISH} and {ACK}")
     if packet.response_topic is not None and not subscriptions.takes_receipts(packet.response_topic):
         raise Refusal(Reason.FORBIDDEN, "", "the response topic is not subscribed to, under pushmesh/receipts/")
-    if packet.topic == ACK:
+    if topic == ACK:
         return _acknowledgement(packet, number, principal)
     if Permission.PUBLISH not in principal.permissions:
         raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope publish")

@@ -3,20 +3,38 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account
 
+from ...engine.answers import Permission, Principal
 from ...remote import is_this_machine, place_of
 from .subscriptions import Subscriptions
+from .window import InFlight
 
-Client = tuple[Account, str]
-"""An account and a client id."""
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whose session it is. A token that opens less than another one has clients of its own: it neither takes over nor
+    resumes what a connection that may read more has set up."""
+
+    account: Account
+    permissions: frozenset[Permission]
+    topics: frozenset[Topic] | None
+    client_id: str
+
+
+def client_of(principal: Principal, client_id: str) -> Client:
+    """The client of a connection."""
+    return Client(principal.account, principal.permissions, principal.topics, client_id)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSession:
-    """What a client finds again: its subscriptions, and the commit number that it started after at the earliest."""
+    """What a client finds again: its subscriptions, what was on its way to it, and the commit number that it started
+    after at the earliest."""
 
     subscriptions: Subscriptions
+    in_flight: InFlight
     floor: int
     expires_ms: int
 

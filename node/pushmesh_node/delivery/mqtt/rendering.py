@@ -9,6 +9,7 @@ from pushmesh_protocol.display import envelope_json, kind_text
 
 from ..contract import Cursor, Message
 from ..cursor import format_cursor
+from .aliases import Name
 from .subscriptions import Form, Route
 
 JSON_TYPE = "application/json"
@@ -40,18 +41,22 @@ class Renderer:
         """How much is held."""
         self._written: OrderedDict[tuple[int, str, str], _Written] = OrderedDict()
 
-    def packet(self, message: Message, route: Route, packet_id: int | None, life_s: int) -> bytes:
-        """The PUBLISH of a message; `packet_id` is set for QoS 1, `life_s` are the seconds until it expires."""
+    def packet(
+        self, message: Message, route: Route, packet_id: int | None, life_s: int, name: Name | None = None
+    ) -> bytes:
+        """The PUBLISH of a message; `packet_id` is set for QoS 1, `life_s` are the seconds until it expires, `name` is
+        set where the topic has an alias."""
         written = self._of(message)
         is_frame = route.form is Form.FRAME
         return PublishPacket(
-            route.topic,
+            route.topic if name is None else name.topic,
             message.frame if is_frame else self._json(message, written),
             qos=QoS.AT_MOST_ONCE if packet_id is None else QoS.AT_LEAST_ONCE,
             packet_id=packet_id,
             payload_format_indicator=0 if is_frame else 1,
             message_expiry_interval=life_s,
             content_type=FRAME_TYPE if is_frame else JSON_TYPE,
+            topic_alias=None if name is None else name.alias,
             user_properties=written.properties,
         ).write()
 

@@ -52,6 +52,7 @@ from pushmesh_node.delivery.mqtt.events import (
 from pushmesh_node.delivery.mqtt.limits import About, Limits
 from pushmesh_node.delivery.mqtt.rendering import Renderer
 from pushmesh_node.delivery.mqtt.subscriptions import Form, Subscriptions
+from pushmesh_node.delivery.mqtt.window import InFlight
 from pushmesh_node.engine.answers import Level, Outcome, Permission, Principal
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.reasons import Reason
@@ -165,7 +166,7 @@ def test_a_resumed_session_listens_without_a_subscribe() -> None:
     assert rest(actions) == [Listen(frozenset({Topic(DAPP, "alerts")}))]
     (answer,) = said(actions)
     assert isinstance(answer, ConnAckPacket) and answer.session_present
-    assert connection.kept == (kept, 60)
+    assert connection.kept == (kept, InFlight((), 1), 60)
 
 
 def test_a_refused_credential_closes_with_its_reason() -> None:

@@ -100,7 +100,7 @@ async def is_cut(client: RawClient) -> bool:
         (lambda: PublishPacket("pushmesh/ack", b"{"), Code.PAYLOAD_FORMAT_INVALID),
         (lambda: PublishPacket("pushmesh/publish", b"", retain=True), Code.RETAIN_NOT_SUPPORTED),
         (lambda: PublishPacket("a", b"", qos=QoS.EXACTLY_ONCE, packet_id=1), Code.QOS_NOT_SUPPORTED),
-        (lambda: PublishPacket("pushmesh/publish", b"", topic_alias=1), Code.TOPIC_ALIAS_INVALID),
+        (lambda: PublishPacket("pushmesh/publish", b"", topic_alias=17), Code.TOPIC_ALIAS_INVALID),
         (lambda: SubscribePacket(1, [TopicFilter("a")], subscription_id=1), Code.SUBSCRIPTION_IDS_NOT_SUPPORTED),
         (lambda: AuthPacket(reason_code=AuthReasonCode.RE_AUTHENTICATE), Code.PROTOCOL_ERROR),
     ],

@@ -14,9 +14,9 @@ from mqtt5 import (
     TopicFilter,
 )
 
-from pushmesh_protocol.accounts import display_account
+from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.frames import open_publish
-from support.fake_inboxes import NETWORK, a_notification
+from support.fake_inboxes import DAPP, NETWORK, a_notification
 from support.mqtt_talk import INCARNATION, connected, last_words, listening, publish_of
 from support.mqtt_world import (
     ALICE,
@@ -43,7 +43,7 @@ async def test_a_lost_connection_repeats_what_was_not_acknowledged_and_nothing_e
         client = await listening(endpoint, again_and_again(receive_max=3))
         first = [await publish_of(client) for _ in range(3)]
         await client.send(PubAckPacket(first[0].packet_id or 0), PubAckPacket(first[2].packet_id or 0))
-        await publish_of(client), await publish_of(client)
+        later = [(await publish_of(client)).packet_id for _ in range(2)]
         await client.close()
         await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 1)
         await until(lambda: endpoint.connections == 0)
@@ -52,8 +52,16 @@ async def test_a_lost_connection_repeats_what_was_not_acknowledged_and_nothing_e
         await again.send(again_and_again(receive_max=3))
         answer = await again.read()
         assert isinstance(answer, ConnAckPacket) and answer.session_present
-        repeated = [dict((await publish_of(again)).user_properties)["cursor"] for _ in range(3)]
-        assert repeated == [f"{INCARNATION}.{number}" for number in (2, 3, 4)]
+        repeated = [await publish_of(again) for _ in range(3)]
+        cursors = [dict(each.user_properties)["cursor"] for each in repeated]
+        assert cursors == [f"{INCARNATION}.{number}" for number in (2, 4, 5)], "the third was acknowledged"
+        assert [each.duplicate for each in repeated] == [True, True, True]
+        assert [each.packet_id for each in repeated] == [first[1].packet_id, *later]
+        await again.send(*[PubAckPacket(each.packet_id or 0) for each in repeated])
+        await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 5)
+        world.inboxes.commit(a_notification(6))
+        fresh = await publish_of(again)
+        assert not fresh.duplicate and fresh.packet_id not in {each.packet_id for each in repeated}
         await again.close()
 
 
@@ -124,6 +132,45 @@ async def test_another_wallet_with_the_same_client_id_takes_over_nothing() -> No
         assert isinstance(await alice.read(), PingRespPacket)
         await mallory.close()
         await alice.close()
+
+
+async def test_a_token_that_opens_less_takes_over_nothing_and_finds_no_session_of_one_that_opens_more() -> None:
+    world = World()
+    topic = Topic(DAPP, "alerts")
+    world.inboxes.commit(a_notification(1))
+    async with running(world) as endpoint:
+        phone = await listening(endpoint, again_and_again())
+        await publish_of(phone)
+        for token in (a_token(topics=[topic]), a_token(scopes=[2])):
+            other = await RawClient.dial(endpoint.port)
+            await other.send(a_connect(clean_start=False, password=token.encode()))
+            answer = await other.read()
+            assert isinstance(answer, ConnAckPacket) and not answer.session_present
+            await phone.send(PingReqPacket())
+            assert isinstance(await phone.read(), PingRespPacket)
+            await other.close()
+        await phone.close()
+        await until(lambda: endpoint.connections == 0)
+        writer = await RawClient.dial(endpoint.port)
+        await writer.send(again_and_again(password=a_token(scopes=[2]).encode()), PingReqPacket())
+        answer = await writer.read()
+        assert isinstance(answer, ConnAckPacket) and not answer.session_present
+        assert isinstance(await writer.read(), PingRespPacket), "what may not read is sent nothing"
+        await writer.close()
+
+
+async def test_a_topic_is_named_once_to_a_client_that_takes_aliases() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await connected(endpoint, a_connect(topic_alias_max=1))
+        await client.send(SubscribePacket(1, [TopicFilter("pushmesh/inbox/#")]))
+        await client.read()
+        world.inboxes.commit(a_notification(1), a_notification(2), a_notification(3, "news"), a_notification(4))
+        packets = [await publish_of(client) for _ in range(4)]
+        alerts, news = (f"pushmesh/inbox/{display_topic(Topic(DAPP, name))}" for name in ("alerts", "news"))
+        named = [(each.topic, each.topic_alias) for each in packets]
+        assert named == [(alerts, 1), ("", 1), (news, None), ("", 1)], "there is room for one alias"
+        await client.close()
 
 
 async def test_a_subscriber_of_frames_can_verify_what_it_gets() -> None:

@@ -43,6 +43,10 @@ def a_publish(
     return PublishPacket(topic, payload, qos=qos, packet_id=packet_id, **more)
 
 
+def take(publisher: Publisher, packet: PublishPacket, principal: Principal = ALICE) -> object:
+    return publisher.take(packet, packet.topic, principal, with_receipts())
+
+
 def packets(data: bytes) -> list[Any]:
     found = []
     while data:
@@ -55,7 +59,7 @@ def packets(data: bytes) -> list[Any]:
 def test_a_frame_is_an_order_and_its_outcomes_go_where_the_client_asked() -> None:
     publisher = a_publisher()
     packet = a_publish(packet_id=3, response_topic=RECEIPTS, correlation_data=b"c")
-    assert publisher.take(packet, ALICE, with_receipts()) == SubmitFrame(0, b"\x94", False)
+    assert take(publisher, packet) == SubmitFrame(0, b"\x94", False)
     reply = publisher.frame_answered(0, [REFUSED])
     receipt, answer = packets(reply.data)
     assert (receipt.topic, receipt.correlation_data) == (RECEIPTS, b"c")
@@ -66,7 +70,7 @@ def test_a_frame_is_an_order_and_its_outcomes_go_where_the_client_asked() -> Non
 
 def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
     publisher = a_publisher(max_packet_bytes=50)
-    publisher.take(a_publish(packet_id=3, response_topic=RECEIPTS), ALICE, with_receipts())
+    take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS))
     reply = publisher.answered(0, Why(Reason.OK, "", ""))
     assert [type(packet) for packet in packets(reply.data)] == [PubAckPacket]
     assert reply.refused is Reason.OVERSIZE
@@ -84,7 +88,7 @@ def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
     ],
 )
 def test_what_may_not_be_published_is_refused_in_words(packet: PublishPacket, principal: Principal, word: str) -> None:
-    reply = a_publisher().take(packet, principal, with_receipts())
+    reply = take(a_publisher(), packet, principal)
     assert isinstance(reply, Reply)
     (answer,) = packets(reply.data)
     assert answer.packet_id == 3 and int(answer.reason_code) >= 0x80 and word in answer.reason_str
@@ -92,11 +96,11 @@ def test_what_may_not_be_published_is_refused_in_words(packet: PublishPacket, pr
 
 
 def test_under_qos_0_a_refusal_goes_to_the_receipts_or_ends_the_connection() -> None:
-    reply = a_publisher().take(a_publish("a", response_topic=RECEIPTS), ALICE, with_receipts())
+    reply = take(a_publisher(), a_publish("a", response_topic=RECEIPTS))
     assert isinstance(reply, Reply)
     (receipt,) = packets(reply.data)
     assert json.loads(receipt.payload)["reason"] == "forbidden"
-    broken = a_publisher().take(a_publish("a"), ALICE, with_receipts())
+    broken = take(a_publisher(), a_publish("a"))
     assert isinstance(broken, Broken) and broken.code == Code.NOT_AUTHORIZED
 
 
@@ -115,7 +119,7 @@ def test_a_voucher_of_another_wallet_is_forged() -> None:
         signature=b"\x06" * 64,
     )
     payload = json.dumps({"voucher": to_text(pack(voucher))}).encode()
-    reply = a_publisher().take(a_publish("pushmesh/ack", payload, packet_id=3), ALICE, with_receipts())
+    reply = take(a_publisher(), a_publish("pushmesh/ack", payload, packet_id=3))
     assert isinstance(reply, Reply) and reply.refused is Reason.FORBIDDEN
 
 
@@ -124,17 +128,24 @@ def test_a_voucher_of_another_wallet_is_forged() -> None:
     [
         (PublishPacket("a", b"", qos=QoS.EXACTLY_ONCE, packet_id=1), Code.QOS_NOT_SUPPORTED),
         (PublishPacket("a", b"", retain=True), Code.RETAIN_NOT_SUPPORTED),
-        (PublishPacket("a", b"", topic_alias=1), Code.TOPIC_ALIAS_INVALID),
+        (PublishPacket("a", b"", topic_alias=17), Code.TOPIC_ALIAS_INVALID),
+        (PublishPacket("", b"", topic_alias=1), Code.PROTOCOL_ERROR),
     ],
 )
 def test_what_connack_forbids_breaks_the_connection(packet: PublishPacket, code: Code) -> None:
-    broken = a_publisher().broken(packet)
-    assert broken is not None and broken.code == code
+    broken = a_publisher().open(packet)
+    assert isinstance(broken, Broken) and broken.code == code
 
 
 def test_a_packet_id_in_use_breaks_the_connection() -> None:
     publisher = a_publisher()
-    assert publisher.broken(a_publish(packet_id=3)) is None
-    publisher.take(a_publish(packet_id=3), ALICE, with_receipts())
-    broken = publisher.broken(a_publish(packet_id=3))
-    assert broken is not None and broken.code == Code.PROTOCOL_ERROR
+    assert publisher.open(a_publish(packet_id=3)) == "pushmesh/publish"
+    take(publisher, a_publish(packet_id=3))
+    broken = publisher.open(a_publish(packet_id=3))
+    assert isinstance(broken, Broken) and broken.code == Code.PROTOCOL_ERROR
+
+
+def test_a_topic_that_was_named_once_may_be_its_alias() -> None:
+    publisher = a_publisher()
+    assert publisher.open(a_publish(packet_id=3, topic_alias=2)) == "pushmesh/publish"
+    assert publisher.open(PublishPacket("", b"\x94", topic_alias=2)) == "pushmesh/publish"
