@@ -111,6 +111,9 @@ class FakeInboxes:
         return Page(tuple(found), looked, looked < end)
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
+        self.reach(principal, device, commit_no)
+
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         key = (principal.account, device)
         self.devices[key] = max(commit_no, self.devices.get(key, 0))
 

@@ -25,7 +25,8 @@ from pushmesh_node.engine.records import (
     VoucherRecord,
     Write,
 )
-from pushmesh_node.storage.transaction import WALLET_DEVICES
+from pushmesh_node.storage.keyed import prefix_of
+from pushmesh_node.storage.transaction import APART_DEVICES, WALLET_DEVICES
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
 
@@ -78,9 +79,10 @@ class NaiveStore:
                     self._late |= {n for n, (origin, _record) in self._copies.items() if origin == write.commit_no}
                 case _:
                     self._keyed[key_of(write)] = write
-        for account in {write.account for write in writes if isinstance(write, CursorRecord)}:
-            mine = [w for w in self._keyed.values() if isinstance(w, CursorRecord) and w.account == account]
-            for cursor in sorted(mine, key=lambda cursor: (-cursor.at, cursor.device))[WALLET_DEVICES:]:
+        cursors = [write for write in writes if isinstance(write, CursorRecord)]
+        for account, prefix in {(write.account, prefix_of(write.device)) for write in cursors}:
+            mine = sorted(self._group(account, prefix), key=lambda cursor: (-cursor.at, cursor.device))
+            for cursor in mine[APART_DEVICES if prefix else WALLET_DEVICES :]:
                 del self._keyed[key_of(cursor)]
 
     async def close(self) -> None:
@@ -220,9 +222,15 @@ class NaiveStore:
         tokens = [write for write in self._keyed.values() if isinstance(write, TokenRecord)]
         return sorted(tokens, key=lambda token: token.digest)
 
-    async def cursor(self, account: bytes, device: str) -> CursorRecord | None:
-        found = self._keyed.get((CursorRecord, account, device))
-        return found if isinstance(found, CursorRecord) else None
+    async def cursors(self, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
+        return [sorted(self._group(*group), key=lambda cursor: (cursor.at, cursor.device)) for group in groups]
+
+    async def cursor_count(self) -> int:
+        return len([write for write in self._keyed.values() if isinstance(write, CursorRecord)])
+
+    def _group(self, account: bytes, prefix: str) -> list[CursorRecord]:
+        mine = [w for w in self._keyed.values() if isinstance(w, CursorRecord) and w.account == account]
+        return [cursor for cursor in mine if prefix_of(cursor.device) == prefix]
 
     async def wallets(self) -> list[tuple[bytes, int]]:
         seen: dict[bytes, int] = {}

@@ -5,6 +5,7 @@ The store alone is read, for live ones too: a commit only tells that there may b
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
@@ -118,12 +119,16 @@ class Broadcasts:
         self._inboxes.fell_back(listener, messages)
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
-        """Remember how far a device has read."""
-        await self._inboxes.acknowledge(principal, device, commit_no)
+        """Remember how far a device has read. A principal's topics may change: its devices stay what they are."""
+        await self._inboxes.acknowledge(replace(principal, topics=None), device, commit_no)
+
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+        """The same, durable a little later."""
+        self._inboxes.reach(replace(principal, topics=None), device, commit_no)
 
     async def acknowledged(self, principal: Principal, device: str) -> int | None:
         """The last acknowledged commit number of a device."""
-        return await self._inboxes.acknowledged(principal, device)
+        return await self._inboxes.acknowledged(replace(principal, topics=None), device)
 
     async def take_voucher(self, principal: Principal, voucher: Voucher) -> None:
         """Broadcasts are nobody's delivery, so nothing of them is vouchered."""

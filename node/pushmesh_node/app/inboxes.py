@@ -18,10 +18,11 @@ from ..engine.answers import Denied, Permission, Principal
 from ..engine.curator import DELIVERS
 from ..engine.effects import Deliver
 from ..engine.events import ListenerCame, ListenerLeft
-from ..engine.records import CursorRecord, DecisionRecord
+from ..engine.records import DecisionRecord
 from ..metrics import Metrics
 from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
+from .devices import Devices
 from .driver import Driver
 from .opened import Opener
 from .store_words import telling_of_the_store
@@ -36,6 +37,7 @@ class Inboxes:
         driver: Driver,
         store: Store,
         desk: VoucherDesk,
+        devices: Devices,
         opener: Opener,
         metrics: Metrics,
         clock: Callable[[], UnixMs],
@@ -46,6 +48,7 @@ class Inboxes:
         self._driver = driver
         self._store = store
         self._desk = desk
+        self.devices = devices
         self._opener = opener
         self._metrics = metrics
         self._clock = clock
@@ -155,22 +158,17 @@ class Inboxes:
             self._metrics.dropped("decisions", Reason.STORE_FAILED, len(held))
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
-        """Remember how far a device has read; never backwards. Raises Denied `bad-cursor` for what was never given."""
-        if commit_no > self._driver.engine.last_commit:
-            raise Denied(Reason.BAD_CURSOR, "the cursor lies past the end of this store")
-        known = await self.acknowledged(principal, device)
-        if known is None or known < commit_no:
-            await self._commit([CursorRecord(principal.account, device, commit_no, self._clock())])
+        """Remember how far a device has read; never backwards. Durable on return. Raises Denied as `reach` does."""
+        self.devices.reach(principal, device, commit_no)
+        await self.devices.settled(principal, device)
+
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+        """The same, durable a little later. Raises Denied, `bad-cursor` for what was never given."""
+        self.devices.reach(principal, device, commit_no)
 
     async def acknowledged(self, principal: Principal, device: str) -> int | None:
         """The last acknowledged commit number of a device."""
-        with telling_of_the_store():
-            record = await self._store.cursor(principal.account, device)
-        return None if record is None else record.commit_no
-
-    async def _commit(self, writes: Sequence[CursorRecord]) -> None:
-        with telling_of_the_store():
-            await self._store.commit(list(writes))
+        return await self.devices.place(principal, device)
 
     # Vouchers and counting
 

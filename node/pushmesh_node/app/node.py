@@ -39,6 +39,7 @@ from .assurance import PROTOCOLS as ASSURANCE_PROTOCOLS, Assurance, Surroundings
 from .attempts import Attempts
 from .broadcasts import Broadcasts
 from .clock import now_ms
+from .devices import Devices
 from .doorkeeper import Doorkeeper
 from .driver import Driver
 from .gossip_link import GossipLink
@@ -192,8 +193,22 @@ class Node:
         self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
         self.assurance = self._assurance()
         self.mesh.followers = {SYNC_PROTOCOL: self.sync} | dict.fromkeys(ASSURANCE_PROTOCOLS, self.assurance)
+        self.devices = Devices(
+            self.store,
+            lambda: self.driver.engine.last_commit,
+            lambda number: self.driver.settled(number),
+            now_ms,
+            self.crashed,
+        )
         self.inboxes = Inboxes(
-            self.driver, self.store, self.desk, self.opener, self.metrics, now_ms, self.assurance.delivered
+            self.driver,
+            self.store,
+            self.desk,
+            self.devices,
+            self.opener,
+            self.metrics,
+            now_ms,
+            self.assurance.delivered,
         )
         self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
@@ -296,6 +311,7 @@ class Node:
             await self.assurance.close()
             await self.sync.close()
             await self.driver.settle()
+            await self.devices.close()
         await self.reloading.close()
         await self.mesh.stop()
         await self.verify.close()

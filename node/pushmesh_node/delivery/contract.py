@@ -122,7 +122,14 @@ class Inboxes(Protocol):
         """Curated messages with after < commit number <= before, oldest first. Waits until `before` is durable."""
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
-        """Remember how far a device has read. Durable on return."""
+        """Remember how far a device has read, never backwards. Durable on return. Raises Denied as `reach` does, and
+        where the store fails.
+
+        Devices of a principal that is limited to some topics are not those of its wallet (`restriction_of`)."""
+
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+        """The same, durable a little later; costs next to nothing. Raises Denied: `forbidden` for who may not read,
+        `bad-cursor` for what was never given."""
 
     async def acknowledged(self, principal: Principal, device: str) -> int | None:
         """The last acknowledged commit number of a device, None for a new one."""

@@ -173,14 +173,28 @@ class TokenRecord:
     revoked: bool
 
 
+APART = "\x1f"
+"""In no device's own name, since it is not printable."""
+
+
 @dataclass(frozen=True, slots=True)
 class CursorRecord:
-    """How far a wallet's device has acknowledged: `commit_no` inclusive."""
+    """How far a wallet's device has acknowledged: `commit_no` inclusive.
+
+    The devices of a token that is limited to some topics stand apart from the wallet's own: their names begin with
+    `APART`, what stands for the topics, and `APART` again."""
 
     account: Account
     device: str
     commit_no: int
     at: UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class CursorsLeft:
+    """Lets go of so many devices, those that have acknowledged nothing for longest."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +299,7 @@ Write = (
     | PrivateRecord
     | TokenRecord
     | CursorRecord
+    | CursorsLeft
     | PeerEntry
     | SentMark
     | VoidMark

@@ -1,13 +1,14 @@
 """Reads of the small keyed tables: vouchers, decisions, private envelopes, tokens, cursors."""
 
 import sqlite3
+import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from pushmesh_protocol.accounts import Topic
 
-from ..engine.records import CursorRecord, DecisionRecord, PrivateRecord, TokenRecord, VoucherRecord
+from ..engine.records import APART, CursorRecord, DecisionRecord, PrivateRecord, TokenRecord, VoucherRecord
 from .bulk import pieces, placeholders
 from .items import COVERING
 from .sums import CURSORS, DECISIONS, PRIVATE, TOKENS, VOUCHERS, checked, first
@@ -71,11 +72,37 @@ def _topics(data: bytes | None) -> tuple[Topic, ...] | None:
     return None if data is None else _decode_topics(data)
 
 
-def cursor(connection: sqlite3.Connection, account: bytes, device: str) -> CursorRecord | None:
-    """How far a wallet's device has acknowledged."""
-    sql = f"{CURSORS.select} WHERE account = ? AND device = ?"
-    row = first(CURSORS, connection.execute(sql, (account, device)))
-    return None if row is None else CursorRecord(*row)
+OF_GROUP = "(device >= ?2 AND device < ?3 OR device = ?4)"
+"""Devices whose names begin alike, see `group_range`."""
+
+
+def group_range(prefix: str) -> tuple[str, str, str]:
+    """For `OF_GROUP`: names that begin with what stands apart, or ("") all that do not stand apart."""
+    if not prefix:
+        return chr(ord(APART) + 1), chr(sys.maxunicode), ""
+    return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1), prefix
+
+
+def prefix_of(device: str) -> str:
+    """The beginning that tells whose devices this one stands with, see `APART`."""
+    end = device.find(APART, 1) if device.startswith(APART) else -1
+    return device[: end + 1]
+
+
+def cursors(connection: sqlite3.Connection, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
+    """For each (account, prefix) its devices, the one that was heard of last at the end."""
+    sql = f"{CURSORS.select} WHERE account = ?1 AND {OF_GROUP} ORDER BY at, device"
+    found = []
+    for account, prefix in groups:
+        rows = checked(CURSORS, connection.execute(sql, (account, *group_range(prefix))))
+        found.append([CursorRecord(*row) for row in rows])
+    return found
+
+
+def cursor_count(connection: sqlite3.Connection) -> int:
+    """Of all wallets; counts through the table."""
+    (count,) = connection.execute("SELECT count(*) FROM cursors").fetchone()
+    return int(count)
 
 
 def wallets(connection: sqlite3.Connection) -> list[tuple[bytes, int]]:

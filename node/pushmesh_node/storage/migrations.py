@@ -217,6 +217,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Messages that sync brought after their time, and from here on in `meta` when this node was in sync last.
         "CREATE TABLE late (commit_no INTEGER PRIMARY KEY, sum INTEGER NOT NULL)",
     ),
+    (
+        # So that of too many devices those that were silent for longest go.
+        "CREATE INDEX cursors_by_time ON cursors (at)",
+    ),
 )
 
 

@@ -217,9 +217,14 @@ class Questions:
         """All tokens that are remembered, the revoked too, by digest."""
         return await self._ask(keyed.tokens)
 
-    async def cursor(self, account: bytes, device: str) -> CursorRecord | None:
-        """How far a wallet's device has acknowledged."""
-        return await self._ask(keyed.cursor, account, device)
+    async def cursors(self, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
+        """For each (account, prefix) how far its devices have acknowledged, the one heard of last at the end. The empty
+        prefix is for those that do not stand apart (`APART`). One hop for the whole list."""
+        return await self._ask(keyed.cursors, groups)
+
+    async def cursor_count(self) -> int:
+        """How many devices of all wallets are remembered. Counts through the table."""
+        return await self._ask(keyed.cursor_count)
 
     async def wallets(self) -> list[tuple[bytes, int]]:
         """(account, when one of its devices last acknowledged) of every wallet with a cursor, by account."""

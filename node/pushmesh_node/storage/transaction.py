@@ -10,6 +10,7 @@ from pushmesh_protocol.codec import pack
 
 from ..engine.records import (
     CursorRecord,
+    CursorsLeft,
     DecisionRecord,
     DueRecord,
     HandedRecord,
@@ -31,6 +32,7 @@ from ..engine.records import (
 )
 from . import bulk, outcomes, singles
 from .items import COVERING
+from .keyed import OF_GROUP, group_range, prefix_of
 from .peers import write_peers
 from .receipts import ReceiptChain, leaves_of, row_of, write_seals
 from .rows import (
@@ -52,8 +54,14 @@ from .topics import TopicNumbers
 WALLET_DEVICES = 64
 """Devices of a wallet whose cursors are kept; the one that has acknowledged nothing for longest makes room."""
 
-_DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND device IN
-    (SELECT device FROM cursors WHERE account = ?1 ORDER BY at DESC, device LIMIT -1 OFFSET {WALLET_DEVICES})"""
+APART_DEVICES = 16
+"""The same for those that stand apart, of each limited set of topics."""
+
+_DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND {OF_GROUP} AND device IN
+    (SELECT device FROM cursors WHERE account = ?1 AND {OF_GROUP} ORDER BY at DESC, device LIMIT -1 OFFSET ?5)"""
+
+_DELETE_OLD_CURSORS = """DELETE FROM cursors WHERE (account, device) IN
+    (SELECT account, device FROM cursors ORDER BY at LIMIT ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +252,14 @@ def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord])
 def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
     rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
     bulk.insert(connection, CURSORS.replace, [with_sum(row) for row in rows])
-    connection.executemany(_DELETE_CURSORS, [(account,) for account in {row[0] for row in rows}])
+    groups = {(account, prefix_of(device)) for account, device, _, _ in rows}
+    limits = [(*group, APART_DEVICES if group[1] else WALLET_DEVICES) for group in groups]
+    sql = [(account, *group_range(prefix), limit) for account, prefix, limit in limits]
+    connection.executemany(_DELETE_CURSORS, sql)
+
+
+def _forget_cursors(connection: sqlite3.Connection, orders: Iterable[CursorsLeft]) -> None:
+    connection.execute(_DELETE_OLD_CURSORS, (sum(order.count for order in orders),))
 
 
 def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark]) -> None:
@@ -278,6 +293,7 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PrivateRecord: _write_private,
     TokenRecord: _write_tokens,
     CursorRecord: _write_cursors,
+    CursorsLeft: _forget_cursors,
     PeerEntry: write_peers,
     SentMark: _write_sent_marks,
     HandedRecord: outcomes.write_handed,

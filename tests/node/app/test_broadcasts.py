@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,9 @@ async def test_places_and_counts_are_those_of_inboxes_and_nothing_is_vouchered(n
     assert broadcasts.incarnation() == node.inboxes.incarnation()
     assert await broadcasts.acknowledged(ME, "bridge:home") is None
     await broadcasts.acknowledge(ME, "bridge:home", 1)
-    assert await node.inboxes.acknowledged(ME, "bridge:home") == 1
+    broadcasts.reach(replace(ME, topics=frozenset()), "bridge:away", 1)
+    whatever_topics = replace(ME, topics=None)
+    assert [await node.inboxes.acknowledged(whatever_topics, f"bridge:{name}") for name in ("home", "away")] == [1, 1]
     broadcasts.delivered("bridge", ME.account, [Message(1, note, b"", "now", "ok")])
     assert count(node, "pushmesh_deliveries_total", transport="bridge") == 1
     broadcasts.fell_back(Ear(ME), 7)

@@ -17,7 +17,7 @@ from pushmesh_node.engine.records import (
     Write,
 )
 from pushmesh_node.storage import Store
-from pushmesh_node.storage.transaction import WALLET_DEVICES
+from pushmesh_node.storage.transaction import APART_DEVICES, WALLET_DEVICES
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 from support.naive_store import NaiveStore
@@ -260,8 +260,8 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     await store.commit([CursorRecord(ALICE, "phone", 4, UnixMs(NOW)), revoked])
     assert await store.preferences() == [new, bobs]
     assert await store.tokens() == [revoked, lasting]
-    assert await store.cursor(ALICE, "phone") == CursorRecord(ALICE, "phone", 4, UnixMs(NOW))
-    assert await store.cursor(ALICE, "tablet") is None
+    assert await store.cursors([(ALICE, ""), (BOB, "")]) == [[CursorRecord(ALICE, "phone", 4, UnixMs(NOW))], []]
+    assert await store.cursor_count() == 1
     assert await store.wallets() == [(ALICE, NOW)]
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
@@ -273,7 +273,8 @@ async def test_of_a_wallets_devices_the_one_longest_unused_makes_room(store: Any
         return CursorRecord(account, f"device {device}", 5, UnixMs(NOW + at))
 
     async def known(account: Account = ALICE) -> list[int]:
-        return [n for n in range(100) if await store.cursor(account, f"device {n}") is not None]
+        (found,) = await store.cursors([(account, "")])
+        return sorted([int(cursor.device.removeprefix("device ")) for cursor in found])
 
     await store.commit([heard(0, 0, BOB), *(heard(n, n) for n in range(WALLET_DEVICES))])
     assert await known() == list(range(WALLET_DEVICES))
@@ -284,6 +285,17 @@ async def test_of_a_wallets_devices_the_one_longest_unused_makes_room(store: Any
     await store.commit([heard(n, 100) for n in range(100)])
     assert len(await known()) == WALLET_DEVICES
     assert await known(BOB) == [0]
+
+
+async def test_devices_that_stand_apart_push_no_other_out(store: AnyStore) -> None:
+    def heard(device: str, at: int) -> CursorRecord:
+        return CursorRecord(ALICE, device, 5, UnixMs(NOW + at))
+
+    await store.commit([heard("phone", 0), heard("\x1fcd\x1fphone", 0)])
+    await store.commit([heard(f"\x1fab\x1f{n}", 1 + n) for n in range(WALLET_DEVICES + 1)])
+    own, many, one = await store.cursors([(ALICE, ""), (ALICE, "\x1fab\x1f"), (ALICE, "\x1fcd\x1f")])
+    assert [len(own), len(many), len(one)] == [1, APART_DEVICES, 1]
+    assert many[-1].device == f"\x1fab\x1f{WALLET_DEVICES}"
 
 
 async def test_expired_items_are_gone_from_every_answer_and_their_numbers_stay_used(store: AnyStore) -> None:

@@ -62,7 +62,7 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
         st.builds(VoidMark, numbers),
         st.builds(LateMark, numbers),
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
-        st.builds(CursorRecord, accounts, st.sampled_from(["a", "b"]), numbers, ends),
+        st.builds(CursorRecord, accounts, st.sampled_from(["a", "", "\x1fnews\x1fa", "\x1fnews\x1f"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
         st.builds(
             VoucherRecord, small.map(Epoch), accounts, st.just(b"k"), st.sampled_from([b"s", b"t"]),
@@ -118,7 +118,7 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
     found["wallets"] = await store.wallets()
     for account in ACCOUNTS:
         found[f"decisions {account!r}"] = await store.decisions(account, range(1, MAX_COMMITS))
-        found[f"cursor {account!r}"] = [await store.cursor(account, device) for device in ("a", "b")]
+        found[f"cursor {account!r}"] = await store.cursors([(account, ""), (account, "\x1fnews\x1f")])
         for after, before, limit in ((0, None, 100), (4, 30, 3), (11, None, 1)):
             for topics in ([NEWS], [NEWS, OFFERS], list[Topic]()):
                 key = f"{account!r} {after} {len(topics)}"
