@@ -65,7 +65,7 @@ def check_content(network: Network, kind: int, author: bytes, body_bytes: bytes)
     if body.issued_at < network.epoch_origin_ms:
         raise Refusal(Reason.MALFORMED, "1.6", "issued-at lies before the network's origin")
     # [REJECT] a life longer than its kind may have (SPEC 4.4)
-    longest = network.lives_ms[kind]
+    longest = network.longest_life_ms(kind)
     if author[0] == EVM_CONTRACT and kind == Kind.GRANT:
         longest = min(longest, CONTRACT_GRANT_LIFE_MS)
     if body.expires_at - body.issued_at > longest:

@@ -10,7 +10,7 @@ from .accounts import display_account, parse_account
 from .codec import pack
 from .errors import AccountError, NetworkFileError
 from .hashing import hash_statement, statement_hasher
-from .kinds.registry import KIND_NAMES, Kind
+from .kinds.registry import GENESIS_KINDS, KIND_NAMES, Kind
 from .kinds.revocation import LIFE_MS as REVOCATION_LIFE_MS
 from .kinds.subscription import OFF_LIFE_MS
 from .types import Account, Epoch, NetworkId
@@ -134,6 +134,10 @@ class Network:
         """Its first millisecond."""
         return self.epoch_origin_ms + epoch * self.epoch_length_ms
 
+    def longest_life_ms(self, kind: int) -> int:
+        """Of a known kind (SPEC 4.4)."""
+        return self.lives_ms[Kind.SUBSCRIPTION if kind == Kind.PRIVATE_SUBSCRIPTION else kind]
+
     def shard(self, packed_topic: bytes) -> int:
         """The shard of a topic's canonical bytes (SPEC 8.6)."""
         return hash_statement("shard", packed_topic)[0] % self.shard_count
@@ -236,8 +240,8 @@ def _network(genesis: dict[str, Any], parameters: Parameters) -> Network:
         threshold=_integer(genesis, "threshold", 1, max(1, len(keys))),
         parameters=parameters,
     )
-    if set(network.lives_ms) != set(Kind):
-        raise NetworkFileError("genesis.longest_life_ms must name every kind once")
+    if set(network.lives_ms) != GENESIS_KINDS:
+        raise NetworkFileError("genesis.longest_life_ms must name every kind but private_subscription once")
     for kind, exact_ms in ((Kind.REVOCATION, REVOCATION_LIFE_MS), (Kind.SUBSCRIPTION, OFF_LIFE_MS)):
         if network.lives_ms[kind] < exact_ms:
             raise NetworkFileError(

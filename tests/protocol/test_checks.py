@@ -52,9 +52,11 @@ def test_private_kinds_are_posted_and_only_they() -> None:
     assert refused(Kind.PREFERENCES, seq=0) == ("private-kind", "4.5")
     assert refused(Kind.NOTIFICATION, private=True) == ("private-kind", "4.5")
     assert check(Kind.PREFERENCES, seq=0, private=True).cost == 0
+    assert refused(Kind.PRIVATE_SUBSCRIPTION) == ("private-kind", "4.5")
+    assert check(Kind.PRIVATE_SUBSCRIPTION, private=True).cost == 0
 
 
-@pytest.mark.parametrize("kind", [64, 65, 127])
+@pytest.mark.parametrize("kind", [64, 66, 127])
 def test_a_private_kind_that_is_not_known_is_still_private(kind: int) -> None:
     assert refusal_of(check_item, NETWORK, kind, ALICE, b"", WALLET_AUTH) == ("private-kind", "4.5")
 
@@ -96,6 +98,13 @@ def test_a_contracts_grant_lives_a_week(author: Account, auth: Auth, days: int) 
     last = ISSUED_AT + days * DAY_MS
     check(Kind.GRANT, author, auth, expires_at=last)
     assert refused(Kind.GRANT, author, auth, expires_at=last + 1) == ("life-too-long", "4.4")
+
+
+def test_a_private_subscription_lives_as_long_as_a_public_one() -> None:
+    network = a_network(lives_ms=NETWORK.lives_ms | {int(Kind.SUBSCRIPTION): 1_000})
+    check(Kind.PRIVATE_SUBSCRIPTION, network=network, private=True, expires_at=ISSUED_AT + 1_000)
+    late = refused(Kind.PRIVATE_SUBSCRIPTION, network=network, private=True, expires_at=ISSUED_AT + 1_001)
+    assert late == ("life-too-long", "4.4")
 
 
 def test_a_contracts_grant_lives_no_longer_than_any_other() -> None:

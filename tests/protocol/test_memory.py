@@ -10,7 +10,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope, item_hash
 from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import AnyBody, Grant, Kind, Notification, Preferences
+from pushmesh_protocol.kinds import GENESIS_KINDS, AnyBody, Grant, Kind, Notification, Preferences
 from pushmesh_protocol.memory import Judgement, Memory, judge, judge_private, signer_of
 from pushmesh_protocol.network import ByteLimits, Network, Parameters
 from pushmesh_protocol.reasons import Reason, Verdict
@@ -28,7 +28,7 @@ NETWORK = Network(
     wallet_range=2**31,
     slot_bytes=2048,
     limits=ByteLimits(),
-    lives_ms={int(kind): 490 * DAY for kind in Kind},
+    lives_ms={int(kind): 490 * DAY for kind in GENESIS_KINDS},
     admins=(),
     threshold=1,
     parameters=Parameters(0, 0, 2**32, {}, {}),

@@ -7,6 +7,8 @@ from typing import Any
 from pushmesh_protocol.accounts import Topic, contract_account, evm_account, solana_account
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.kinds import (
+    GENESIS_KINDS,
+    PRIVATE_KINDS,
     Action,
     AnyBody,
     Category,
@@ -16,6 +18,7 @@ from pushmesh_protocol.kinds import (
     Notification,
     Preference,
     Preferences,
+    PrivateSubscription,
     Retraction,
     Revocation,
     Scope,
@@ -31,6 +34,7 @@ from pushmesh_protocol.network import ByteLimits, Network, Parameters
 from pushmesh_protocol.types import Account, EnvelopeId
 
 ISSUED_AT = 1_790_000_000_123
+SUBSCRIPTIONS = (Kind.SUBSCRIPTION, Kind.PRIVATE_SUBSCRIPTION)
 WALLET_RANGE = 2**31
 LETTERS = "abc XYZ 019 äöü ßñ 漢字 🔔 \\ \" ' : / {} 0x"
 
@@ -45,7 +49,7 @@ def a_network(**changes: Any) -> Network:
         "wallet_range": WALLET_RANGE,
         "slot_bytes": 2048,
         "limits": ByteLimits(),
-        "lives_ms": dict.fromkeys(Kind, 400 * DAY_MS) | {Kind.REVOCATION: 490 * DAY_MS},
+        "lives_ms": dict.fromkeys(GENESIS_KINDS, 400 * DAY_MS) | {Kind.REVOCATION: 490 * DAY_MS},
         "admins": (),
         "threshold": 1,
         "parameters": Parameters(0, 0, 64, {}, {}),
@@ -102,6 +106,10 @@ def a_body(kind: int, author: Account, **changes: Any) -> Any:
         Kind.RETRACTION: (Retraction, common | {"target": b"\x44" * 32, "mode": 1, "replacement": None}),
         Kind.NODE_BINDING: (NodeBinding, alone | {"node_id": b"\x55" * 32, "signature": b"\x66" * 64}),
         Kind.PREFERENCES: (Preferences, alone | {"seq": 0, "entries": []}),
+        Kind.PRIVATE_SUBSCRIPTION: (
+            PrivateSubscription,
+            common | {"seq": 0, "on": True, "settings": None, "receipts": False},
+        ),
     }
     body_type, values = bodies[kind]
     return body_type(**(values | changes))
@@ -128,12 +136,12 @@ def a_random_body(rng: Random, kind: int, author: Account) -> Any:
     if kind == Kind.REVOCATION:
         times["expires_at"] = issued_at + 490 * DAY_MS
     changes = times | _RANDOM[kind](rng, times)
-    if kind in (Kind.TOPIC, Kind.SUBSCRIPTION, Kind.NOTIFICATION, Kind.RETRACTION):
-        owner = an_account(rng) if kind == Kind.SUBSCRIPTION else author
+    if kind in (Kind.TOPIC, *SUBSCRIPTIONS, Kind.NOTIFICATION, Kind.RETRACTION):
+        owner = an_account(rng) if kind in SUBSCRIPTIONS else author
         changes["topic"] = Topic(owner, rng.choice(["a", "alerts", "x" * 64, "price-1"]))
-    if kind == Kind.SUBSCRIPTION and not changes["on"]:
+    if kind in SUBSCRIPTIONS and not changes["on"]:
         changes["expires_at"] = issued_at + 400 * DAY_MS
-    if kind != Kind.PREFERENCES:
+    if kind not in PRIVATE_KINDS:
         changes["seq"] = rng.randrange(WALLET_RANGE)
     return a_body(kind, author, **changes)
 
@@ -230,4 +238,5 @@ _RANDOM: dict[int, Callable[[Random, dict[str, int]], dict[str, Any]]] = {
     Kind.RETRACTION: _random_retraction,
     Kind.NODE_BINDING: _random_binding,
     Kind.PREFERENCES: _random_preferences,
+    Kind.PRIVATE_SUBSCRIPTION: lambda rng, times: _random_subscription(rng, times) | {"receipts": False},
 }

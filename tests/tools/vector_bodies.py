@@ -21,6 +21,7 @@ FIELDS = {
     6: (*START, "target", "mode", "replacement"),
     7: (*START, "node_id", "signature"),
     64: (*START, "entries"),
+    65: (*START, "on", "settings", "receipts"),
 }
 HIGH = 2**31
 """The first seq of session keys."""
@@ -92,6 +93,12 @@ def binding(node_id: bytes, signature: bytes, **changes: Any) -> Body:
 def preferences(entries: list[Any], **changes: Any) -> Body:
     """A private `preferences` body of 30 days, seq 0."""
     return _body(64, {"expires_at": NOW + 30 * DAY, "seq": 0, "entries": entries}, changes)
+
+
+def private_subscription(owner: bytes = CAROL.account, **changes: Any) -> Body:
+    """A private `on` subscription of 30 days to the owner's `news`, seq 0."""
+    values = {"expires_at": NOW + 30 * DAY, "seq": 0, "topic": news(owner), "on": True, "receipts": False}
+    return _body(65, values, changes)
 
 
 def full_bodies(owner: bytes, seq: int = 5) -> dict[int, Body]:

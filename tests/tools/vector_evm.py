@@ -17,6 +17,7 @@ from tools.vector_bodies import (
     grant,
     note,
     preferences,
+    private_subscription,
     retraction,
     revocation,
     subscription,
@@ -88,7 +89,11 @@ def wallets_see(wallets: WalletProcess) -> Book:
         }
         book.add(name, "wallet", {"network": "plain"}, asked, expect)
 
-    bodies = {**full_bodies(OWNER), 64: preferences([[1, OWNER], [3, [OWNER, "news"]]])}
+    bodies = {
+        **full_bodies(OWNER),
+        64: preferences([[1, OWNER], [3, [OWNER, "news"]]]),
+        65: private_subscription(OWNER, settings=[["b", 3]]),
+    }
     for chain_id, where in ((None, "no chain"), (1, "chain 1"), (2**53 - 1, "the highest chain")):
         for kind, body in bodies.items():
             add(f"what a wallet signs for a full {KIND_NAMES[kind]} on {where}", "envelope", pack(body), kind, chain_id)

@@ -7,7 +7,18 @@ from typing import Any
 from pushmesh_protocol.auth import ed25519
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.hashing import hash_statement, u64
-from tools.vector_bodies import HIGH, binding, grant, note, preferences, retraction, revocation, subscription, topic
+from tools.vector_bodies import (
+    HIGH,
+    binding,
+    grant,
+    note,
+    preferences,
+    private_subscription,
+    retraction,
+    revocation,
+    subscription,
+    topic,
+)
 from tools.vector_case import Book, Json, accept, ignore, reject, unreadable
 from tools.vector_keys import BOB, CAROL, DAVE, NODE, OTHER_NODE, PHONE, SAFE, EdKey, accounts, seal_keys
 from tools.vector_makers import Own, dress, frame, make
@@ -58,7 +69,7 @@ def starts(_wallets: WalletProcess) -> Book:
     for kind in (0, 8, 63, 128, 255):
         made = make(SIGNER, kind, note())
         book.judge(f"kind {kind} is not known here", frame(made), unreadable("unknown-kind", "4.5"))
-    for kind in (64, 65, 127):
+    for kind in (64, 66, 127):
         made = make(SIGNER, kind, preferences([]))
         book.judge(f"kind {kind} is private", frame(made), reject("private-kind", "4.5"))
     good, strange = make(SIGNER, 5, note()), make(SIGNER, 8, note())
@@ -364,6 +375,40 @@ def private(_wallets: WalletProcess) -> Book:
     return book
 
 
+def private_subscriptions(_wallets: WalletProcess) -> Book:
+    book = Book(now_ms=NOW)
+    given: Json = {"network": "plain", "now_ms": NOW, "state": []}
+
+    def add(name: str, made: Any, answer: Json, **changes: Any) -> None:
+        book.add(name, "private", {**given, **changes}, {"item": pack(made.form).hex()}, answer)
+
+    def good(name: str, **changes: Any) -> None:
+        made = make(SIGNER, 65, private_subscription(**changes))
+        add(name, made, accept(made))
+
+    def bad(name: str, rule: str, reason: str = "malformed", **changes: Any) -> None:
+        add(name, make(SIGNER, 65, private_subscription(**changes)), reject(reason, rule))
+
+    good("a private subscription")
+    good("a private subscription to another's topic", owner=BOB.account)
+    good("a private subscription with settings", settings=[["a", 1], ["b", -3]])
+    good("a private subscription that is off", on=False, expires_at=NOW + 400 * DAY)
+    good("a private subscription of 400 days", expires_at=NOW + 400 * DAY)
+    bad("a private subscription of more than 400 days", "4.4", "life-too-long", expires_at=NOW + 400 * DAY + 1)
+    bad("a private subscription that is off for 30 days", "4.4", on=False)
+    bad("a private subscription that allows receipts", "4.21", receipts=True)
+    bad("a private subscription with settings out of order", "4.13", settings=[["b", 1], ["a", 1]])
+    bad("a private subscription with a seq", "6.1", seq=1)
+    bad("a private subscription without a topic", "4.3", topic=None)
+    made = make(SIGNER, 65, private_subscription())
+    book.judge("a private subscription in a frame", frame(made), reject("private-kind", "4.5"))
+    made = make(SIGNER, 4, subscription())
+    add("a public subscription on the private way", made, reject("private-kind", "4.5"))
+    made = make(SIGNER, 65, private_subscription(), author=DAVE.account)
+    add("a private subscription that another signed", made, reject("bad-signature", "5.9", made))
+    return book
+
+
 SUBJECTS = {
     "bodies": starts,
     "kind_topic": topics,
@@ -374,5 +419,6 @@ SUBJECTS = {
     "kind_retraction": retractions,
     "kind_node_binding": bindings,
     "kind_preferences": private,
+    "kind_private_subscription": private_subscriptions,
     "lives": lives,
 }

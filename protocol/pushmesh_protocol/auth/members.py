@@ -16,6 +16,7 @@ from ..kinds.grant import SCOPE_NAMES, Grant, Scope
 from ..kinds.node_binding import NodeBinding
 from ..kinds.notification import Notification
 from ..kinds.preferences import Preferences
+from ..kinds.private_subscription import PrivateSubscription
 from ..kinds.registry import KIND_NAMES, AnyBody, Kind
 from ..kinds.retraction import MODE_NAMES, Retraction
 from ..kinds.revocation import Revocation
@@ -63,6 +64,7 @@ SUBSCRIPTION = _primary_type("Subscription(network,topic,state,bytes32 settingsH
 RETRACTION = _primary_type("Retraction(network,topic,mode,bytes32 target,bytes32 replacement,bytes32 id)")
 NODE_BINDING = _primary_type("NodeBinding(network,bytes32 node,expires,bytes32 id)")
 PREFERENCES = _primary_type("Preferences(network,bytes32 entriesHash,bytes32 id)")
+PRIVATE_SUBSCRIPTION = _primary_type("PrivateSubscription(network,topic,state,bytes32 settingsHash,bytes32 id)")
 BATCH = _primary_type("Batch(network,author,kind,topic,uint64 epoch,uint32 firstSeq,uint32 count,expires,bytes32 root)")
 LOGIN = _primary_type("LogIn(bytes32 networkId,bytes32 node,host,account,bytes32 nonce,issuedAt,purpose)")
 
@@ -146,6 +148,11 @@ def _preferences(network: Network, body: Preferences, envelope_id: bytes) -> tup
     return network.display, _hash_list(body.entries), envelope_id
 
 
+def _private_subscription(network: Network, body: PrivateSubscription, envelope_id: bytes) -> tuple[Value, ...]:
+    state = "on" if body.on else "off"
+    return network.display, display_topic(body.topic), state, _hash_list(body.settings), envelope_id
+
+
 def batch_members(network: Network, batch: Batch) -> tuple[Value, ...]:
     """The values of BATCH."""
     return (
@@ -176,6 +183,7 @@ ENVELOPE_TYPES: dict[int, PrimaryType] = {
     Kind.RETRACTION: RETRACTION,
     Kind.NODE_BINDING: NODE_BINDING,
     Kind.PREFERENCES: PREFERENCES,
+    Kind.PRIVATE_SUBSCRIPTION: PRIVATE_SUBSCRIPTION,
 }
 
 _ENVELOPE_MEMBERS: dict[int, Callable[[Network, Any, bytes], tuple[Value, ...]]] = {
@@ -187,6 +195,7 @@ _ENVELOPE_MEMBERS: dict[int, Callable[[Network, Any, bytes], tuple[Value, ...]]]
     Kind.RETRACTION: _retraction,
     Kind.NODE_BINDING: _node_binding,
     Kind.PREFERENCES: _preferences,
+    Kind.PRIVATE_SUBSCRIPTION: _private_subscription,
 }
 
 

@@ -4,8 +4,10 @@ from .grant import Grant, Scope
 from .node_binding import NodeBinding
 from .notification import Action, Notification, Sealed, SealedBox
 from .preferences import Preference, Preferences
+from .private_subscription import PrivateSubscription
 from .registry import (
     CONTROL_KINDS,
+    GENESIS_KINDS,
     GOSSIPED_KINDS,
     KIND_NAMES,
     PRIVATE_KINDS,
@@ -22,6 +24,7 @@ from .topic import Category, Setting, TopicDetails
 
 __all__ = [
     "CONTROL_KINDS",
+    "GENESIS_KINDS",
     "GOSSIPED_KINDS",
     "KIND_NAMES",
     "PRIVATE_KINDS",
@@ -35,6 +38,7 @@ __all__ = [
     "Notification",
     "Preference",
     "Preferences",
+    "PrivateSubscription",
     "Retraction",
     "Revocation",
     "Scope",

@@ -14,6 +14,7 @@ from .grant import Grant, check_grant
 from .node_binding import NodeBinding
 from .notification import Notification, check_notification
 from .preferences import Preferences, check_preferences
+from .private_subscription import PrivateSubscription, check_private_subscription
 from .retraction import Retraction, check_retraction
 from .revocation import Revocation, check_revocation
 from .subscription import Subscription, check_subscription
@@ -31,6 +32,7 @@ class Kind(IntEnum):
     RETRACTION = 6
     NODE_BINDING = 7
     PREFERENCES = 64
+    PRIVATE_SUBSCRIPTION = 65
 
 
 AnyBody = TopicDetails | Grant | Revocation | Subscription | Notification | Retraction | NodeBinding | Preferences
@@ -39,7 +41,10 @@ KIND_NAMES: dict[int, str] = {kind: kind.name.lower() for kind in Kind}
 CONTROL_KINDS = (Kind.TOPIC, Kind.GRANT, Kind.REVOCATION, Kind.NODE_BINDING)
 SHARD_KINDS = (Kind.SUBSCRIPTION, Kind.NOTIFICATION, Kind.RETRACTION)
 GOSSIPED_KINDS = frozenset(CONTROL_KINDS + SHARD_KINDS)
+GENESIS_KINDS = GOSSIPED_KINDS | {Kind.PREFERENCES}
+"""The kinds whose longest life a genesis says; a private subscription lives as long as a public one (SPEC 4.4)."""
 PRIVATE_KINDS = range(64, 128)
+SUBSCRIPTIONS = frozenset({Kind.SUBSCRIPTION, Kind.PRIVATE_SUBSCRIPTION})
 OWNED_BY_TOPIC = frozenset({Kind.TOPIC, Kind.NOTIFICATION, Kind.RETRACTION})
 
 _CODECS: dict[int, Codec[Any]] = {
@@ -51,6 +56,7 @@ _CODECS: dict[int, Codec[Any]] = {
     Kind.RETRACTION: Codec(Retraction),
     Kind.NODE_BINDING: Codec(NodeBinding),
     Kind.PREFERENCES: Codec(Preferences),
+    Kind.PRIVATE_SUBSCRIPTION: Codec(PrivateSubscription),
 }
 
 _CHECKS: dict[int, Callable[[Any], None]] = {
@@ -60,6 +66,7 @@ _CHECKS: dict[int, Callable[[Any], None]] = {
     Kind.NOTIFICATION: check_notification,
     Kind.RETRACTION: check_retraction,
     Kind.PREFERENCES: check_preferences,
+    Kind.PRIVATE_SUBSCRIPTION: check_private_subscription,
 }
 
 
@@ -86,5 +93,5 @@ def check_body(kind: int, author: Account, body: AnyBody, wallet_range: int) -> 
     if kind in OWNED_BY_TOPIC:
         if body.topic is None or body.topic.owner != author:
             raise Refusal(Reason.NOT_TOPIC_OWNER, "4.6", "the author is not the topic's owner")
-    elif kind != Kind.SUBSCRIPTION and body.topic is not None:
+    elif kind not in SUBSCRIPTIONS and body.topic is not None:
         raise malformed("4.3", "this kind has no topic")

@@ -15,7 +15,7 @@ export const SCOPES = new Map([
 ]);
 export const KINDS = new Map([
   [1, 'topic'], [2, 'grant'], [3, 'revocation'], [4, 'subscription'], [5, 'notification'], [6, 'retraction'],
-  [7, 'node_binding'], [64, 'preferences'],
+  [7, 'node_binding'], [64, 'preferences'], [65, 'private_subscription'],
 ]);
 export const isPrivate = (kind) => kind >= 64 && kind <= 127;
 
@@ -80,6 +80,11 @@ const LAYOUTS = new Map([
   [64, ['4.19', {
     entries: list(tuple(integer(1, 3), subject), 0, 1024, ([action, part]) => [action, hex(pack(part))]),
   }]],
+  [65, ['4.21', {
+    on: bool,
+    settings: optional(list(tuple(slug, setting), 1, 32, bySlug)),
+    receipts: bool,
+  }, checkPrivateSubscription]],
 ]);
 const START = { issuedAt: ms, seq: u32, expiresAt: ms, topic: optional(topic) };
 const WITHOUT_TOPIC = new Set([2, 3, 7, 64]);
@@ -99,7 +104,7 @@ export function openBody(network, kind, author, data) {
   check?.(body, network);
   if (OF_TOPIC_OWNER.has(kind) && !equal(body.topic[0], author)) throw new Refusal('not-topic-owner', '4.6');
   if (body.issuedAt < network.origin) throw malformed('1.6');
-  const longest = kind === 2 && author[0] === EVM_CONTRACT ? 7 * DAY : network.lives.get(kind);
+  const longest = kind === 2 && author[0] === EVM_CONTRACT ? 7 * DAY : network.lives.get(kind === 65 ? 4 : kind);
   if (body.expiresAt - body.issuedAt > longest) throw new Refusal('life-too-long', '4.4');
   return body;
 }
@@ -116,6 +121,11 @@ function checkRevocation({ grantId, before, issuedAt, expiresAt }) {
 
 function checkSubscription({ on, issuedAt, expiresAt }) {
   if (!on && expiresAt - issuedAt !== 400 * DAY) throw malformed('4.4');
+}
+
+function checkPrivateSubscription(body) {
+  checkSubscription(body);
+  if (body.receipts) throw malformed('4.21');
 }
 
 function checkNotification({ title, body, sealed: hidden, audience, notBefore, expiresAt }) {

@@ -60,6 +60,11 @@ const ENVELOPES = {
     ['string', 'expires', time(body.expiresAt)],
   ]],
   64: (body) => ['Preferences', [['bytes32', 'entriesHash', hashOf(body.entries)]]],
+  65: (body) => ['PrivateSubscription', [
+    ['string', 'topic', showTopic(body.topic)],
+    ['string', 'state', body.on ? 'on' : 'off'],
+    ['bytes32', 'settingsHash', hashOf(body.settings)],
+  ]],
 };
 
 export function envelopeMembers(network, kind, body, id) {

@@ -188,6 +188,12 @@ WHOLE: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
     ),
     (Kind.NODE_BINDING, {}, {"node": b"\x55" * 32, "expires": EXPIRES_TEXT}),
     (Kind.PREFERENCES, {}, {"entriesHash": sha256(b"\x90").digest()}),
+    (
+        Kind.PRIVATE_SUBSCRIPTION,
+        {"on": True, "settings": [SettingChoice("a", 5)]},
+        {"topic": TOPIC_TEXT, "state": "on", "settingsHash": sha256(b"\x91\x92\xa1a\x05").digest()},
+    ),
+    (Kind.PRIVATE_SUBSCRIPTION, {"on": False}, {"topic": TOPIC_TEXT, "state": "off", "settingsHash": ZERO}),
 ]
 
 

@@ -58,6 +58,6 @@ def test_grant_outside_the_rules_is_malformed(changes: dict[str, Any], rule: str
 
 
 def test_scopes_are_the_gossiped_kinds_but_grant_and_three_more() -> None:
-    kinds = {kind for kind in Kind if kind not in (Kind.GRANT, Kind.PREFERENCES)}
+    kinds = {kind for kind in Kind if kind not in (Kind.GRANT, Kind.PREFERENCES, Kind.PRIVATE_SUBSCRIPTION)}
     assert set(Scope) == kinds | {128, 129, 130}
     assert all(Scope(kind).name == kind.name for kind in kinds)

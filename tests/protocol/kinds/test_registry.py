@@ -5,7 +5,15 @@ import pytest
 
 from pushmesh_protocol.accounts import Topic, evm_account
 from pushmesh_protocol.codec import pack
-from pushmesh_protocol.kinds import GOSSIPED_KINDS, KIND_NAMES, PRIVATE_KINDS, Kind, check_body, decode_body
+from pushmesh_protocol.kinds import (
+    GENESIS_KINDS,
+    GOSSIPED_KINDS,
+    KIND_NAMES,
+    PRIVATE_KINDS,
+    Kind,
+    check_body,
+    decode_body,
+)
 from pushmesh_protocol.types import Account
 from support.bodies import ISSUED_AT, WALLET_RANGE, a_body, a_random_body, an_account
 from support.kinds import AUTHOR, PASSES, outcome
@@ -13,7 +21,8 @@ from support.refusals import refusal_of
 
 OTHER = evm_account(b"\xcd" * 20)
 OWNED = [Kind.TOPIC, Kind.NOTIFICATION, Kind.RETRACTION]
-OF_A_TOPIC = [*OWNED, Kind.SUBSCRIPTION]
+OF_A_TOPIC = [*OWNED, Kind.SUBSCRIPTION, Kind.PRIVATE_SUBSCRIPTION]
+SUBSCRIPTIONS = [Kind.SUBSCRIPTION, Kind.PRIVATE_SUBSCRIPTION]
 WITHOUT_TOPIC = [Kind.GRANT, Kind.REVOCATION, Kind.NODE_BINDING, Kind.PREFERENCES]
 
 
@@ -32,14 +41,15 @@ def test_random_bodies_pass_and_survive_their_bytes(kind: Kind, rng: Random) -> 
         check_body(kind, author, again, WALLET_RANGE)
 
 
-@pytest.mark.parametrize("kind", [0, 8, 63, 65, 127, 128, 255])
+@pytest.mark.parametrize("kind", [0, 8, 63, 66, 127, 128, 255])
 def test_another_kind_is_unknown_and_not_malformed(kind: int) -> None:
     assert refusal_of(decode_body, kind, b"") == ("unknown-kind", "4.5")
 
 
 def test_kinds_are_gossiped_or_private_and_named() -> None:
-    assert {kind for kind in Kind if kind in PRIVATE_KINDS} == {Kind.PREFERENCES}
-    assert GOSSIPED_KINDS | {Kind.PREFERENCES} == set(Kind) == set(KIND_NAMES)
+    assert {kind for kind in Kind if kind in PRIVATE_KINDS} == {Kind.PREFERENCES, Kind.PRIVATE_SUBSCRIPTION}
+    assert GOSSIPED_KINDS | {Kind.PREFERENCES, Kind.PRIVATE_SUBSCRIPTION} == set(Kind) == set(KIND_NAMES)
+    assert set(Kind) - GENESIS_KINDS == {Kind.PRIVATE_SUBSCRIPTION}
     assert KIND_NAMES[Kind.NODE_BINDING] == "node_binding"
 
 
@@ -54,8 +64,9 @@ def test_only_the_owner_writes_to_a_topic(kind: Kind) -> None:
     assert outcome(kind, topic=Topic(OTHER, "alerts")) == ("not-topic-owner", "4.6")
 
 
-def test_anybody_subscribes_to_a_topic() -> None:
-    assert outcome(Kind.SUBSCRIPTION, topic=Topic(OTHER, "alerts")) == PASSES
+@pytest.mark.parametrize("kind", SUBSCRIPTIONS)
+def test_anybody_subscribes_to_a_topic(kind: Kind) -> None:
+    assert outcome(kind, topic=Topic(OTHER, "alerts")) == PASSES
 
 
 @pytest.mark.parametrize("kind", OF_A_TOPIC)
