@@ -241,7 +241,7 @@ def _network(genesis: dict[str, Any], parameters: Parameters) -> Network:
         parameters=parameters,
     )
     if set(network.lives_ms) != GENESIS_KINDS:
-        raise NetworkFileError("genesis.longest_life_ms must name every kind but private_subscription once")
+        raise NetworkFileError("genesis.longest_life_ms must name every kind once, but for private_subscription")
     for kind, exact_ms in ((Kind.REVOCATION, REVOCATION_LIFE_MS), (Kind.SUBSCRIPTION, OFF_LIFE_MS)):
         if network.lives_ms[kind] < exact_ms:
             raise NetworkFileError(

@@ -128,7 +128,7 @@ def test_a_wrong_file_is_refused_with_a_sentence_that_names_the_key(old: str, ne
 
 
 def test_a_kind_without_a_longest_life_is_refused() -> None:
-    with pytest.raises(NetworkFileError, match="every kind once"):
+    with pytest.raises(NetworkFileError, match="every kind once, but for private_subscription"):
         load_network(TEXT.replace(f"retraction = {400 * DAY_MS}\n", "", 1))
 
 

@@ -13,6 +13,7 @@ from pushmesh_node.engine.records import (
     LateMark,
     PeerEntry,
     PrivateRecord,
+    PrivateTopicRecord,
     Record,
     SentMark,
     SlotRange,
@@ -99,7 +100,7 @@ class NaiveStore:
             self._voids -= set(range(first_commit, first_commit + removed.count))
             self._late -= set(range(first_commit, first_commit + removed.count))
             self._unsent -= set(range(first_commit, first_commit + removed.count))
-        for kind in (PrivateRecord, TokenRecord):
+        for kind in (PrivateRecord, PrivateTopicRecord, TokenRecord):
             over = [key for key, w in self._keyed.items() if isinstance(w, kind) and w.expires_at <= now_ms]
             for key in sorted(over, key=lambda key: (self._keyed[key].expires_at, key[1:]))[:limit]:  # type: ignore[union-attr]  # both kinds have it
                 del self._keyed[key]
@@ -218,6 +219,10 @@ class NaiveStore:
         records = [write for write in self._keyed.values() if isinstance(write, PrivateRecord)]
         return sorted(records, key=lambda record: (record.account, record.kind))
 
+    async def private_topics(self) -> list[PrivateTopicRecord]:
+        records = [write for write in self._keyed.values() if isinstance(write, PrivateTopicRecord)]
+        return sorted(records, key=lambda record: (record.account, record.topic))
+
     async def tokens(self) -> list[TokenRecord]:
         tokens = [write for write in self._keyed.values() if isinstance(write, TokenRecord)]
         return sorted(tokens, key=lambda token: token.digest)
@@ -308,6 +313,8 @@ def key_of(write: Write) -> tuple[object, ...]:
             return DecisionRecord, write.account, write.commit_no
         case PrivateRecord():
             return PrivateRecord, write.account, write.kind
+        case PrivateTopicRecord():
+            return PrivateTopicRecord, write.account, write.topic
         case TokenRecord():
             return TokenRecord, write.digest
         case CursorRecord():

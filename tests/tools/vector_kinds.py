@@ -396,7 +396,7 @@ def private_subscriptions(_wallets: WalletProcess) -> Book:
     good("a private subscription of 400 days", expires_at=NOW + 400 * DAY)
     bad("a private subscription of more than 400 days", "4.4", "life-too-long", expires_at=NOW + 400 * DAY + 1)
     bad("a private subscription that is off for 30 days", "4.4", on=False)
-    bad("a private subscription that allows receipts", "4.21", receipts=True)
+    bad("a private subscription that allows receipts", "4.25", receipts=True)
     bad("a private subscription with settings out of order", "4.13", settings=[["b", 1], ["a", 1]])
     bad("a private subscription with a seq", "6.1", seq=1)
     bad("a private subscription without a topic", "4.3", topic=None)

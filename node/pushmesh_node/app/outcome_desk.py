@@ -227,8 +227,15 @@ class OutcomeDesk:
         found = self._subscription(envelope, account)
         return found is not None and found.on and found.receipts
 
+    def counts(self, envelope: Envelope, account: Account) -> bool:
+        """Whether outcomes may tell of this wallet at all: of who reads by a private word alone they do not (SPEC
+        4.25)."""
+        body = envelope.body
+        listed = isinstance(body, Notification) and body.audience is not None
+        return listed or self.subscribes(envelope, account)
+
     def subscribes(self, envelope: Envelope, account: Account) -> bool:
-        """Whether the wallet's word on the topic is yes."""
+        """Whether the wallet's public word on the topic is yes."""
         found = self._subscription(envelope, account)
         return found is not None and found.on
 

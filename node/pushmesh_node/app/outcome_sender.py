@@ -99,9 +99,10 @@ class OutcomeSender:
     def delivered(self, account: Account, messages: Sequence[Message]) -> None:
         """These were handed to the wallet's transport."""
         for message in messages:
-            body = message.envelope.body
-            if isinstance(body, Notification) and body.origin is not None:
-                self._put(self._record(message.envelope, account, DELIVERED, None))
+            envelope = message.envelope
+            body = envelope.body
+            if isinstance(body, Notification) and body.origin is not None and self._desk.counts(envelope, account):
+                self._put(self._record(envelope, account, DELIVERED, None))
 
     async def acknowledged(self, envelope: Envelope, account: Account, evidence: bytes) -> None:
         """The wallet's own word, checked already; durable on return. Raises StoreBusy or StoreFailed."""

@@ -8,7 +8,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.types import Account
 
-from ..engine.records import Record, Write
+from ..engine.records import PrivateTopicRecord, Record, Write
 from .topic_shards import tag_of
 
 MAX_WALLETS: Final = 4_096
@@ -41,6 +41,7 @@ class OwnTopics:
     def stored(self, writes: Sequence[Write]) -> None:
         """These are durable: what wallets of this node subscribe to counts at once."""
         authors = {write.author for write in writes if isinstance(write, Record) and write.kind == Kind.SUBSCRIPTION}
+        authors |= {write.account for write in writes if isinstance(write, PrivateTopicRecord)}
         self._changed.update([author for author in authors if author in self._wallets])
 
     def tags(self) -> frozenset[int]:

@@ -22,7 +22,7 @@ from pushmesh_protocol.types import UnixMs
 from ..admission import Ticket
 from ..engine.answers import Denied, Level, Outcome, Principal
 from ..engine.effects import Answer
-from ..engine.events import PreferencesShown, Published
+from ..engine.events import PrivateShown, Published
 from ..engine.parts import split_run
 from ..metrics import Metrics
 from .doorkeeper import Doorkeeper
@@ -206,7 +206,7 @@ class Publishing:
             return self._refused(refusal)
         await self._ingest.opened()  # an engine that is being replaced learns nothing more
         call = _Call(1)
-        self._driver.handle(PreferencesShown(self._number(call, 0, [1]), envelope))
+        self._driver.handle(PrivateShown(self._number(call, 0, [1]), envelope))
         await call.done
         return call.answers[0][0]
 

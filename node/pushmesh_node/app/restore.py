@@ -32,8 +32,10 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
         after = items[-1].first_commit + items[-1].count - 1
     if store.in_sync_ms is not None:
         engine.handle(WasInSync(UnixMs(store.in_sync_ms)), now_ms)
-    for record in await store.preferences():
-        engine.curator.set_preferences(_private(network, record.data))
+    private = [record.data for record in await store.preferences()]
+    private += [record.data for record in await store.private_topics()]
+    for data in private:
+        engine.set_private(_private(network, data))
     return engine
 
 

@@ -39,7 +39,7 @@ class Listeners:
             return [Account(account) for account in body.audience if account in self._connections]
         if body.topic is None:
             return ()
-        subscribers = subscriptions.subscribers(body.topic)
+        subscribers = subscriptions.readers(body.topic)
         if len(self._connections) < len(subscribers):
             return [account for account in self._connections if account in subscribers]
         return [account for account in subscribers if account in self._connections]

@@ -10,7 +10,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Preferences, Revocation
+from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Revocation
 from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
@@ -33,7 +33,7 @@ from .events import (
     ListenerLeft,
     Offer,
     Offered,
-    PreferencesShown,
+    PrivateShown,
     Published,
     Restored,
     Source,
@@ -44,8 +44,19 @@ from .events import (
 from .operators import Operators
 from .parking import Parking
 from .parts import leaf_part, pieces
-from .recording import audience_of, not_before, record_of
-from .records import DueRecord, Holder, LateMark, PrivateRecord, Record, SentMark, Unscheduled, VoidMark, Write
+from .recording import audience_of, not_before, private_record_of, record_of
+from .records import (
+    DueRecord,
+    Holder,
+    LateMark,
+    PrivateRecord,
+    PrivateTopicRecord,
+    Record,
+    SentMark,
+    Unscheduled,
+    VoidMark,
+    Write,
+)
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
@@ -102,8 +113,8 @@ class Engine:
                 self.listeners.come(account)
             case ListenerLeft(account):
                 self.listeners.leave(account)
-            case PreferencesShown(request, envelope):
-                self._take_preferences(turn, request, envelope)
+            case PrivateShown(request, envelope):
+                self._take_private(turn, request, envelope)
             case StoreFailed():
                 return self._undo(event)
             case Restored(entries):
@@ -390,19 +401,26 @@ class Engine:
         self.retractions.withdraw(envelope_id)
         self.operators.withdraw(envelope_id)
 
-    def _take_preferences(self, turn: Turn, request: int, envelope: Envelope) -> None:
-        reason = Reason.DUPLICATE
-        if not self.curator.has_room(envelope):
-            full = Refusal(Reason.STORE_FULL, "4.19", "this node has no room for more preferences; try another")
+    def _take_private(self, turn: Turn, request: int, envelope: Envelope) -> None:
+        is_word = envelope.kind == Kind.PRIVATE_SUBSCRIPTION
+        rule = "4.25" if is_word else "4.19"
+        has_room = self.subscriptions.private.has_room if is_word else self.curator.has_room
+        if not has_room(envelope):
+            what = "subscriptions of its own" if is_word else "preferences"
+            full = Refusal(Reason.STORE_FULL, rule, f"this node has no room for more {what}; try another")
             turn.answers.append(Answer(request, [refused(envelope, full)]))
             return
-        if isinstance(envelope.body, Preferences) and self.curator.set_preferences(envelope):
+        reason = Reason.DUPLICATE
+        if self.set_private(envelope):
             reason = Reason.OK
-            body = envelope.body
-            expires_at = UnixMs(body.expires_at)
-            data = encode_frame([Part((envelope,))])
-            turn.writes.append(PrivateRecord(envelope.author, envelope.kind, UnixMs(body.issued_at), expires_at, data))
-        turn.answers.append(Answer(request, [Outcome(envelope.id, Level.DURABLE, reason, "4.19", "", None)]))
+            turn.writes.append(private_record_of(envelope))
+        turn.answers.append(Answer(request, [Outcome(envelope.id, Level.DURABLE, reason, rule, "", None)]))
+
+    def set_private(self, envelope: Envelope) -> bool:
+        """Take a private envelope in, also from the store; False where a newer one is held already."""
+        if envelope.kind == Kind.PRIVATE_SUBSCRIPTION:
+            return self.subscriptions.add_private(envelope)
+        return self.curator.set_preferences(envelope)
 
     # Delivery to who is connected now; everybody else reads the store.
 
@@ -459,7 +477,7 @@ def refused(envelope: Envelope, refusal: Refusal) -> Outcome:
 def _changes_state(write: Write) -> bool:
     if isinstance(write, Record):
         return write.kind != Kind.NOTIFICATION
-    return isinstance(write, PrivateRecord | VoidMark | SentMark)
+    return isinstance(write, PrivateRecord | PrivateTopicRecord | VoidMark | SentMark)
 
 
 def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcome]:

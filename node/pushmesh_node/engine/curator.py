@@ -159,7 +159,7 @@ class Curator:
     def _facts(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool, late: bool) -> Facts:
         body = envelope.body
         topic = body.topic
-        subscription = None if topic is None else self._subscriptions.in_force(account, topic, now_ms)
+        subscription = None if topic is None else self._subscriptions.word(account, topic, now_ms)
         word = None if subscription is None else subscription.body
         subscribed = isinstance(word, Subscription) and word.on
         return Facts(

@@ -91,7 +91,7 @@ class ListenerLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class PreferencesShown:
+class PrivateShown:
     """A logged-in wallet handed in its verified private envelope under this request number."""
 
     request: int
@@ -132,4 +132,4 @@ class WasInSync:
     at_ms: UnixMs
 
 
-Event = Offered | ListenerCame | ListenerLeft | PreferencesShown | StoreFailed | Restored | DueCame | WasInSync | Ticked
+Event = Offered | ListenerCame | ListenerLeft | PrivateShown | StoreFailed | Restored | DueCame | WasInSync | Ticked

@@ -1,13 +1,14 @@
 """Parts as records for the store: what goes with them, and when inboxes may show them."""
 
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Notification
+from pushmesh_protocol.kinds import Kind, Notification
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.timestamps import timestamp_of
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 
-from .records import Record
+from .records import PrivateRecord, PrivateTopicRecord, Record
 
 
 def record_of(
@@ -46,6 +47,15 @@ def record_of(
         ends=() if min(ends) == end else ends,
         published=published,
     )
+
+
+def private_record_of(envelope: Envelope) -> PrivateRecord | PrivateTopicRecord:
+    """A private envelope as the store takes it: the newest of a wallet's kind, or of its words on a topic."""
+    account, body, data = envelope.author, envelope.body, encode_frame([Part((envelope,))])
+    issued_at, expires_at = UnixMs(body.issued_at), UnixMs(body.expires_at)
+    if envelope.kind == Kind.PRIVATE_SUBSCRIPTION:
+        return PrivateTopicRecord(account, pack(envelope.topic), issued_at, expires_at, data)
+    return PrivateRecord(account, envelope.kind, issued_at, expires_at, data)
 
 
 def _due_ats(part: Part, now_ms: int) -> tuple[UnixMs | None, ...]:

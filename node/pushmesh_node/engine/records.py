@@ -159,6 +159,17 @@ class PrivateRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateTopicRecord:
+    """A wallet's newest private word on a topic (its packed form); `data` is the packed item."""
+
+    account: Account
+    topic: bytes
+    issued_at: UnixMs
+    expires_at: UnixMs
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRecord:
     """A node-bound token that was shown here; `digest` is SHA-256 of its text, `expires_at` the earlier of its own
     end and its grant's. Of the token itself nothing is kept that would open anything."""
@@ -297,6 +308,7 @@ Write = (
     | VoucherRecord
     | DecisionRecord
     | PrivateRecord
+    | PrivateTopicRecord
     | TokenRecord
     | CursorRecord
     | CursorsLeft

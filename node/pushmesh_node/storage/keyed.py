@@ -8,10 +8,18 @@ import msgspec
 
 from pushmesh_protocol.accounts import Topic
 
-from ..engine.records import APART, CursorRecord, DecisionRecord, PrivateRecord, TokenRecord, VoucherRecord
+from ..engine.records import (
+    APART,
+    CursorRecord,
+    DecisionRecord,
+    PrivateRecord,
+    PrivateTopicRecord,
+    TokenRecord,
+    VoucherRecord,
+)
 from .bulk import pieces, placeholders
 from .items import COVERING
-from .sums import CURSORS, DECISIONS, PRIVATE, TOKENS, VOUCHERS, checked, first
+from .sums import CURSORS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, VOUCHERS, checked, first
 
 # Rows of removed items stay until the walk of expiry meets them.
 _HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
@@ -57,6 +65,12 @@ def private_records(connection: sqlite3.Connection) -> list[PrivateRecord]:
     """The newest private envelope of every wallet and kind."""
     rows = connection.execute(f"{PRIVATE.select} ORDER BY account, kind")
     return [PrivateRecord(*row) for row in checked(PRIVATE, rows)]
+
+
+def private_topics(connection: sqlite3.Connection) -> list[PrivateTopicRecord]:
+    """The newest private word of every wallet on every topic."""
+    rows = connection.execute(f"{PRIVATE_TOPICS.select} ORDER BY account, topic")
+    return [PrivateTopicRecord(*row) for row in checked(PRIVATE_TOPICS, rows)]
 
 
 def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:

@@ -221,6 +221,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # So that of too many devices those that were silent for longest go.
         "CREATE INDEX cursors_by_time ON cursors (at)",
     ),
+    (
+        # What wallets said of topics to this node alone; `topic` is its packed form.
+        """CREATE TABLE private_topics (
+            account BLOB, topic BLOB, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, data BLOB NOT NULL,
+            sum INTEGER NOT NULL, PRIMARY KEY (account, topic)) WITHOUT ROWID""",
+        "CREATE INDEX private_topics_by_end ON private_topics (expires_at)",
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from ..engine.records import (
     Owed,
     PeerEntry,
     PrivateRecord,
+    PrivateTopicRecord,
     ReachedRecord,
     SlotRange,
     StoredDue,
@@ -212,6 +213,10 @@ class Questions:
     async def preferences(self) -> list[PrivateRecord]:
         """Every wallet's newest private envelope of each kind, by (account, kind)."""
         return await self._ask(keyed.private_records)
+
+    async def private_topics(self) -> list[PrivateTopicRecord]:
+        """Every wallet's newest private word on each topic, by (account, topic)."""
+        return await self._ask(keyed.private_topics)
 
     async def tokens(self) -> list[TokenRecord]:
         """All tokens that are remembered, the revoked too, by digest."""

@@ -86,6 +86,7 @@ DECISIONS = Table(
     ("account", "commit_no"),
 )
 PRIVATE = Table("private", ("account", "kind", "issued_at", "expires_at", "data"), ("account", "kind"))
+PRIVATE_TOPICS = Table("private_topics", ("account", "topic", "issued_at", "expires_at", "data"), ("account", "topic"))
 TOKENS = Table(
     "tokens",
     ("digest", "account", "grant_id", "scopes", "topics", "expires_at", "first_seen", "revoked"),
@@ -115,7 +116,7 @@ QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"),
 
 SUMMED = (
     *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, UNSENT, SCHEDULED),
-    *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, TOKENS, CURSORS, PEERS),
+    *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, CURSORS, PEERS),
 )
 """All but `ids` and `targets`, in the order in which they are checked and saved: what others refer to first."""
 

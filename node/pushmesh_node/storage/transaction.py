@@ -18,6 +18,7 @@ from ..engine.records import (
     LateMark,
     PeerEntry,
     PrivateRecord,
+    PrivateTopicRecord,
     ReachedRecord,
     ReceiptWish,
     Record,
@@ -47,7 +48,21 @@ from .rows import (
     unsent_rows,
 )
 from .sets import CONTROL_SET, SHARD_KINDS, Place
-from .sums import CURSORS, DECISIONS, ITEMS, LATE, META, PRIVATE, TOKENS, UNSENT, VOIDS, VOUCHERS, Table, with_sum
+from .sums import (
+    CURSORS,
+    DECISIONS,
+    ITEMS,
+    LATE,
+    META,
+    PRIVATE,
+    PRIVATE_TOPICS,
+    TOKENS,
+    UNSENT,
+    VOIDS,
+    VOUCHERS,
+    Table,
+    with_sum,
+)
 from .tally import Amount, amount_of
 from .topics import TopicNumbers
 
@@ -238,6 +253,11 @@ def _write_private(connection: sqlite3.Connection, records: Iterable[PrivateReco
     bulk.insert(connection, PRIVATE.replace, [with_sum(row) for row in rows])
 
 
+def _write_private_topics(connection: sqlite3.Connection, records: Iterable[PrivateTopicRecord]) -> None:
+    rows = [(r.account, r.topic, r.issued_at, r.expires_at, r.data) for r in records]
+    bulk.insert(connection, PRIVATE_TOPICS.replace, [with_sum(row) for row in rows])
+
+
 def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord]) -> None:
     rows = [
         (
@@ -291,6 +311,7 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     VoucherRecord: _write_vouchers,
     DecisionRecord: _write_decisions,
     PrivateRecord: _write_private,
+    PrivateTopicRecord: _write_private_topics,
     TokenRecord: _write_tokens,
     CursorRecord: _write_cursors,
     CursorsLeft: _forget_cursors,

@@ -1,4 +1,4 @@
-"""Kind 65 `private_subscription`: a wallet's word on a topic for one node alone; never gossiped (SPEC 4.21)."""
+"""Kind 65 `private_subscription`: a wallet's word on a topic for one node alone; never gossiped (SPEC 4.25)."""
 
 from .checks import malformed
 from .subscription import Subscription, check_subscription
@@ -9,7 +9,7 @@ class PrivateSubscription(Subscription, frozen=True, array_like=True, forbid_unk
 
 
 def check_private_subscription(body: PrivateSubscription) -> None:
-    """Raise Refusal where the body breaks SPEC 4.4, 4.13 or 4.21."""
+    """Raise Refusal where the body breaks SPEC 4.4, 4.13 or 4.25."""
     check_subscription(body)
     if body.receipts:
-        raise malformed("4.21", "a private subscription allows no receipts: they would tell others of it")
+        raise malformed("4.25", "a private subscription allows no receipts: they would tell others of it")

@@ -80,7 +80,7 @@ const LAYOUTS = new Map([
   [64, ['4.19', {
     entries: list(tuple(integer(1, 3), subject), 0, 1024, ([action, part]) => [action, hex(pack(part))]),
   }]],
-  [65, ['4.21', {
+  [65, ['4.25', {
     on: bool,
     settings: optional(list(tuple(slug, setting), 1, 32, bySlug)),
     receipts: bool,
@@ -125,7 +125,7 @@ function checkSubscription({ on, issuedAt, expiresAt }) {
 
 function checkPrivateSubscription(body) {
   checkSubscription(body);
-  if (body.receipts) throw malformed('4.21');
+  if (body.receipts) throw malformed('4.25');
 }
 
 function checkNotification({ title, body, sealed: hidden, audience, notBefore, expiresAt }) {

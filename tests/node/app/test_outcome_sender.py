@@ -11,8 +11,12 @@ from pushmesh_node.app.outcome_wire import MAX_MESSAGE_BYTES, PROTOCOL, EndOutco
 from pushmesh_node.app.peer_messages import PeerMessages
 from pushmesh_node.delivery.contract import Message
 from pushmesh_node.engine.answers import Level, Wait
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
-from support.app_world import NETWORK, a_note_now, count, until
+from pushmesh_protocol.forms import ItemForm
+from pushmesh_protocol.kinds import Kind
+from support.app_world import NETWORK, a_note_now, a_principal, count, signed, until
 from support.origin import (
     DAPP,
     OPEN,
@@ -27,8 +31,10 @@ from support.origin import (
     take,
 )
 from support.stream_pair import stream_pair
+from support.wallets import a_wallet
 
 WAIT_S = 20.0
+GHOST = a_wallet(77)
 
 
 @pytest.fixture
@@ -102,6 +108,21 @@ async def test_a_nodes_own_deliveries_count_each_wallet_once(node: Node) -> None
     await asyncio.sleep(0.6)  # a second count would be told by now
     assert (await status(node, note))["delivered"]["wallets"] == 2
     assert await node.store.origins_owed() == []
+
+
+async def test_who_reads_by_a_private_word_alone_is_told_of_to_nobody(node: Node) -> None:
+    word = signed(GHOST, Kind.PRIVATE_SUBSCRIPTION, private=True, seq=0, topic=Topic(DAPP.account, "alerts"))
+    item = pack(ItemForm(word.kind, word.author, word.body_bytes, word.auth))
+    assert (await node.publishing.publish_private(a_principal(GHOST.account), item)).level is Level.DURABLE
+    note, listed = await a_notification(node), await a_notification(node, 2, audience=[GHOST.account])
+    handed(node, note, GHOST, OPEN)
+    handed(node, listed, GHOST)
+
+    desk = node.assurance._desk
+    await until(lambda: desk.reached(listed.id, Wait(Level.DELIVERED, 1)) is Level.DELIVERED)
+    assert (await status(node, note))["delivered"]["wallets"] == 1
+    told = await status(node, listed)
+    assert (told["delivered"]["wallets"], told["recipients"]) == (1, [])
 
 
 async def test_what_an_origin_that_is_away_is_owed_stays_on_the_disk(node: Node) -> None:

@@ -4,9 +4,10 @@ from msgspec.structs import replace
 from pushmesh_node.app import own_topics
 from pushmesh_node.app.own_topics import FRESH_MS, OwnTopics
 from pushmesh_node.app.topic_shards import tag_of
+from pushmesh_node.engine.records import PrivateTopicRecord
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Kind
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, UnixMs
 from support.records import record
 from support.wallets import a_wallet
 
@@ -44,3 +45,8 @@ def test_a_wallet_that_comes_or_subscribes_counts_at_once_and_one_that_is_not_he
     assert own.tags() is own.tags() and own.tags() is not before
     own.came(WALLETS[1])
     assert followed(own) == [True, True, False, False]
+    own.came(WALLETS[2])
+    own.tags()
+    topics[WALLETS[2]] = [TOPICS[WALLETS[2]]]
+    own.stored([PrivateTopicRecord(WALLETS[2], b"", UnixMs(0), UnixMs(1), b"")])
+    assert followed(own) == [True, True, True, False]

@@ -67,6 +67,7 @@ def told(engine: Engine) -> dict[str, object]:
             for wallet in wallets
         ],
         "preferences": [engine.curator.preferences_of(wallet) for wallet in wallets],
+        "private": [engine.subscriptions.private.word(wallet, TOPIC, now) for wallet in wallets],
         "last": engine.last_commit,
     }
 
@@ -81,6 +82,10 @@ async def test_a_restored_engine_answers_like_the_one_that_decided(node: Node) -
     muting = signed(READER, Kind.PREFERENCES, private=True, seq=0, entries=entries)
     item = pack(ItemForm(muting.kind, muting.author, muting.body_bytes, muting.auth))
     await node.publishing.publish_private(a_principal(READER.account), item)
+    word = signed(READER, Kind.PRIVATE_SUBSCRIPTION, private=True, seq=0, topic=TOPIC)
+    item = pack(ItemForm(word.kind, word.author, word.body_bytes, word.auth))
+    await node.publishing.publish_private(a_principal(READER.account), item)
+    assert told(node.driver.engine)["private"] == [None, word, None]
     assert told(await again(node)) == told(node.driver.engine)
     assert told(node.driver.engine)["revoked"] == [[], [session.grant_id], []]
 

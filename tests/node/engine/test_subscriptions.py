@@ -50,6 +50,48 @@ def test_of_a_topic_that_the_last_subscriber_left_nothing_is_kept() -> None:
     assert not found._subscribers  # topics cost their inventors little, so an empty set each would grow for ever
 
 
+def privately(account: Any = BOB, at: int = 0, *, on: bool = True, topic: Topic = TOPIC) -> Envelope:
+    ends = ISSUED_AT + at + (DAY_MS if on else 400 * DAY_MS)
+    said: dict[str, Any] = {"topic": topic, "on": on, "issued_at": ISSUED_AT + at, "expires_at": ends}
+    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, account, private=True, **said)
+
+
+def test_a_private_word_decides_here_and_is_told_to_nobody() -> None:
+    found = after(word(BOB))
+    found.add_private(privately(BOB, on=False))
+    found.add_private(privately(CAROL))
+    assert set(found.readers(TOPIC)) == {CAROL} and found.subscribers(TOPIC) == {BOB}
+    assert found.topics_on(BOB, NOW) == [] and found.topics_on(CAROL, NOW) == [TOPIC]
+    assert found.word(CAROL, TOPIC, NOW) == privately(CAROL) and found.in_force(CAROL, TOPIC, NOW) is None
+    assert found.of(CAROL, NOW) == [] and found.of(BOB, NOW) == [word(BOB)]
+
+
+def test_who_has_a_private_word_is_decided_by_itself() -> None:
+    found = after(word(BOB), word(CAROL))
+    found.add_private(privately(BOB, on=False))
+    found.add_private(privately(CAROL))
+    assert found.plain(TOPIC, NOW) == frozenset()
+    found.add(word(BOB, 1))
+    assert found.plain(TOPIC, NOW) == frozenset()
+
+
+def test_when_the_private_word_is_over_the_public_one_is_plain_again() -> None:
+    found = after(word(BOB, expires_at=ISSUED_AT + 2 * DAY_MS))
+    found.add_private(privately(BOB))
+    assert found.plain(TOPIC, NOW) == frozenset()
+    found.sweep(ISSUED_AT + DAY_MS)
+    assert found.plain(TOPIC, ISSUED_AT + DAY_MS) == {BOB}
+
+
+def test_without_a_private_word_the_public_one_decides_again() -> None:
+    found = after(word(BOB, on=False))
+    found.add_private(privately(BOB))
+    over = ISSUED_AT + DAY_MS
+    assert found.topics_on(BOB, over - 1) == [TOPIC] and found.topics_on(BOB, over) == []
+    found.sweep(over)
+    assert set(found.readers(TOPIC)) == set()
+
+
 def test_a_wallets_words_are_listed_by_topic_on_and_off() -> None:
     other, off = word(topic=OTHER), word(at=1, on=False)
     found = after(other, word(), off)

@@ -7,6 +7,7 @@ from pushmesh_node.engine.records import (
     DecisionRecord,
     Holder,
     PrivateRecord,
+    PrivateTopicRecord,
     SentMark,
     SlotRange,
     StoredEnvelope,
@@ -266,6 +267,19 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
     assert await store.tokens() == [lasting]
+
+
+async def test_private_words_on_topics_keep_the_last_of_each_and_go_when_they_end(store: AnyStore) -> None:
+    def word(account: Account, topic: bytes, data: bytes, ends: int = 0) -> PrivateTopicRecord:
+        return PrivateTopicRecord(account, topic, UnixMs(1), UnixMs(NOW + ends), data)
+
+    await store.commit([word(ALICE, b"t", b"old"), word(BOB, b"t", b"bob", 1), word(ALICE, b"u", b"other")])
+    await store.commit([word(ALICE, b"t", b"new", 1)])
+    kept = [word(ALICE, b"t", b"new", 1), word(BOB, b"t", b"bob", 1)]
+    assert await store.private_topics() == [kept[0], word(ALICE, b"u", b"other"), kept[1]]
+    await store.expire(NOW, 10)
+    assert await store.private_topics() == kept
+    assert await store.preferences() == []
 
 
 async def test_of_a_wallets_devices_the_one_longest_unused_makes_room(store: AnyStore) -> None:

@@ -14,6 +14,7 @@ from pushmesh_node.engine.records import (
     DueRecord,
     LateMark,
     PrivateRecord,
+    PrivateTopicRecord,
     Record,
     SentMark,
     SlotRange,
@@ -64,6 +65,9 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
         st.builds(CursorRecord, accounts, st.sampled_from(["a", "", "\x1fnews\x1fa", "\x1fnews\x1f"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
+        st.builds(
+            PrivateTopicRecord, accounts, st.sampled_from([b"t", b"u"]), times, ends, st.binary(max_size=3),
+        ),
         st.builds(
             VoucherRecord, small.map(Epoch), accounts, st.just(b"k"), st.sampled_from([b"s", b"t"]),
             small, small, small, st.just(b"v"), st.none() | st.just(b"fork"),
@@ -129,6 +133,7 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
             )
     found["vouchers"] = [(await store.vouchers(Epoch(e)), await store.epoch_totals(Epoch(e))) for e in range(3)]
     found["preferences"] = await store.preferences()
+    found["private topics"] = await store.private_topics()
     return found
 
 

@@ -23,7 +23,7 @@ def test_a_private_subscription_within_the_rules_passes(changes: dict[str, Any])
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"receipts": True}, "4.21"),
+        ({"receipts": True}, "4.25"),
         ({"on": False}, "4.4"),
         ({"settings": [SettingChoice("b", 0), SettingChoice("a", 0)]}, "4.13"),
         ({"settings": []}, "3.1"),

@@ -1,0 +1,110 @@
+from random import Random
+from typing import Any
+
+import pytest
+
+from pushmesh_node.engine import private as room
+from pushmesh_node.engine.private import PrivateSubscriptions
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.kinds import Kind
+from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.types import Account
+from support.bodies import a_network
+from support.envelopes import ALICE, BOB, CAROL, NOW, an_envelope
+
+NETWORK = a_network()
+NEWS = Topic(ALICE, "news")
+LOANS = Topic(ALICE, "loans")
+OFF = 400 * DAY_MS
+
+
+def a_word(at: int = 0, *, on: bool = True, author: Account = BOB, topic: Topic = NEWS, life: int = DAY_MS) -> Envelope:
+    ends = NOW + at + (life if on else OFF)
+    said: dict[str, Any] = {"on": on, "topic": topic, "issued_at": NOW + at, "expires_at": ends}
+    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, author, private=True, **said)
+
+
+def words(*envelopes: Envelope) -> PrivateSubscriptions:
+    held = PrivateSubscriptions()
+    for envelope in envelopes:
+        held.add(envelope)
+    return held
+
+
+def test_the_newest_word_decides_whatever_came_first() -> None:
+    on, off = a_word(1), a_word(2, on=False)
+    for order in ((on, off), (off, on)):
+        assert words(*order).word(BOB, NEWS, NOW) == off
+
+
+def test_of_two_words_of_one_time_off_counts() -> None:
+    on, off = a_word(1), a_word(1, on=False)
+    for order in ((on, off), (off, on)):
+        assert words(*order).word(BOB, NEWS, NOW) == off
+
+
+def test_the_same_word_again_and_an_older_one_change_nothing() -> None:
+    held = words(a_word(2))
+    assert not held.add(a_word(2))
+    assert not held.add(a_word(1, on=False))
+    assert len(held) == 1
+
+
+def test_a_word_counts_for_its_wallet_and_topic_alone() -> None:
+    held = words(a_word())
+    assert held.word(CAROL, NEWS, NOW) is None
+    assert held.word(BOB, LOANS, NOW) is None
+    assert held.topics(BOB) == {NEWS} and held.topics(CAROL) == frozenset()
+
+
+def test_a_word_that_has_expired_counts_no_more_and_is_forgotten() -> None:
+    held = words(a_word(life=5))
+    assert held.word(BOB, NEWS, NOW + 4) is not None
+    assert held.word(BOB, NEWS, NOW + 5) is None
+    held.sweep(NOW + 5)
+    assert len(held) == 0
+    assert held.readers(NEWS, {CAROL}) == {CAROL} and held.topics(BOB) == frozenset()
+
+
+def test_the_end_of_a_word_that_was_replaced_takes_nothing_away() -> None:
+    held = words(a_word(life=5), a_word(1, life=500))
+    held.sweep(NOW + 100)
+    assert held.word(BOB, NEWS, NOW + 100) == a_word(1, life=500)
+
+
+def test_readers_are_the_public_ones_and_those_who_said_yes_here_without_those_who_said_no() -> None:
+    public = {ALICE, CAROL}
+    held = words(a_word(), a_word(on=False, author=CAROL))
+    readers = held.readers(NEWS, public)
+    assert set(readers) == {ALICE, BOB} and len(readers) == 2
+    assert [account in readers for account in (ALICE, BOB, CAROL)] == [True, True, False]
+    assert held.readers(LOANS, public) is public
+
+
+def test_the_view_agrees_with_a_set_whatever_was_said(rng: Random) -> None:
+    accounts = [Account(bytes([0]) + rng.randbytes(20)) for _ in range(12)]
+    for _ in range(60):
+        public = set(rng.sample(accounts, rng.randrange(12)))
+        said = {account: rng.random() < 0.5 for account in rng.sample(accounts, rng.randrange(1, 12))}
+        held = words(*[a_word(on=on, author=account) for account, on in said.items()])
+        naive = {account for account in accounts if said.get(account, account in public)}
+        readers = held.readers(NEWS, public)
+        assert sorted(readers) == sorted(naive) and len(readers) == len(naive)
+        assert all((account in readers) == (account in naive) for account in accounts)
+
+
+def test_a_full_room_takes_no_new_word_but_the_newer_one_of_a_held_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 2)
+    held = words(a_word(), a_word(author=CAROL))
+    assert not held.has_room(a_word(author=ALICE))
+    assert held.has_room(a_word(1, on=False))
+
+
+def test_one_wallet_cannot_fill_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS_OF_A_WALLET", 1)
+    held = words(a_word())
+    assert not held.has_room(a_word(topic=LOANS))
+    assert held.has_room(a_word(topic=LOANS, author=CAROL))
+    held.sweep(NOW + 2 * OFF)
+    assert held.has_room(a_word(topic=LOANS))
