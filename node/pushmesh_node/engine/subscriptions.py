@@ -111,7 +111,8 @@ class Subscriptions:
         return self._subscribers.get(topic, frozenset())
 
     def plain(self, topic: Topic, now_ms: int) -> AbstractSet[Account]:
-        """Wallets whose word in force is on, without settings, and the same for all nodes; perhaps not all, where one's newest word expired."""
+        """Wallets whose word in force is on, without settings, and the same for all nodes; perhaps not all, where one's
+        newest word expired."""
         return self._plain.at(topic, now_ms)
 
     def readers(self, topic: Topic) -> AbstractSet[Account]:

@@ -8,7 +8,7 @@ from pushmesh_node.curation import compile_policy
 from pushmesh_node.engine.audience import Listeners
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.curator import DELIVERS
-from pushmesh_node.engine.events import PreferencesShown, Restored
+from pushmesh_node.engine.events import PrivateShown, Restored
 from pushmesh_protocol.accounts import Topic, evm_account
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind, Preference, SettingChoice
@@ -54,7 +54,7 @@ def a_world(rng: Random) -> Engine:
     ]
     engine.handle(Restored([(n, word, False) for n, word in enumerate(words, 1)]), NOW)
     for account in rng.sample(WALLETS, rng.randrange(4)):
-        engine.handle(PreferencesShown(1, some_preferences(rng, account)), NOW)
+        engine.handle(PrivateShown(1, some_preferences(rng, account)), NOW)
     return engine
 
 
