@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,7 @@ from pushmesh_node.admission import Ticket
 from pushmesh_node.app.doorkeeper import Doorkeeper
 from pushmesh_node.delivery.consumers import Consumers
 from pushmesh_node.delivery.mqtt.endpoint import MqttEndpoint
-from pushmesh_node.delivery.mqtt.limits import Limits
+from pushmesh_node.delivery.mqtt.limits import Limits, Redirect
 from pushmesh_node.delivery.mqtt.ports import Ports
 from pushmesh_node.delivery.session import SessionLimits
 from pushmesh_node.engine.answers import Denied, Level, Outcome, Permission, Principal
@@ -107,8 +108,8 @@ class World:
             sessions=SessionLimits(),
         )
 
-    def endpoint(self, limits: Limits | None = None) -> MqttEndpoint:
-        return MqttEndpoint(NODE_ID, NETWORK.id, self.ports(), limits)
+    def endpoint(self, limits: Limits | None = None, redirect: Redirect | None = None) -> MqttEndpoint:
+        return MqttEndpoint(NODE_ID, NETWORK.id, self.ports(), limits, redirect)
 
     async def authenticate(self, credential: str, address: str) -> Principal:
         self.addresses.append(address)
@@ -181,11 +182,13 @@ _dialled: list["RawClient"] = []
 
 
 @asynccontextmanager
-async def running(world: World, limits: Limits = QUICK) -> AsyncIterator[MqttEndpoint]:
+async def running(
+    world: World, limits: Limits = QUICK, redirect: Redirect | None = None
+) -> AsyncIterator[MqttEndpoint]:
     """An endpoint that listens; at the end it drains, raw clients hang up, and no fault may have been reported."""
-    endpoint = world.endpoint(limits)
+    endpoint = world.endpoint(limits, redirect)
     async with hanging_up():
-        await endpoint.start("127.0.0.1", 0)
+        await endpoint.listen("127.0.0.1", 0)
         try:
             yield endpoint
         finally:
@@ -212,8 +215,8 @@ class RawClient:
         self._held = b""
 
     @classmethod
-    async def dial(cls, port: int) -> "RawClient":
-        client = cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def dial(cls, port: int, tls: ssl.SSLContext | None = None) -> "RawClient":
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls))
         _dialled.append(client)
         return client
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from aiohttp import web
 
 from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.errors import NetworkFileError
@@ -24,8 +25,6 @@ from ..config import Config, ConfigError, key_path, network_path, store_path
 from ..config.schema import StoreConfig
 from ..delivery.bridge import Bridge
 from ..delivery.messages import MessageForms
-from ..delivery.mqtt import Limits as MqttLimits, MqttEndpoint
-from ..delivery.mqtt.ports import Ports
 from ..delivery.routes import delivery_routes
 from ..delivery.service import HttpLimits, NodeFacts, Service
 from ..delivery.session import SessionLimits
@@ -40,6 +39,7 @@ from .clock import now_ms
 from .directory import Directory
 from .gossip_process import COMMAND
 from .keys import load_key
+from .mqtt_serving import build_endpoint, serve_mqtt, socket_routes
 from .node import Node
 from .remaking import remaking, sharding
 
@@ -168,6 +168,11 @@ async def _serve(
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     consumers = node.consumers
     service = _service(config, node, forms)
+    endpoint, mqtt_routes = None, list[web.RouteDef]()
+    if config.mqtt.enabled:
+        sessions = replace(_session_limits(config), idle_s=3_600.0)  # MQTT has a keep-alive of its own
+        endpoint = build_endpoint(config, node, sessions, _report(node))
+        mqtt_routes = socket_routes(config, endpoint)
     directory = Directory(
         node.network, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, _edges(config)
     )
@@ -179,7 +184,7 @@ async def _serve(
         report=_report(node),
         limits=_api_limits(config, node.network),
         metrics=node.metrics.exposition if config.api.metrics else None,
-        other_routes=delivery_routes(service),
+        other_routes=[*delivery_routes(service), *mqtt_routes],
         assurance=Assured(node.assurance.acknowledging, node.assurance.statuses, node.assurance.acknowledgements),
         drains=[consumers.drain],
         answered=node.metrics.answered,
@@ -200,8 +205,8 @@ async def _serve(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}; change api.host or api.port") from error
     node.status.api_address = f"http://{config.api.host}:{server.port}"
     node.hosts.update({f"{config.api.host}:{server.port}"})
-    if config.mqtt.enabled:
-        await _serve_mqtt(stack, config, node)
+    if endpoint is not None:
+        await serve_mqtt(stack, config, node, endpoint)
 
 
 def _service(config: Config, node: Node, forms: MessageForms) -> Service:
@@ -268,40 +273,6 @@ def _edges(config: Config) -> dict[str, int]:
         "consumers_per_account": config.delivery.max_consumers_per_account,
         "page_messages": config.delivery.read_page_messages,
     }
-
-
-async def _serve_mqtt(stack: AsyncExitStack, config: Config, node: Node) -> None:
-    mqtt = config.mqtt
-    ports = Ports(
-        inboxes=node.inboxes,
-        publish=node.publishing.publish,
-        door=node.door,
-        authenticate=node.access.authenticate,
-        consumers=node.consumers,
-        now_ms=now_ms,
-        random_id=lambda: secrets.token_hex(8),
-        observe=node.metrics.mqtt,
-        report=_report(node),
-        sessions=replace(_session_limits(config), idle_s=3_600.0),  # MQTT has a keep-alive of its own
-    )
-    limits = MqttLimits(
-        packet_bytes=mqtt.max_packet_bytes,
-        inbound_window=mqtt.receive_maximum,
-        connect_timeout_s=mqtt.connect_timeout_s,
-        max_keep_alive_s=mqtt.max_keep_alive_s,
-        write_timeout_s=config.delivery.write_timeout_s,
-        connections=mqtt.max_connections,
-        connections_per_host=mqtt.max_connections_per_ip,
-        exempt_loopback=mqtt.exempt_loopback,
-    )
-    endpoint = MqttEndpoint(node.node_id, node.network.id, ports, limits)
-    try:
-        await endpoint.start(mqtt.host, mqtt.port)
-    except OSError as error:
-        where = f"{mqtt.host}:{mqtt.port} for MQTT"
-        raise ConfigError(f"cannot listen on {where}: {error.strerror}; change mqtt.host or mqtt.port") from error
-    stack.push_async_callback(endpoint.close)
-    node.status.mqtt_address = f"mqtt://{mqtt.host}:{endpoint.port}"
 
 
 def _report(node: Node) -> Callable[[BaseException, str], None]:

@@ -18,6 +18,8 @@ class Status:
     gossip_addresses: list[str] = field(default_factory=list)
     api_address: str = ""
     mqtt_address: str = ""
+    mqtts_address: str = ""
+    mqtt_websocket_address: str = ""
     facts: Callable[[], dict[str, Any]] = dict
     peers: Callable[[], list[dict[str, Any]]] = list
     sync: Callable[[], dict[str, Any]] = dict
@@ -41,5 +43,7 @@ class Status:
             "not_ready": self.reasons(),
             "gossip_addresses": self.gossip_addresses,
             "mqtt_address": self.mqtt_address,
+            "mqtts_address": self.mqtts_address,
+            "mqtt_websocket_address": self.mqtt_websocket_address,
             **self.facts(),
         }

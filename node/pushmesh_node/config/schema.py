@@ -19,6 +19,7 @@ from .formats import (
     NameServers,
     Port,
     Prefix,
+    Servers,
     Shards,
     Text,
     Topics,
@@ -122,6 +123,27 @@ class MqttConfig(Struct, frozen=True, kw_only=True):
 
     port: Port = 1_883
     """Port to listen on; 0 takes a free one."""
+
+    tls_host: Text = "127.0.0.1"
+    """Address to listen on for MQTT over TLS."""
+
+    tls_port: Port = 8_883
+    """Port for MQTT over TLS; 0 takes a free one."""
+
+    tls_cert_file: str = ""
+    """Certificate of this node with its chain, in PEM; relative to data_dir; empty for no TLS."""
+
+    tls_key_file: str = ""
+    """The certificate's key in PEM, unencrypted and not readable by everybody; relative to data_dir."""
+
+    websocket: bool = True
+    """Whether MQTT is spoken over WebSocket too: at /mqtt of the API's port."""
+
+    redirect_to: Servers = ()
+    """Where clients are told to go when this node stops: other nodes of the operator, as host:port."""
+
+    redirect_for_good: bool = False
+    """Whether they are told not to come back."""
 
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 16_384
     """Connections at a time; more are refused."""

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pushmesh_node.metrics.node import BRIDGE_EVENTS
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.reasons import Reason
 from support.app_world import a_node, count, until
+from support.certificates import write_certificate
 from support.mosquitto import running_broker
 from support.wallets import a_wallet
 
@@ -167,18 +167,6 @@ async def test_a_fault_of_ours_in_a_bridge_ends_the_node_loudly(
         async with asyncio.timeout(30):
             await run_node(config)
     assert caught.group_contains(RuntimeError, match="a fault of ours")
-
-
-def write_certificate(program: Path, folder: Path) -> None:
-    """A certificate of 127.0.0.1 that vouches for itself: cert.pem and key.pem."""
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem")
-    named = ("-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2")
-    subprocess.run(
-        [program, "req", "-x509", *key, *named, "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
 
 
 @pytest.mark.integration

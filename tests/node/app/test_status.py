@@ -30,5 +30,7 @@ def test_the_report_names_the_node_and_carries_the_facts() -> None:
         "not_ready": [],
         "gossip_addresses": ["/ip4/127.0.0.1/tcp/4001"],
         "mqtt_address": "mqtt://127.0.0.1:1883",
+        "mqtts_address": "",
+        "mqtt_websocket_address": "",
         "peers": [],
     }

@@ -4,6 +4,6 @@
 """
 
 from .endpoint import MqttEndpoint
-from .limits import Limits
+from .limits import Limits, Redirect
 
-__all__ = ["Limits", "MqttEndpoint"]
+__all__ = ["Limits", "MqttEndpoint", "Redirect"]

@@ -18,10 +18,7 @@ from mqtt5 import (
     PingRespPacket,
     PubAckPacket,
     PublishPacket,
-    SubAckPacket,
-    SubAckReasonCode,
     SubscribePacket,
-    UnsubAckPacket,
     UnsubscribePacket,
 )
 
@@ -47,18 +44,22 @@ from .events import (
     Opened,
     Received,
     Refused,
+    Renewed,
     RequestAnswered,
     Send,
     StartedElsewhere,
     TakenOver,
     Ticked,
+    Timed,
 )
-from .handshake import METHOD, Hello, No, challenge, no, read_connect, welcome
+from .handshake import METHOD, Hello, No, challenge, goodbye, no, read_connect, welcome
 from .limits import About, Limits
 from .publisher import Publisher, Reply
 from .rendering import Renderer, gap_notice
+from .renewing import Renewal
 from .requests import Why
-from .subscriptions import INBOX, Form, Subscriptions
+from .subscribing import subscribe, unsubscribe
+from .subscriptions import INBOX, Subscriptions
 from .window import InFlight
 from .wire import OLD_REFUSAL, Broken, Inbound, OtherVersion, PacketReader
 
@@ -77,8 +78,18 @@ class _Phase(Enum):
 class Connection:
     """One client. After Close nothing more is to be handled; `assigned_id` is for a client that brings no id."""
 
-    def __init__(self, about: About, limits: Limits, renderer: Renderer, *, assigned_id: str, now_ms: int) -> None:
+    def __init__(
+        self,
+        about: About,
+        limits: Limits,
+        renderer: Renderer,
+        *,
+        assigned_id: str,
+        now_ms: int,
+        is_draining: bool = False,
+    ) -> None:
         self._about = about
+        self._is_draining = is_draining
         self._limits = limits
         self._renderer = renderer
         self._assigned_id = assigned_id
@@ -96,6 +107,7 @@ class Connection:
         self._subscriptions = Subscriptions(limits.filters)
         self._deliveries = Deliveries(renderer, size=0, max_packet_bytes=0)
         self._publisher = Publisher(limits, wants_words=False, max_packet_bytes=0)
+        self._renewal = Renewal(about, None, 0)
         self._acknowledged: int | None = None
         self._is_listening = False
         self._expiry_s = 0
@@ -119,8 +131,8 @@ class Connection:
             return self._deadline_ms
         assert self._hello is not None and self._principal is not None
         silent_ms = self._heard_ms + self._hello.keep_alive_s * 1500
-        expires_ms = self._principal.expires_at
-        return silent_ms if expires_ms is None else min(silent_ms, expires_ms)
+        others = (self._principal.expires_at, self._renewal.deadline_ms)
+        return min([silent_ms, *[each for each in others if each is not None]])
 
     @property
     def kept(self) -> tuple[Subscriptions, InFlight, int] | None:
@@ -146,6 +158,8 @@ class Connection:
                 self._receive(data)
             case Authenticated(principal):
                 self._take_principal(principal)
+            case Refused(reason, _rule, detail) if self._phase is _Phase.OPEN:
+                self._disconnect(disconnect_code(Reason.LOGIN_REQUIRED), reason, detail)
             case Refused(reason, _rule, detail):
                 self._refuse(no(reason, detail))
             case Opened():
@@ -186,19 +200,16 @@ class Connection:
 
     def _disconnect(self, code: DisconnectReasonCode, reason: Reason, detail: str) -> None:
         if self._phase is _Phase.OPEN:
-            words = [("reason", str(reason))]
-            self._out.append(
-                DisconnectPacket(reason_code=code, reason_str=detail or str(reason), user_properties=words).write()
-            )
+            self._out.append(goodbye(code, reason, detail, self._about))
         elif self._phase is not _Phase.FRESH:
-            self._out.append(no(reason, detail).packet().write())
+            self._out.append(no(reason, detail).packet(self._about).write())
         self._close(reason)
 
     def _break(self, code: DisconnectReasonCode, detail: str) -> None:
         self._disconnect(code, reason_of_break(code), detail)
 
     def _refuse(self, refusal: No) -> None:
-        self._out.append(refusal.packet().write())
+        self._out.append(refusal.packet(self._about).write())
         self._close(refusal.reason)
 
     def _tick(self) -> None:
@@ -208,6 +219,8 @@ class Connection:
             self._close(Reason.TIMEOUT)
         elif self._principal is not None and self._principal.expires_at == self.deadline_ms:
             self._disconnect(disconnect_code(Reason.EXPIRED), Reason.EXPIRED, "the credential has expired")
+        elif self._renewal.deadline_ms == self.deadline_ms:
+            self._disconnect(disconnect_code(Reason.LOGIN_REQUIRED), Reason.TIMEOUT, "no log-in came in time")
         else:
             self._disconnect(DisconnectReasonCode.KEEP_ALIVE_TIMEOUT, Reason.TIMEOUT, "nothing came for long")
 
@@ -254,7 +267,7 @@ class Connection:
             case DisconnectPacket():
                 self._leave(packet)
             case AuthPacket():
-                self._break(DisconnectReasonCode.PROTOCOL_ERROR, "connect again to authenticate anew")
+                self._renew(packet)
             case _:
                 self._break(DisconnectReasonCode.PROTOCOL_ERROR, "this packet does not belong here")
 
@@ -268,6 +281,9 @@ class Connection:
         self._close(Reason.BAD_REQUEST)
 
     def _connect(self, packet: ConnectPacket) -> None:
+        if self._is_draining:
+            self._refuse(no(Reason.DRAINING, "the node is going down"))
+            return
         hello = read_connect(packet, self._limits, self._assigned_id)
         if isinstance(hello, No):
             self._refuse(hello)
@@ -301,6 +317,9 @@ class Connection:
     def _take_principal(self, principal: Principal) -> None:
         assert self._hello is not None
         hello = self._hello
+        if self._phase is _Phase.OPEN:
+            self._renewed(principal)
+            return
         if hello.account is not None and hello.account != principal.account:
             self._refuse(no(Reason.BAD_LOGIN, "the user name is another account than the credential's"))
             return
@@ -323,6 +342,7 @@ class Connection:
             left=event.left if resumed else None,
         )
         self._publisher = Publisher(self._limits, wants_words=hello.wants_words, max_packet_bytes=size_bytes)
+        self._renewal = Renewal(self._about, hello.method, int(self._limits.connect_timeout_s * 1000))
         self._expiry_s = hello.expiry_s
         self._heard_ms = self._now_ms
         data = welcome(hello, self._asked, self._about, self._limits, resumed=resumed, vouchers=event.vouchers)
@@ -335,26 +355,46 @@ class Connection:
 
     # The open connection.
 
+    def _renew(self, packet: AuthPacket) -> None:
+        answer = self._renewal.take(packet, self._now_ms)
+        if isinstance(answer, Broken):
+            self._break(answer.code, answer.detail)
+        elif isinstance(answer, AuthPacket):
+            self._out.append(answer.write())
+            self._actions.append(Timed())
+        else:
+            self._actions += [Timed(), Authenticate(answer)]
+
+    def _renewed(self, principal: Principal) -> None:
+        assert self._principal is not None
+        answer = self._renewal.succeed(self._principal, principal)
+        if isinstance(answer, Reason):
+            self._disconnect(disconnect_code(answer), answer, "the log-in is not of the same wallet and reach")
+            return
+        self._principal = principal
+        self._out.append(answer.write())
+        self._actions += [Renewed(principal), Timed()]
+
     def _subscribe(self, packet: SubscribePacket) -> None:
         if packet.subscription_id is not None:
             self._break(DisconnectReasonCode.SUBSCRIPTION_IDS_NOT_SUPPORTED, "there are no subscription identifiers")
             return
-        form, codes = dict(packet.user_properties).get("format", Form.JSON), []
-        for asked in packet.topic_filters:
-            if form not in Form.__members__.values():
-                code = SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-            else:
-                assert self._principal is not None
-                code = self._subscriptions.subscribe(self._principal, asked.pattern, asked.max_qos, Form(form))
-            codes.append(code)
-            if int(code) >= int(SubAckReasonCode.UNSPECIFIED_ERROR):
-                self._actions.append(Count("subscribe", Reason.FORBIDDEN))
-        self._out.append(SubAckPacket(packet.packet_id, codes).write())
+        assert self._principal is not None and self._hello is not None
+        answer = subscribe(
+            self._subscriptions,
+            self._principal,
+            packet,
+            wants_words=self._hello.wants_words,
+            max_packet_bytes=self._hello.max_packet_bytes,
+        )
+        self._out.append(answer.data)
+        self._actions += [Count("subscribe", reason) for reason in answer.refused]
         self._listen()
 
     def _unsubscribe(self, packet: UnsubscribePacket) -> None:
-        codes = [self._subscriptions.unsubscribe(pattern) for pattern in packet.patterns]
-        self._out.append(UnsubAckPacket(packet.packet_id, codes).write())
+        assert self._hello is not None
+        words, most = self._hello.wants_words, self._hello.max_packet_bytes
+        self._out.append(unsubscribe(self._subscriptions, packet, wants_words=words, max_packet_bytes=most))
         self._listen()
 
     def _listen(self) -> None:

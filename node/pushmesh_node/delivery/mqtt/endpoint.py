@@ -1,13 +1,14 @@
 """Listens for MQTT 5 clients and owns their connections. Serves anything that asyncio can run a protocol on."""
 
 import asyncio
-from typing import cast
+import ssl
 
 from pushmesh_protocol.reasons import Reason
 
 from .connection import Connection
+from .doors import Door, Handshakes
 from .events import Ended
-from .limits import About, Limits
+from .limits import About, Limits, Redirect
 from .link import GOODBYE_S, Link, Links
 from .ports import Ports
 from .registry import Places
@@ -15,42 +16,62 @@ from .rendering import Renderer
 
 
 class MqttEndpoint:
-    """`await start()`, then `await close()`, which tells every client that the node is draining."""
+    """`await listen()` for each door, then `await close()`, which tells every client that the node is draining, and
+    where else to go."""
 
-    def __init__(self, node_id: bytes, network_id: bytes, ports: Ports, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        node_id: bytes,
+        network_id: bytes,
+        ports: Ports,
+        limits: Limits | None = None,
+        redirect: Redirect | None = None,
+    ) -> None:
         self._limits = Limits() if limits is None else limits
-        self._about = About(node_id, network_id, ports.inboxes.incarnation())
+        self._about = About(node_id, network_id, ports.inboxes.incarnation(), redirect or Redirect())
         self._renderer = Renderer(self._about.incarnation)
         self._ports = ports
         self._links = Links(self._limits)
         limits = self._limits
         self._places = Places(limits.connections, limits.connections_per_host, exempt_loopback=limits.exempt_loopback)
         self._alive: set[Link] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._handshakes: list[Handshakes] = []
+        self._is_draining = False
 
     @property
     def port(self) -> int:
-        """Where it listens, once it does."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        """Where the first door is."""
+        return int(self._servers[0].sockets[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
         """How many clients there are, logged in or not."""
         return len(self._alive)
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError where the address cannot be had."""
-        self._server = await asyncio.get_running_loop().create_server(self.new_link, host, port)
-
-    def new_link(self) -> asyncio.Protocol:
-        """The protocol of one more connection, on any stream transport."""
-        return _Door(self)
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen there too; returns the port. Raises OSError where the address cannot be had."""
+        secure = None
+        if tls is not None:
+            handshakes = Handshakes(tls, self._limits.connect_timeout_s, self._ports.observe)
+            self._handshakes.append(handshakes)
+            secure = handshakes.begin
+        server = await asyncio.get_running_loop().create_server(lambda: Door(self.admit, secure), host, port)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Take no more clients, end all connections; returns in bounded time, with their acknowledgements stored."""
-        if self._server is not None:
-            self._server.close()
+        """End all connections, and answer those that come meanwhile, so that they learn where to go; returns in bounded
+        time, with their acknowledgements stored, and listens no more."""
+        self._is_draining = True
+        for handshakes in self._handshakes:
+            await handshakes.close()
+        await self._end_all()
+        for server in self._servers:
+            server.close()
+        await self._end_all()
+
+    async def _end_all(self) -> None:
         links = list(self._alive)
         for link in links:
             link.handle(Ended(Reason.DRAINING, "the node is going down"))
@@ -67,7 +88,12 @@ class MqttEndpoint:
             return None
         ports = self._ports
         connection = Connection(
-            self._about, self._limits, self._renderer, assigned_id=ports.random_id(), now_ms=ports.now_ms()
+            self._about,
+            self._limits,
+            self._renderer,
+            assigned_id=ports.random_id(),
+            now_ms=ports.now_ms(),
+            is_draining=self._is_draining,
         )
 
         def gone(link: Link) -> None:
@@ -77,20 +103,3 @@ class MqttEndpoint:
         link = Link(connection, self._limits, ports, self._links, host, gone)
         self._alive.add(link)
         return link
-
-
-class _Door(asyncio.Protocol):
-    """Stands in for a link until it is known where the connection comes from."""
-
-    def __init__(self, endpoint: MqttEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        host = str(peer[0]) if isinstance(peer, tuple) and peer else ""
-        link = self._endpoint.admit(host)
-        if link is None:
-            cast(asyncio.Transport, transport).abort()  # uvloop's are one in all but the class
-            return
-        transport.set_protocol(link)
-        link.connection_made(transport)

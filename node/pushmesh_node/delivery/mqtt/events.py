@@ -141,6 +141,18 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """The connection rests on this log-in from now on, which opens the same."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """`Connection.deadline_ms` is another one now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Offer messages of these topics (None is all) from now on; the first time from where Open found the start."""
 
@@ -198,6 +210,8 @@ Action: TypeAlias = (
     Send
     | Authenticate
     | Open
+    | Renewed
+    | Timed
     | Listen
     | SubmitFrame
     | SubmitAcknowledgement

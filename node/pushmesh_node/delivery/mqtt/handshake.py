@@ -1,10 +1,10 @@
-"""From CONNECT to CONNACK: what a client asks for, why it is refused, what it is granted. Functions only."""
+"""From CONNECT to CONNACK: what a client asks for, why it is refused, what it is granted; and how it is sent away."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, QoS
+from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, DisconnectPacket, DisconnectReasonCode, QoS
 
 from pushmesh_protocol.accounts import parse_account
 from pushmesh_protocol.armor import to_text
@@ -51,15 +51,33 @@ class No:
     reason: Reason
     detail: str
 
-    def packet(self) -> ConnAckPacket:
+    def packet(self, about: About) -> ConnAckPacket:
         """The CONNACK."""
+        code, servers = self.code, None
+        if self.reason is Reason.DRAINING and about.redirect.servers:
+            codes = ConnAckReasonCode
+            code = codes.SERVER_MOVED if about.redirect.for_good else codes.USE_ANOTHER_SERVER
+            servers = about.redirect.servers
         words = [("reason", str(self.reason))]
-        return ConnAckPacket(reason_code=self.code, reason_str=self.detail or str(self.reason), user_properties=words)
+        text = self.detail or str(self.reason)
+        return ConnAckPacket(reason_code=code, server_reference=servers, reason_str=text, user_properties=words)
 
 
 def no(reason: Reason, detail: str) -> No:
     """A refusal whose code follows from its reason."""
     return No(connack_code(reason), reason, detail)
+
+
+def goodbye(code: DisconnectReasonCode, reason: Reason, detail: str, about: About) -> bytes:
+    """The DISCONNECT of the node."""
+    servers = None
+    if reason is Reason.DRAINING and about.redirect.servers:
+        codes = DisconnectReasonCode
+        code = codes.SERVER_MOVED if about.redirect.for_good else codes.USE_ANOTHER_SERVER
+        servers = about.redirect.servers
+    words = [("reason", str(reason))]
+    text = detail or str(reason)
+    return DisconnectPacket(reason_code=code, server_reference=servers, reason_str=text, user_properties=words).write()
 
 
 def read_connect(packet: ConnectPacket, limits: Limits, assigned_id: str) -> Hello | No:
@@ -113,7 +131,13 @@ def _credential(packet: ConnectPacket) -> str | No | None:
 
 
 def _text(data: bytes) -> str | No:
-    return data.decode() if data.isascii() else no(Reason.BAD_LOGIN, "a log-in or token is base64url")
+    text = credential_text(data)
+    return no(Reason.BAD_LOGIN, "a log-in or token is base64url") if text is None else text
+
+
+def credential_text(data: bytes) -> str | None:
+    """A log-in or token as text; None where it can be neither."""
+    return data.decode() if data.isascii() else None
 
 
 def challenge(about: About, now_ms: int) -> bytes:

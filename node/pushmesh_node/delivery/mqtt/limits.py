@@ -1,6 +1,6 @@
 """The bounds of the MQTT endpoint and what it tells of its node. Data only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where clients are told to go when the node drains: host:port, several with spaces between, "" for nowhere.
+
+    `for_good` says that they should not come back (SERVER_MOVED)."""
+
+    servers: str = ""
+    for_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class About:
-    """What the endpoint tells of its node: in the log-in challenge and in CONNACK."""
+    """What the endpoint tells of its node: in the log-in challenge, in CONNACK and at the end."""
 
     node_id: bytes
     network_id: bytes
     incarnation: bytes
+    redirect: Redirect = field(default_factory=Redirect)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Ticket
-from ...engine.answers import Denied
+from ...engine.answers import Denied, Principal
 from ..contract import Message, WalletEvent
 from ..cursor import Start, find_start
 from ..session import Mark, Marker, Portion, Session
@@ -30,6 +31,7 @@ from .events import (
     Opened,
     Received,
     Refused,
+    Renewed,
     RequestAnswered,
     Send,
     StartedElsewhere,
@@ -37,6 +39,7 @@ from .events import (
     SubmitFrame,
     TakenOver,
     Ticked,
+    Timed,
 )
 from .limits import Limits
 from .ports import Ports
@@ -153,6 +156,10 @@ class Link(asyncio.Protocol):
                 account = action.principal.account.hex()
                 self._caller = self._ports.door.caller(TRANSPORT, self._address, account)
                 self._spawn(self._open(action))
+            case Renewed(principal):
+                self._renew(principal)
+            case Timed():
+                self._arm()
             case Listen(topics):
                 self._listen(topics)
             case Count(what, reason):
@@ -200,7 +207,7 @@ class Link(asyncio.Protocol):
 
     async def _open(self, order: Open) -> None:
         client = client_of(order.principal, order.client_id)
-        attended = self._ports.consumers.attend(lambda: order.principal, self._end_by_node)
+        attended = self._ports.consumers.attend(self._who, self._end_by_node)
         try:
             self._attended.enter_context(attended)
         except Denied as denied:
@@ -231,6 +238,15 @@ class Link(asyncio.Protocol):
             self.handle(Opened(kept.subscriptions, vouchers, kept.in_flight))
         if self._ended is None:
             self._arm()
+
+    def _who(self) -> Principal | None:
+        return None if self._order is None else self._order.principal
+
+    def _renew(self, principal: Principal) -> None:
+        assert self._order is not None
+        self._order = replace(self._order, principal=principal)
+        if self._session is not None:
+            self._session.principal = principal
 
     async def make_room(self) -> None:
         """End for a newer connection of the same client, which waits until this one's acknowledgements are stored."""

@@ -7,6 +7,7 @@ from mqtt5 import QoS, SubAckReasonCode, UnsubAckReasonCode
 
 from pushmesh_protocol.accounts import Topic, display_topic, parse_topic
 from pushmesh_protocol.errors import AccountError
+from pushmesh_protocol.reasons import Reason
 
 from ...engine.answers import Permission, Principal
 
@@ -32,6 +33,15 @@ class Granted:
     pattern: str
     is_sure: bool
     form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class NotGranted:
+    """Why a filter is refused."""
+
+    code: SubAckReasonCode
+    reason: Reason
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +87,14 @@ class Subscriptions:
         granted = self._granted.get(INBOX)
         return None if granted is None else Route(INBOX, granted.is_sure, granted.form)
 
-    def subscribe(self, principal: Principal, pattern: str, max_qos: QoS, form: Form) -> SubAckReasonCode:
+    def subscribe(self, principal: Principal, pattern: str, max_qos: QoS, form: Form) -> SubAckReasonCode | NotGranted:
         """Grant a filter or say why not; a filter that is there already is replaced."""
-        refused, topic = _judge(principal, pattern)
-        if refused is not None:
-            return refused
+        topic = _judge(principal, pattern)
+        if isinstance(topic, NotGranted):
+            return topic
         if pattern not in self._granted and len(self._granted) >= self._limit:
-            return SubAckReasonCode.QUOTA_EXCEEDED
+            detail = f"a session has at most {self._limit} filters"
+            return NotGranted(SubAckReasonCode.QUOTA_EXCEEDED, Reason.BAD_REQUEST, detail)
         is_sure = max_qos != QoS.AT_MOST_ONCE and not pattern.startswith(RECEIPTS)  # the sure answer is PUBACK
         granted = Granted(pattern, is_sure, form)
         if topic is not None:
@@ -103,22 +114,30 @@ class Subscriptions:
         return UnsubAckReasonCode.SUCCESS
 
 
-def _judge(principal: Principal, pattern: str) -> tuple[SubAckReasonCode | None, Topic | None]:
+def _judge(principal: Principal, pattern: str) -> Topic | NotGranted | None:
+    """The topic that a filter selects, None for what is no topic of the inbox, or why there is no such filter."""
+    code = SubAckReasonCode
     if pattern.startswith("$share/"):
-        return SubAckReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, None
+        detail = "there are no shared subscriptions"
+        return NotGranted(code.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, Reason.FORBIDDEN, detail)
     if pattern.startswith(RECEIPTS) and not _has_wildcard(pattern):
-        fits = len(RECEIPTS) < len(pattern) <= MAX_RECEIPT_TOPIC
-        return (None if fits else SubAckReasonCode.TOPIC_FILTER_INVALID), None
+        if len(RECEIPTS) < len(pattern) <= MAX_RECEIPT_TOPIC:
+            return None
+        detail = f"a topic of receipts has a name, and at most {MAX_RECEIPT_TOPIC} characters"
+        return NotGranted(code.TOPIC_FILTER_INVALID, Reason.BAD_REQUEST, detail)
     if _has_wildcard(pattern) and pattern != INBOX_TREE:
-        return SubAckReasonCode.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, None
+        detail = f"the only wildcard is {INBOX_TREE}"
+        return NotGranted(code.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, Reason.FORBIDDEN, detail)
     if Permission.READ not in principal.permissions:
-        return SubAckReasonCode.NOT_AUTHORIZED, None
+        return NotGranted(code.NOT_AUTHORIZED, Reason.FORBIDDEN, "the token has no scope read")
     if pattern in (INBOX, INBOX_TREE):
-        return None, None
+        return None
     topic = _topic_of(pattern)
-    if topic is None or (principal.topics is not None and topic not in principal.topics):
-        return SubAckReasonCode.NOT_AUTHORIZED, None
-    return None, topic
+    if topic is None:
+        return NotGranted(code.NOT_AUTHORIZED, Reason.FORBIDDEN, "there is no such topic for this wallet")
+    if principal.topics is not None and topic not in principal.topics:
+        return NotGranted(code.NOT_AUTHORIZED, Reason.FORBIDDEN, "the token does not cover this topic")
+    return topic
 
 
 def _has_wildcard(pattern: str) -> bool:

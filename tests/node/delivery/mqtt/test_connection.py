@@ -212,7 +212,8 @@ def test_an_unknown_form_is_refused() -> None:
     (answer,) = said(actions)
     assert isinstance(answer, SubAckPacket)
     assert answer.reason_codes == [SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR]
-    assert rest(actions) == [Count("subscribe", Reason.FORBIDDEN)]
+    assert rest(actions) == [Count("subscribe", Reason.BAD_REQUEST)]
+    assert answer.reason_str == "pushmesh/inbox: the format is json or frame"
 
 
 def test_publishes_are_answered_in_order_once_they_are_durable() -> None:

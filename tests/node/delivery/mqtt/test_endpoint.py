@@ -177,7 +177,7 @@ async def test_a_fault_of_ours_is_reported_and_the_client_told() -> None:
 
     world.inboxes.last_vouchers = breaks  # type: ignore[method-assign,assignment]  # a fault cannot come from a good node
     endpoint = world.endpoint(QUICK)
-    await endpoint.start("127.0.0.1", 0)
+    await endpoint.listen("127.0.0.1", 0)
     client = await RawClient.dial(endpoint.port)
     await client.send(a_connect())
     answer = await client.read()

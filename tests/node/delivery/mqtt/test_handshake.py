@@ -70,7 +70,7 @@ def test_the_user_name_may_be_left_out_where_the_method_proves_the_account() -> 
 def test_what_cannot_be_granted_is_an_error_with_words(changes: dict[str, Any]) -> None:
     refusal = read_connect(asked(**changes), Limits(), "assigned")
     assert isinstance(refusal, No)
-    packet = refusal.packet()
+    packet = refusal.packet(ABOUT)
     assert int(packet.reason_code) >= 0x80 and packet.reason_str and dict(packet.user_properties)["reason"]
 
 

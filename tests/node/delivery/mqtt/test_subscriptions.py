@@ -3,7 +3,7 @@
 import pytest
 from mqtt5 import QoS, SubAckReasonCode as Code, UnsubAckReasonCode
 
-from pushmesh_node.delivery.mqtt.subscriptions import Form, Route, Subscriptions
+from pushmesh_node.delivery.mqtt.subscriptions import Form, NotGranted, Route, Subscriptions
 from pushmesh_node.engine.answers import Permission, Principal
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.types import Account
@@ -18,7 +18,8 @@ ONCE, SURE = QoS.AT_MOST_ONCE, QoS.AT_LEAST_ONCE
 
 
 def granted(pattern: str, principal: Principal = ALICE, qos: QoS = SURE) -> Code:
-    return Subscriptions(8).subscribe(principal, pattern, qos, Form.JSON)
+    answer = Subscriptions(8).subscribe(principal, pattern, qos, Form.JSON)
+    return answer.code if isinstance(answer, NotGranted) else answer
 
 
 @pytest.mark.parametrize("pattern", ["pushmesh/inbox", "pushmesh/inbox/#", OF_ALERTS])
@@ -100,4 +101,5 @@ def test_filters_are_bounded_and_replacing_one_is_no_new_one() -> None:
     subscriptions = Subscriptions(2)
     for pattern in ("pushmesh/receipts/a", "pushmesh/receipts/b", "pushmesh/receipts/b"):
         assert subscriptions.subscribe(ALICE, pattern, SURE, Form.JSON) == Code.GRANTED_QOS_AT_MOST_ONCE
-    assert subscriptions.subscribe(ALICE, "pushmesh/inbox", SURE, Form.JSON) == Code.QUOTA_EXCEEDED
+    refused = subscriptions.subscribe(ALICE, "pushmesh/inbox", SURE, Form.JSON)
+    assert isinstance(refused, NotGranted) and refused.code == Code.QUOTA_EXCEEDED

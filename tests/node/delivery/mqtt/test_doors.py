@@ -1,0 +1,161 @@
+"""The doors of the endpoint over real sockets: under TLS, and while the node drains."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mqtt5 import (
+    AuthPacket,
+    ConnAckPacket,
+    ConnAckReasonCode,
+    ConnectPacket,
+    DisconnectReasonCode as Code,
+    PingReqPacket,
+    PingRespPacket,
+)
+
+from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, Redirect
+from support.certificates import shown, trusting, write_certificate
+from support.mqtt_talk import connected, last_words
+from support.mqtt_world import RawClient, World, a_connect, a_token, running, until
+
+ELSEWHERE = Redirect("other.example.org:1883 third.example.org:1883")
+SINGLE = Limits(acknowledge_after_s=0.0, connections=2)
+
+
+@pytest.fixture
+def folder(requires: Callable[[str], Path], tmp_path: Path) -> Path:
+    """With a certificate in it."""
+    write_certificate(requires("openssl"), tmp_path)
+    return tmp_path
+
+
+async def secured(endpoint: MqttEndpoint, folder: Path) -> int:
+    return await endpoint.listen("127.0.0.1", 0, shown(folder))
+
+
+async def answer_to(client: RawClient, connect: ConnectPacket | None = None) -> ConnAckPacket:
+    await client.send(a_connect() if connect is None else connect)
+    answer = await client.read()
+    assert isinstance(answer, ConnAckPacket)
+    return answer
+
+
+@pytest.mark.integration
+async def test_a_client_under_tls_is_served_like_any_other(folder: Path) -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await RawClient.dial(await secured(endpoint, folder), trusting(folder))
+        assert (await answer_to(client)).reason_code == ConnAckReasonCode.SUCCESS
+        await client.send(PingReqPacket())
+        assert isinstance(await client.read(), PingRespPacket)
+        await client.close()
+        await until(lambda: endpoint.connections == 0)
+    assert world.addresses == ["127.0.0.1"]
+
+
+@pytest.mark.integration
+async def test_who_speaks_no_tls_there_or_nothing_is_sent_away_and_gives_its_place_back(folder: Path) -> None:
+    world = World()
+    limits = Limits(connections=2, connect_timeout_s=0.3)
+    async with running(world, limits) as endpoint:
+        port = await secured(endpoint, folder)
+        plain, silent = await RawClient.dial(port), await RawClient.dial(port)
+        await plain.send(a_connect())
+        assert not (await plain.raw()).startswith(b"\x20"), "no CONNACK in the clear"
+        assert await silent.raw() == b""
+        await until(lambda: endpoint.connections == 0)
+        assert world.seen.count(("connect", "bad-request")) == 2
+        client = await RawClient.dial(port, trusting(folder))
+        assert (await answer_to(client)).reason_code == ConnAckReasonCode.SUCCESS
+
+
+@pytest.mark.integration
+async def test_handshakes_take_places_so_that_no_flood_of_them_is_endless(folder: Path) -> None:
+    world = World()
+    async with running(world, SINGLE) as endpoint:
+        port = await secured(endpoint, folder)
+        waiting = [await RawClient.dial(port) for _ in range(2)]
+        await until(lambda: endpoint.connections == 2)
+        third = await RawClient.dial(port)
+        assert await third.raw() == b""
+        assert ("connect", "too-many-connections") in world.seen
+        for client in waiting:
+            await client.close()
+        await until(lambda: endpoint.connections == 0)
+
+
+@pytest.mark.integration
+async def test_a_drain_does_not_wait_for_handshakes_that_never_end(folder: Path) -> None:
+    world = World()
+    async with running(world, Limits(connect_timeout_s=600)) as endpoint:
+        client = await RawClient.dial(await secured(endpoint, folder))
+        await until(lambda: endpoint.connections == 1)
+        async with asyncio.timeout(5):
+            await endpoint.close()
+        assert endpoint.connections == 0
+        assert await client.raw() == b""
+
+
+@pytest.mark.integration
+async def test_a_client_that_trusts_others_only_hangs_up(folder: Path) -> None:
+    world = World()
+    async with running(world) as endpoint:
+        port = await secured(endpoint, folder)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await RawClient.dial(port, ssl.create_default_context())
+        await until(lambda: endpoint.connections == 0)
+
+
+@pytest.mark.parametrize(("for_good", "code"), [(False, Code.USE_ANOTHER_SERVER), (True, Code.SERVER_MOVED)])
+async def test_a_draining_node_names_the_others(for_good: bool, code: Code) -> None:
+    world, redirect = World(), Redirect(ELSEWHERE.servers, for_good=for_good)
+    async with running(world, redirect=redirect) as endpoint:
+        client = await connected(endpoint)
+        await endpoint.close()
+        words = await last_words(client)
+        assert (words.reason_code, words.server_reference) == (code, ELSEWHERE.servers)
+        assert dict(words.user_properties) == {"reason": "draining"}
+
+
+async def test_who_is_just_logging_in_is_sent_there_too() -> None:
+    world = World()
+    async with running(world, redirect=ELSEWHERE) as endpoint:
+        client = await RawClient.dial(endpoint.port)
+        await client.send(ConnectPacket("phone", authentication_method="pushmesh-login"))
+        assert isinstance(await client.read(), AuthPacket)
+        await endpoint.close()
+        answer = await client.read()
+        assert isinstance(answer, ConnAckPacket)
+        assert answer.reason_code == ConnAckReasonCode.USE_ANOTHER_SERVER
+        assert answer.server_reference == ELSEWHERE.servers
+
+
+async def test_who_comes_while_the_node_drains_learns_where_to_go_without_being_looked_at() -> None:
+    world = World()
+    async with running(world, redirect=ELSEWHERE) as endpoint:
+        older, port = await connected(endpoint), endpoint.port
+        closing = asyncio.create_task(endpoint.close())
+        await asyncio.sleep(0)
+        late = await RawClient.dial(endpoint.port)
+        answer = await answer_to(late, a_connect(password=a_token().encode()))
+        assert (answer.reason_code, answer.server_reference) == (
+            ConnAckReasonCode.USE_ANOTHER_SERVER,
+            ELSEWHERE.servers,
+        )
+        await last_words(older)
+        await closing
+        assert len(world.addresses) == 1
+        with pytest.raises(ConnectionRefusedError):
+            await RawClient.dial(port)
+
+
+async def test_only_a_drain_sends_clients_away() -> None:
+    world = World()
+    async with running(world, redirect=ELSEWHERE) as endpoint:
+        client = await RawClient.dial(endpoint.port)
+        answer = await answer_to(client, a_connect(password=b"nonsense"))
+        assert answer.reason_code == ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD
+        assert answer.server_reference is None
