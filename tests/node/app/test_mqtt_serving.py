@@ -91,7 +91,8 @@ def test_a_certificate_that_cannot_be_used_is_one_sentence(folder: Path) -> None
 def test_a_key_under_a_password_is_refused_and_nobody_is_asked_for_it(
     folder: Path, requires: Callable[[str], Path]
 ) -> None:
-    command = [requires("openssl"), "pkcs8", "-topk8", "-in", folder / "key.pem", "-passout", "pass:secret"]
+    locked = ["-in", str(folder / "key.pem"), "-passout", "pass:secret"]
+    command = [str(requires("openssl")), "pkcs8", "-topk8", *locked]
     subprocess.run([*command, "-out", folder / "locked.pem"], check=True, capture_output=True, timeout=30)
     with pytest.raises(ConfigError, match="unencrypted"):
         tls_context(config(folder, tls_cert_file="cert.pem", tls_key_file="locked.pem"))

@@ -199,7 +199,7 @@ async def test_a_client_that_takes_no_bytes_is_ended_and_costs_no_memory() -> No
     world.inboxes.append([a_message(number, long) for number in range(1, 12_001)])
     async with served(world, Limits(write_timeout_s=0.2, acknowledge_after_s=0.0)) as node:
         client = await node.dial(max_msg_size=0)
-        client.socket._reader._protocol.pause_reading()  # type: ignore[attr-defined]  # nothing public stops a client from reading
+        client.socket._reader._protocol.pause_reading()  # nothing public stops a client from reading
         once = TopicFilter("pushmesh/inbox", max_qos=QoS.AT_MOST_ONCE)
         await client.send(a_connect(clean_start=False), SubscribePacket(1, [once]))
         await until(lambda: ("end", "slow-consumer") in world.seen)
