@@ -22,8 +22,8 @@ MINE, OTHERS = Topic(DAPP, "alerts"), Topic(DAPP, "news")
 OF_OTHERS = f"pushmesh/inbox/{display_topic(OTHERS)}"
 
 
-def asked(*patterns: str, words: bool = True, most: int = 10_000, **more: list[tuple[str, str]]) -> Answered:
-    packet = SubscribePacket(7, [TopicFilter(pattern) for pattern in patterns], **more)
+def asked(*patterns: str, words: bool = True, most: int = 10_000, form: str = "json") -> Answered:
+    packet = SubscribePacket(7, [TopicFilter(pattern) for pattern in patterns], user_properties=[("format", form)])
     principal = a_principal(topics=frozenset({MINE}))
     return subscribe(Subscriptions(2), principal, packet, wants_words=words, max_packet_bytes=most)
 
@@ -70,7 +70,7 @@ def test_a_flood_of_filters_is_not_repeated_whole() -> None:
 
 
 def test_an_unknown_format_grants_nothing() -> None:
-    packet = suback(asked("pushmesh/inbox", user_properties=[("format", "xml")]))
+    packet = suback(asked("pushmesh/inbox", form="xml"))
     assert packet.reason_codes == [Code.IMPLEMENTATION_SPECIFIC_ERROR]
     assert packet.reason_str == "pushmesh/inbox: the format is json or frame"
 
