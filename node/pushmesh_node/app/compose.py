@@ -23,7 +23,6 @@ from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
 from ..config.schema import StoreConfig
-from ..delivery.bridge import Bridge
 from ..delivery.messages import MessageForms
 from ..delivery.routes import delivery_routes
 from ..delivery.service import HttpLimits, NodeFacts, Service

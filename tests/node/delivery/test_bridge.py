@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +14,21 @@ from msgspec.structs import replace
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from pushmesh_node.delivery.bridge import Bridge, sources, wait_s
-from pushmesh_node.delivery.bridge_settings import BridgeSettings, mosquitto_acl
-from pushmesh_node.delivery.messages import MessageForms
+from pushmesh_node.delivery.bridge import sources, wait_s
+from pushmesh_node.delivery.bridge_settings import mosquitto_acl
 from pushmesh_node.engine.answers import Permission
 from pushmesh_node.resources import configs_folder
-from pushmesh_protocol.accounts import Topic, display_account, display_topic, solana_account
+from pushmesh_protocol.accounts import Topic, display_topic, solana_account
+from support.bridges import DEVICE, INBOX, Kept, a_bridge, bridging, some_settings
 from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_message, a_notification
 from support.mosquitto import Broker, running_broker
-from support.mqtt_world import NODE_ID, now_ms, until
+from support.mqtt_world import NODE_ID, until
 
 pytestmark = pytest.mark.integration
 
-INBOX = f"pushmesh/{display_account(WALLET)}/inbox"
-DEVICE = (WALLET, "bridge:home")
 ALERTS = Topic(DAPP, "alerts")
 CONNACK = b"\x20\x03\x00\x00\x00"
 """Of MQTT 5: success, without properties."""
-
-
-class Kept:
-    """What a bridge observed."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
-
-    def observe(self, what: str, reason: str) -> None:
-        self.seen.append((what, str(reason)))
-
-
-def some_settings(port: int = 1883, **changes: Any) -> BridgeSettings:
-    values: dict[str, Any] = {
-        "name": "home",
-        "host": "127.0.0.1",
-        "port": port,
-        "tls": None,
-        "username": None,
-        "password": None,
-        "topic_prefix": "pushmesh",
-        "accounts": (WALLET,),
-        "topics": (),
-        "max_in_flight": 16,
-        "reconnect_max_s": 30.0,
-    }
-    return BridgeSettings(**(values | changes))
-
-
-def a_bridge(port: int, inboxes: FakeInboxes, kept: Kept, **changes: Any) -> Bridge:
-    forms = MessageForms(inboxes.incarnation())
-    settings = some_settings(port, **changes)
-    return Bridge(settings, inboxes, inboxes, node_id=NODE_ID, forms=forms, now_ms=now_ms, observe=kept.observe)
-
-
-@asynccontextmanager
-async def bridging(bridge: Bridge) -> AsyncIterator[None]:
-    task = asyncio.create_task(bridge.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @asynccontextmanager

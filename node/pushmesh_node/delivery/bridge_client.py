@@ -1,0 +1,138 @@
+"""The bridge's connection to a broker: aiomqtt's, with publishes that need no task each, and with refusals that are
+told."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import aiomqtt
+from paho.mqtt.reasoncodes import ReasonCode
+
+from .bridge_forms import PackedProperties
+from .bridge_settings import BridgeSettings
+
+CONFIRM_S: Final = 30.0
+"""A broker that does not confirm a publish in this time is given up and dialled again."""
+
+GOODBYE_S: Final = 2.0
+"""How long a broker that takes no bytes may hold up the end."""
+
+MOST_ON_THE_WAY: Final = 65_535
+OVERHEAD_BYTES: Final = 16
+"""Of a PUBLISH packet beside topic, properties and payload, at most."""
+
+
+class BrokerRefused(Exception):
+    """Raised when the broker answers a publish with an error: its access list or quota is the operator's to mend."""
+
+
+class BrokerClient(aiomqtt.Client):
+    """One connection, made once. `send` publishes; `until_lost` tells why it is over.
+
+    aiomqtt 2.5.1 itself takes every PUBACK for a success, and spends a task and a look at all publishes under way on
+    each of them."""
+
+    def __init__(self, settings: BridgeSettings, client_id: str) -> None:
+        logger = logging.getLogger("pushmesh.bridge")
+        logger.setLevel(logging.CRITICAL)  # what goes wrong is raised; aiomqtt would say it once per message
+        super().__init__(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=settings.password,
+            identifier=client_id,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            timeout=CONFIRM_S,
+            max_inflight_messages=MOST_ON_THE_WAY,  # how many there are is the sender's to bound
+            tls_context=settings.tls,
+            logger=logger,
+        )
+        self.receive_maximum = MOST_ON_THE_WAY
+        """How many publishes the broker takes unconfirmed."""
+        self.packet_bytes: int | None = None
+        """The largest packet that it takes."""
+        self._unconfirmed: dict[int, tuple[float, Callable[[], object]]] = {}
+        self._failed: asyncio.Future[NoReturn] = self._loop.create_future()
+        self._overdue: asyncio.TimerHandle | None = None
+
+    async def dial(self) -> None:
+        """Connect. Raises MqttError, also for a broker that hangs up as soon as it has answered."""
+        ended = self._disconnected  # aiomqtt takes another one where this is done by the time that it looks
+        try:
+            await self.__aenter__()
+        except BaseException:
+            self._client.disconnect()  # the loop sends it and closes the socket, which aiomqtt leaves open
+            raise
+        if ended.done():
+            raise aiomqtt.MqttError("the broker hung up at once") from ended.exception()
+
+    async def hang_up(self) -> None:
+        """Disconnect. Raises nothing that the broker or the network could cause."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self.__aexit__(None, None, None)
+        for over in (self._disconnected, self._failed):
+            if over.done() and not over.cancelled():
+                over.exception()  # looked at, so that the loop does not log it as never retrieved
+
+    async def until_lost(self) -> NoReturn:
+        """Raises what ends the connection: MqttError as soon as the broker has gone, or what it was failed with."""
+        await asyncio.wait((self._failed, self._disconnected), return_when=asyncio.FIRST_COMPLETED)
+        if self._failed.done():  # looked at first: some brokers refuse, then hang up
+            self._failed.result()
+        raise aiomqtt.MqttError("the broker hung up") from self._disconnected.exception()
+
+    def fail(self, error: BaseException) -> None:
+        """End the connection for a reason, which `until_lost` raises. The first one stays."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it was failed with."""
+        return self._failed.exception() if self._failed.done() else None
+
+    def takes(self, topic: str, payload: bytes, properties: PackedProperties) -> bool:
+        """Whether the broker takes a packet of this size."""
+        size_bytes = OVERHEAD_BYTES + len(topic.encode()) + len(properties.data) + len(payload)
+        return self.packet_bytes is None or size_bytes <= self.packet_bytes
+
+    def send(self, topic: str, payload: bytes, properties: PackedProperties, confirmed: Callable[[], object]) -> None:
+        """Publish under QoS 1; `confirmed` is called, on the loop and quickly, when the broker has taken it. The caller
+        keeps within `receive_maximum`. Raises MqttError where the connection is lost."""
+        packed: Any = properties  # see PackedProperties
+        published = self._client.publish(topic, payload, 1, False, packed)
+        if published.rc:
+            raise aiomqtt.MqttCodeError(published.rc, "Could not publish message")
+        self._unconfirmed[published.mid] = (self._loop.time(), confirmed)
+        if self._overdue is None:
+            self._overdue = self._loop.call_later(CONFIRM_S, self._look)
+
+    def _look(self) -> None:
+        """The oldest unconfirmed publish is late, or there is none, or it is the next one's turn."""
+        self._overdue = None
+        if self._unconfirmed:
+            due_s = next(iter(self._unconfirmed.values()))[0] + CONFIRM_S
+            if due_s <= self._loop.time():
+                self.fail(aiomqtt.MqttError("the broker does not confirm"))
+            else:
+                self._overdue = self._loop.call_at(due_s, self._look)
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", MOST_ON_THE_WAY)
+        self.packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+        _, confirmed = self._unconfirmed.pop(mid)
+        if reason_code.is_failure:
+            self.fail(BrokerRefused(str(reason_code)))
+        else:
+            confirmed()
