@@ -185,7 +185,7 @@ class HttpServer:
         self._server.close()
         for drain in self._api.drains:
             drain()
-        await self._runner.cleanup()
+        await asyncio.gather(self._runner.cleanup(), self._api.gate.empty(self._api.limits.drain_s))
 
 
 def _notice(gate: Gate, answered: Callable[[str, int], None] | None) -> Middleware:

@@ -37,6 +37,8 @@ class Gate:
         self._report = report
         self._count = 0
         self._places: Counter[str] = Counter()
+        self._others: set[asyncio.Transport] = set()
+        self._emptied: asyncio.Event | None = None
         self._waiting: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     @property
@@ -68,11 +70,30 @@ class Gate:
     def leave(self, transport: asyncio.BaseTransport, address: str) -> None:
         """The connection is gone."""
         self.started(transport)
+        self._others.discard(cast(asyncio.Transport, transport))
+        if self._emptied is not None and not self._others:
+            self._emptied.set()
         self._count -= 1
         place = place_of(address)
         self._places[place] -= 1
         if not self._places[place]:
             del self._places[place]
+
+    def handed_over(self, transport: asyncio.Transport) -> None:
+        """The connection is no longer the HTTP server's, which will not wait for it when it ends."""
+        self._others.add(transport)
+
+    async def empty(self, within_s: float) -> None:
+        """Wait until the connections that were handed over are closed, and cut those that are not by then."""
+        self._emptied = asyncio.Event()
+        try:
+            async with asyncio.timeout(within_s):
+                while self._others:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            for transport in tuple(self._others):
+                transport.abort()
 
     def _is_full(self, address: str) -> bool:
         if self._places[place_of(address)] < self.limits.per_place:
@@ -94,6 +115,13 @@ class _Door(asyncio.Protocol):
         self._inner: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._address = ""
+
+    def hand_over(self, protocol: asyncio.Protocol) -> None:
+        """From here on the connection is this protocol's; the server's own has let go of it, or does so now."""
+        assert self._transport is not None  # it was let in
+        self._inner = protocol
+        self._gate.handed_over(self._transport)
+        protocol.connection_made(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's are one in all but the class

@@ -13,6 +13,7 @@ from pushmesh_protocol.display import envelope_json
 from .contract import Cursor, Message, WalletEvent
 from .cursor import format_cursor
 from .session import Mark, Marker
+from .ws_frames import Opcode, frame
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,9 +45,14 @@ class MessageForms:
             form |= {"reason": marker.reason, "detail": marker.detail}
         return _encode(form)
 
-    def packed(self, messages: Sequence[Message]) -> bytes:
-        """MessagePack: [[commit number, verdict, reason, frame]...]."""
-        return pack([(each.commit_no, each.verdict, each.reason, each.frame) for each in messages])
+    def text_frames(self, messages: Sequence[Message]) -> bytes:
+        """A WebSocket text frame each."""
+        return b"".join([frame(Opcode.TEXT, self.message(each)) for each in messages])
+
+    def binary_frame(self, messages: Sequence[Message]) -> bytes:
+        """All in one WebSocket binary frame, MessagePack: [[commit number, verdict, reason, frame]...]."""
+        rows = [(each.commit_no, each.verdict, each.reason, each.frame) for each in messages]
+        return frame(Opcode.BINARY, pack(rows))
 
     def event(self, event: WalletEvent) -> bytes:
         """`{"type": "acked" | "read" | ..., ...}`."""

@@ -1,7 +1,6 @@
 """One consumer's stream: from the store up to a seam, then live, nothing lost and nothing twice. Knows no transport."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
@@ -63,6 +62,10 @@ class SessionLimits:
 DEFAULT_LIMITS = SessionLimits()
 
 
+def _nobody() -> None:
+    """Who is woken where nobody waits."""
+
+
 class _Phase(Enum):
     """FAR: reading, offers are left to the store. NEAR: reading a short rest, offers queue. LIVE: queue only."""
 
@@ -72,7 +75,34 @@ class _Phase(Enum):
 
 
 class Session:
-    """A Listener with a bounded queue. Enter it, then one task pulls `batches()`; the node calls `offer` and `end`."""
+    """A Listener with a bounded queue. Enter it; then one task at a time asks for what is next, by `next` or by
+    `batches`, and the node calls `offer`, `told` and `end`.
+
+    While it rests (live, and all that there is was given) a transport that can may be written to directly."""
+
+    __slots__ = (
+        "_collecting",
+        "_ended",
+        "_events",
+        "_filter",
+        "_inboxes",
+        "_offered",
+        "_page_limit",
+        "_phase",
+        "_position",
+        "_queue",
+        "_queued_bytes",
+        "_resting",
+        "_said_live",
+        "_seam",
+        "_start",
+        "_wake",
+        "_write_now",
+        "fallbacks",
+        "limits",
+        "principal",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -91,7 +121,7 @@ class Session:
         self._inboxes = inboxes
         self._start = start
         self._filter = self._allowed(topics)
-        self._queue: deque[Message] = deque()
+        self._queue: list[Message] = []
         self._queued_bytes = 0
         self._events: dict[tuple[str, str], WalletEvent] = {}
         self._collecting = False
@@ -102,12 +132,12 @@ class Session:
         self._said_live = False
         self._page_limit = min(32, limits.page_messages)
         self._ended: Marker | None = None
-        self._wake = asyncio.Event()
-        self._idle: Deadline | None = None
+        self._resting = False
+        self._wake: Callable[[], None] = _nobody
+        self._write_now: Callable[[Batch], bool] | None = None
 
     def __enter__(self) -> Self:
         """Start to listen."""
-        self._idle = Deadline(self._wake.set)
         self._seam = self._inboxes.listen(self)
         self._offered = self._seam
         after = self._start.after
@@ -121,10 +151,10 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Listen no more."""
-        if self._idle is not None:
-            self._idle.close()
         self._inboxes.forget(self)
         self._drop_queue()
+        self._resting = False
+        self._wake, self._write_now = _nobody, None
 
     @property
     def position(self) -> int:
@@ -136,27 +166,57 @@ class Session:
         """Whether the store is read, so that only what is new is still to come."""
         return self._phase is _Phase.LIVE
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether everything that there is has been given, so that nobody need ask for the next."""
+        return self._resting
+
+    def write_through(self, write_now: Callable[[Batch], bool], wake: Callable[[], None]) -> None:
+        """While the session rests a batch goes to `write_now`, which takes all of it to the transport at once or gives
+        False. `wake` is called when there is something to ask `next` for again."""
+        self._write_now, self._wake = write_now, wake
+
     def choose(self, topics: frozenset[Topic] | None) -> None:
         """From now on give these topics only (None is all); what is queued is sorted out too. Nothing is read again."""
         self._filter = self._allowed(topics)
-        kept = [message for message in self._queue if self._filter.wants(message.envelope)]
-        self._queue = deque(kept)
-        self._queued_bytes = sum(len(message.frame) for message in kept)
+        self._queue = [message for message in self._queue if self._filter.wants(message.envelope)]
+        self._queued_bytes = sum([len(message.frame) for message in self._queue])
 
     def offer(self, batch: Batch) -> bool:
         """Take live messages. Never blocks: past the bounds the queue is dropped and read again."""
-        if not self._collecting:
-            return False
+        if self._resting and self._filter.topics is None:
+            write_now = self._write_now
+            if write_now is not None and write_now(batch):
+                if batch.commit_no > self._position:
+                    self._position = batch.commit_no
+                return True
+        if self._collecting:
+            self._offer_wanted(batch)
+        return False
+
+    def _offer_wanted(self, batch: Batch) -> None:
         wants = self._filter.wants
         wanted = [message for message in batch.messages if wants(message.envelope)]
-        self._queue.extend(wanted)
-        self._queued_bytes += sum([len(message.frame) for message in wanted])
         self._offered = max(self._offered, batch.commit_no)
+        if self._resting and (not wanted or self._hand_over(wanted)):
+            self._position = max(self._position, self._offered)
+            return
+        self._queue += wanted
+        self._queued_bytes += sum([len(message.frame) for message in wanted])
         if len(self._queue) > self.limits.queue_messages or self._queued_bytes > self.limits.queue_bytes:
             self._fall_back()
         if wanted:
-            self._wake.set()
-        return False
+            self._rouse()
+
+    def _hand_over(self, wanted: list[Message]) -> bool:
+        """Write some of a batch at once, if that can be."""
+        if self._write_now is None or self._filter.topics is None:
+            return False
+        part = Batch(wanted)
+        if not self._write_now(part):
+            return False
+        self._inboxes.delivered_many(self.transport, [self.principal.account], part)
+        return True
 
     def told(self, event: WalletEvent) -> None:
         """Take news of the wallet, which are given when nothing else is."""
@@ -165,86 +225,100 @@ class Session:
         self._events[place] = event
         if len(self._events) > MOST_EVENTS:
             del self._events[next(iter(self._events))]
-        self._wake.set()
+        self._rouse()
 
     def end(self, reason: str, detail: str) -> None:
         """The node ends the session: nothing more is given but the ENDED marker. The first reason stays."""
         if self._ended is None:
             self._ended = Marker(Mark.ENDED, self._position, reason, detail)
         self._drop_queue()
-        self._wake.set()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._resting:
+            self._resting = False
+            self._wake()
 
     async def batches(self) -> AsyncGenerator[Portion, None]:
-        """Everything in order, as much as is there; ends after ENDED. Raises Denied where the store cannot be read."""
-        if self._start.gap:
-            yield Marker(Mark.GAP, self._position, Reason.BAD_CURSOR, self._start.gap)
-        while self._ended is None:
-            yield await self._next()
-        yield self._ended
+        """Everything in order, as much as is there, and IDLE now and then; ends after ENDED. Raises Denied where the
+        store cannot be read."""
+        news = asyncio.Event()
+        self._wake = news.set
+        with closing(Deadline(news.set)) as idle:
+            while True:
+                portion = await self.next()
+                if portion is None:
+                    news.clear()
+                    idle.set(self.limits.idle_s)
+                    await news.wait()
+                    idle.clear()
+                    if not self._resting:
+                        continue
+                    portion = Marker(Mark.IDLE, self._position)
+                yield portion
+                if isinstance(portion, Marker) and portion.mark is Mark.ENDED:
+                    return
 
-    async def _next(self) -> Portion:
+    async def next(self) -> Portion | None:
+        """As much as is there now, None where that is nothing: the session rests then. Raises Denied where the store
+        cannot be read."""
+        self._resting = False
+        if self._start.gap:
+            gap, self._start = self._start.gap, Start(self._start.after)
+            return Marker(Mark.GAP, self._position, Reason.BAD_CURSOR, gap)
         while self._ended is None:
-            if self._phase is _Phase.LIVE:
-                if self._queue and (messages := self._take()):
+            if self._phase is not _Phase.LIVE:
+                if messages := await self._approach():
                     return messages
-                self._position = max(self._position, self._offered)
-                if not self._said_live:
-                    self._said_live = True
-                    return Marker(Mark.LIVE, self._position)
-                if self._events:
-                    return self._events.pop(next(iter(self._events)))
-                if not await self._wait():
-                    return Marker(Mark.IDLE, self._position)
-            elif self._position >= self._seam:
-                self._approach()
-            else:
-                messages = await self._read()
-                if messages:
-                    return messages
+                continue
+            if self._queue and (messages := self._take()):
+                return messages
+            self._position = max(self._position, self._offered)
+            if not self._said_live:
+                self._said_live = True
+                return Marker(Mark.LIVE, self._position)
+            if self._events:
+                return self._events.pop(next(iter(self._events)))
+            self._resting = True
+            return None
         return self._ended
 
-    def _approach(self) -> None:
-        """The store is read up to the seam: to the next phase. Listening anew gives a seam that lies close by."""
+    async def _approach(self) -> Sequence[Message]:
+        """One page of the store; up to the seam, on to the next phase. Listening anew gives a seam that lies close."""
+        if self._position < self._seam:
+            return await self._read()
         if self._phase is _Phase.NEAR:
             self._phase = _Phase.LIVE
-            return
+            return ()
         self._inboxes.forget(self)
         self._seam = self._inboxes.listen(self)
         self._offered = self._seam
         self._collecting = True
         self._phase = _Phase.NEAR
+        return ()
 
     def _fall_back(self) -> None:
         """Give up the queue for the store, which has it all from `_position` on."""
         self.fallbacks += 1
         self._inboxes.fell_back(self, len(self._queue))
         self._drop_queue()
-        self._seam = self._offered
+        self._seam = max(self._offered, self._position)
         self._phase = _Phase.FAR
         self._said_live = False
 
     def _drop_queue(self) -> None:
         self._collecting = False
-        self._queue.clear()
+        self._queue = []
         self._queued_bytes = 0
 
     def _take(self) -> Sequence[Message]:
         """What is queued and still to be shown."""
         outdated, now_ms = self._inboxes.outdated, self._inboxes.now_ms()
         messages = [message for message in self._queue if not outdated(message, now_ms)]
-        self._queue.clear()
+        self._queue = []
         self._queued_bytes = 0
         self._position = max(self._position, self._offered)
         return messages
-
-    async def _wait(self) -> bool:
-        """False when nothing came for `idle_s`."""
-        assert self._idle is not None, "the session is entered"
-        self._wake.clear()
-        self._idle.set(self.limits.idle_s)
-        await self._wake.wait()
-        self._idle.clear()
-        return bool(self._queue or self._events) or self._phase is not _Phase.LIVE or self._ended is not None
 
     async def _read(self) -> Sequence[Message]:
         seam = self._seam

@@ -328,16 +328,16 @@ async def test_a_slow_client_reads_from_the_store_and_misses_nothing() -> None:
     node = a_fake_node()
     async with connected(node, sessions=SessionLimits(queue_messages=10, write_s=20)) as (_, stream):
         await ask(stream, type="listen", cursor="now")
-        for number in range(60):
+        for number in range(160):
             node.inboxes.commit(*[a_notification(number, text="x" * 200)] * 50)
             if number % 10 == 0:
                 await asyncio.sleep(0)
         found: list[int] = []
-        while len(found) < 3_000:
+        while len(found) < 8_000:
             word = await hear(stream)
             if word["type"] == "message":
                 found.append(int(word["cursor"].split(".")[1]))
-    assert found == list(range(1, 3_001))
+    assert found == list(range(1, 8_001))
     assert node.inboxes.fallbacks > 0
 
 

@@ -1,0 +1,174 @@
+"""WebSocket frames (RFC 6455) of a server, as bytes: reads what clients send, whole or in fragments, and makes heads.
+
+No extension, no socket: a connection that is idle keeps nothing here.
+"""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
+MOST_CONTROL_BYTES = 125
+PING = b"\x89\x00"
+"""A whole ping without payload."""
+
+
+class Opcode(IntEnum):
+    """What a frame is."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+class CloseCode(IntEnum):
+    """Why a connection is closed (RFC 6455, 7.4.1)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED = 1003
+    NOT_UTF8 = 1007
+    POLICY_VIOLATION = 1008
+    TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+
+
+_OPCODES = frozenset(Opcode)
+
+
+class BrokenFrames(Exception):
+    """The client does not keep to the protocol; close with this code."""
+
+    def __init__(self, code: CloseCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One whole message or control frame, unmasked."""
+
+    opcode: int
+    payload: bytes
+
+
+class FrameReader:
+    """Collects bytes and gives what is whole, in order; `limit_bytes` bounds one message."""
+
+    __slots__ = ("_held", "_limit_bytes", "_opcode", "_parts", "_size")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._held = b""
+        self._opcode = 0
+        self._parts: list[bytes] | None = None
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Received]:
+        """Raises BrokenFrames; the connection is of no more use then."""
+        data = self._held + data if self._held else data
+        found: list[Received] = []
+        at = 0
+        while (frame := _next_frame(data, at, self._limit_bytes)) is not None:
+            final, opcode, payload, at = frame
+            received = self._take(final, opcode, payload)
+            if received is not None:
+                found.append(received)
+        self._held = data[at:]
+        return found
+
+    def _take(self, final: bool, opcode: int, payload: bytes) -> Received | None:
+        if opcode >= Opcode.CLOSE:
+            if not final or len(payload) > MOST_CONTROL_BYTES:
+                raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a control frame is one short frame")
+            return Received(opcode, payload)
+        if opcode == Opcode.CONTINUATION:
+            if self._parts is None:
+                raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a continuation of nothing")
+        elif self._parts is not None:
+            raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a new message within another one")
+        elif final:
+            return Received(opcode, payload)
+        else:
+            self._opcode, self._parts, self._size = opcode, [], 0
+        return self._join(final, payload)
+
+    def _join(self, final: bool, payload: bytes) -> Received | None:
+        assert self._parts is not None  # a fragment began
+        self._size += len(payload) + 16  # empty fragments cost something too
+        if self._size > self._limit_bytes:
+            raise BrokenFrames(CloseCode.TOO_BIG, f"a message has at most {self._limit_bytes} bytes")
+        self._parts.append(payload)
+        if not final:
+            return None
+        whole, self._parts = b"".join(self._parts), None
+        return Received(self._opcode, whole)
+
+
+def _next_frame(data: bytes, at: int, limit_bytes: int) -> tuple[bool, int, bytes, int] | None:
+    """(final, opcode, payload, where the next one begins), None where it is not whole yet."""
+    if len(data) - at < 2:
+        return None
+    first, second = data[at], data[at + 1]
+    opcode = first & 0x0F
+    if first & _RESERVED or opcode not in _OPCODES:
+        raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a frame of an extension that was not agreed on")
+    if not second & _MASKED:
+        raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a client masks its frames")
+    size, start = second & 0x7F, at + 2
+    if size >= 126:
+        wide = 2 if size == 126 else 8
+        size, start = int.from_bytes(data[start : start + wide], "big"), start + wide
+        if len(data) < start:
+            return None
+    if size > limit_bytes:
+        raise BrokenFrames(CloseCode.TOO_BIG, f"a message has at most {limit_bytes} bytes")
+    end = start + 4 + size
+    if len(data) < end:
+        return None
+    return bool(first & _FINAL), opcode, _unmasked(data[start : start + 4], data[start + 4 : end]), end
+
+
+def _unmasked(mask: bytes, payload: bytes) -> bytes:
+    size = len(payload)
+    if not size or mask == b"\0\0\0\0":
+        return payload
+    pad = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
+
+
+def frame(opcode: Opcode, payload: bytes) -> bytes:
+    """A whole frame of a server."""
+    size = len(payload)
+    first = _FINAL | opcode
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65_536:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """A frame that closes; `reason` is cut to what fits."""
+    return frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode()[: MOST_CONTROL_BYTES - 2])
+
+
+def is_key(text: str) -> bool:
+    """Whether this is a Sec-WebSocket-Key: 16 bytes as base64."""
+    try:
+        return len(base64.b64decode(text, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def accept_of(key: str) -> str:
+    """The Sec-WebSocket-Accept of a key."""
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()

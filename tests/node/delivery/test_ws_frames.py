@@ -1,0 +1,123 @@
+import asyncio
+
+import pytest
+from aiohttp import WSMsgType
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_websocket import WebSocketReader
+from aiohttp._websocket.reader import WebSocketDataQueue
+from hypothesis import given, strategies as st
+
+from pushmesh_node.delivery.ws_frames import (
+    BrokenFrames,
+    CloseCode,
+    FrameReader,
+    Opcode,
+    Received,
+    accept_of,
+    close_frame,
+    frame,
+    is_key,
+)
+
+LIMIT = 100_000
+
+
+def client_frame(opcode: int, payload: bytes, mask: bytes = b"\x01\x02\xf3\x04", *, final: bool = True) -> bytes:
+    """A masked frame, by the letter of RFC 6455."""
+    first = opcode | (0x80 if final else 0)
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, 0x80 | size))
+    elif size < 65_536:
+        head = bytes((first, 0x80 | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, 0x80 | 127)) + size.to_bytes(8, "big")
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+def refused(data: bytes, limit: int = LIMIT) -> CloseCode:
+    with pytest.raises(BrokenFrames) as caught:
+        FrameReader(limit).feed(data)
+    return caught.value.code
+
+
+messages = st.tuples(
+    st.sampled_from([Opcode.TEXT, Opcode.BINARY]),
+    st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    st.sampled_from([None, Opcode.PING, Opcode.PONG]),
+    st.binary(min_size=4, max_size=4),
+)
+
+
+@given(said=st.lists(messages, max_size=6), cuts=st.lists(st.integers(1, 700), max_size=20))
+def test_messages_come_whole_however_they_were_cut_and_controls_come_between(
+    said: list[tuple[Opcode, list[bytes], Opcode | None, bytes]], cuts: list[int]
+) -> None:
+    stream, expected = b"", []
+    for opcode, parts, control, mask in said:
+        for place, part in enumerate(parts):
+            stream += client_frame(opcode if place == 0 else 0, part, mask, final=place == len(parts) - 1)
+            if control is not None and place < len(parts) - 1:
+                stream += client_frame(control, b"now", mask)
+                expected.append(Received(control, b"now"))
+        expected.append(Received(opcode, b"".join(parts)))
+    reader, found = FrameReader(LIMIT), []
+    for cut in [*cuts, len(stream)]:
+        found += reader.feed(stream[:cut])
+        stream = stream[cut:]
+    assert found == expected
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, LIMIT])
+def test_every_length_is_read_and_a_larger_one_is_refused(size: int) -> None:
+    data = client_frame(Opcode.BINARY, b"x" * size)
+    assert FrameReader(size).feed(data) == [Received(Opcode.BINARY, b"x" * size)]
+    if size:
+        assert refused(data, size - 1) is CloseCode.TOO_BIG
+
+
+def test_a_size_is_refused_before_its_bytes_came() -> None:
+    head = bytes((0x82, 0x80 | 127)) + (2**40).to_bytes(8, "big")
+    assert refused(head) is CloseCode.TOO_BIG
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(Opcode.TEXT, b"unmasked"),
+        bytes((0xC1, 0x80)) + bytes(4),
+        client_frame(3, b""),
+        client_frame(11, b""),
+        client_frame(Opcode.CONTINUATION, b"of nothing"),
+        client_frame(Opcode.TEXT, b"one", final=False) + client_frame(Opcode.TEXT, b"two"),
+        client_frame(Opcode.PING, b"", final=False),
+        client_frame(Opcode.PING, b"x" * 126),
+    ],
+)
+def test_what_breaks_the_protocol_is_refused(data: bytes) -> None:
+    assert refused(data) is CloseCode.PROTOCOL_ERROR
+
+
+def test_fragments_are_bounded_together_even_empty_ones() -> None:
+    first = client_frame(Opcode.TEXT, b"x" * 60, final=False)
+    assert refused(first + client_frame(0, b"x" * 60, final=True), 100) is CloseCode.TOO_BIG
+    assert refused(client_frame(1, b"", final=False) + client_frame(0, b"", final=False) * 10, 100) is (
+        CloseCode.TOO_BIG
+    )
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+async def test_another_implementation_reads_our_frames(size: int) -> None:
+    protocol, loop = BaseProtocol(asyncio.get_running_loop()), asyncio.get_running_loop()
+    queue = WebSocketDataQueue(protocol, 2**20, loop=loop)
+    reader = WebSocketReader(queue, 2**20, compress=False, decode_text=False)
+    reader.feed_data(frame(Opcode.BINARY, b"x" * size) + close_frame(1001, "draining" * 20))
+    first, last = await queue.read(), await queue.read()
+    assert (first.type, first.data) == (WSMsgType.BINARY, b"x" * size)
+    assert (last.type, last.data, last.extra) == (WSMsgType.CLOSE, 1001, ("draining" * 20)[:123])
+
+
+def test_the_handshake_of_the_standard() -> None:
+    assert accept_of("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert is_key("dGhlIHNhbXBsZSBub25jZQ==")
+    assert not any(map(is_key, ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "ÿ" * 24, "A" * 44]))
