@@ -1,7 +1,6 @@
 """Wallets' inboxes: live messages to who listens, the rest from the store, curated the same way. Obeys
 `delivery.contract.Inboxes`."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -24,6 +23,7 @@ from ..storage.errors import StoreBusy, StoreFailed
 from ..storage.store import Store
 from .devices import Devices
 from .driver import Driver
+from .fanout import Counting, Fanout
 from .opened import Opener
 from .store_words import telling_of_the_store
 from .voucher_desk import VoucherDesk
@@ -52,7 +52,7 @@ class Inboxes:
         self._opener = opener
         self._metrics = metrics
         self._clock = clock
-        self._listeners: defaultdict[Account, dict[Listener, int]] = defaultdict(dict)
+        self._fanout = Fanout(Counting(metrics.decided, self.delivered_many), self.outdated, clock)
 
     # Live
 
@@ -62,57 +62,25 @@ class Inboxes:
 
     def listen(self, listener: Listener) -> int:
         """Register for live messages after the commit number that is returned."""
-        account = listener.principal.account
         seam = self._driver.engine.last_commit
-        self._listeners[account][listener] = seam
-        self._driver.handle(ListenerCame(account))
+        self._fanout.come(listener, seam)
+        self._driver.handle(ListenerCame(listener.principal.account))
         return seam
 
     def forget(self, listener: Listener) -> None:
         """Idempotent."""
-        account = listener.principal.account
-        if self._listeners[account].pop(listener, None) is not None:
-            self._driver.handle(ListenerLeft(account))
-        if not self._listeners[account]:
-            del self._listeners[account]
+        if self._fanout.go(listener):
+            self._driver.handle(ListenerLeft(listener.principal.account))
 
     def recount(self) -> None:
         """Tell a new engine about every listener, after a reload."""
-        for account, listeners in self._listeners.items():
-            for _ in listeners:
-                self._driver.handle(ListenerCame(account))
+        for account in self._fanout.accounts():
+            self._driver.handle(ListenerCame(account))
 
     def deliver(self, orders: Sequence[Deliver]) -> None:
-        """The driver's hand: offer committed messages to the connected wallets that the engine named, each
-        connection's in one list."""
-        offers: defaultdict[Listener, list[Message]] = defaultdict(list)
+        """The driver's hand: offer committed messages to the connected wallets that the engine named."""
         made = iter(frames_of([(order.part, order.index) for order in orders if order.frame is None]))
-        frames = [next(made) if order.frame is None else order.frame for order in orders]
-        decided: Counter[tuple[str, Reason]] = Counter()
-        for order, frame in zip(orders, frames, strict=True):
-            self._address(order, frame, offers, decided)
-        for (verdict, reason), count in decided.items():
-            self._metrics.decided(verdict, reason, count)
-        for listener, messages in offers.items():
-            batch = Batch(messages)
-            if listener.offer(batch):
-                self.delivered_many(listener.transport, [listener.principal.account], batch)
-
-    def _address(
-        self,
-        order: Deliver,
-        frame: bytes,
-        offers: defaultdict[Listener, list[Message]],
-        decided: Counter[tuple[str, Reason]],
-    ) -> None:
-        envelope = order.part.envelopes[order.index]
-        for group in order.groups:
-            message = Message(order.commit_no, envelope, frame, group.verdict, group.reason)
-            decided[group.verdict, group.reason] += len(group.accounts)
-            for account in group.accounts:
-                for listener, seam in self._listeners.get(account, {}).items():
-                    if seam < order.commit_no:
-                        offers[listener].append(message)
+        self._fanout.deliver(orders, [next(made) if order.frame is None else order.frame for order in orders])
 
     # From the store
 

@@ -45,10 +45,9 @@ class EventRoutes:
         with service.consumers.admit(session, transport):
             await response.prepare(request)
             ended = await pump(session, service.inboxes, transport, write)
-            if ended.reason == Reason.SLOW_CONSUMER:
-                raise ConnectionAbortedError(ended.detail)
-            try:
-                async with asyncio.timeout(service.sessions.write_s):
+            slow = ended.reason == Reason.SLOW_CONSUMER
+            try:  # a slow one hears why once it reads on: the end queues behind what it has not taken yet
+                async with asyncio.timeout(service.limits.close_s if slow else service.sessions.write_s):
                     await write(ended)
             except TimeoutError as error:
                 raise ConnectionAbortedError("the end was not taken in time") from error

@@ -1,6 +1,5 @@
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
 import pytest
@@ -8,35 +7,22 @@ from hypothesis import given
 
 from pushmesh_node.delivery.contract import Batch, Page, WalletEvent
 from pushmesh_node.delivery.cursor import Start
-from pushmesh_node.delivery.session import MOST_EVENTS, Mark, Marker, Portion, Session, SessionLimits, pump
+from pushmesh_node.delivery.session import (
+    MOST_EVENTS,
+    Mark,
+    Marker,
+    Portion,
+    Session,
+    SessionLimits,
+    pump,
+)
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
+from support.consumer import POOL, Seen, step
 from support.fake_inboxes import DAPP, FakeInboxes, a_message, a_notification, a_principal
 
 SMALL = SessionLimits(queue_messages=3, page_messages=2)
-
-
-@dataclass
-class Seen:
-    """What a consumer was given."""
-
-    commits: list[int] = field(default_factory=list)
-    markers: list[Marker] = field(default_factory=list)
-    news: list[WalletEvent] = field(default_factory=list)
-
-    def take(self, batch: Portion) -> None:
-        if isinstance(batch, Marker):
-            self.markers.append(batch)
-        elif isinstance(batch, WalletEvent):
-            self.news.append(batch)
-        else:
-            assert batch, "a batch is never empty"
-            self.commits += [message.commit_no for message in batch]
-
-    @property
-    def marks(self) -> list[Mark]:
-        return [marker.mark for marker in self.markers]
 
 
 async def read_until_live(session: Session, seen: Seen) -> None:
@@ -315,15 +301,6 @@ async def test_news_that_nobody_takes_are_bounded_and_the_oldest_goes_first() ->
             session.told(WalletEvent("acked", str(number), {}))
         first = await next_portion(session)
     assert isinstance(first, WalletEvent) and first.key == "1"
-
-
-POOL = [a_notification(number) for number in range(40)]
-step = st.one_of(
-    st.tuples(st.just("commit"), st.integers(1, 6)),
-    st.tuples(st.just("void"), st.integers(1, 3)),
-    st.tuples(st.just("turns"), st.integers(1, 8)),
-    st.tuples(st.just("reconnect"), st.just(0)),
-)
 
 
 @given(

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from pushmesh_node.delivery.messages import MessageForms
+from pushmesh_node.delivery.service import HttpLimits
 from pushmesh_node.delivery.session import Mark, Marker, SessionLimits
 from pushmesh_node.delivery.sse import HEARTBEAT, encode_events, encode_lines
 from support.fake_inboxes import a_message, a_notification
@@ -108,7 +109,7 @@ async def test_a_client_that_leaves_is_forgotten() -> None:
 async def test_a_client_that_takes_no_bytes_is_cut_and_can_resume() -> None:
     node = a_fake_node()
     node.inboxes.commit(*(a_notification(number, text="x" * 200) for number in range(100)))
-    async with serving(node, sessions=SessionLimits(write_s=0.1)) as client:
+    async with serving(node, sessions=SessionLimits(write_s=0.1), http=HttpLimits(close_s=0.1)) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1_024)
         writer.write(b"GET /v1/events?auth=wallet HTTP/1.1\r\nHost: x\r\n\r\n")
         async with asyncio.timeout(20):
@@ -126,6 +127,27 @@ async def test_a_client_that_takes_no_bytes_is_cut_and_can_resume() -> None:
         writer.close()
         async with client.get(f"/v1/events?cursor={STORE}.7", headers=bearer()) as response:
             assert (await next_event(response))["id"] == f"{STORE}.8"
+
+
+async def test_a_client_that_took_no_bytes_hears_why_it_ends_once_it_reads_on() -> None:
+    node = a_fake_node()
+    async with serving(node, sessions=SessionLimits(write_s=0.1), http=HttpLimits(close_s=20)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1_024)
+        writer.write(b"GET /v1/events?auth=wallet HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
+        async with asyncio.timeout(20):
+            while not node.inboxes.listeners:  # noqa: ASYNC110  # the node knows nothing of this test
+                await asyncio.sleep(0.005)
+            while node.inboxes.listeners:
+                node.inboxes.commit(*[a_notification(1, text="x" * 200)] * 200)
+                await asyncio.sleep(0.002)
+        async with asyncio.timeout(20):
+            lines = [line for line in (await reader.read(-1)).splitlines() if line.startswith(b'{"type"')]
+        writer.close()
+    *earlier, last = [json.loads(line) for line in lines]
+    assert (last["type"], last["reason"]) == ("end", "slow-consumer")
+    given = [word["cursor"] for word in earlier if word["type"] == "message"]
+    assert last["cursor"] == given[-1]
+    assert [int(cursor.split(".")[1]) for cursor in given] == list(range(1, len(given) + 1))
 
 
 async def test_curl_reads_the_stream(requires: Callable[[str], Path]) -> None:

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 from aiohttp import WSMsgType
+from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_websocket import WebSocketReader
-from aiohttp._websocket.reader import WebSocketDataQueue
 from hypothesis import given, strategies as st
 
 from pushmesh_node.delivery.ws_frames import (
