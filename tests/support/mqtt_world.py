@@ -12,6 +12,7 @@ from typing import Any
 import mqtt5
 import msgspec
 from mqtt5 import ConnectPacket, Packet
+from msgspec import structs
 
 from pushmesh_node.admission import Ticket
 from pushmesh_node.app.doorkeeper import Doorkeeper
@@ -20,7 +21,7 @@ from pushmesh_node.delivery.mqtt.endpoint import MqttEndpoint
 from pushmesh_node.delivery.mqtt.limits import Limits, Redirect
 from pushmesh_node.delivery.mqtt.ports import Ports
 from pushmesh_node.delivery.session import SessionLimits
-from pushmesh_node.engine.answers import Denied, Level, Outcome, Permission, Principal
+from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Outcome, Permission, Principal, Wait
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.auth.signing import WalletKey, account_of, sign_login
@@ -86,6 +87,8 @@ class World:
     addresses: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
     denies: Denied | None = None
+    waits: list[Wait] = field(default_factory=list)
+    holders: asyncio.Event = field(default_factory=asyncio.Event)
     door: Doorkeeper = field(default_factory=a_door)
 
     def ports(self) -> Ports:
@@ -98,6 +101,7 @@ class World:
         return Ports(
             inboxes=self.inboxes,
             publish=self.publish,
+            publish_and_tell=self.publish_and_tell,
             door=self.door,
             authenticate=self.authenticate,
             consumers=self.consumers,
@@ -149,6 +153,22 @@ class World:
             return [self._judge(frame) for frame in frames]
         finally:
             self.door.leave(tickets)
+
+    async def publish_and_tell(
+        self,
+        frame: bytes,
+        wait: Wait,
+        tickets: Sequence[Ticket],
+        durable: Callable[[Sequence[Outcome]], None],
+    ) -> Sequence[Acknowledged]:
+        """Like the node: durable first, then (once `holders` came) what peers hold."""
+        (outcomes,) = await self.publish([frame], tickets)
+        self.waits.append(wait)
+        durable(outcomes)
+        if wait.level is Level.PROPAGATED:
+            await self.holders.wait()
+            outcomes = [structs.replace(each, level=Level.PROPAGATED) for each in outcomes]
+        return [Acknowledged(each, b"receipt of " + (each.id or b""), ()) for each in outcomes]
 
     def _judge(self, frame: bytes) -> list[Outcome]:
         try:

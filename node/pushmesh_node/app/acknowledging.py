@@ -59,24 +59,32 @@ class Acknowledging:
         self._waits = 0
 
     async def publish(
-        self, frame: bytes, wait: Wait = DURABLE, tickets: Sequence[Ticket] = ()
+        self,
+        frame: bytes,
+        wait: Wait = DURABLE,
+        tickets: Sequence[Ticket] = (),
+        durable: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None,
     ) -> Sequence[Acknowledged]:
         """Publish a frame with its ticket, and answer when each of its envelopes got as far as asked, or when the time
         is up with the level that each has reached. Raises Denied `queue-full`, `draining`, `too-many-connections` for
-        too many waits, or `timeout` where nothing was decided yet: the same bytes may be sent again."""
+        too many waits, or `timeout` where nothing was decided yet: the same bytes may be sent again.
+
+        `durable` is told of the outcomes once they are, which is before the answer but for who waits for less."""
         if self._waits >= self._limits.waits:
             self._publishing.door.leave(tickets)
             raise Denied(Reason.TOO_MANY_CONNECTIONS, "too many publishers wait here", retry_after_s=1)
         self._waits += 1
         try:
-            return await self._publish(frame, wait, tickets)
+            return await self._publish(frame, wait, tickets, durable)
         finally:
             self._waits -= 1
 
-    async def _publish(self, frame: bytes, wait: Wait, tickets: Sequence[Ticket]) -> Sequence[Acknowledged]:
+    async def _publish(
+        self, frame: bytes, wait: Wait, tickets: Sequence[Ticket], durable: Callable[[Sequence[Outcome]], None]
+    ) -> Sequence[Acknowledged]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait.timeout_s, self._limits.longest_s)
-        outcomes = await self._first_word(frame, tickets, wait.level, deadline - loop.time())
+        outcomes = await self._first_word(frame, tickets, durable, wait.level, deadline - loop.time())
         if wait.level is Level.ACCEPTED or any(outcome.level is Level.ACCEPTED for outcome in outcomes):
             return [Acknowledged(outcome, None, ()) for outcome in outcomes]
         receipts = await self._receipts_of(outcomes)
@@ -88,7 +96,12 @@ class Acknowledging:
         return [self._acknowledged(outcome, receipt, wait) for outcome, receipt in zip(outcomes, receipts, strict=True)]
 
     async def _first_word(
-        self, frame: bytes, tickets: Sequence[Ticket], level: Level, timeout_s: float
+        self,
+        frame: bytes,
+        tickets: Sequence[Ticket],
+        durable: Callable[[Sequence[Outcome]], None],
+        level: Level,
+        timeout_s: float,
     ) -> Sequence[Outcome]:
         """The outcomes: durable ones, or accepted ones where those are all that is asked for or the time is up."""
         accepted: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
@@ -97,7 +110,7 @@ class Acknowledging:
             if not accepted.done():
                 accepted.set_result(outcomes)
 
-        task = asyncio.create_task(self._durable(frame, tickets, tell), name="publish")
+        task = asyncio.create_task(self._durable(frame, tickets, tell, durable), name="publish")
         self._tasks.add(task)  # it goes on whoever waits for it
         task.add_done_callback(self._ended)
         awaited: set[asyncio.Future[Sequence[Outcome]]] = {task}
@@ -112,9 +125,14 @@ class Acknowledging:
         raise Denied(Reason.TIMEOUT, "nothing was decided in this time; send the same bytes again", retry_after_s=1)
 
     async def _durable(
-        self, frame: bytes, tickets: Sequence[Ticket], tell: Callable[[Sequence[Outcome]], None]
+        self,
+        frame: bytes,
+        tickets: Sequence[Ticket],
+        tell: Callable[[Sequence[Outcome]], None],
+        durable: Callable[[Sequence[Outcome]], None],
     ) -> Sequence[Outcome]:
         (outcomes,) = await self._publishing.publish([frame], tickets, tell)
+        durable(outcomes)
         return outcomes
 
     def _ended(self, task: "asyncio.Task[Sequence[Outcome]]") -> None:

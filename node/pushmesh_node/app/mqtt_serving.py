@@ -25,6 +25,7 @@ def build_endpoint(config: Config, node: Node, sessions: SessionLimits, report: 
     ports = Ports(
         inboxes=node.inboxes,
         publish=node.publishing.publish,
+        publish_and_tell=node.assurance.acknowledging.publish,
         door=node.door,
         authenticate=node.access.authenticate,
         consumers=node.consumers,

@@ -7,7 +7,7 @@ import pytest
 
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
-from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Wait
+from pushmesh_node.engine.answers import Acknowledged, Denied, Level, Outcome, Wait
 from pushmesh_node.storage.errors import StoreFailed
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
@@ -31,6 +31,15 @@ def frame_of(*notes: Envelope) -> bytes:
 
 async def publish(node: Node, *notes: Envelope, **wait: Any) -> list[Acknowledged]:
     return list(await node.assurance.acknowledging.publish(frame_of(*notes), Wait(**wait)))
+
+
+async def test_who_asks_for_more_is_told_before_when_it_is_durable(node: Node) -> None:
+    heard: list[Outcome] = []
+    way, note = node.assurance.acknowledging, a_note_now(DAPP)
+    wait = Wait(Level.PROPAGATED, 1, 0.05)
+    (answer,) = await way.publish(frame_of(note), wait, (), heard.extend)
+    assert [(each.id, each.level, each.reason) for each in heard] == [(note.id, Level.DURABLE, "ok")]
+    assert answer.outcome.level is Level.DURABLE, "no peer holds it, and the time is up"
 
 
 class Gate:

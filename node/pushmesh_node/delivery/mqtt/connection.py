@@ -42,6 +42,7 @@ from .events import (
     Offered,
     Open,
     Opened,
+    ReceiptsGiven,
     Received,
     Refused,
     Renewed,
@@ -166,6 +167,8 @@ class Connection:
                 self._open(event)
             case FrameAnswered(number, outcomes):
                 self._reply(self._publisher.frame_answered(number, outcomes))
+            case ReceiptsGiven(number, acknowledged):
+                self._reply(self._publisher.told(number, acknowledged))
             case RequestAnswered(number, reason, rule, detail, retry_after_s):
                 self._reply(self._publisher.answered(number, Why(reason, rule, detail, retry_after_s)))
             case StartedElsewhere(detail):
@@ -426,7 +429,8 @@ class Connection:
             self._actions.append(answer)
 
     def _reply(self, reply: Reply) -> None:
-        self._out.append(reply.data)
+        if reply.data:
+            self._out.append(reply.data)
         if reply.refused is not None:
             self._actions.append(Count("publish", reply.refused))
 

@@ -8,7 +8,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher
 
-from ...engine.answers import Outcome, Principal
+from ...engine.answers import Acknowledged, Outcome, Principal, Wait
 from ..contract import Message
 from .subscriptions import Subscriptions
 from .window import InFlight
@@ -70,6 +70,14 @@ class FrameAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptsGiven:
+    """How far a SubmitFrame with a wait got, with its receipts; its FrameAnswered may come before or after."""
+
+    number: int
+    acknowledged: Sequence[Acknowledged]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestAnswered:
     """The answer to any request that has no outcomes: reason ok, or why it was refused as a whole, and after how many
     seconds the same may come again."""
@@ -107,6 +115,7 @@ Event: TypeAlias = (
     | Offered
     | StartedElsewhere
     | FrameAnswered
+    | ReceiptsGiven
     | RequestAnswered
     | Ended
     | TakenOver
@@ -161,11 +170,13 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class SubmitFrame:
-    """Publish what the client sent: FrameAnswered or RequestAnswered comes back. `is_json` tells its form."""
+    """Publish what the client sent: FrameAnswered or RequestAnswered comes back. `is_json` tells its form. With a
+    `wait` ReceiptsGiven comes back too."""
 
     number: int
     payload: bytes
     is_json: bool
+    wait: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True)

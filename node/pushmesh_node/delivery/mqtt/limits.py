@@ -22,6 +22,8 @@ class Limits:
     waiting_requests: int = 256
     waiting_bytes: int = 8_388_608
     """Requests and their bytes that wait for an answer; beyond either the connection is not read."""
+    waiting_receipts: int = 256
+    """Publishes that wait for their receipts, which may take longer than PUBACK; more are refused."""
     filters: int = 64
     connect_timeout_s: float = 10.0
     max_keep_alive_s: int = 300

@@ -1,6 +1,7 @@
 """One client's connection on the event loop: moves bytes, does what the state machine orders, waits."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Ticket
-from ...engine.answers import Denied, Principal
+from ...engine.answers import Denied, Outcome, Principal
 from ..contract import Message, WalletEvent
 from ..cursor import Start, find_start
 from ..session import Mark, Marker, Portion, Session
@@ -25,6 +26,7 @@ from .events import (
     CountDelivered,
     Ended,
     Event,
+    FrameAnswered,
     Listen,
     Offered,
     Open,
@@ -45,7 +47,7 @@ from .limits import Limits
 from .ports import Ports
 from .progress import Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
-from .submitting import acknowledge, admit, publish
+from .submitting import acknowledge, admit, publish, publish_and_tell
 
 TRANSPORT = "mqtt"
 MOST_IN_A_WRITE = 256
@@ -96,6 +98,7 @@ class Link(asyncio.Protocol):
         self._storing = False
         self._caller: Caller | None = None
         self._frames: list[tuple[SubmitFrame, Ticket]] = []
+        self._waiting: deque[tuple[SubmitFrame, Ticket]] = deque()
         self._publishing = 0
         self._ended: Reason | None = None
 
@@ -342,6 +345,9 @@ class Link(asyncio.Protocol):
         ticket = admit(self._ports.door, self._caller, order)
         if isinstance(ticket, RequestAnswered):
             self.handle(ticket)
+        elif order.wait is not None:
+            self._waiting.append((order, ticket))
+            self._spawn(self._publish_and_tell())
         else:
             self._frames.append((order, ticket))
             self._submit()
@@ -350,6 +356,15 @@ class Link(asyncio.Protocol):
         if self._frames and self._publishing < self._limits.batches_in_flight:
             self._publishing += 1
             self._spawn(self._publish())
+
+    async def _publish_and_tell(self) -> None:
+        order, ticket = self._waiting.popleft()
+
+        def durable(outcomes: Sequence[Outcome]) -> None:
+            self.handle(FrameAnswered(order.number, outcomes))
+
+        ports = self._ports
+        self.handle(await publish_and_tell(ports.publish_and_tell, ports.door, order, ticket, durable))
 
     async def _publish(self) -> None:
         orders, self._frames = self._frames, []
@@ -382,7 +397,7 @@ class Link(asyncio.Protocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _, ticket in self._frames:
+        for _, ticket in (*self._frames, *self._waiting):
             self._ports.door.give_back(ticket)
         if self._ended is None:
             self._ports.observe("end", Reason.OK)

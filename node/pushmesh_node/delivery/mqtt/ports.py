@@ -1,9 +1,10 @@
 """What the endpoint needs of the node; the composition root hands it in."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from ...admission import Door
+from ...admission import Door, Ticket
+from ...engine.answers import Acknowledged, Outcome, Wait
 from ..consumers import Consumers
 from ..contract import Authenticate, Inboxes
 from ..service import Publish, Report
@@ -14,12 +15,20 @@ Observe = Callable[[str, str], None]
 take-over; the reasons come from the closed list."""
 
 
+PublishAndTell = Callable[
+    [bytes, Wait, Sequence[Ticket], Callable[[Sequence[Outcome]], None]], Awaitable[Sequence[Acknowledged]]
+]
+"""`await publish_and_tell(frame, wait, its ticket, durable)`: the answers with receipts when they got as far as asked;
+`durable` is told of the outcomes before. Raises Denied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The node around the endpoint. `now_ms` is Unix time, `random_id` a new client id that nobody can guess."""
 
     inboxes: Inboxes
     publish: Publish
+    publish_and_tell: PublishAndTell
     door: Door
     authenticate: Authenticate
     consumers: Consumers

@@ -8,7 +8,7 @@ from mqtt5 import DisconnectReasonCode, PublishPacket, QoS
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
-from ...engine.answers import Outcome, Permission, Principal
+from ...engine.answers import Acknowledged, Outcome, Permission, Principal
 from .aliases import InboundAliases
 from .events import SubmitAcknowledgement, SubmitFrame
 from .limits import Limits
@@ -20,6 +20,7 @@ from .requests import (
     acknowledgement,
     is_json,
     read_acknowledgement,
+    read_wait,
     receipt_json,
     refusal_json,
     summary,
@@ -34,6 +35,9 @@ class Reply:
 
     data: bytes
     refused: Reason | None
+
+
+_NOTHING = Reply(b"", None)
 
 
 class Publisher:
@@ -77,43 +81,59 @@ class Publisher:
         It is Broken only where it is refused and QoS 0 without response topic leaves no other way to say so."""
         request = self._requests.add(packet)
         try:
+            if self._requests.untold > self._limits.waiting_receipts:
+                detail = f"at most {self._limits.waiting_receipts} publishes may wait for their receipts"
+                raise Refusal(Reason.RATE_LIMITED, "", detail)
             return _order(packet, topic, request.number, principal, subscriptions)
         except Refusal as refusal:
             if not subscriptions.takes_receipts(request.response_topic or ""):
-                request.response_topic = None
+                self._requests.told(request)
             if request.packet_id is None and request.response_topic is None:
                 code = DisconnectReasonCode.PAYLOAD_FORMAT_INVALID
                 forbidden = refusal.reason is Reason.FORBIDDEN
                 return Broken(DisconnectReasonCode.NOT_AUTHORIZED if forbidden else code, refusal.detail)
-            return self._reply(request, Why(refusal.reason, refusal.rule, refusal.detail), None)
+            return self._settle(request, Why(refusal.reason, refusal.rule, refusal.detail))
 
     def frame_answered(self, number: int, outcomes: Sequence[Outcome]) -> Reply:
-        """The answer to a SubmitFrame that was judged."""
-        return self._reply(self._requests.get(number), summary(outcomes), receipt_json(outcomes))
+        """The answer to a SubmitFrame that was judged: its PUBACK, once all is durable."""
+        request, why = self._requests.get(number), summary(outcomes)
+        return _NOTHING if request is None else Reply(self._acknowledge(request, why), _refused(why))
+
+    def told(self, number: int, acknowledged: Sequence[Acknowledged]) -> Reply:
+        """The receipts of a SubmitFrame that waited."""
+        request = self._requests.get(number)
+        return _NOTHING if request is None else self._tell(request, receipt_json(acknowledged))
 
     def answered(self, number: int, why: Why) -> Reply:
         """The answer to any request as a whole."""
-        return self._reply(self._requests.get(number), why, None)
+        request = self._requests.get(number)
+        return _NOTHING if request is None else self._settle(request, why)
 
-    def _reply(self, request: Request, why: Why, receipt: bytes | None) -> Reply:
-        refused = None if why.reason in (Reason.OK, Reason.DUPLICATE) else why.reason
-        parts = []
-        if request.response_topic is not None:
-            payload = refusal_json(why) if receipt is None else receipt
-            packet = PublishPacket(
-                request.response_topic,
-                payload,
-                correlation_data=request.correlation,
-                content_type=JSON_TYPE,
-                payload_format_indicator=1,
-            ).write()
-            if len(packet) <= self._max_packet_bytes:
-                parts.append(packet)
-            else:
-                refused = refused or Reason.OVERSIZE
-        answer = acknowledgement(request, why, with_words=self._wants_words)
-        parts.append(self._requests.answer(request, answer))
-        return Reply(b"".join(parts), refused)
+    def _settle(self, request: Request, why: Why) -> Reply:
+        """Tell the same in both places."""
+        told = self._tell(request, refusal_json(why))
+        return Reply(told.data + self._acknowledge(request, why), _refused(why) or told.refused)
+
+    def _acknowledge(self, request: Request, why: Why) -> bytes:
+        return self._requests.answer(request, acknowledgement(request, why, with_words=self._wants_words))
+
+    def _tell(self, request: Request, payload: bytes) -> Reply:
+        topic = request.response_topic
+        if topic is None:
+            return _NOTHING
+        self._requests.told(request)
+        packet = PublishPacket(
+            topic,
+            payload,
+            correlation_data=request.correlation,
+            content_type=JSON_TYPE,
+            payload_format_indicator=1,
+        ).write()
+        return Reply(packet, None) if len(packet) <= self._max_packet_bytes else Reply(b"", Reason.OVERSIZE)
+
+
+def _refused(why: Why) -> Reason | None:
+    return None if why.reason in (Reason.OK, Reason.DUPLICATE) else why.reason
 
 
 def _order(
@@ -128,7 +148,7 @@ def _order(
         return _acknowledgement(packet, number, principal)
     if Permission.PUBLISH not in principal.permissions:
         raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope publish")
-    return SubmitFrame(number, packet.payload, is_json(packet))
+    return SubmitFrame(number, packet.payload, is_json(packet), read_wait(packet))
 
 
 def _acknowledgement(packet: PublishPacket, number: int, principal: Principal) -> SubmitAcknowledgement:

@@ -10,12 +10,16 @@ from mqtt5 import PubAckPacket, PubAckReasonCode, PublishPacket
 
 from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.levels import LEVELS
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher, decode_voucher
 
-from ...engine.answers import Denied, Level, Outcome
+from ...engine.answers import Acknowledged, Denied, Level, Outcome, Wait
 from .codes import puback_code
 from .rendering import JSON_TYPE
+
+MOST_WAITED_FOR = 1_000_000
+_WAITABLE = tuple(level for level in LEVELS if level != Level.REFUSED)
 
 _ack_json = msgspec.json.Decoder(dict[str, Any])
 _ack_msgpack = msgspec.msgpack.Decoder(dict[str, Any])
@@ -49,6 +53,28 @@ def read_acknowledgement(packet: PublishPacket) -> tuple[str | None, Voucher | N
     return cursor, None
 
 
+def read_wait(packet: PublishPacket) -> Wait | None:
+    """What a publish with a response topic waits for: its user properties `wait`, `k` and `timeout_s`, which mean what
+    they mean over HTTP. Raises Refusal."""
+    words = {name: value for name, value in packet.user_properties if name in ("wait", "k", "timeout_s")}
+    if packet.response_topic is None:
+        if words:
+            raise Refusal(Reason.BAD_REQUEST, "", "who waits for a level has a response topic to hear of it")
+        return None
+    level, count, timeout_s = words.get("wait", Level.DURABLE), words.get("k", "1"), words.get("timeout_s", "10")
+    if level not in _WAITABLE:
+        raise Refusal(Reason.BAD_REQUEST, "", f"wait is one of {', '.join(_WAITABLE)}")
+    if not (count.isascii() and count.isdigit() and len(count) < 9 and 1 <= int(count) <= MOST_WAITED_FOR):
+        raise Refusal(Reason.BAD_REQUEST, "", f"k is a whole number from 1 to {MOST_WAITED_FOR}")
+    try:
+        seconds = float(timeout_s)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:  # NaN compares false
+        raise Refusal(Reason.BAD_REQUEST, "", "timeout_s is a number of seconds from 0")
+    return Wait(Level(level), int(count), seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """How a request was answered as a whole; `retry_after_s` is set where the same may come again then."""
@@ -61,7 +87,8 @@ class Why:
 
 @dataclass(slots=True)
 class Request:
-    """A PUBLISH of the client that waits for its answer; `packet_id` is None for QoS 0."""
+    """A PUBLISH of the client that waits for its answer, and (with a response topic) for what is told there;
+    `packet_id` is None for QoS 0."""
 
     number: int
     packet_id: int | None
@@ -82,6 +109,8 @@ class Requests:
         self.size_bytes = 0
         self.acknowledgeable = 0
         """How many of them are QoS 1."""
+        self.untold = 0
+        """How many have still to be told something on their response topic, answered or not."""
 
     @property
     def count(self) -> int:
@@ -102,19 +131,31 @@ class Requests:
         self._by_number[request.number] = request
         self.size_bytes += request.size_bytes
         self.acknowledgeable += packet.packet_id is not None
+        self.untold += packet.response_topic is not None
         return request
 
-    def get(self, number: int) -> Request:
-        """The request of this number, which is unanswered."""
-        return self._by_number[number]
+    def get(self, number: int) -> Request | None:
+        """The request of this number; None where it has been answered and told."""
+        return self._by_number.get(number)
+
+    def told(self, request: Request) -> None:
+        """Nothing more is to be told on its response topic."""
+        if request.response_topic is not None:
+            request.response_topic = None
+            self.untold -= 1
+            if request.is_answered:
+                self._by_number.pop(request.number, None)
 
     def answer(self, request: Request, answer: PubAckPacket | None) -> bytes:
         """Set a request's answer; returns what may be written now: PUBACKs leave in the order of their requests."""
+        if request.is_answered:
+            return b""
         request.answer, request.is_answered = answer, True
+        if request.response_topic is None:
+            del self._by_number[request.number]
         ready: list[bytes] = []
         while self._waiting and self._waiting[0].is_answered:
             first = self._waiting.popleft()
-            del self._by_number[first.number]
             self.size_bytes -= first.size_bytes
             if first.answer is not None:
                 self.acknowledgeable -= 1
@@ -144,9 +185,9 @@ def summary(outcomes: Sequence[Outcome]) -> Why:
     return Why(Reason.OK, "", "")
 
 
-def receipt_json(outcomes: Sequence[Outcome]) -> bytes:
+def receipt_json(acknowledged: Sequence[Acknowledged]) -> bytes:
     """The payload for a topic of receipts."""
-    return _encode_json({"outcomes": [outcome.as_json() for outcome in outcomes]})
+    return _encode_json({"outcomes": [each.as_json() for each in acknowledged]})
 
 
 def refusal_json(why: Why) -> bytes:

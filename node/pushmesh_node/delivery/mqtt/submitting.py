@@ -1,6 +1,6 @@
 """Takes a client's requests to the node: all frames that wait in one call, a few calls at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -9,11 +9,12 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Door, Ticket
-from ...engine.answers import Denied, Principal
+from ...engine.answers import Denied, Outcome, Principal
 from ..contract import Inboxes
 from ..cursor import commit_no_of
 from ..service import Publish
-from .events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, SubmitFrame
+from .events import FrameAnswered, ReceiptsGiven, RequestAnswered, SubmitAcknowledgement, SubmitFrame
+from .ports import PublishAndTell
 
 Answer = FrameAnswered | RequestAnswered
 
@@ -48,6 +49,26 @@ async def publish(way_in: Publish, door: Door, orders: Sequence[tuple[SubmitFram
     except Denied as denied:
         return answers + [_denied(number, denied) for number in numbers]
     return answers + [FrameAnswered(number, each) for number, each in zip(numbers, outcomes, strict=True)]
+
+
+async def publish_and_tell(
+    way_in: PublishAndTell,
+    door: Door,
+    order: SubmitFrame,
+    ticket: Ticket,
+    durable: Callable[[Sequence[Outcome]], None],
+) -> ReceiptsGiven | RequestAnswered:
+    """The answer to an order that waits; `durable` is told of the outcomes before. Never raises for a client's fault or
+    a node that cannot take more."""
+    assert order.wait is not None
+    frame = _frame(order)
+    if not isinstance(frame, bytes):
+        door.give_back(ticket)
+        return frame
+    try:
+        return ReceiptsGiven(order.number, await way_in(frame, order.wait, [ticket], durable))
+    except Denied as denied:
+        return _denied(order.number, denied)
 
 
 def _frame(order: SubmitFrame) -> bytes | RequestAnswered:

@@ -12,6 +12,7 @@ from paho.mqtt.properties import Properties
 
 from pushmesh_node.delivery.mqtt import MqttEndpoint
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
+from pushmesh_protocol.armor import to_text
 from support.fake_inboxes import DAPP, a_notification
 from support.mqtt_talk import INCARNATION
 from support.mqtt_world import (
@@ -131,6 +132,8 @@ async def test_aiomqtt_publishes_and_reads_the_outcomes_and_the_message() -> Non
                 "rule": "",
                 "detail": "",
                 "commit_no": 1,
+                "receipt": to_text(b"receipt of " + a_notification(7).id),
+                "holds": [],
             }
         ]
     }

@@ -1,6 +1,7 @@
 """The moving parts of a connection: batches, back-pressure, slow clients, and what a failing store leaves behind."""
 
 import asyncio
+import json
 
 import pytest
 from mqtt5 import (
@@ -17,7 +18,7 @@ from mqtt5 import (
 )
 
 from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
-from pushmesh_node.engine.answers import Denied, Principal
+from pushmesh_node.engine.answers import Denied, Level, Principal, Wait
 from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
 from support.fake_inboxes import FakeInboxes, a_notification
@@ -195,3 +196,68 @@ async def test_messages_during_a_long_read_come_once_and_in_order() -> None:
                 world.inboxes.commit(a_notification(500 + number))
         assert cursors == list(range(1, 701))
         await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 700)
+
+
+async def receipts_and(endpoint: MqttEndpoint, *packets: PublishPacket) -> RawClient:
+    """A client that listens to its receipts and has published."""
+    client = await ready(endpoint)
+    await client.send(SubscribePacket(1, [TopicFilter("pushmesh/receipts/me")]))
+    assert isinstance(await client.read(), SubAckPacket)
+    await client.send(*packets)
+    return client
+
+
+def a_waiting_publish(packet_id: int, **words: str) -> PublishPacket:
+    return PublishPacket(
+        "pushmesh/publish",
+        a_frame(a_notification(packet_id)),
+        qos=QoS.AT_LEAST_ONCE,
+        packet_id=packet_id,
+        response_topic="pushmesh/receipts/me",
+        user_properties=list(words.items()),
+    )
+
+
+async def test_puback_says_durable_while_the_receipt_waits_for_what_was_asked() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        slow, quick = a_waiting_publish(1, wait="propagated", k="2", timeout_s="30"), a_waiting_publish(2)
+        client = await receipts_and(endpoint, slow, quick)
+        heard = [await client.read() for _ in range(3)]
+        assert [each.packet_id for each in heard if isinstance(each, PubAckPacket)] == [1, 2]
+        (receipt,) = [each for each in heard if isinstance(each, PublishPacket)]
+        assert json.loads(receipt.payload)["outcomes"][0]["level"] == "durable"
+        world.holders.set()
+        last = await client.read()
+        assert isinstance(last, PublishPacket)
+        (outcome,) = json.loads(last.payload)["outcomes"]
+        assert (outcome["level"], outcome["id"]) == ("propagated", a_notification(1).id.hex())
+    assert world.waits == [Wait(Level.PROPAGATED, 2, 30.0), Wait()]
+
+
+async def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await receipts_and(endpoint, a_waiting_publish(1, wait="propagated"))
+        assert isinstance(await client.read(), PubAckPacket)
+        await client.close()
+        await until(lambda: endpoint.connections == 0)
+        world.holders.set()
+        await asyncio.sleep(0.01)
+    assert [each.id for each in world.published] == [a_notification(1).id]
+    assert world.door.admission.held_units == 0
+
+
+async def test_a_node_that_takes_no_more_tells_a_waiting_publisher_in_both_places() -> None:
+    world = World(denies=Denied(Reason.QUEUE_FULL, "come again", retry_after_s=3))
+    async with running(world) as endpoint:
+        client = await receipts_and(endpoint, a_waiting_publish(1))
+        receipt, answer = await client.read(), await client.read()
+        assert isinstance(receipt, PublishPacket) and isinstance(answer, PubAckPacket)
+        assert json.loads(receipt.payload) == {
+            "reason": "queue-full",
+            "rule": "",
+            "detail": "come again",
+            "retry_after_s": 3,
+        }
+        assert answer.reason_code == PubAckReasonCode.QUOTA_EXCEEDED

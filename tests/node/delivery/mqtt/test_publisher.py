@@ -13,7 +13,7 @@ from pushmesh_node.delivery.mqtt.publisher import Publisher, Reply
 from pushmesh_node.delivery.mqtt.requests import Why
 from pushmesh_node.delivery.mqtt.subscriptions import Form, Subscriptions
 from pushmesh_node.delivery.mqtt.wire import Broken
-from pushmesh_node.engine.answers import Level, Outcome, Permission, Principal
+from pushmesh_node.engine.answers import Acknowledged, Level, Outcome, Permission, Principal, Wait
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.reasons import Reason
@@ -23,6 +23,8 @@ from pushmesh_protocol.vouchers import Voucher
 ALICE = Principal(Account(b"\x00" + b"\xaa" * 20), frozenset(Permission), None, None, None)
 READER = Principal(ALICE.account, frozenset({Permission.READ}), None, None, None)
 RECEIPTS = "pushmesh/receipts/me"
+DURABLE = Outcome(EnvelopeId(b"\x01" * 32), Level.DURABLE, Reason.OK, "", "", 4)
+RECEIPT = Acknowledged(DURABLE, b"receipt", ())
 REFUSED = Outcome(EnvelopeId(b"\x01" * 32), Level.REFUSED, Reason.NOT_ENOUGH_WORK, "6.4", "20 bits", None)
 
 
@@ -56,24 +58,110 @@ def packets(data: bytes) -> list[Any]:
     return found
 
 
-def test_a_frame_is_an_order_and_its_outcomes_go_where_the_client_asked() -> None:
+def test_a_frame_without_a_response_topic_waits_for_nothing_but_its_puback() -> None:
     publisher = a_publisher()
-    packet = a_publish(packet_id=3, response_topic=RECEIPTS, correlation_data=b"c")
-    assert take(publisher, packet) == SubmitFrame(0, b"\x94", False)
+    assert take(publisher, a_publish(packet_id=3)) == SubmitFrame(0, b"\x94", False)
     reply = publisher.frame_answered(0, [REFUSED])
-    receipt, answer = packets(reply.data)
-    assert (receipt.topic, receipt.correlation_data) == (RECEIPTS, b"c")
-    assert json.loads(receipt.payload)["outcomes"][0]["reason"] == "not-enough-work"
+    (answer,) = packets(reply.data)
     assert (answer.packet_id, answer.reason_code) == (3, PubAckReasonCode.QUOTA_EXCEEDED)
     assert reply.refused is Reason.NOT_ENOUGH_WORK
+    assert publisher.told(0, [RECEIPT]) == publisher.frame_answered(0, [DURABLE]) == Reply(b"", None)
+
+
+def test_receipts_go_where_the_client_asked_after_its_puback_or_before() -> None:
+    for receipt_first in (False, True):
+        publisher = a_publisher()
+        packet = a_publish(packet_id=3, response_topic=RECEIPTS, correlation_data=b"c")
+        assert take(publisher, packet) == SubmitFrame(0, b"\x94", False, Wait())
+        replies = [publisher.told(0, [RECEIPT])] if receipt_first else []
+        replies += [publisher.frame_answered(0, [DURABLE])]
+        replies += [] if receipt_first else [publisher.told(0, [RECEIPT])]
+        told = packets(b"".join(reply.data for reply in replies))
+        receipt, answer = told if receipt_first else reversed(told)
+        assert (receipt.topic, receipt.correlation_data) == (RECEIPTS, b"c")
+        (outcome,) = json.loads(receipt.payload)["outcomes"]
+        assert (outcome["level"], outcome["receipt"], outcome["holds"]) == ("durable", to_text(b"receipt"), [])
+        assert (answer.packet_id, answer.reason_code) == (3, PubAckReasonCode.SUCCESS)
+        assert publisher.told(0, [RECEIPT]) == Reply(b"", None), "nothing is said twice"
+        assert publisher.answered(0, Why(Reason.TIMEOUT, "", "")) == Reply(b"", None)
+
+
+def test_what_is_refused_after_its_puback_is_told_on_the_response_topic_alone() -> None:
+    publisher = a_publisher()
+    take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS))
+    publisher.frame_answered(0, [DURABLE])
+    (told,) = packets(publisher.answered(0, Why(Reason.TIMEOUT, "", "late")).data)
+    assert (told.topic, json.loads(told.payload)["reason"]) == (RECEIPTS, "timeout")
+
+
+def test_a_refusal_as_a_whole_is_told_in_both_places() -> None:
+    publisher = a_publisher()
+    take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS))
+    reply = publisher.answered(0, Why(Reason.QUEUE_FULL, "", "later", 2.0))
+    told, answer = packets(reply.data)
+    assert json.loads(told.payload)["retry_after_s"] == 2.0
+    assert answer.reason_code == PubAckReasonCode.QUOTA_EXCEEDED
+    assert reply.refused is Reason.QUEUE_FULL
+
+
+@pytest.mark.parametrize(
+    ("words", "wait"),
+    [
+        ({"wait": "propagated", "k": "3", "timeout_s": "2.5"}, Wait(Level.PROPAGATED, 3, 2.5)),
+        ({"wait": "accepted"}, Wait(Level.ACCEPTED)),
+        ({"other": "x"}, Wait()),
+    ],
+)
+def test_a_publisher_says_what_it_waits_for_as_over_http(words: dict[str, str], wait: Wait) -> None:
+    packet = a_publish(packet_id=3, response_topic=RECEIPTS, user_properties=list(words.items()))
+    assert take(a_publisher(), packet) == SubmitFrame(0, b"\x94", False, wait)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"wait": "refused"},
+        {"wait": "soon"},
+        {"k": "0"},
+        {"k": "-1"},
+        {"k": "9" * 30},
+        {"k": "\u0663"},
+        {"timeout_s": "nan"},
+        {"timeout_s": "-1"},
+        {"timeout_s": "x"},
+    ],
+)
+def test_a_wait_for_what_there_is_not_is_refused(words: dict[str, str]) -> None:
+    packet = a_publish(packet_id=3, response_topic=RECEIPTS, user_properties=list(words.items()))
+    reply = take(a_publisher(), packet)
+    assert isinstance(reply, Reply) and reply.refused is Reason.BAD_REQUEST
+
+
+def test_a_wait_without_a_place_to_tell_of_it_is_refused() -> None:
+    reply = take(a_publisher(), a_publish(packet_id=3, user_properties=[("wait", "propagated")]))
+    assert isinstance(reply, Reply) and reply.refused is Reason.BAD_REQUEST
+
+
+def test_only_so_many_wait_for_receipts_and_one_that_was_told_makes_room() -> None:
+    publisher = Publisher(Limits(waiting_receipts=2), wants_words=True, max_packet_bytes=10_000)
+    for packet_id in (1, 2):
+        assert isinstance(take(publisher, a_publish(packet_id=packet_id, response_topic=RECEIPTS)), SubmitFrame)
+        publisher.frame_answered(packet_id - 1, [DURABLE])
+    reply = take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS))
+    assert isinstance(reply, Reply) and reply.refused is Reason.RATE_LIMITED
+    told, answer = packets(reply.data)
+    assert json.loads(told.payload)["reason"] == "rate-limited"
+    assert answer.reason_code == PubAckReasonCode.QUOTA_EXCEEDED
+    publisher.told(0, [RECEIPT])
+    assert isinstance(take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS)), SubmitFrame)
 
 
 def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
     publisher = a_publisher(max_packet_bytes=50)
     take(publisher, a_publish(packet_id=3, response_topic=RECEIPTS))
-    reply = publisher.answered(0, Why(Reason.OK, "", ""))
+    assert publisher.told(0, [RECEIPT]) == Reply(b"", Reason.OVERSIZE)
+    reply = publisher.frame_answered(0, [DURABLE])
     assert [type(packet) for packet in packets(reply.data)] == [PubAckPacket]
-    assert reply.refused is Reason.OVERSIZE
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pushmesh_node.delivery.mqtt.requests import (
     refusal_json,
     summary,
 )
-from pushmesh_node.engine.answers import Level, Outcome
+from pushmesh_node.engine.answers import Acknowledged, Level, Outcome
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
@@ -101,7 +101,9 @@ def test_many_outcomes_are_one_answer_the_first_that_is_not_durable() -> None:
     refused = Outcome(None, Level.REFUSED, Reason.EXPIRED, "7.2", "late", None)
     assert summary([durable, again]) == Why(Reason.OK, "", "")
     assert summary([durable, refused]) == Why(Reason.EXPIRED, "7.2", "late")
-    shown = msgspec.json.decode(receipt_json([durable, refused]))["outcomes"]
+    given = [Acknowledged(durable, b"r", (b"h",)), Acknowledged(refused, None, ())]
+    shown = msgspec.json.decode(receipt_json(given))["outcomes"]
+    assert [(each["receipt"], each["holds"]) for each in shown] == [(to_text(b"r"), [to_text(b"h")]), (None, [])]
     assert [(each["id"], each["level"], each["commit_no"]) for each in shown] == [
         ("01" * 32, "durable", 4),
         (None, "refused", None),

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 import msgspec
 
 from pushmesh_node.admission import Ticket
-from pushmesh_node.delivery.mqtt.events import FrameAnswered, RequestAnswered, SubmitAcknowledgement, SubmitFrame
-from pushmesh_node.delivery.mqtt.submitting import acknowledge, admit, publish
-from pushmesh_node.engine.answers import Denied, Outcome
+from pushmesh_node.delivery.mqtt.events import (
+    FrameAnswered,
+    ReceiptsGiven,
+    RequestAnswered,
+    SubmitAcknowledgement,
+    SubmitFrame,
+)
+from pushmesh_node.delivery.mqtt.submitting import acknowledge, admit, publish, publish_and_tell
+from pushmesh_node.engine.answers import Denied, Level, Outcome, Wait
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
@@ -52,6 +58,25 @@ async def test_a_node_that_takes_no_more_answers_every_frame() -> None:
     orders = admitted(world, SubmitFrame(4, b"", False), SubmitFrame(5, b"", False))
     answers = await publish(full, world.door, orders)
     assert answers == [RequestAnswered(number, Reason.QUEUE_FULL, "", "later", 2) for number in (4, 5)]
+
+
+async def test_an_order_that_waits_is_told_twice_and_what_is_no_json_once() -> None:
+    world, heard = World(), list[Reason]()
+    (good, ticket), (bad, other) = admitted(
+        world,
+        SubmitFrame(4, a_frame(a_notification(1)), False, Wait(Level.DURABLE, 1, 5.0)),
+        SubmitFrame(5, b"{", True, Wait()),
+    )
+
+    def durable(outcomes: Sequence[Outcome]) -> None:
+        heard.extend([each.reason for each in outcomes])
+
+    answer = await publish_and_tell(world.publish_and_tell, world.door, good, ticket, durable)
+    assert isinstance(answer, ReceiptsGiven) and answer.acknowledged[0].receipt is not None
+    assert (heard, world.waits) == ([Reason.OK], [Wait(Level.DURABLE, 1, 5.0)])
+    answer = await publish_and_tell(world.publish_and_tell, world.door, bad, other, durable)
+    assert isinstance(answer, RequestAnswered) and answer.reason is Reason.MALFORMED
+    assert world.door.admission.held_units == 0
 
 
 def test_what_there_is_no_room_for_is_answered_with_the_time_to_come_back() -> None:
