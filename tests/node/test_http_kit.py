@@ -75,12 +75,11 @@ def test_seconds_of_the_query_are_cut_to_the_most() -> None:
         assert reason_of(http_kit.seconds, a_request(f"/?s={text}"), "s", 30) is Reason.BAD_REQUEST
 
 
-def test_topics_of_the_query_are_a_set_or_all() -> None:
+def test_topics_of_the_query_are_texts_or_all() -> None:
     text = display_topic(ALERTS)
     assert http_kit.topics(a_request()) is None
-    assert http_kit.topics(a_request(f"/?topics={text},{text}")) == frozenset([ALERTS])
-    assert reason_of(http_kit.topics, a_request("/?topics=")) is Reason.BAD_REQUEST
-    assert reason_of(http_kit.topics, a_request("/?topics=" + ",".join([text] * 1_025))) is Reason.BAD_REQUEST
+    assert http_kit.topics(a_request(f"/?topics={text},x")) == [text, "x"]
+    assert http_kit.topics(a_request("/?topics=")) == [""]
 
 
 def test_ids_accounts_and_topics_are_read_or_refused() -> None:

@@ -125,6 +125,7 @@ class Ear:
     ended: list[str] = field(default_factory=list)
     news: list[WalletEvent] = field(default_factory=list)
     transport: str = "test"
+    device: str | None = None
 
     def offer(self, batch: Batch) -> bool:
         self.heard += batch.messages

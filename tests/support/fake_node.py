@@ -29,6 +29,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId
 from support.doors import a_door
 from support.fake_inboxes import DAPP, NETWORK, FakeInboxes, a_principal
+from support.fake_wallets import FakeSubscriptions, FakeWallets
 
 NODE_ID = b"\x0d" * 32
 HOST_FACTS = ("node.example.org",)
@@ -200,12 +201,16 @@ class FakeNode:
     consumers: Consumers
     forms: MessageForms
     principals: dict[str, Principal]
+    subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     reports: list[tuple[BaseException, str]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     refused: list[Reason] = field(default_factory=list)
     api: Api | None = None
     url: str = ""
     port: int = 0
+
+    def __post_init__(self) -> None:
+        self.wallets = FakeWallets(self.inboxes)
 
     async def authenticate(self, credential: str, address: str) -> Principal:
         self.addresses.append(address)
@@ -254,6 +259,8 @@ def a_service(node: FakeNode, sessions: SessionLimits | None = None, http: HttpL
     return Service(
         NodeFacts(NODE_ID, NETWORK.display, HOST_FACTS),
         node.inboxes,
+        node.wallets,
+        node.subscriptions,
         node.authenticate,
         node.publishing.publish,
         node.publishing.door,

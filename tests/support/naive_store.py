@@ -14,6 +14,7 @@ from pushmesh_node.engine.records import (
     PeerEntry,
     PrivateRecord,
     PrivateTopicRecord,
+    ReadRecord,
     Record,
     SentMark,
     SlotRange,
@@ -230,8 +231,13 @@ class NaiveStore:
     async def cursors(self, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
         return [sorted(self._group(*group), key=lambda cursor: (cursor.at, cursor.device)) for group in groups]
 
-    async def cursor_count(self) -> int:
-        return len([write for write in self._keyed.values() if isinstance(write, CursorRecord)])
+    async def reads(self, wanted: Sequence[tuple[bytes, str]]) -> list[ReadRecord | None]:
+        found = [self._keyed.get((ReadRecord, *each)) for each in wanted]
+        return [each if isinstance(each, ReadRecord) else None for each in found]
+
+    async def wallet_rows(self) -> tuple[int, int]:
+        kinds = [type(write) for write in self._keyed.values()]
+        return kinds.count(CursorRecord), kinds.count(ReadRecord)
 
     def _group(self, account: bytes, prefix: str) -> list[CursorRecord]:
         mine = [w for w in self._keyed.values() if isinstance(w, CursorRecord) and w.account == account]
@@ -319,6 +325,8 @@ def key_of(write: Write) -> tuple[object, ...]:
             return TokenRecord, write.digest
         case CursorRecord():
             return CursorRecord, write.account, write.device
+        case ReadRecord():
+            return ReadRecord, write.account, write.restriction
         case PeerEntry():
             return PeerEntry, write.node_id
     raise AssertionError(f"{write} has no key")

@@ -213,6 +213,8 @@ def _service(config: Config, node: Node, forms: MessageForms) -> Service:
     return Service(
         facts=NodeFacts(node.node_id, node.network.display, node.hosts),
         inboxes=node.inboxes,
+        wallets=node.wallets,
+        subscriptions=node.own_subscriptions,
         authenticate=node.access.authenticate,
         publish=node.publishing.publish,
         door=node.door,

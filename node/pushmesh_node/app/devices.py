@@ -14,7 +14,7 @@ from pushmesh_protocol.types import Account, UnixMs
 
 from ..delivery.restriction import restriction_of
 from ..engine.answers import Denied, Permission, Principal
-from ..engine.records import APART, CursorRecord, CursorsLeft
+from ..engine.records import APART, CursorRecord, LeftBehind
 from ..storage.store import Store
 from ..storage.transaction import WALLET_DEVICES
 from .gathered import Gathered, again
@@ -82,6 +82,8 @@ class Devices:
         self._end = end
         self._durable = durable
         self._clock = clock
+        self.moved: Callable[[Group, str, int], None] = lambda _group, _device, _commit_no: None
+        """Told of each place that became durable."""
         self._groups: OrderedDict[Group, _Places] = OrderedDict()
         self._asked: dict[Group, _Places] = {}
         self._asking: asyncio.Task[Denied | None] | None = None
@@ -189,6 +191,8 @@ class Devices:
         ]
         with telling_of_the_store():
             await self._store.commit(records)
+        for (group, device), record in zip(wanted, records, strict=True):
+            self.moved(group, device, record.commit_no)
         for group, places in groups.items():
             if len(places.reached) > MOST_NAMES:  # the store has let go of most of them
                 dirty = {name: place for name, place in places.reached.items() if (group, name) in self._written}
@@ -202,6 +206,6 @@ class Devices:
             return
         self._until_count = COUNT_EACH
         with telling_of_the_store():
-            excess = await self._store.cursor_count() - MOST_DEVICES
-            if excess > 0:
-                await self._store.commit([CursorsLeft(excess)])
+            rows, _ = await self._store.wallet_rows()
+            if rows > MOST_DEVICES:
+                await self._store.commit([LeftBehind(cursors=rows - MOST_DEVICES)])

@@ -71,6 +71,10 @@ class Fanout:
             for _ in listeners:
                 yield account
 
+    def listeners(self, account: Account) -> list[Listener]:
+        """Those of a wallet."""
+        return [listener for listener, _ in self._listeners.get(account, ())]
+
     def deliver(self, orders: Sequence[Deliver], frames: Sequence[bytes]) -> None:
         """Offer committed messages, of which each has its own frame, to the wallets that the engine named. Each
         listener gets what is in one call together, and everything in the order of the calls."""

@@ -1,7 +1,7 @@
 """Wallets' inboxes: live messages to who listens, the rest from the store, curated the same way. Obeys
 `delivery.contract.Inboxes`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -71,6 +71,10 @@ class Inboxes:
         """Idempotent."""
         if self._fanout.go(listener):
             self._driver.handle(ListenerLeft(listener.principal.account))
+
+    def listeners(self, account: Account) -> Iterable[Listener]:
+        """The live streams of a wallet."""
+        return self._fanout.listeners(account)
 
     def recount(self) -> None:
         """Tell a new engine about every listener, after a reload."""

@@ -52,9 +52,11 @@ from .joined_shards import JoinedShards
 from .mesh_side import MeshSide
 from .offers import entry_of
 from .opened import Opener
+from .own_subscriptions import OwnSubscriptions
 from .own_topics import OwnTopics
 from .policy import operator_policy
 from .publishing import Publishing
+from .read_marks import ReadMarks
 from .relaying import Relaying
 from .reloading import Reloading
 from .restore import restore_engine
@@ -65,9 +67,11 @@ from .sync import PROTOCOL as SYNC_PROTOCOL, Sync
 from .sync_feed import SyncFeed
 from .sync_readiness import CLOCK, SyncReadiness
 from .tokens import Tokens
+from .unread import Unread
 from .verify import VerifyPool
 from .version import VERSION
 from .voucher_desk import VoucherDesk
+from .wallet_states import WalletStates
 
 TICK_S = 1.0
 
@@ -210,6 +214,11 @@ class Node:
             now_ms,
             self.assurance.delivered,
         )
+        marks = ReadMarks(self.store, lambda: self.driver.engine.last_commit, now_ms, self.crashed)
+        self.wallets = WalletStates(
+            self.devices, marks, Unread(self.inboxes.read, now_ms), self.inboxes.listeners, self.store.incarnation
+        )
+        self.own_subscriptions = OwnSubscriptions(lambda: self.driver.engine, now_ms)
         self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
         self.tokens = Tokens(self.store, self._is_revoked, self.consumers.end)
@@ -312,6 +321,7 @@ class Node:
             await self.sync.close()
             await self.driver.settle()
             await self.devices.close()
+            await self.wallets.close()
         await self.reloading.close()
         await self.mesh.stop()
         await self.verify.close()
@@ -368,6 +378,7 @@ class Node:
         """Keep the sets of sync in step, and what they are asked for first."""
         self.feed.stored(writes)
         self.own_topics.stored(writes)
+        self.own_subscriptions.stored(writes)
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile."""
@@ -404,6 +415,7 @@ class Node:
             self.driver.handle(Ticked())
             self.access.sweep()
             self._end_expired()
+            self.own_subscriptions.tick()
             self._follow_shards()
             self._follow_sync()
             await self.in_sync.tick(self.sync.peers.values(), now_ms())

@@ -92,6 +92,9 @@ class Listener(Protocol):
     transport: str
     """The name in metrics of what it writes to."""
 
+    device: str | None
+    """Whose stream it is among the wallet's, None where that has no name: it need not be told what it did itself."""
+
     def offer(self, batch: Batch) -> bool:
         """Take live messages. True where all of them went to the transport here and now, so that the caller counts
         them as delivered; otherwise whoever hands them over later does."""
@@ -159,10 +162,12 @@ Authenticate = Callable[[str, str], Awaitable[Principal]]
 
 @dataclass(frozen=True, slots=True)
 class TopicFilter:
-    """Which messages of an inbox a consumer wants; None is all."""
+    """Which messages of an inbox a consumer wants; None is all but `without`."""
 
     topics: frozenset[Topic] | None
+    without: frozenset[Topic] = frozenset()
 
     def wants(self, envelope: Envelope) -> bool:
         """Whether the envelope's topic is among them."""
-        return self.topics is None or envelope.topic in self.topics
+        topic = envelope.topic
+        return (self.topics is None or topic in self.topics) and topic not in self.without

@@ -21,11 +21,12 @@ from ..http_kit import (
     principal_of,
     read_body,
     seconds,
-    topics,
 )
 from .contract import Message, WalletEvent
+from .live_topics import chosen
 from .service import Service
 from .session import Mark, Marker, Session
+from .wallet_forms import devices_form, mark_read
 
 MOST_VOUCHERS = 64
 
@@ -38,6 +39,14 @@ class AckForm(msgspec.Struct, forbid_unknown_fields=True):
     voucher: str | None = None
 
 
+class ReadForm(msgspec.Struct, forbid_unknown_fields=True):
+    """POST /v1/read: up to a cursor, and the messages of these cursors."""
+
+    cursor: str | None = None
+    messages: list[str] = []
+    device: str = ""
+
+
 class VouchersForm(msgspec.Struct, forbid_unknown_fields=True):
     """POST /v1/vouchers as JSON: base64url each."""
 
@@ -46,7 +55,7 @@ class VouchersForm(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class RestRoutes:
-    """GET /v1/inbox, /v1/challenge, /v1/vouchers; POST /v1/ack, /v1/vouchers."""
+    """GET /v1/inbox, /v1/devices, /v1/unread, /v1/challenge, /v1/vouchers; POST /v1/ack, /v1/read, /v1/vouchers."""
 
     service: Service
 
@@ -58,11 +67,13 @@ class RestRoutes:
         wait_s = seconds(request, "wait_s", limits.longest_poll_s)
         page = replace(service.sessions, page_messages=limit)
         device = request.query.get("device", "")
-        session = await service.session(principal, request.query.get("after"), device, topics(request), page)
+        wanted = chosen(request, principal)
+        session = await service.session(principal, request.query.get("after"), device, wanted.topics, page)
         with service.consumers.admit(session), session:
             messages, gap = await _collect(session, limit, limits.page_bytes, wait_s)
         service.inboxes.delivered("rest", principal.account, messages)
-        return _page(service, messages, session, gap, full=len(messages) == limit)
+        form = _page(service, messages, session, gap, full=len(messages) == limit)
+        return json_reply(form | {"errors": wanted.complaints()})
 
     async def challenge(self, request: web.Request) -> web.Response:
         """Node id, network, hosts and time, for a wallet that builds its log-in. Anybody may ask."""
@@ -76,6 +87,23 @@ class RestRoutes:
         await service.acknowledge(principal, form.device, form.cursor)
         voucher = None if form.voucher is None else await service.take_voucher(principal, form.voucher)
         return json_reply({"acked": form.cursor, "voucher": voucher})
+
+    async def devices(self, request: web.Request) -> web.Response:
+        """How far each device of the wallet is, what was read, and how much was not."""
+        principal = await principal_of(request, self.service.authenticate, Permission.READ)
+        return json_reply(await devices_form(self.service, principal))
+
+    async def read(self, request: web.Request) -> web.Response:
+        """Mark as read, and tell the wallet's other devices."""
+        service = self.service
+        principal = await principal_of(request, service.authenticate, Permission.READ)
+        form: ReadForm = decode_as(ReadForm, decode_json(await self._body(request)))
+        return json_reply(await mark_read(service, principal, form.device, form.cursor, form.messages))
+
+    async def unread(self, request: web.Request) -> web.Response:
+        """How many notifications were not read; 1,000 stands for as many or more."""
+        principal = await principal_of(request, self.service.authenticate, Permission.READ)
+        return json_reply({"unread": await self.service.wallets.unread(principal)})
 
     async def last_vouchers(self, request: web.Request) -> web.Response:
         """The wallet's newest voucher of every stream in this and the last epoch (SPEC 10.5)."""
@@ -129,14 +157,12 @@ async def _collect(session: Session, limit: int, most_bytes: int, wait_s: float)
     return messages[:limit], gap
 
 
-def _page(service: Service, messages: list[Message], session: Session, gap: str, *, full: bool) -> web.Response:
+def _page(service: Service, messages: list[Message], session: Session, gap: str, *, full: bool) -> dict[str, Any]:
     """`cursor` is the next request's `after`; `gap` is set where the page does not start at the cursor asked for."""
     place = messages[-1].commit_no if full else session.position
-    return json_reply(
-        {
-            "messages": [msgspec.Raw(service.forms.message(each)) for each in messages],
-            "cursor": service.forms.cursor(place),
-            "more": place < session.position or not session.is_live,
-            "gap": gap or None,
-        }
-    )
+    return {
+        "messages": [msgspec.Raw(service.forms.message(each)) for each in messages],
+        "cursor": service.forms.cursor(place),
+        "more": place < session.position or not session.is_live,
+        "gap": gap or None,
+    }

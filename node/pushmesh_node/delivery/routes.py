@@ -14,9 +14,13 @@ def delivery_routes(service: Service) -> list[web.RouteDef]:
     return [
         web.get("/v1/stream", sockets.stream, allow_head=False),
         web.get("/v1/events", events.events, allow_head=False),
+        web.post("/v1/streams/{id}/topics", events.topics),
         web.get("/v1/inbox", rest.inbox, allow_head=False),
         web.get("/v1/challenge", rest.challenge),
         web.post("/v1/ack", rest.acknowledge),
+        web.get("/v1/devices", rest.devices, allow_head=False),
+        web.post("/v1/read", rest.read),
+        web.get("/v1/unread", rest.unread, allow_head=False),
         web.get("/v1/vouchers", rest.last_vouchers),
         web.post("/v1/vouchers", rest.take_vouchers),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.armor import from_text, to_text
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
@@ -16,8 +17,10 @@ from ..engine.answers import Denied, Outcome, Principal
 from .consumers import Consumers
 from .contract import Authenticate, Inboxes
 from .cursor import commit_no_of, find_start
+from .following import OwnSubscriptions
 from .messages import MessageForms
 from .session import Session, SessionLimits
+from .wallet_state import WalletState
 
 Publish = Callable[[Sequence[bytes], Sequence[Ticket]], Awaitable[Sequence[Sequence[Outcome]]]]
 """`await publish(frames, their tickets of the door)`: a list of outcomes a frame; raises Denied for all of them."""
@@ -56,6 +59,8 @@ class Service:
 
     facts: NodeFacts
     inboxes: Inboxes
+    wallets: WalletState
+    subscriptions: OwnSubscriptions
     authenticate: Authenticate
     publish: Publish
     door: Door
@@ -67,11 +72,18 @@ class Service:
     limits: HttpLimits
 
     async def session(
-        self, principal: Principal, cursor: str | None, device: str, topics: Any, limits: SessionLimits | None = None
+        self,
+        principal: Principal,
+        cursor: str | None,
+        device: str,
+        topics: frozenset[Topic] | None,
+        limits: SessionLimits | None = None,
     ) -> Session:
         """A session that starts at the cursor, or at the device's. Raises Denied `bad-cursor` or `bad-request`."""
         start = await find_start(self.inboxes, principal, cursor, check_device(device))
-        return Session(self.inboxes, principal, start, topics=topics, limits=limits or self.sessions)
+        session = Session(self.inboxes, principal, start, topics=topics, limits=limits or self.sessions)
+        session.device = device
+        return session
 
     async def acknowledge(self, principal: Principal, device: str, cursor: str) -> None:
         """Remember how far a device has read. Raises Denied `bad-cursor` or `bad-request`."""

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
@@ -62,6 +62,12 @@ class SessionLimits:
 DEFAULT_LIMITS = SessionLimits()
 
 
+NO_TOPICS: Final[frozenset[Topic]] = frozenset()
+EVERYTHING: Final = TopicFilter(None)
+MOST_RETURNS: Final = 16
+"""Times that a stream goes back in the store for topics that were added, before it is live again."""
+
+
 def _nobody() -> None:
     """Who is woken where nobody waits."""
 
@@ -85,6 +91,7 @@ class Session:
         "_ended",
         "_events",
         "_filter",
+        "_given",
         "_inboxes",
         "_offered",
         "_page_limit",
@@ -96,8 +103,10 @@ class Session:
         "_said_live",
         "_seam",
         "_start",
+        "_takes_all",
         "_wake",
         "_write_now",
+        "device",
         "fallbacks",
         "limits",
         "principal",
@@ -116,11 +125,14 @@ class Session:
         self.principal = principal
         self.limits = limits
         self.transport = ""
+        self.device: str | None = None
         self.fallbacks = 0
         """How often the queue was full, so that the rest came from the store."""
         self._inboxes = inboxes
         self._start = start
         self._filter = self._allowed(topics)
+        self._takes_all = self._filter == EVERYTHING
+        self._given: tuple[tuple[TopicFilter, int], ...] = ()
         self._queue: list[Message] = []
         self._queued_bytes = 0
         self._events: dict[tuple[str, str], WalletEvent] = {}
@@ -162,6 +174,11 @@ class Session:
         return self._position
 
     @property
+    def given(self) -> int:
+        """The highest commit number up to which the consumer was ever given everything that it wanted then."""
+        return max([self._position, *(end for _, end in self._given)])
+
+    @property
     def is_live(self) -> bool:
         """Whether the store is read, so that only what is new is still to come."""
         return self._phase is _Phase.LIVE
@@ -176,15 +193,37 @@ class Session:
         False. `wake` is called when there is something to ask `next` for again."""
         self._write_now, self._wake = write_now, wake
 
-    def choose(self, topics: frozenset[Topic] | None) -> None:
-        """From now on give these topics only (None is all); what is queued is sorted out too. Nothing is read again."""
-        self._filter = self._allowed(topics)
+    def choose(
+        self, topics: frozenset[Topic] | None, *, without: frozenset[Topic] = NO_TOPICS, since: int | None = None
+    ) -> None:
+        """From now on give these topics only (None is all but `without`); what is queued is sorted out too.
+
+        With `since` the store is read again from this commit number on, for what was left out so far: it comes first,
+        in order, and nothing that was given comes again. Raises Denied `rate-limited` for too many of these at once."""
+        if since is not None and len(self._given) >= MOST_RETURNS:
+            raise Denied(Reason.RATE_LIMITED, "wait until this stream is live, then add more topics", retry_after_s=1)
+        before = self._filter
+        self._filter = self._allowed(topics, without)
+        self._takes_all = self._filter == EVERYTHING
         self._queue = [message for message in self._queue if self._filter.wants(message.envelope)]
         self._queued_bytes = sum([len(message.frame) for message in self._queue])
 
+        if since is not None and since < max(self._position, self._offered):
+            self._return_to(since, before)
+
+    def _return_to(self, since: int, before: TopicFilter) -> None:
+        """Give up the queue for the store, and remember what need not be given again."""
+        self._given = (*self._given, (before, self._position))
+        self._drop_queue()
+        self._seam = max(self._seam, self._offered, self._position)
+        self._position = min(self._position, since)
+        self._phase = _Phase.FAR
+        self._said_live = False
+        self._rouse()
+
     def offer(self, batch: Batch) -> bool:
         """Take live messages. Never blocks: past the bounds the queue is dropped and read again."""
-        if self._resting and self._filter.topics is None:
+        if self._resting and self._takes_all:
             write_now = self._write_now
             if write_now is not None and write_now(batch):
                 if batch.commit_no > self._position:
@@ -210,7 +249,7 @@ class Session:
 
     def _hand_over(self, wanted: list[Message]) -> bool:
         """Write some of a batch at once, if that can be."""
-        if self._write_now is None or self._filter.topics is None:
+        if self._write_now is None or self._takes_all:
             return False
         part = Batch(wanted)
         if not self._write_now(part):
@@ -321,18 +360,25 @@ class Session:
         return messages
 
     async def _read(self) -> Sequence[Message]:
-        seam = self._seam
+        began, seam = self._position, self._seam
         try:
             async with asyncio.timeout(self.limits.read_s):
                 page = await self._inboxes.read(self.principal, self._position, seam, self._page_limit)
         except TimeoutError as error:
             raise Denied(Reason.TIMEOUT, "the store did not answer in time") from error
-        if self._ended is not None:
-            return ()
+        if self._ended is not None or self._position != began:
+            return ()  # over, or other topics were chosen meanwhile and the store is read from elsewhere
         assert page.next_cursor > self._position or not page.more, "a page with more behind it moves on"
         self._fit_page(page)
         self._position = max(self._position, page.next_cursor if page.more else seam)
-        return [message for message in page.messages if self._filter.wants(message.envelope)]
+        wanted = [message for message in page.messages if self._filter.wants(message.envelope)]
+        if self._given:
+            wanted = [message for message in wanted if not self._was_given(message)]
+            self._given = tuple([each for each in self._given if each[1] > self._position])
+        return wanted
+
+    def _was_given(self, message: Message) -> bool:
+        return any(message.commit_no <= end and before.wants(message.envelope) for before, end in self._given)
 
     def _fit_page(self, page: Page) -> None:
         """Keep pages near `page_bytes`, whatever the size of the messages."""
@@ -342,9 +388,9 @@ class Session:
         elif page.more and 2 * size < self.limits.page_bytes:
             self._page_limit = min(self.limits.page_messages, self._page_limit * 2)
 
-    def _allowed(self, topics: frozenset[Topic] | None) -> TopicFilter:
+    def _allowed(self, topics: frozenset[Topic] | None, without: frozenset[Topic] = NO_TOPICS) -> TopicFilter:
         limit = self.principal.topics
-        return TopicFilter(limit if topics is None else topics if limit is None else topics & limit)
+        return TopicFilter(limit if topics is None else topics if limit is None else topics & limit, without)
 
 
 async def pump(

@@ -109,6 +109,8 @@ class WalletSocket(asyncio.Protocol):
             self._service.consumers.go(self._session)
         if self._delivering is not None:
             self._delivering.cancel()
+        if self._words is not None:
+            self._words.close()
         self.resume_writing()
 
     def pause_writing(self) -> None:

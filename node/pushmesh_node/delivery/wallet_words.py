@@ -3,19 +3,35 @@
 A wrong word is answered with `error` and the stream goes on.
 """
 
+import asyncio
+from contextlib import aclosing
 from typing import Any, Protocol
 
-from pushmesh_protocol.accounts import Topic, display_topic
 from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Permission, Principal
-from ..http_kit import MAX_TOPICS, require, topic
+from ..http_kit import require
 from .cursor import commit_no_of
+from .following import told
+from .live_topics import LiveTopics, Readable, readable
 from .service import Service, check_device
 from .session import Session
-from .words import AckWord, ListenWord, LogInWord, PingWord, PublishWord, TopicsWord, Word, read_word
+from .wallet_forms import devices_form, mark_read
+from .words import (
+    AckWord,
+    DevicesWord,
+    ListenWord,
+    LogInWord,
+    PingWord,
+    PublishWord,
+    ReadWord,
+    SubscriptionsWord,
+    TopicsWord,
+    Word,
+    read_word,
+)
 
 
 class Stream(Protocol):
@@ -36,9 +52,14 @@ class WalletWords:
         self._stream = stream
         self._principal = principal
         self._address = address
-        self._session: Session | None = None
         self._device = ""
-        self._topics: set[Topic] | None = None
+        self._topics: LiveTopics | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        """The connection has gone. Idempotent."""
+        if self._following is not None:
+            self._following.cancel()
 
     async def handle(self, text: str) -> None:
         """Do what one text message says."""
@@ -61,6 +82,13 @@ class WalletWords:
                 await self._choose(word)
             case AckWord():
                 await self._acknowledge(word)
+            case ReadWord():
+                form = await mark_read(self._service, self._principal, self._device, word.cursor, word.messages)
+                await self._stream.say({"type": "read", **form})
+            case DevicesWord():
+                await self._stream.say({"type": "devices", **await devices_form(self._service, self._principal)})
+            case SubscriptionsWord():
+                self._follow()
             case PublishWord():
                 await self._publish(word)
             case PingWord():
@@ -69,52 +97,55 @@ class WalletWords:
                 raise Denied(Reason.BAD_REQUEST, "this stream is logged in already")
 
     async def _listen(self, word: ListenWord) -> None:
-        if self._session is not None:
+        if self._topics is not None:
             raise Denied(Reason.BAD_REQUEST, "this stream listens already; open another one")
         self._device = check_device(word.device)
-        chosen = None if word.topics is None else await self._readable(word.topics)
-        wanted = None if chosen is None else frozenset(chosen)
-        session = await self._service.session(self._principal, word.cursor, word.device, wanted)
+        wanted = None if word.topics is None else readable(self._principal, word.topics)
+        chosen = None if wanted is None else wanted.topics
+        session = await self._service.session(self._principal, word.cursor, word.device, chosen)
+        if wanted is not None:
+            await self._complain_of(wanted)
         self._stream.start(session, frames_only=word.format == "frames")
-        self._session, self._topics = session, chosen
+        self._topics = LiveTopics(session, chosen)
 
     async def _choose(self, word: TopicsWord) -> None:
-        if self._session is None or self._topics is None:
-            raise Denied(Reason.BAD_REQUEST, "topics change on a stream that listens to a list of them")
-        added = await self._readable(word.add)
-        removed = await self._readable(word.remove)
-        chosen = (self._topics | added) - removed
-        if len(chosen) > MAX_TOPICS:
-            raise Denied(Reason.BAD_REQUEST, f"at most {MAX_TOPICS} topics")
-        self._topics = chosen
-        self._session.choose(frozenset(chosen))
-        await self._stream.say({"type": "topics", "topics": sorted(map(display_topic, chosen))})
+        if self._topics is None:
+            raise Denied(Reason.BAD_REQUEST, "topics change on a stream that listens")
+        incarnation = self._service.inboxes.incarnation()
+        await self._complain_of(self._topics.change(word.add, word.remove, word.since, incarnation))
+        await self._stream.say({"type": "topics", **self._topics.as_json()})
 
-    async def _readable(self, texts: list[str]) -> set[Topic]:
-        """The topics that may be read; each other one gets its own error and spoils nothing."""
-        if len(texts) > MAX_TOPICS:
-            raise Denied(Reason.BAD_REQUEST, f"at most {MAX_TOPICS} topics")
-        readable: set[Topic] = set()
-        for text in texts:
-            try:
-                named = topic(text)
-                if self._principal.topics is not None and named not in self._principal.topics:
-                    raise Denied(Reason.FORBIDDEN, "the token does not cover this topic", "11.3")
-                readable.add(named)
-            except Denied as denied:
-                await self.complain(denied, topic=text)
-        return readable
+    async def _complain_of(self, named: Readable) -> None:
+        """Each topic that may not be read gets its own error and spoils nothing."""
+        for complaint in named.complaints():
+            await self._stream.say({"type": "error", **complaint})
 
     async def _acknowledge(self, word: AckWord) -> None:
         service = self._service
-        if self._session is not None:
-            given = self._session.position
+        if self._topics is not None:
+            given = self._topics.session.given
             if commit_no_of(word.cursor, service.inboxes.incarnation()) > given:
                 raise Denied(Reason.BAD_CURSOR, f"this stream was given messages up to {service.forms.cursor(given)}")
         await service.acknowledge(self._principal, self._device, word.cursor)
         await self._stream.say({"type": "acked", "cursor": word.cursor})
         if word.voucher is not None:
             await self._stream.say({"type": "voucher", **await service.take_voucher(self._principal, word.voucher)})
+
+    def _follow(self) -> None:
+        if self._following is not None:
+            raise Denied(Reason.BAD_REQUEST, "this stream follows the subscriptions already")
+        self._following = asyncio.create_task(self._tell_subscriptions(), name="subscriptions")
+
+    async def _tell_subscriptions(self) -> None:
+        try:
+            with self._service.subscriptions.follow(self._principal) as following:
+                async with aclosing(told(following)) as forms:
+                    async for form in forms:
+                        await self._stream.say(form)
+        except (ConnectionError, TimeoutError):
+            pass  # the connection has gone, or is cut by whoever writes messages to it
+        except Exception as error:  # the node's own fault, on a task that nobody awaits for its result
+            self._service.report(error, "own subscriptions")
 
     async def _publish(self, word: PublishWord) -> None:
         require(self._principal, Permission.PUBLISH)

@@ -28,10 +28,11 @@ class ListenWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", t
 
 
 class TopicsWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="topics"):
-    """Change the chosen topics from now on."""
+    """Change the chosen topics: from now on, or what is added from a cursor on."""
 
     add: list[str] = []
     remove: list[str] = []
+    since: str | None = None
 
 
 class AckWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="ack"):
@@ -39,6 +40,21 @@ class AckWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag=
 
     cursor: str
     voucher: str | None = None
+
+
+class ReadWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="read"):
+    """A person has seen everything up to the cursor, and the messages of these cursors."""
+
+    cursor: str | None = None
+    messages: list[str] = []
+
+
+class DevicesWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="devices"):
+    """Asks how far each device of the wallet is, and what was read."""
+
+
+class SubscriptionsWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="subscriptions"):
+    """Asks for the wallet's own subscriptions, and from then on for each change."""
 
 
 class PublishWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="publish"):
@@ -61,7 +77,9 @@ class PingWord(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag
     no: Any = None
 
 
-Word = LogInWord | ListenWord | TopicsWord | AckWord | PublishWord | PingWord
+Word = (
+    LogInWord | ListenWord | TopicsWord | AckWord | ReadWord | DevicesWord | SubscriptionsWord | PublishWord | PingWord
+)
 
 _words: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)
 

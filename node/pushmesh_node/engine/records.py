@@ -202,10 +202,24 @@ class CursorRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class CursorsLeft:
-    """Lets go of so many devices, those that have acknowledged nothing for longest."""
+class ReadRecord:
+    """What a wallet has read: everything up to `commit_no`, and `marks` above it, ascending.
 
-    count: int
+    `restriction` stands for the topics that a token is limited to, empty for the wallet itself."""
+
+    account: Account
+    restriction: str
+    commit_no: int
+    marks: tuple[int, ...]
+    at: UnixMs
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Lets go of so many devices, and of what so many wallets have read: those that were silent for longest."""
+
+    cursors: int = 0
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +325,8 @@ Write = (
     | PrivateTopicRecord
     | TokenRecord
     | CursorRecord
-    | CursorsLeft
+    | ReadRecord
+    | LeftBehind
     | PeerEntry
     | SentMark
     | VoidMark

@@ -45,6 +45,8 @@ _WALKED = (
             AND t.sum = row_sum(t.commit_no, t.number)""",
     ),
     _Table("cursors", ("account", "device"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
+    # By then all that was read has expired.
+    _Table("reads", ("account", "restriction"), f"t.at <= {{now}} - {CURSOR_UNUSED_MS}"),
 )
 _TOPICS = _Table("topics", ("topic_no",), "t.ends_at <= {now}")
 """Walked only when no expired item is left: until then one may still have the number."""

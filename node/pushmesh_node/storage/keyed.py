@@ -14,16 +14,18 @@ from ..engine.records import (
     DecisionRecord,
     PrivateRecord,
     PrivateTopicRecord,
+    ReadRecord,
     TokenRecord,
     VoucherRecord,
 )
 from .bulk import pieces, placeholders
 from .items import COVERING
-from .sums import CURSORS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, VOUCHERS, checked, first
+from .sums import CURSORS, DECISIONS, PRIVATE, PRIVATE_TOPICS, READS, TOKENS, VOUCHERS, Row, checked, first
 
 # Rows of removed items stay until the walk of expiry meets them.
 _HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
     WHERE first_commit = {COVERING.format(number="decisions.commit_no")}), 0)"""
+_decode_numbers = msgspec.msgpack.Decoder(tuple[int, ...]).decode
 _decode_topics = msgspec.msgpack.Decoder(tuple[Topic, ...]).decode
 _BY_STREAM = " ORDER BY epoch, account, key, stream"
 
@@ -113,10 +115,24 @@ def cursors(connection: sqlite3.Connection, groups: Sequence[tuple[bytes, str]])
     return found
 
 
-def cursor_count(connection: sqlite3.Connection) -> int:
-    """Of all wallets; counts through the table."""
-    (count,) = connection.execute("SELECT count(*) FROM cursors").fetchone()
-    return int(count)
+def reads(connection: sqlite3.Connection, wanted: Sequence[tuple[bytes, str]]) -> list[ReadRecord | None]:
+    """For each (account, restriction) what it has read."""
+    sql = f"{READS.select} WHERE account = ? AND restriction = ?"
+    return [_read_record(first(READS, connection.execute(sql, each))) for each in wanted]
+
+
+def _read_record(row: Row | None) -> ReadRecord | None:
+    if row is None:
+        return None
+    account, restriction, commit_no, marks, at = row
+    return ReadRecord(account, restriction, commit_no, _decode_numbers(marks), at)
+
+
+def wallet_rows(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many devices are remembered, and of how many wallets what they have read; counts through both tables."""
+    (cursors,) = connection.execute("SELECT count(*) FROM cursors").fetchone()
+    (reads,) = connection.execute("SELECT count(*) FROM reads").fetchone()
+    return int(cursors), int(reads)
 
 
 def wallets(connection: sqlite3.Connection) -> list[tuple[bytes, int]]:

@@ -228,6 +228,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             sum INTEGER NOT NULL, PRIMARY KEY (account, topic)) WITHOUT ROWID""",
         "CREATE INDEX private_topics_by_end ON private_topics (expires_at)",
     ),
+    (
+        # What wallets have read; `marks` is a packed list of numbers above `commit_no`.
+        """CREATE TABLE reads (
+            account BLOB, restriction TEXT, commit_no INTEGER NOT NULL, marks BLOB NOT NULL, at INTEGER NOT NULL,
+            sum INTEGER NOT NULL, PRIMARY KEY (account, restriction)) WITHOUT ROWID""",
+        "CREATE INDEX reads_by_time ON reads (at)",
+    ),
 )
 
 

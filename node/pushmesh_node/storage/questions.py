@@ -17,6 +17,7 @@ from ..engine.records import (
     PrivateRecord,
     PrivateTopicRecord,
     ReachedRecord,
+    ReadRecord,
     SlotRange,
     StoredDue,
     StoredEnvelope,
@@ -227,9 +228,13 @@ class Questions:
         prefix is for those that do not stand apart (`APART`). One hop for the whole list."""
         return await self._ask(keyed.cursors, groups)
 
-    async def cursor_count(self) -> int:
-        """How many devices of all wallets are remembered. Counts through the table."""
-        return await self._ask(keyed.cursor_count)
+    async def reads(self, wanted: Sequence[tuple[bytes, str]]) -> list[ReadRecord | None]:
+        """For each (account, restriction) what it has read. One hop for the whole list."""
+        return await self._ask(keyed.reads, wanted)
+
+    async def wallet_rows(self) -> tuple[int, int]:
+        """How many devices are remembered, and of how many wallets what they have read. Counts through both tables."""
+        return await self._ask(keyed.wallet_rows)
 
     async def wallets(self) -> list[tuple[bytes, int]]:
         """(account, when one of its devices last acknowledged) of every wallet with a cursor, by account."""

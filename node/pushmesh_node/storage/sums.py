@@ -93,6 +93,7 @@ TOKENS = Table(
     ("digest",),
 )
 CURSORS = Table("cursors", ("account", "device", "commit_no", "at"), ("account", "device"))
+READS = Table("reads", ("account", "restriction", "commit_no", "marks", "at"), ("account", "restriction"))
 PEERS = Table(
     "peers",
     ("node_id", "addresses", "last_seen", "score_milli", "proven", "banned_until", "bans"),
@@ -116,7 +117,8 @@ QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"),
 
 SUMMED = (
     *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, UNSENT, SCHEDULED),
-    *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, CURSORS, PEERS),
+    *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, CURSORS),
+    *(READS, PEERS),
 )
 """All but `ids` and `targets`, in the order in which they are checked and saved: what others refer to first."""
 

@@ -10,16 +10,17 @@ from pushmesh_protocol.codec import pack
 
 from ..engine.records import (
     CursorRecord,
-    CursorsLeft,
     DecisionRecord,
     DueRecord,
     HandedRecord,
     InSyncMark,
     LateMark,
+    LeftBehind,
     PeerEntry,
     PrivateRecord,
     PrivateTopicRecord,
     ReachedRecord,
+    ReadRecord,
     ReceiptWish,
     Record,
     SentMark,
@@ -56,6 +57,7 @@ from .sums import (
     META,
     PRIVATE,
     PRIVATE_TOPICS,
+    READS,
     TOKENS,
     UNSENT,
     VOIDS,
@@ -77,6 +79,8 @@ _DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND {OF_GROUP} AND 
 
 _DELETE_OLD_CURSORS = """DELETE FROM cursors WHERE (account, device) IN
     (SELECT account, device FROM cursors ORDER BY at LIMIT ?)"""
+_DELETE_OLD_READS = """DELETE FROM reads WHERE (account, restriction) IN
+    (SELECT account, restriction FROM reads ORDER BY at LIMIT ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +282,15 @@ def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecor
     connection.executemany(_DELETE_CURSORS, sql)
 
 
-def _forget_cursors(connection: sqlite3.Connection, orders: Iterable[CursorsLeft]) -> None:
-    connection.execute(_DELETE_OLD_CURSORS, (sum(order.count for order in orders),))
+def _write_reads(connection: sqlite3.Connection, reads: Iterable[ReadRecord]) -> None:
+    rows = [(r.account, r.restriction, r.commit_no, pack(r.marks), r.at) for r in reads]
+    bulk.insert(connection, READS.replace, [with_sum(row) for row in rows])
+
+
+def _leave_behind(connection: sqlite3.Connection, orders: Iterable[LeftBehind]) -> None:
+    for order in orders:
+        connection.execute(_DELETE_OLD_CURSORS, (order.cursors,))
+        connection.execute(_DELETE_OLD_READS, (order.reads,))
 
 
 def _write_sent_marks(connection: sqlite3.Connection, marks: Sequence[SentMark]) -> None:
@@ -314,7 +325,8 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PrivateTopicRecord: _write_private_topics,
     TokenRecord: _write_tokens,
     CursorRecord: _write_cursors,
-    CursorsLeft: _forget_cursors,
+    ReadRecord: _write_reads,
+    LeftBehind: _leave_behind,
     PeerEntry: write_peers,
     SentMark: _write_sent_marks,
     HandedRecord: outcomes.write_handed,

@@ -85,7 +85,10 @@ async def test_a_wait_that_ends_is_an_empty_page_with_a_cursor_to_go_on() -> Non
     async with serving(node, http=HttpLimits(longest_poll_s=0.02)) as client:
         for path in ("/v1/inbox?after=now", "/v1/inbox?after=now&wait_s=999"):
             status, page = await get(client, path)
-            assert (status, page) == (200, {"messages": [], "cursor": f"{STORE}.2", "more": False, "gap": None})
+            assert (status, page) == (
+                200,
+                {"messages": [], "cursor": f"{STORE}.2", "more": False, "gap": None, "errors": []},
+            )
 
 
 async def test_a_page_is_bounded_in_bytes() -> None:
@@ -107,6 +110,56 @@ async def test_topics_are_chosen_and_a_token_never_reads_beyond_its_own() -> Non
         assert commits((await get(client, f"/v1/inbox?topics={news}", "alerts"))[1]) == []
 
 
+async def test_a_topic_that_cannot_be_read_is_told_and_spoils_no_other() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(a_notification(1), a_notification(2, "news"))
+    alerts, news = (display_topic(Topic(DAPP, name)) for name in ("alerts", "news"))
+    async with serving(node) as client:
+        status, page = await get(client, f"/v1/inbox?topics={news},{alerts},nonsense", "alerts")
+        assert (status, commits(page)) == (200, [1])
+        assert [(each["topic"], each["reason"]) for each in page["errors"]] == [
+            (news, "forbidden"),
+            ("nonsense", "bad-request"),
+        ]
+
+
+async def test_devices_are_listed_with_what_was_read_and_what_was_not() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(*(a_notification(number) for number in range(5)))
+    async with serving(node) as client:
+        await client.post("/v1/ack", json={"cursor": f"{STORE}.3", "device": "phone"}, headers=bearer())
+        said = {"cursor": f"{STORE}.1", "messages": [f"{STORE}.4"], "device": "phone"}
+        async with client.post("/v1/read", json=said, headers=bearer()) as response:
+            assert (response.status, await response.json()) == (200, {**said, "unread": 3})
+        assert (await get(client, "/v1/unread"))[1] == {"unread": 3}
+        _, devices = await get(client, "/v1/devices")
+    assert devices == {
+        "devices": [{"device": "phone", "cursor": f"{STORE}.3"}],
+        "read": {"cursor": f"{STORE}.1", "messages": [f"{STORE}.4"]},
+        "unread": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"cursor": "yesterday"}, "bad-cursor"),
+        ({"cursor": f"{STORE}.2"}, "bad-cursor"),
+        ({"messages": ["cd" * 16 + ".1"]}, "bad-cursor"),
+        ({"messages": [f"{STORE}.1"] * 1_025}, "bad-request"),
+        ({"device": "a\nb"}, "bad-request"),
+        ({"ids": []}, "bad-request"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_with_its_reason(said: dict[str, Any], reason: str) -> None:
+    node = a_fake_node()
+    node.inboxes.commit(a_notification(1))
+    async with serving(node) as client:
+        async with client.post("/v1/read", json=said, headers=bearer()) as response:
+            assert (response.status, (await response.json())["reason"]) == (400, reason)
+    assert node.wallets.states == {}
+
+
 async def test_a_cursor_of_another_store_reads_from_the_beginning_and_says_so() -> None:
     node = a_fake_node()
     node.inboxes.commit(a_notification(1))
@@ -126,7 +179,7 @@ async def test_a_cursor_of_another_store_reads_from_the_beginning_and_says_so() 
         ("/v1/inbox?limit=0", "wallet", 400, "bad-request"),
         ("/v1/inbox?limit=257", "wallet", 400, "bad-request"),
         ("/v1/inbox?wait_s=-1", "wallet", 400, "bad-request"),
-        ("/v1/inbox?topics=x", "wallet", 400, "bad-request"),
+        ("/v1/inbox?topics=" + ",".join(["x"] * 1_025), "wallet", 400, "bad-request"),
         (f"/v1/inbox?device={'x' * 129}", "wallet", 400, "bad-request"),
         ("/v1/inbox?device=a%0Ab", "wallet", 400, "bad-request"),
         ("/v1/vouchers", "nobody", 401, "bad-login"),

@@ -7,18 +7,28 @@ from typing import Any
 import aiohttp
 import pytest
 
+from pushmesh_node.delivery.following import Change
 from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.delivery.service import HttpLimits
 from pushmesh_node.delivery.session import Mark, Marker, SessionLimits
 from pushmesh_node.delivery.sse import HEARTBEAT, encode_events, encode_lines
-from support.fake_inboxes import a_message, a_notification
+from pushmesh_protocol.accounts import Topic, display_topic
+from support.fake_inboxes import DAPP, a_message, a_notification
 from support.fake_node import a_fake_node, bearer, serving
 
 STORE = "ab" * 16
+ALERTS, NEWS = (display_topic(Topic(DAPP, name)) for name in ("alerts", "news"))
 Event = dict[str, str]
 
 
 async def next_event(response: aiohttp.ClientResponse) -> Event:
+    """The next event that is neither a heartbeat nor the stream's name."""
+    while (event := await any_event(response)).get("event") == "stream":
+        pass
+    return event
+
+
+async def any_event(response: aiohttp.ClientResponse) -> Event:
     """The next event that is not a heartbeat."""
     while True:
         async with asyncio.timeout(10):
@@ -79,7 +89,9 @@ async def test_json_lines_say_the_same() -> None:
     headers = bearer() | {"Accept": "application/x-ndjson"}
     async with serving(node) as client, client.get("/v1/events", headers=headers) as response:
         assert response.content_type == "application/x-ndjson"
+        name: Any = json.loads(await response.content.readline())
         lines: list[Any] = [json.loads(await response.content.readline()) for _ in range(2)]
+    assert (name["type"], len(bytes.fromhex(name["id"]))) == ("stream", 16)
     assert [(line["type"], line["cursor"]) for line in lines] == [("message", f"{STORE}.1"), ("live", f"{STORE}.1")]
 
 
@@ -162,6 +174,7 @@ async def test_curl_reads_the_stream(requires: Callable[[str], Path]) -> None:
         )
         assert curl.stdout is not None
         async with asyncio.timeout(20):
+            assert (await curl.stdout.readuntil(b"\n\n")).startswith(b"event: stream\ndata: {")
             assert await curl.stdout.readuntil(b"\n\n") == encode_events(node.forms, [a_message(1)])
             assert (await curl.stdout.readuntil(b"\n\n")).startswith(f"id: {STORE}.1\nevent: live\n".encode())
             node.inboxes.commit(a_notification(2))
@@ -177,7 +190,7 @@ async def test_curl_reads_the_stream(requires: Callable[[str], Path]) -> None:
         ("?auth=nobody", 401, "bad-login"),
         ("?auth=writer", 403, "forbidden"),
         ("?auth=wallet&cursor=x", 400, "bad-cursor"),
-        ("?auth=wallet&topics=x", 400, "bad-request"),
+        ("?auth=wallet&topics=" + ",".join(["x"] * 1_025), 400, "bad-request"),
         (f"?auth=wallet&device={'x' * 129}", 400, "bad-request"),
     ],
 )
@@ -194,6 +207,80 @@ async def test_one_wallet_may_not_open_too_many() -> None:
     async with serving(node) as client, client.get("/v1/events", headers=bearer()):
         async with client.get("/v1/events", headers=bearer()) as response:
             assert (response.status, (await response.json())["reason"]) == (429, "too-many-connections")
+
+
+async def test_a_topic_that_cannot_be_read_is_told_and_the_others_come() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(a_notification(1), a_notification(2, "news"))
+    async with serving(node) as client:
+        query = f"/v1/events?auth=alerts&topics={NEWS},{ALERTS},nonsense"
+        async with client.get(query) as response:
+            told = [await next_event(response) for _ in range(4)]
+    assert [event["event"] for event in told] == ["error", "error", "message", "live"]
+    errors = [json.loads(event["data"]) for event in told[:2]]
+    assert [(each["topic"], each["reason"]) for each in errors] == [(NEWS, "forbidden"), ("nonsense", "bad-request")]
+    assert told[2]["id"] == f"{STORE}.1"
+    assert all("id" not in event for event in told[:2]), "a browser resumes after messages only"
+
+
+async def test_topics_change_while_the_stream_lasts_and_what_was_missed_comes_with_them() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(a_notification(1), a_notification(2, "news"))
+    async with serving(node) as client, client.get(f"/v1/events?auth=wallet&topics={ALERTS}") as response:
+        name = json.loads((await any_event(response))["data"])["id"]
+        assert [(await next_event(response))["event"] for _ in range(2)] == ["message", "live"]
+        path = f"/v1/streams/{name}/topics"
+        said = {"add": [NEWS, "x/y"], "remove": [ALERTS], "since": "0"}
+        async with client.post(path, json=said, headers=bearer()) as answer:
+            changed = await answer.json()
+        assert (changed["topics"], [each["topic"] for each in changed["errors"]]) == ([NEWS], ["x/y"])
+        node.inboxes.commit(a_notification(3), a_notification(4, "news"))
+        seen = [await next_event(response) for _ in range(3)]
+        events = [(event["event"], event["id"].partition(".")[2]) for event in seen]
+        assert events in (
+            [("message", "2"), ("message", "4"), ("live", "4")],
+            [("message", "2"), ("live", "2"), ("message", "4")],
+        )
+        for who, status in (("dapp", 404), ("alerts", 404), ("nobody", 401), ("writer", 403)):
+            async with client.post(path, json={"add": []}, headers=bearer(who)) as answer:
+                assert answer.status == status
+        async with client.post(path, json={"since": "yesterday"}, headers=bearer()) as answer:
+            assert (await answer.json())["reason"] == "bad-cursor"
+        async with client.post("/v1/streams/x/topics", json={}, headers=bearer()) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (404, "not-found")
+
+
+async def test_a_stream_that_has_ended_has_no_name_any_more() -> None:
+    node = a_fake_node()
+    async with serving(node, sessions=SessionLimits(idle_s=0.01)) as client:
+        async with client.get("/v1/events", headers=bearer()) as response:
+            name = json.loads((await any_event(response))["data"])["id"]
+        async with asyncio.timeout(10):
+            while len(node.consumers):  # noqa: ASYNC110  # the node knows nothing of this test
+                await asyncio.sleep(0.005)
+        async with client.post(f"/v1/streams/{name}/topics", json={}, headers=bearer()) as answer:
+            assert answer.status == 404
+
+
+async def test_news_of_other_devices_and_own_subscriptions_come_on_the_stream() -> None:
+    node = a_fake_node()
+    topic = Topic(DAPP, "news")
+    async with serving(node) as client:
+        async with client.get("/v1/events?auth=wallet&cursor=now&device=tablet&subscriptions=1") as response:
+            told = [await next_event(response) for _ in range(2)]
+            assert sorted(event["event"] for event in told) == ["live", "subscriptions"]
+            node.inboxes.commit(a_notification(1))
+            said = {"cursor": f"{STORE}.1", "device": "phone"}
+            async with client.post("/v1/read", json=said, headers=bearer()) as answer:
+                assert answer.status == 200
+            assert [(await next_event(response))["event"] for _ in range(2)] == ["message", "read"]
+            node.subscriptions.followings[0].queue.put_nowait([Change(topic, None)])
+            event = await next_event(response)
+            assert json.loads(event["data"]) == {"type": "subscription", "topic": NEWS, "subscription": None}
+    async with asyncio.timeout(10):
+        while node.subscriptions.followings:  # noqa: ASYNC110  # the node knows nothing of this test
+            await asyncio.sleep(0.005)
+    assert node.reports == []
 
 
 def test_a_batch_is_one_piece_of_bytes() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage, WSMsgType, WSServerHandshakeError
 
+from pushmesh_node.delivery.following import Change
 from pushmesh_node.delivery.service import HttpLimits
 from pushmesh_node.delivery.session import SessionLimits
 from pushmesh_node.engine.answers import Denied
@@ -169,6 +170,59 @@ async def test_topics_change_while_listening_and_one_bad_topic_spoils_nothing() 
         assert await hear(stream) == {"type": "topics", "topics": [NEWS]}
         node.inboxes.commit(a_notification(1), a_notification(2, "news"))
         assert (await hear(stream))["cursor"] == f"{STORE}.2"
+
+
+async def test_a_stream_of_all_topics_leaves_some_out_and_takes_them_back_from_a_cursor() -> None:
+    node = a_fake_node()
+    async with connected(node) as (_, stream):
+        assert (await ask(stream, type="listen"))["type"] == "live"
+        assert await ask(stream, type="topics", remove=[NEWS]) == {"type": "topics", "topics": None, "without": [NEWS]}
+        node.inboxes.commit(a_notification(1, "news"), a_notification(2))
+        assert (await hear(stream))["cursor"] == f"{STORE}.2"
+        await stream.send_json({"type": "topics", "add": [NEWS], "since": "0"})
+        said = [await hear(stream) for _ in range(3)]
+        assert [each["type"] for each in said] == ["topics", "message", "live"]
+        assert [each.get("cursor") for each in said] == [None, f"{STORE}.1", f"{STORE}.2"]
+        assert (await ask(stream, type="topics", add=[NEWS], since="x"))["reason"] == "bad-cursor"
+
+
+async def test_what_one_device_reads_is_shown_to_the_others_with_what_is_left() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(*(a_notification(number) for number in range(4)))
+    async with connected(node) as (client, phone), client.ws_connect("/v1/stream", headers=bearer()) as tablet:
+        await hear(tablet)
+        for stream, device in ((phone, "phone"), (tablet, "tablet")):
+            await stream.send_json({"type": "listen", "cursor": "now", "device": device})
+            assert (await hear(stream))["type"] == "live"
+        said = await ask(phone, type="read", cursor=f"{STORE}.2", messages=[f"{STORE}.4"])
+        assert said == {
+            "type": "read",
+            "device": "phone",
+            "cursor": f"{STORE}.2",
+            "messages": [f"{STORE}.4"],
+            "unread": 1,
+        }
+        heard = await hear(tablet)
+        assert (heard["type"], heard["device"], heard["unread"]) == ("read", "phone", 1)
+        assert (await ask(phone, type="ping"))["type"] == "pong", "who read is not told what it said"
+        devices = await ask(tablet, type="devices")
+        assert (devices["read"]["cursor"], devices["unread"]) == (f"{STORE}.2", 1)
+        assert (await ask(phone, type="read", cursor=f"{STORE}.9"))["reason"] == "bad-cursor"
+
+
+async def test_the_wallets_own_subscriptions_are_followed_on_the_stream() -> None:
+    node = a_fake_node()
+    topic = Topic(DAPP, "news")
+    async with connected(node) as (_, stream):
+        whole = await ask(stream, type="subscriptions")
+        assert whole == {"type": "subscriptions", "subscriptions": [], "more": False}
+        node.subscriptions.followings[0].queue.put_nowait([Change(topic, None)])
+        assert await hear(stream) == {"type": "subscription", "topic": NEWS, "subscription": None}
+        assert (await ask(stream, type="subscriptions"))["reason"] == "bad-request"
+    async with asyncio.timeout(10):
+        while node.subscriptions.followings:  # noqa: ASYNC110  # the node knows nothing of this test
+            await asyncio.sleep(0.005)
+    assert node.reports == []
 
 
 async def test_a_token_hears_of_no_topic_but_its_own() -> None:

@@ -5,7 +5,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from pushmesh_node.delivery.words import AckWord, ListenWord, PingWord, PublishWord, TopicsWord, read_word
+from pushmesh_node.delivery.words import (
+    AckWord,
+    DevicesWord,
+    ListenWord,
+    PingWord,
+    PublishWord,
+    ReadWord,
+    SubscriptionsWord,
+    TopicsWord,
+    read_word,
+)
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.reasons import Reason
 
@@ -17,6 +27,10 @@ from pushmesh_protocol.reasons import Reason
         ({"type": "listen", "cursor": "0", "topics": ["a"], "device": "p"}, ListenWord("0", ["a"], "p")),
         ({"type": "topics", "add": ["a"]}, TopicsWord(["a"])),
         ({"type": "ack", "cursor": "c", "voucher": None}, AckWord("c")),
+        ({"type": "topics", "remove": ["a"], "since": "0"}, TopicsWord([], ["a"], "0")),
+        ({"type": "read", "cursor": "c", "messages": ["m"]}, ReadWord("c", ["m"])),
+        ({"type": "devices"}, DevicesWord()),
+        ({"type": "subscriptions"}, SubscriptionsWord()),
         ({"type": "ping", "no": [1]}, PingWord([1])),
     ],
 )

@@ -8,6 +8,7 @@ from pushmesh_node.engine.records import (
     Holder,
     PrivateRecord,
     PrivateTopicRecord,
+    ReadRecord,
     SentMark,
     SlotRange,
     StoredEnvelope,
@@ -262,7 +263,7 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     assert await store.preferences() == [new, bobs]
     assert await store.tokens() == [revoked, lasting]
     assert await store.cursors([(ALICE, ""), (BOB, "")]) == [[CursorRecord(ALICE, "phone", 4, UnixMs(NOW))], []]
-    assert await store.cursor_count() == 1
+    assert await store.wallet_rows() == (1, 0)
     assert await store.wallets() == [(ALICE, NOW)]
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
@@ -299,6 +300,15 @@ async def test_of_a_wallets_devices_the_one_longest_unused_makes_room(store: Any
     await store.commit([heard(n, 100) for n in range(100)])
     assert len(await known()) == WALLET_DEVICES
     assert await known(BOB) == [0]
+
+
+async def test_what_a_wallet_has_read_is_kept_apart_from_what_its_tokens_have(store: AnyStore) -> None:
+    own = ReadRecord(ALICE, "", 7, (9, 12), UnixMs(NOW))
+    tokens = ReadRecord(ALICE, "ab", 3, (), UnixMs(NOW))
+    await store.commit([ReadRecord(ALICE, "", 5, (6, 9), UnixMs(NOW - 1)), tokens])
+    await store.commit([own])
+    assert await store.reads([(ALICE, ""), (ALICE, "ab"), (BOB, ""), (ALICE, "a")]) == [own, tokens, None, None]
+    assert await store.wallet_rows() == (0, 2)
 
 
 async def test_devices_that_stand_apart_push_no_other_out(store: AnyStore) -> None:

@@ -268,6 +268,7 @@ class Link(asyncio.Protocol):
             self._session = Session(
                 self._ports.inboxes, self._order.principal, self._start, limits=self._ports.sessions
             )
+            self._session.device = self._order.client_id
             self._spawn(self._deliver(self._session))
         self._session.choose(topics)
 

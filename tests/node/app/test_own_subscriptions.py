@@ -1,0 +1,114 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pushmesh_client.compose import signed_envelope
+from pushmesh_node.app.clock import now_ms
+from pushmesh_node.app.node import Node
+from pushmesh_node.delivery.following import Change, Following
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.forms import ItemForm
+from pushmesh_protocol.kinds import Kind
+from support.app_world import (
+    NETWORK,
+    WAIT_S,
+    a_grant_now,
+    a_node,
+    a_principal,
+    a_revocation,
+    a_subscription,
+    publish,
+    signed,
+)
+from support.bodies import a_body
+from support.wallets import a_wallet
+
+DAPP, OWNER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)
+NEWS, ALERTS = Topic(DAPP.account, "news"), Topic(DAPP.account, "alerts")
+ME = a_principal(OWNER.account)
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with a_node(tmp_path) as node:
+        yield node
+
+
+async def told(following: Following) -> Sequence[Change]:
+    async with asyncio.timeout(WAIT_S):
+        return await following.changes()
+
+
+async def test_the_whole_set_comes_first_and_then_each_change(node: Node) -> None:
+    on = a_subscription(OWNER, NEWS, 1)
+    await publish(node, on)
+    with node.own_subscriptions.follow(ME) as following:
+        assert await told(following) == [Change(NEWS, on)]
+        later = a_subscription(OWNER, ALERTS, 2)
+        off = signed(OWNER, Kind.SUBSCRIPTION, topic=NEWS, seq=3, on=False, issued_at=on.body.issued_at + 1)
+        await publish(node, a_subscription(OTHER, NEWS, 1), later)
+        assert await told(following) == [Change(ALERTS, later)]
+        await publish(node, off)
+        assert await told(following) == [Change(NEWS, off)]
+    assert not node.own_subscriptions._followers
+
+
+async def test_an_empty_set_is_told_at_once(node: Node) -> None:
+    with node.own_subscriptions.follow(ME) as following:
+        assert await told(following) == []
+
+
+async def test_many_changes_that_nobody_took_are_told_as_what_is_in_force_now(node: Node) -> None:
+    with node.own_subscriptions.follow(ME) as following:
+        await told(following)
+        first = a_subscription(OWNER, NEWS, 1)
+        newest = signed(OWNER, Kind.SUBSCRIPTION, topic=NEWS, seq=2, issued_at=first.body.issued_at + 5)
+        other = a_subscription(OWNER, ALERTS, 3)
+        for envelope in (first, newest, other):
+            await publish(node, envelope)
+        assert await told(following) == [Change(ALERTS, other), Change(NEWS, newest)]
+
+
+async def test_a_token_for_some_topics_follows_these(node: Node) -> None:
+    with node.own_subscriptions.follow(replace(ME, topics=frozenset([ALERTS]))) as following:
+        assert await told(following) == []
+        alerts = a_subscription(OWNER, ALERTS, 2)
+        await publish(node, a_subscription(OWNER, NEWS, 1), alerts)
+        assert await told(following) == [Change(ALERTS, alerts)]
+
+
+async def test_what_a_revoked_key_had_signed_is_told_to_be_gone(node: Node) -> None:
+    session = a_grant_now(OWNER, (int(Kind.SUBSCRIPTION),))
+    issued_at = now_ms()
+    times = {"issued_at": issued_at, "expires_at": issued_at + 400 * 86_400_000}
+    body = a_body(Kind.SUBSCRIPTION, OWNER.account, topic=NEWS, seq=2**31 + 1, **times)
+    by_key = signed_envelope(NETWORK, session.key, OWNER.account, Kind.SUBSCRIPTION, body)
+    await publish(node, session.grant)
+    await publish(node, by_key)
+    with node.own_subscriptions.follow(ME) as following:
+        assert await told(following) == [Change(NEWS, by_key)]
+        await publish(node, a_revocation(OWNER, session))
+        assert await told(following) == [Change(NEWS, None)]
+
+
+async def test_what_expires_is_told_to_be_gone(node: Node) -> None:
+    with node.own_subscriptions.follow(ME) as following:
+        await told(following)
+        short = signed(OWNER, Kind.SUBSCRIPTION, topic=NEWS, seq=1, expires_at=now_ms() + 1_500)
+        await publish(node, short)
+        assert await told(following) == [Change(NEWS, short)]
+        assert await told(following) == [Change(NEWS, None)]
+
+
+async def test_a_private_word_is_told_to_its_wallet(node: Node) -> None:
+    private = signed(OWNER, Kind.PRIVATE_SUBSCRIPTION, topic=NEWS, seq=0)
+    with node.own_subscriptions.follow(ME) as following:
+        await told(following)
+        item = ItemForm(private.kind, private.author, pack(private.body), private.auth)
+        outcome = await node.publishing.publish_private(ME, pack(item))
+        assert outcome.level == "durable", outcome
+        assert await told(following) == [Change(NEWS, private)]
