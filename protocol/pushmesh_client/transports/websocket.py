@@ -72,7 +72,8 @@ class WebSocketTransport:
             yield welcome
         while True:
             answer = await self._receive()
-            if answer.get("type") == "error" and answer.get("about", "listen") == "listen":
+            is_of_a_topic = "topic" in answer  # the others come all the same
+            if answer.get("type") == "error" and answer.get("about", "listen") == "listen" and not is_of_a_topic:
                 raise refused(0, answer)
             event = read_event(answer)
             if event is not None:

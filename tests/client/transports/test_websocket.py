@@ -49,6 +49,15 @@ async def test_a_bad_log_in_and_a_bad_cursor_are_refused_with_their_reason(node:
     await transport.close()
 
 
+async def test_one_topic_that_cannot_be_read_ends_nothing(node: Node) -> None:
+    transport = a_transport(node)
+    await transport.open(Request("phone", "0", ("nonsense",)))
+    events = transport.events()
+    assert [type(await anext(events)) for _ in range(2)] == [Welcome, Live]
+    await events.aclose()
+    await transport.close()
+
+
 async def test_nobody_there_is_unreachable(node: Node) -> None:
     login = Subscriber(node, READER, SlotBook()).credential
     async with Node("http://127.0.0.1:1") as nobody:
