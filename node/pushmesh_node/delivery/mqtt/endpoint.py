@@ -2,11 +2,12 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 
 from pushmesh_protocol.reasons import Reason
 
 from .connection import Connection
-from .doors import Door, Handshakes
+from .doors import Door, PlainDoor, TlsDoor
 from .events import Ended
 from .limits import About, Limits, Redirect
 from .link import GOODBYE_S, Link, Links
@@ -35,14 +36,13 @@ class MqttEndpoint:
         limits = self._limits
         self._places = Places(limits.connections, limits.connections_per_host, exempt_loopback=limits.exempt_loopback)
         self._alive: set[Link] = set()
-        self._servers: list[asyncio.Server] = []
-        self._handshakes: list[Handshakes] = []
+        self._doors: list[Door] = []
         self._is_draining = False
 
     @property
     def port(self) -> int:
         """Where the first door is."""
-        return int(self._servers[0].sockets[0].getsockname()[1])
+        return self._doors[0].port
 
     @property
     def connections(self) -> int:
@@ -51,28 +51,25 @@ class MqttEndpoint:
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen there too; returns the port. Raises OSError where the address cannot be had."""
-        secure = None
-        if tls is not None:
-            handshakes = Handshakes(tls, self._limits.connect_timeout_s, self._ports.observe)
-            self._handshakes.append(handshakes)
-            secure = handshakes.begin
-        server = await asyncio.get_running_loop().create_server(lambda: Door(self.admit, secure), host, port)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
+        door: Door
+        if tls is None:
+            door = await PlainDoor.open(host, port, self.admit)
+        else:
+            handshake_s, observe = self._limits.connect_timeout_s, self._ports.observe
+            door = await TlsDoor.open(host, port, self.admit, tls, handshake_s, observe)
+        self._doors.append(door)
+        return door.port
 
     async def close(self) -> None:
         """End all connections, and answer those that come meanwhile, so that they learn where to go; returns in bounded
         time, with their acknowledgements stored, and listens no more."""
         self._is_draining = True
-        for handshakes in self._handshakes:
-            await handshakes.close()
-        await self._end_all()
-        for server in self._servers:
-            server.close()
-        await self._end_all()
+        await self._end([link for link in self._alive if link.has_begun])
+        for door in self._doors:
+            await door.close()
+        await self._end(list(self._alive))
 
-    async def _end_all(self) -> None:
-        links = list(self._alive)
+    async def _end(self, links: Sequence[Link]) -> None:
         for link in links:
             link.handle(Ended(Reason.DRAINING, "the node is going down"))
         if links:

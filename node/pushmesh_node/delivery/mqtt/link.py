@@ -84,6 +84,7 @@ class Link(asyncio.Protocol):
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._has_begun = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writable = asyncio.Event()
@@ -102,11 +103,17 @@ class Link(asyncio.Protocol):
         self._publishing = 0
         self._ended: Reason | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is, or was, a transport: not before the end of a TLS handshake."""
+        return self._has_begun
+
     # What the event loop tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for CONNECT, not for ever."""
         self._transport = cast(asyncio.Transport, transport)
+        self._has_begun = True
         self._arm()
 
     def data_received(self, data: bytes) -> None:

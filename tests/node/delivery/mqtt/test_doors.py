@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 from mqtt5 import (
     AuthPacket,
     ConnAckPacket,
@@ -159,3 +160,22 @@ async def test_only_a_drain_sends_clients_away() -> None:
         answer = await answer_to(client, a_connect(password=b"nonsense"))
         assert answer.reason_code == ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD
         assert answer.server_reference is None
+
+
+@pytest.mark.integration
+def test_no_handshake_is_lost_however_soon_a_client_speaks(folder: Path) -> None:
+    """On the loop that nodes run on: there a connection is read before anybody may stop it."""
+
+    async def dial_many() -> None:
+        world = World()
+        async with running(world) as endpoint:
+            port = await secured(endpoint, folder)
+            for _ in range(5):
+                clients = await asyncio.gather(*[RawClient.dial(port, trusting(folder)) for _ in range(20)])
+                for client in clients:
+                    assert (await answer_to(client, a_connect(""))).reason_code == ConnAckReasonCode.SUCCESS
+                    await client.close()
+            await until(lambda: endpoint.connections == 0)
+        assert ("connect", "bad-request") not in world.seen
+
+    uvloop.run(dial_many())
