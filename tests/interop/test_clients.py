@@ -183,7 +183,7 @@ async def a_place(folder: Path, openssl: Path, **changes: Any) -> AsyncIterator[
     home.mkdir()
     write_certificate(openssl, home)
     (secure,) = free_ports(1)
-    tls = {"mqtt__tls_cert_file": "cert.pem", "mqtt__tls_key_file": "key.pem", "mqtt__tls_port": secure}
+    tls: dict[str, Any] = {"mqtt__tls_cert_file": "cert.pem", "mqtt__tls_key_file": "key.pem", "mqtt__tls_port": secure}
     async with running(a_plan(folder, "node", **tls, **changes)) as (node,):
         dapp, reader = Dapp(node.client, SENDER, SlotBook()), Subscriber(node.client, WALLET, SlotBook())
         await reader.grant()
