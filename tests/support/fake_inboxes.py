@@ -140,5 +140,5 @@ class FakeInboxes:
     def now_ms(self) -> int:
         return self.now
 
-    def outdated(self, message: Message, now_ms: int) -> bool:
+    def outdated(self, message: Message, now_ms: int, account: Account | None = None) -> bool:
         return message.commit_no in self.outdone or message.envelope.body.expires_at <= now_ms

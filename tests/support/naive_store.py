@@ -16,6 +16,7 @@ from pushmesh_node.engine.records import (
     PrivateTopicRecord,
     ReadRecord,
     Record,
+    Scheduled,
     SentMark,
     SlotRange,
     StoredDue,
@@ -33,6 +34,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
 
 NOTIFICATION = 5
+SHOWN_KINDS = (5, 6)
 SHARD_KINDS = (4, 5, 6)
 HOUR_MS = 3_600_000
 
@@ -69,6 +71,8 @@ class NaiveStore:
                     self._show(write)
                     self._scheduled.discard((write.due_at, write.origin))
                     self.last_commit = max(self.last_commit, write.commit_no)
+                case Scheduled():
+                    self._scheduled.add((write.due_at, write.commit_no))
                 case Unscheduled():
                     self._scheduled.discard((write.due_at, write.commit_no))
                 case SentMark():
@@ -139,7 +143,8 @@ class NaiveStore:
         found = []
         for due_at, commit_no in sorted(self._scheduled)[:limit]:
             if due_at <= now_ms:
-                index, record = next(((i, r) for n, i, r in self._envelopes() if n == commit_no), (0, None))
+                held = [*self._envelopes(), *((n, 0, record) for n, (_origin, record) in self._copies.items())]
+                index, record = next(((i, r) for n, i, r in held if n == commit_no), (0, None))
                 data = None if record is None else record.data
                 void, late = commit_no in self._voids, commit_no in self._late
                 found.append(StoredDue(commit_no, UnixMs(due_at), index, data, void, late))
@@ -147,6 +152,23 @@ class NaiveStore:
 
     async def state(self, after: int, limit: int) -> list[StoredItem]:
         return [item for item in self._items_after(after) if item.kind != NOTIFICATION][:limit]
+
+    async def collapsing(self, after: int, limit: int) -> tuple[list[StoredEnvelope], int | None]:
+        keyed = [
+            (commit_no, index, record)
+            for commit_no, index, record in self._envelopes()
+            if commit_no > after and record.collapsing and record.collapsing[index]
+        ]
+        found = [
+            StoredEnvelope(commit_no, index, record.kind, record.data)
+            for commit_no, index, record in keyed[:limit]
+            if commit_no not in self._voids
+        ]
+        return found, keyed[limit - 1][0] if len(keyed) >= limit else None
+
+    async def find_all(self, ids: Sequence[bytes]) -> list[StoredEnvelope]:
+        found = [await self.find(id_, None) for id_ in dict.fromkeys(ids)]
+        return sorted([each for each in found if each is not None], key=lambda each: each.commit_no)
 
     async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
         items = self._items_after(after)
@@ -180,8 +202,11 @@ class NaiveStore:
             *await self.topic_messages(topics, after, None, limit),
             *await self.targeted_messages(account, after, None, limit),
         ]
-        found = [copy_of(envelope, late=envelope.commit_no in self._late) for envelope in found]
-        return sorted(found, key=lambda envelope: envelope.commit_no)[:limit]
+        listed = {envelope.commit_no for envelope in await self.targeted_messages(account, after, None, limit)}
+        return [
+            copy_of(envelope, late=envelope.commit_no in self._late, listed=envelope.commit_no in listed)
+            for envelope in sorted(found, key=lambda envelope: envelope.commit_no)[:limit]
+        ]
 
     async def voids(self, after: int, before: int) -> set[int]:
         return {number for number in self._voids if after < number < before}
@@ -288,7 +313,7 @@ class NaiveStore:
         shown += [(number, 0, record) for number, (_origin, record) in self._copies.items()]
         for number, index, record in sorted(shown, key=lambda entry: entry[0]):
             in_range = number > after and (before is None or number < before)
-            if record.kind == NOTIFICATION and in_range and number not in self._voids:
+            if record.kind in SHOWN_KINDS and in_range and number not in self._voids:
                 yield number, index, record
 
     def _items_after(self, after: int) -> list[StoredItem]:

@@ -39,6 +39,7 @@ def record(
     sent: bool = True,
     data: bytes | None = None,
     due_ats: tuple[UnixMs | None, ...] = (),
+    collapsing: tuple[bool, ...] = (),
 ) -> Record:
     """A record of as many envelopes as there are audiences; none given means one envelope for everybody."""
     leaves = audiences or (EVERYBODY,)
@@ -59,4 +60,5 @@ def record(
         sent=sent,
         data=b"frame %d" % first_commit if data is None else data,
         due_ats=due_ats,
+        collapsing=collapsing,
     )

@@ -98,13 +98,13 @@ class Broadcasts:
         return Page(tuple(self._messages(rows)), rows[-1].commit_no if more else max(after, end), more)
 
     def _messages(self, rows: Sequence[StoredEnvelope]) -> list[Message]:
-        """Void ones the store leaves out; here go those that were taken back or whose time is over."""
-        now_ms, retractions = self._clock(), self._driver.engine.retractions
+        """Void ones the store leaves out; here go those that were taken back, gave way or whose time is over."""
+        now_ms, curator = self._clock(), self._driver.engine.curator
         messages = []
         opened = [self._opener.open(row) for row in rows]
         for row, (part, index), frame in zip(rows, opened, frames_of(opened), strict=True):
             envelope = part.envelopes[index]
-            if envelope.body.expires_at > now_ms and retractions.of(envelope) is None:
+            if not curator.is_outdated(envelope, None, now_ms):
                 messages.append(Message(row.commit_no, envelope, frame, DeliveryVerdict.NOW, Reason.OK))
         return messages
 
@@ -150,8 +150,8 @@ class Broadcasts:
         """The node's clock."""
         return self._clock()
 
-    def outdated(self, message: Message, now_ms: int) -> bool:
-        """Whether it has expired or was outdone while it waited."""
+    def outdated(self, message: Message, now_ms: int, account: Account | None = None) -> bool:
+        """Whether it expired, was taken back or gave its place to a newer one while it waited."""
         return self._inboxes.outdated(message, now_ms)
 
 

@@ -21,10 +21,12 @@ from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 from ..engine.answers import Denied, Principal
 from ..engine.core import Engine
 from ..engine.records import SlotRange
+from ..engine.targets import shown_to
 from ..storage.store import Store
 from .opened import Opener
 from .status import Status
 from .store_words import telling_of_the_store
+from .targets import targets_of
 
 
 class Directory:
@@ -111,7 +113,10 @@ class Directory:
             void = bool(await self._store.is_void([stored.commit_no]))
             late = bool(await self._store.is_late([stored.commit_no]))
             recorded = await self._store.decision(principal.account, stored.commit_no)
-        told = self._engine().curator.explain(envelope, principal.account, self._clock(), void=void, late=late)
+            targets = await targets_of(self._store, self._opener, [envelope])
+        told = self._engine().curator.explain(
+            envelope, principal.account, self._clock(), void=void, late=late, audience=shown_to(envelope, targets)
+        )
         return {
             "id": id.hex(),
             "account": display_account(principal.account),

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import groupby
 
 from pushmesh_protocol.frames import Part
-from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.leaf_frames import leaf_frames
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, UnixMs
@@ -106,7 +105,8 @@ class Inboxes:
             envelope = part.envelopes[index]
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
-            decision = engine.curator.decide(envelope, principal.account, now_ms, late=row.late)
+            audience = [principal.account] if row.listed else None
+            decision = engine.curator.decide(envelope, principal.account, now_ms, late=row.late, audience=audience)
             verdict, reason = decision.verdict, decision.reason
             self._metrics.decided(verdict, reason)
             if verdict in DELIVERS:
@@ -174,12 +174,9 @@ class Inboxes:
         """The node's clock."""
         return self._clock()
 
-    def outdated(self, message: Message, now_ms: int) -> bool:
-        """Whether it has expired or was taken back while it waited; a retraction of something is never outdone."""
-        envelope = message.envelope
-        return envelope.body.expires_at <= now_ms or (
-            envelope.kind == Kind.NOTIFICATION and self._driver.engine.retractions.of(envelope) is not None
-        )
+    def outdated(self, message: Message, now_ms: int, account: Account | None = None) -> bool:
+        """Whether it expired, was taken back or gave its place to a newer one while it waited."""
+        return self._driver.engine.curator.is_outdated(message.envelope, account, UnixMs(now_ms))
 
     def count_delivered(self, transport: str, count: int) -> None:
         """So many were handed to a transport."""

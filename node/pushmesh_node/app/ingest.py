@@ -5,25 +5,30 @@ Each source has a lane of its own. Two stages overlap: while one batch is verifi
 up in the store, the one before is decided."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pushmesh_protocol.auth.verify import Claim
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
+from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import UnixMs
 
 from ..engine.events import CaughtUp, Offered
-from ..engine.records import Holder, SlotRange
+from ..engine.records import Holder, SlotRange, Target
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .lanes import BATCHES_AHEAD, Lane, Lanes
 from .offers import Entry, all_held, claims_of, failures_of, join_failures, offered_of, slots_of
+from .opened import Opener
+from .targets import targets_of
 from .verify import AT_ONCE, VerifyPool
 
 READ_TRIES, READ_AGAIN_S = 30, 1.0
+
+T = TypeVar("T")
 
 FEW_ENVELOPES = 32
 """While fewer wait, no batch is begun beside one that is being prepared, which is decided first anyway: each costs the
@@ -71,6 +76,7 @@ class Ingest:
         self._decide = decide
         self._clock = clock
         self._admission = admission
+        self._opener = Opener(network)
         self._lanes = Lanes(max_envelopes)
         self._came = asyncio.Event()
         self._left = asyncio.Event()
@@ -175,7 +181,9 @@ class Ingest:
             refusal = answers[number]
             if refusal is not None:
                 failures[place] = [refusal] * len(pairs[place][1].envelopes)
-        return offered_of(batch, failures, held, seen_commit)
+        passed = [part for (_, part, _), found in zip(pairs, failures, strict=True) if not (found and all(found))]
+        targets = await self._targets(passed)
+        return offered_of(batch, failures, held, seen_commit, targets)
 
     def _admit(self, part: Part, failures: Sequence[Refusal | None]) -> Sequence[Refusal | None]:
         """What the store has no room for fails by that, but for what fails anyhow; what is held is answered as such."""
@@ -193,11 +201,23 @@ class Ingest:
             answers, held = await asyncio.gather(self._verify.verify(claims), self._holders(ranges))
         return answers, held
 
+    async def _targets(self, parts: Sequence[Part]) -> dict[bytes, Target]:
+        """What verified retractions take back; a look-up of what is not there walks all hours, so no others' are
+        looked up."""
+        taking = [part for part in parts if part.envelopes[0].kind == Kind.RETRACTION]
+        if not taking:
+            return {}
+        envelopes = [envelope for part in taking for envelope in part.envelopes]
+        return await self._reading(lambda: targets_of(self._store, self._opener, envelopes))
+
     async def _holders(self, ranges: Sequence[SlotRange]) -> Sequence[Sequence[Holder]]:
         """Nothing can be decided without it: a disk that fails is asked again, and at last the node ends loudly."""
+        return await self._reading(lambda: self._store.holders(ranges))
+
+    async def _reading(self, ask: Callable[[], Awaitable[T]]) -> T:
         for _ in range(READ_TRIES - 1):
             try:
-                return await self._store.holders(ranges)
+                return await ask()
             except StoreFailed:
                 await asyncio.sleep(READ_AGAIN_S)
-        return await self._store.holders(ranges)
+        return await ask()

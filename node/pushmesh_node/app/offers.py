@@ -2,7 +2,7 @@
 share. Never waits and asks nobody."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from pushmesh_protocol.reasons import Reason, Verdict
 from pushmesh_protocol.types import Account, UnixMs
 
 from ..engine.events import Candidate, CaughtUp, Offer, Offered, Source
-from ..engine.records import Holder, SlotRange
+from ..engine.records import Holder, SlotRange, Target
 from ..gossip.rotating import RotatingCounter
 from ..ipc import ItemVerdict
 
@@ -177,6 +177,7 @@ def offered_of(
     failures: Sequence[Sequence[Refusal | None]],
     held: Sequence[Sequence[Holder]],
     seen_commit: int,
+    targets: Mapping[bytes, Target] | None = None,
 ) -> Offered:
     """What the engine is told of a batch: `failures` and `held` have one entry for each part, in order."""
     place = 0
@@ -187,4 +188,4 @@ def offered_of(
             candidates.append(Candidate(part, failures[place], held[place], finding.known, finding.sizes, finding.data))
             place += 1
         offers.append(Offer(entry.source, candidates, entry.unreadable))
-    return Offered(offers, seen_commit)
+    return Offered(offers, seen_commit, targets or {})

@@ -30,6 +30,7 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
                 entries.append((commit_no, envelope, commit_no in voids))
         engine.handle(Restored(entries), now_ms)
         after = items[-1].first_commit + items[-1].count - 1
+    await _restore_collapsing(engine, store, opener, now_ms)
     if store.in_sync_ms is not None:
         engine.handle(WasInSync(UnixMs(store.in_sync_ms)), now_ms)
     private = [record.data for record in await store.preferences()]
@@ -37,6 +38,15 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
     for data in private:
         engine.set_private(_private(network, data))
     return engine
+
+
+async def _restore_collapsing(engine: Engine, store: Store, opener: Opener, now_ms: UnixMs) -> None:
+    """Of notifications the engine holds those alone that may take another's place."""
+    after: int | None = 0
+    while after is not None:
+        rows, after = await store.collapsing(after, PAGE_ITEMS)
+        opened = [(row.commit_no, *opener.open(row)) for row in rows]
+        engine.handle(Restored([(number, part.envelopes[index], False) for number, part, index in opened]), now_ms)
 
 
 def _private(network: Network, data: bytes) -> Envelope:

@@ -12,6 +12,7 @@ from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from .driver import Driver
 from .opened import Opener
+from .targets import targets_of
 
 LOOK_EVERY_S = 1.0
 STEP = 256
@@ -38,7 +39,9 @@ async def show_step(driver: Driver, store: Store, opener: Opener, now_ms: UnixMs
     rows = await store.due(now_ms, STEP)
     if rows:
         failed = driver.failed_commits
-        driver.handle(DueCame([(row.commit_no, row.due_at, opener.due(row), row.late) for row in rows]))
+        entries = [(row.commit_no, row.due_at, opener.due(row), row.late) for row in rows]
+        due = [found[0].envelopes[found[1]] for _, _, found, _ in entries if found is not None]
+        driver.handle(DueCame(entries, await targets_of(store, opener, due)))
         await driver.settled(driver.engine.last_commit)
         if driver.failed_commits != failed:
             raise StoreFailed("a commit failed; they stay due")

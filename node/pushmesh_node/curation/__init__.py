@@ -1,10 +1,11 @@
 """Pure: what becomes of a message for a wallet, by the operator's rules and the wallet's. Never touches relaying."""
 
+from .conditions import covers
 from .decide import decide
 from .explain import Explanation, Step, explain
 from .facts import Facts
 from .policy import NO_POLICY, NO_PREFERENCES, Policy, compile_policy, compile_preferences
-from .settings import NO_SETTINGS, Settings, compile_settings
+from .settings import NO_SETTINGS, Settings, compile_settings, is_below, is_off
 from .verdict import Decision, DeliveryVerdict
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "compile_policy",
     "compile_preferences",
     "compile_settings",
+    "covers",
     "decide",
     "explain",
+    "is_below",
+    "is_off",
 ]

@@ -3,11 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
+from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds.notification import Notification
 from pushmesh_protocol.kinds.retraction import Retraction
 
 from .facts import Facts
 from .policy import Subjects
+from .settings import is_below, is_off
 
 
 def is_void(facts: Facts) -> bool:
@@ -75,9 +77,6 @@ SILENT_PRIORITY = 2
 LOWEST_PRIORITY = 1
 """So even where the wallet always wants to hear of the sender."""
 
-URGENT_PRIORITY = 5
-"""Reaches whoever did not deny or mute the sender, whatever the topic's settings say."""
-
 
 def is_pinned_but_lowest(facts: Facts) -> bool:
     """Its sender wants it shown silently, and the wallet always wants to have it."""
@@ -94,16 +93,13 @@ def is_low(facts: Facts) -> bool:
 def is_below_minimum(facts: Facts) -> bool:
     """The wallet wants only higher priorities of the topic."""
     body = facts.envelope.body
-    return type(body) is Notification and body.priority < facts.settings.min_priority
+    return type(body) is Notification and is_below(facts.settings, body)
 
 
 def is_category_off(facts: Facts) -> bool:
     """The wallet switched the category off."""
-    off = facts.settings.off
-    if not off:
-        return False
     body = facts.envelope.body
-    return type(body) is Notification and body.priority < URGENT_PRIORITY and body.category in off
+    return type(body) is Notification and is_off(facts.settings, body)
 
 
 def is_late(facts: Facts) -> bool:
@@ -116,8 +112,8 @@ def always(_facts: Facts) -> bool:
     return True
 
 
-def _covers(subjects: Subjects, facts: Facts) -> bool:
-    envelope = facts.envelope
+def covers(subjects: Subjects, envelope: Envelope) -> bool:
+    """The sender or the topic is among them."""
     if envelope.author in subjects.accounts:
         return True
     topics = subjects.topics
@@ -126,30 +122,30 @@ def _covers(subjects: Subjects, facts: Facts) -> bool:
 
 def operator_denies(facts: Facts) -> bool:
     """The sender or the topic is on the list."""
-    return _covers(facts.operator.deny, facts)
+    return covers(facts.operator.deny, facts.envelope)
 
 
 def wallet_denies(facts: Facts) -> bool:
     """The sender or the topic is on the list."""
-    return _covers(facts.wallet.deny, facts)
+    return covers(facts.wallet.deny, facts.envelope)
 
 
 def wallet_allows(facts: Facts) -> bool:
     """The sender or the topic is on the list."""
-    return _covers(facts.wallet.allow, facts)
+    return covers(facts.wallet.allow, facts.envelope)
 
 
 def wallet_mutes(facts: Facts) -> bool:
     """The sender or the topic is on the list."""
-    return _covers(facts.wallet.mute, facts)
+    return covers(facts.wallet.mute, facts.envelope)
 
 
 def operator_mutes(facts: Facts) -> bool:
     """The sender or the topic is on the list."""
-    return _covers(facts.operator.mute, facts)
+    return covers(facts.operator.mute, facts.envelope)
 
 
 def operator_leaves_out(facts: Facts) -> bool:
     """The operator has a list of whom to allow, and neither is on it."""
     allow = facts.operator.allow
-    return bool(allow) and not _covers(allow, facts)
+    return bool(allow) and not covers(allow, facts.envelope)

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from pushmesh_protocol.kinds.notification import Notification
 from pushmesh_protocol.kinds.subscription import SettingChoice
 from pushmesh_protocol.kinds.topic import Setting
 from pushmesh_protocol.settings import CATEGORY_PREFIX, LEAST, MIN_PRIORITY, effective_settings
@@ -15,6 +16,20 @@ class Settings(msgspec.Struct, frozen=True, gc=False):
 
     min_priority: int
     off: frozenset[str]
+
+
+URGENT_PRIORITY: Final = 5
+"""Reaches whoever did not deny or mute the sender, whatever the topic's settings say."""
+
+
+def is_below(settings: Settings, note: Notification) -> bool:
+    """The wallet wants only higher priorities of the topic."""
+    return note.priority < settings.min_priority
+
+
+def is_off(settings: Settings, note: Notification) -> bool:
+    """The wallet switched its category off."""
+    return note.category in settings.off and note.priority < URGENT_PRIORITY
 
 
 NO_SETTINGS: Final = Settings(LEAST, frozenset())

@@ -152,8 +152,9 @@ class Inboxes(Protocol):
     def now_ms(self) -> int:
         """The node's clock."""
 
-    def outdated(self, message: Message, now_ms: int) -> bool:
-        """Whether a message that waited must not be shown any more: expired, or outdone since."""
+    def outdated(self, message: Message, now_ms: int, account: Account | None = None) -> bool:
+        """Whether a message that waited must not be shown any more, to this wallet or (None) to none of those that it
+        was to go to: it expired, was taken back, or a newer one took its place."""
 
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]

@@ -352,8 +352,8 @@ class Session:
 
     def _take(self) -> Sequence[Message]:
         """What is queued and still to be shown."""
-        outdated, now_ms = self._inboxes.outdated, self._inboxes.now_ms()
-        messages = [message for message in self._queue if not outdated(message, now_ms)]
+        outdated, now_ms, account = self._inboxes.outdated, self._inboxes.now_ms(), self.principal.account
+        messages = [message for message in self._queue if not outdated(message, now_ms, account)]
         self._queue = []
         self._queued_bytes = 0
         self._position = max(self._position, self._offered)

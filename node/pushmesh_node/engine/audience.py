@@ -1,10 +1,9 @@
 """Which connected wallets a message concerns, and which topic or list says so."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Notification
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account
 
 from .subscriptions import Subscriptions
@@ -32,14 +31,15 @@ class Listeners:
         if self._connections[account] <= 0:
             del self._connections[account]
 
-    def concerned(self, envelope: Envelope, subscriptions: Subscriptions) -> Iterable[Account]:
-        """Connected wallets in the audience of a notification, or subscribed to the topic where it has no list."""
-        body = envelope.body
-        if isinstance(body, Notification) and body.audience is not None:
-            return [Account(account) for account in body.audience if account in self._connections]
-        if body.topic is None:
+    def concerned(
+        self, topic: Topic | None, audience: Sequence[Account] | None, subscriptions: Subscriptions
+    ) -> Sequence[Account]:
+        """Connected wallets in the audience of a message, or subscribed to its topic where it has no list."""
+        if audience is not None:
+            return [account for account in audience if account in self._connections]
+        if topic is None:
             return ()
-        subscribers = subscriptions.readers(body.topic)
+        subscribers = subscriptions.readers(topic)
         if len(self._connections) < len(subscribers):
             return [account for account in self._connections if account in subscribers]
         return [account for account in subscribers if account in self._connections]

@@ -10,7 +10,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Revocation
+from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Notification, Revocation
 from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
@@ -21,6 +21,7 @@ from ..gossip.rotating import RotatingSet
 from . import frame_rule
 from .answers import Level, Outcome
 from .audience import Listeners
+from .collapse import Collapses
 from .curator import Curator
 from .effects import Answer, Deliver, Effect, Judge, Reload
 from .events import (
@@ -42,25 +43,26 @@ from .events import (
     WasInSync,
 )
 from .operators import Operators
+from .outcomes import in_order, refused
 from .parking import Parking
 from .parts import leaf_part, pieces
-from .recording import audience_of, not_before, private_record_of, record_of
+from .recording import changes_state, not_before, private_record_of, record_of
 from .records import (
     DueRecord,
     Holder,
     LateMark,
-    PrivateRecord,
-    PrivateTopicRecord,
     Record,
+    Scheduled,
     SentMark,
     Unscheduled,
     VoidMark,
-    Write,
 )
 from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
 from .subscriptions import Subscriptions
+from .targets import Targets
 from .turn import Turn
+from .urgency import urgent_first
 from .versions import Versions
 
 YOUNG_MS = 120_000
@@ -87,10 +89,11 @@ class Engine:
         self.subscriptions = Subscriptions(self.authority)
         self.topics: Versions[Topic] = Versions(self.authority)
         self.retractions = Retractions(self.authority)
+        self.collapses = Collapses(self.retractions)
         self.operators = Operators()
         self.listeners = Listeners()
         self.parking = Parking()
-        self.curator = Curator(self.subscriptions, self.topics, self.retractions, policy)
+        self.curator = Curator(self.subscriptions, self.topics, self.retractions, self.collapses, policy)
         self.last_commit = next_commit - 1
         self.left_shards: frozenset[int] = frozenset()
         """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""
@@ -99,14 +102,17 @@ class Engine:
         self._grants: dict[bytes, Envelope] = {}
         self._ridden = RotatingSet(RIDDEN_GRANTS)
         self._recent = RecentSlots()
+        self._targets = Targets()
         self._next_sweep_ms = 0
 
     def handle(self, event: Event, now_ms: UnixMs) -> list[Effect]:
         """Decide, change state, and say what is to be done, in order."""
         turn = Turn(now_ms)
         match event:
-            case Offered(offers, seen_commit):
+            case Offered(offers, seen_commit, targets):
                 self._recent.let_go(seen_commit, self.last_commit)
+                self._targets.let_go(seen_commit, self.last_commit)
+                self._targets.begin(targets)
                 for offer in offers:
                     self._take_offer(turn, offer)
             case ListenerCame(account):
@@ -120,10 +126,11 @@ class Engine:
             case Restored(entries):
                 for commit_no, envelope, void in entries:
                     self.last_commit = max(self.last_commit, commit_no)
-                    self._apply(turn, envelope, void)
+                    self._apply(turn, envelope, commit_no, void)
                 return []
-            case DueCame(entries):
-                for origin, due_at, found, late in entries:
+            case DueCame(entries, targets):
+                self._targets.begin(targets)
+                for origin, due_at, found, late in urgent_first(entries):
                     self._release(turn, origin, due_at, found, late=late)
             case WasInSync(at_ms):
                 self.in_sync_ms = max(at_ms, self.in_sync_ms or 0)
@@ -155,7 +162,7 @@ class Engine:
                 for part in turn.fresh:
                     self._relay(turn, part)
         elif source.request:
-            turn.answers.append(Answer(source.request, _in_order(offer, answers)))
+            turn.answers.append(Answer(source.request, in_order(offer, answers)))
 
     def _tally(self, turn: Turn, name: str, offer: Offer, answers: Sequence[Sequence[Outcome]]) -> None:
         for reason, count in Counter([outcome.reason for outcomes in answers for outcome in outcomes]).items():
@@ -275,6 +282,7 @@ class Engine:
             data=data,
             now_ms=turn.now_ms,
             published=published,
+            audiences=self._targets.audiences_of(part),
         )
         turn.writes.append(record)
         frame = record.data if len(part.envelopes) == 1 else None
@@ -287,16 +295,23 @@ class Engine:
         outcomes = []
         for index, envelope in enumerate(part.envelopes):
             commit_no, void = first_commit + index, voids[index]
-            self._apply(turn, envelope, void)
+            self._apply(turn, envelope, commit_no, void)
+            if envelope.kind == Kind.NOTIFICATION:
+                self._meet(turn, envelope)
             late = shown and self._is_late(source, envelope)
             if late:
                 turn.writes.append(LateMark(commit_no))
             if shown and not void and not_before(envelope) <= turn.now_ms:
-                self._deliver(turn, part, index, commit_no, frame, late=late)
+                self._deliver(turn, part, index, commit_no, frame, record.audiences[index], late=late)
             reason = Reason.SLOT_VOID if void else Reason.OK
             rule = "6.5" if void else ""
             outcomes.append(Outcome(envelope.id, Level.DURABLE, reason, rule, "", commit_no))
         return outcomes
+
+    def _meet(self, turn: Turn, envelope: Envelope) -> None:
+        """What takes it back and came before it was shown to nobody so far."""
+        self._targets.add(envelope)
+        turn.writes += [Scheduled(number, turn.now_ms) for number in self.retractions.numbers_of(envelope.id)]
 
     def _is_late(self, source: Source, envelope: Envelope) -> bool:
         """Whether it comes by sync and should have been here before: this node has been in sync since its time."""
@@ -355,11 +370,13 @@ class Engine:
 
     # What an envelope changes.
 
-    def _apply(self, turn: Turn, envelope: Envelope, void: bool) -> None:
+    def _apply(self, turn: Turn, envelope: Envelope, commit_no: int, void: bool) -> None:
         kind = envelope.kind
-        if kind == Kind.NOTIFICATION:
-            return
         body = envelope.body
+        if isinstance(body, Notification):
+            if body.collapse is not None and not void:
+                self.collapses.add(envelope)
+            return
         if isinstance(body, Grant):
             # A grant or a revocation acts whether its slot is void or not (SPEC 6.5).
             self.authority.add(envelope)
@@ -377,7 +394,7 @@ class Engine:
         elif kind == Kind.TOPIC and body.topic is not None:
             self.topics.add(body.topic, envelope)
         elif kind == Kind.RETRACTION:
-            self.retractions.add(envelope)
+            self.retractions.add(envelope, commit_no)
         elif kind == Kind.NODE_BINDING:
             self.operators.add(envelope)
 
@@ -399,6 +416,7 @@ class Engine:
         self.subscriptions.withdraw(envelope_id)
         self.topics.withdraw(envelope_id)
         self.retractions.withdraw(envelope_id)
+        self.collapses.withdraw(envelope_id)
         self.operators.withdraw(envelope_id)
 
     def _take_private(self, turn: Turn, request: int, envelope: Envelope) -> None:
@@ -424,12 +442,22 @@ class Engine:
 
     # Delivery to who is connected now; everybody else reads the store.
 
-    def _deliver(self, turn: Turn, part: Part, index: int, commit_no: int, frame: bytes | None, *, late: bool) -> None:
+    def _deliver(
+        self,
+        turn: Turn,
+        part: Part,
+        index: int,
+        commit_no: int,
+        frame: bytes | None,
+        audience: Sequence[Account] | None,
+        *,
+        late: bool,
+    ) -> None:
         envelope = part.envelopes[index]
-        if not len(self.listeners):
+        concerned = self.listeners.concerned(envelope.topic, audience, self.subscriptions)
+        if not concerned:
             return
-        concerned = self.listeners.concerned(envelope, self.subscriptions)
-        groups, held = self.curator.decide_groups(envelope, concerned, turn.now_ms, late=late)
+        groups, held = self.curator.decide_groups(envelope, concerned, turn.now_ms, late=late, audience=audience)
         turn.writes += [self.curator.record(account, commit_no, decision, turn.now_ms) for account, decision in held]
         if groups:
             turn.deliveries.append(Deliver(commit_no, part, index, groups, frame))
@@ -440,11 +468,14 @@ class Engine:
             turn.writes.append(Unscheduled(origin, due_at))
             return
         part = leaf_part(*found)
+        audience = self._targets.audience_of(part.envelopes[0])
+        if audience is not None and not audience:
+            turn.writes.append(Unscheduled(origin, due_at))  # it took back what is gone
+            return
         self.last_commit += 1
-        audience = audience_of(part.envelopes[0])
         frame = encode_frame([part])
         turn.writes.append(DueRecord(self.last_commit, origin, due_at, audience, frame))
-        self._deliver(turn, part, 0, self.last_commit, frame, late=late)
+        self._deliver(turn, part, 0, self.last_commit, frame, audience, late=late)
 
     # Failure and time.
 
@@ -453,7 +484,11 @@ class Engine:
         for write in event.writes:
             if isinstance(write, Record):
                 self._recent.forget(write.author, write.epoch, write.first_seq, write.end_seq, write.ids)
-        return [Reload()] if any(_changes_state(write) for write in event.writes) else []
+                self._targets.forget(write.ids)
+                if write.collapsing:
+                    for envelope_id in write.ids:
+                        self.collapses.withdraw(envelope_id)
+        return [Reload()] if any(changes_state(write) for write in event.writes) else []
 
     def _sweep(self, now_ms: int) -> None:
         if now_ms < self._next_sweep_ms:
@@ -464,25 +499,7 @@ class Engine:
         self.subscriptions.sweep(now_ms)
         self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)
+        self.collapses.sweep(now_ms)
         self.operators.sweep(now_ms)
         self.parking.sweep(now_ms)
         self.curator.sweep(now_ms)
-
-
-def refused(envelope: Envelope, refusal: Refusal) -> Outcome:
-    """The outcome of an envelope that is not taken."""
-    return Outcome(envelope.id, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)
-
-
-def _changes_state(write: Write) -> bool:
-    if isinstance(write, Record):
-        return write.kind != Kind.NOTIFICATION
-    return isinstance(write, PrivateRecord | PrivateTopicRecord | VoidMark | SentMark)
-
-
-def _in_order(offer: Offer, answers: Sequence[Sequence[Outcome]]) -> list[Outcome]:
-    """The outcomes of a request in the order of its frame, with the unreadable entries in their places."""
-    groups = list(answers)
-    for place, refusal in offer.unreadable:
-        groups.insert(place, [Outcome(None, Level.REFUSED, refusal.reason, refusal.rule, refusal.detail, None)])
-    return [outcome for group in groups for outcome in group]

@@ -2,11 +2,11 @@
 decide."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Notification, Preferences, Subscription, TopicDetails
+from pushmesh_protocol.kinds import Notification, Preferences, SettingChoice, Subscription, TopicDetails
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 
 from ..curation import (
@@ -20,9 +20,13 @@ from ..curation import (
     Settings,
     compile_preferences,
     compile_settings,
+    covers,
     decide,
     explain,
+    is_below,
+    is_off,
 )
+from .collapse import Collapses
 from .effects import Group
 from .expiries import Expiries
 from .records import DecisionRecord
@@ -45,18 +49,24 @@ class Curator:
     """Decides per message and wallet; never about relaying."""
 
     def __init__(
-        self, subscriptions: Subscriptions, topics: Versions[Topic], retractions: Retractions, policy: Policy
+        self,
+        subscriptions: Subscriptions,
+        topics: Versions[Topic],
+        retractions: Retractions,
+        collapses: Collapses,
+        policy: Policy,
     ) -> None:
         self._subscriptions = subscriptions
         self._topics = topics
         self._retractions = retractions
+        self._collapses = collapses
         self._policy = policy
         self._preferences: dict[Account, Envelope] = {}
         self._wallets: dict[Account, Policy] = {}
         self._owners: dict[EnvelopeId, Account] = {}
         self._bytes = 0
         self._expiries = Expiries()
-        self._compiled: dict[tuple[EnvelopeId | None, EnvelopeId | None], Settings] = {}
+        self._compiled: dict[tuple[tuple[SettingChoice, ...], EnvelopeId | None], Settings] = {}
 
     def has_room(self, envelope: Envelope) -> bool:
         """Whether a wallet's new preferences may take the place of its old ones."""
@@ -98,22 +108,41 @@ class Curator:
         held = self._preferences.get(account)
         return self._wallets[account] if held is not None and held.body.expires_at > now_ms else NO_PREFERENCES
 
-    def decide(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, late: bool = False) -> Decision:
-        """What becomes of a message for a wallet, now."""
-        return decide(self._facts(envelope, account, now_ms, void=False, late=late))
+    def decide(
+        self,
+        envelope: Envelope,
+        account: Account,
+        now_ms: UnixMs,
+        *,
+        late: bool = False,
+        audience: Sequence[bytes] | None = None,
+    ) -> Decision:
+        """What becomes of a message for a wallet, now. `audience` is of a retraction's target; a notification has its
+        own."""
+        return decide(self._facts(envelope, account, now_ms, audience, void=False, late=late))
 
     def decide_groups(
-        self, envelope: Envelope, accounts: Iterable[Account], now_ms: UnixMs, *, late: bool
+        self,
+        envelope: Envelope,
+        accounts: Sequence[Account],
+        now_ms: UnixMs,
+        *,
+        late: bool,
+        audience: Sequence[bytes] | None = None,
     ) -> tuple[list[Group], list[tuple[Account, Decision]]]:
         """What becomes of a message for many wallets, as `decide` says of each: those who get it, and who does not.
 
         Of subscribers that said nothing else one is asked for all."""
         alike: defaultdict[Decision, list[Account]] = defaultdict(list)
-        plain, others = self._divide(envelope, accounts, now_ms)
+        body = envelope.body
+        if isinstance(body, Notification):
+            audience = body.audience
+        is_same = audience is None and self._collapses.is_same_for_all(envelope)
+        plain, others = self._divide(body.topic, accounts, now_ms) if is_same else ([], accounts)
         if plain:
             alike[self.decide(envelope, plain[0], now_ms, late=late)] = plain
         for account in others:
-            alike[self.decide(envelope, account, now_ms, late=late)].append(account)
+            alike[self.decide(envelope, account, now_ms, late=late, audience=audience)].append(account)
         groups, held = [], []
         for decision, together in alike.items():
             if decision.verdict in DELIVERS:
@@ -123,19 +152,52 @@ class Curator:
         return groups, held
 
     def _divide(
-        self, envelope: Envelope, accounts: Iterable[Account], now_ms: UnixMs
-    ) -> tuple[list[Account], Iterable[Account]]:
-        """Who is decided as one, and the others. A list names each of its wallets, so nobody there is like another."""
-        body = envelope.body
-        if body.topic is None or (isinstance(body, Notification) and body.audience is not None):
+        self, topic: Topic | None, accounts: Sequence[Account], now_ms: UnixMs
+    ) -> tuple[list[Account], Sequence[Account]]:
+        """Those of whom there is nothing to say but that they subscribed, and the others."""
+        if topic is None:
             return [], accounts
-        everyone = list(accounts)
-        subscribers, wallets = self._subscriptions.plain(body.topic, now_ms), self._wallets
-        plain = [account for account in everyone if account in subscribers and account not in wallets]
-        if len(plain) == len(everyone):
+        subscribers, wallets = self._subscriptions.plain(topic, now_ms), self._wallets
+        plain = [account for account in accounts if account in subscribers and account not in wallets]
+        if len(plain) == len(accounts):
             return plain, ()
         alike = frozenset(plain)
-        return plain, [account for account in everyone if account not in alike]
+        return plain, [account for account in accounts if account not in alike]
+
+    def is_outdated(self, envelope: Envelope, account: Account | None, now_ms: UnixMs) -> bool:
+        """Whether what was decided before is not to reach a wallet any more, or (None) any of those that it was for: it
+        expired, was taken back, or a newer one took its place. For what waited on its way; whatever else changed since
+        counts for the next read."""
+        body = envelope.body
+        if body.expires_at <= now_ms or self._retractions.is_revoked(envelope):
+            return True
+        if not isinstance(body, Notification):
+            return False
+        if self._retractions.of(envelope) is not None:
+            return True
+        if body.collapse is None:
+            return False
+        if account is None:
+            return self._collapses.taker_for_all(envelope, now_ms) is not None
+        word = self._word(account, body.topic, now_ms)
+        return self._taker(envelope, account, word, self._settings(word, body.topic, now_ms), now_ms) is not None
+
+    def _taker(
+        self, envelope: Envelope, account: Account, word: Subscription | None, settings: Settings, now_ms: UnixMs
+    ) -> EnvelopeId | None:
+        """What took its place for a wallet that is to get that; of one sender and topic nothing else than settings can
+        make a difference."""
+        is_pinned = covers(self._wallet(account, now_ms).allow, envelope)
+
+        def wants(newer: Notification) -> bool:
+            return is_pinned or not (is_below(settings, newer) or is_off(settings, newer))
+
+        return self._collapses.taker_of(envelope, account, now_ms, subscribed=word is not None, wants=wants)
+
+    def _word(self, account: Account, topic: Topic | None, now_ms: UnixMs) -> Subscription | None:
+        """What a subscriber said of a topic; None of who is none."""
+        word = None if topic is None else self._subscriptions.word(account, topic, now_ms)
+        return word.body if word is not None and isinstance(word.body, Subscription) and word.body.on else None
 
     def record(self, account: Account, commit_no: int, decision: Decision, now_ms: UnixMs) -> DecisionRecord:
         """What explain keeps of a decision: with the hashes of what it rests on anybody can make it again."""
@@ -151,40 +213,64 @@ class Curator:
         )
 
     def explain(
-        self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool, late: bool = False
+        self,
+        envelope: Envelope,
+        account: Account,
+        now_ms: UnixMs,
+        *,
+        void: bool,
+        late: bool = False,
+        audience: Sequence[bytes] | None = None,
     ) -> Explanation:
         """The same, told rule by rule."""
-        return explain(self._facts(envelope, account, now_ms, void=void, late=late))
+        return explain(self._facts(envelope, account, now_ms, audience, void=void, late=late))
 
-    def _facts(self, envelope: Envelope, account: Account, now_ms: UnixMs, *, void: bool, late: bool) -> Facts:
+    def _facts(
+        self,
+        envelope: Envelope,
+        account: Account,
+        now_ms: UnixMs,
+        audience: Sequence[bytes] | None,
+        *,
+        void: bool,
+        late: bool,
+    ) -> Facts:
         body = envelope.body
-        topic = body.topic
-        subscription = None if topic is None else self._subscriptions.word(account, topic, now_ms)
-        word = None if subscription is None else subscription.body
-        subscribed = isinstance(word, Subscription) and word.on
+        word = self._word(account, body.topic, now_ms)
+        settings = self._settings(word, body.topic, now_ms)
+        retracted_by = collapsed_by = None
+        if isinstance(body, Notification):
+            audience = body.audience
+            retracted_by = self._retractions.of(envelope)
+            if body.collapse is not None:
+                collapsed_by = self._taker(envelope, account, word, settings, now_ms)
         return Facts(
             envelope=envelope,
             account=account,
-            audience=body.audience if isinstance(body, Notification) else None,
-            subscribed=subscribed,
+            audience=audience,
+            subscribed=word is not None,
             wallet=self._wallet(account, now_ms),
             operator=self._policy,
             now=now_ms,
             late=late,
             void=void,
             revoked=self._retractions.is_revoked(envelope),
-            retracted_by=self._retractions.of(envelope) if isinstance(body, Notification) else None,
-            settings=self._settings(subscription, topic, now_ms) if subscribed else NO_SETTINGS,
+            retracted_by=retracted_by,
+            collapsed_by=collapsed_by,
+            settings=settings,
         )
 
-    def _settings(self, subscription: Envelope | None, topic: Topic | None, now_ms: UnixMs) -> Settings:
-        """Compiled once for each pair of a subscription and what its topic's owner says of it."""
-        details = None if topic is None else self._topics.in_force(topic, now_ms)
-        choices = subscription.body.settings if subscription and isinstance(subscription.body, Subscription) else None
-        schema = details.body.settings if details and isinstance(details.body, TopicDetails) else None
-        if choices is None and schema is None:
+    def _settings(self, word: Subscription | None, topic: Topic | None, now_ms: UnixMs) -> Settings:
+        """A subscriber's, compiled once for each list of choices and each version of what the topic's owner says of
+        it."""
+        if word is None:
             return NO_SETTINGS
-        key = (subscription.id if subscription and choices else None, details.id if details and schema else None)
+        details = None if topic is None else self._topics.in_force(topic, now_ms)
+        schema = details.body.settings if details and isinstance(details.body, TopicDetails) else None
+        if word.settings is None and schema is None:
+            return NO_SETTINGS
+        choices = tuple(word.settings or ())
+        key = (choices, details.id if details and schema else None)
         found = self._compiled.get(key)
         if found is None:
             if len(self._compiled) >= MAX_COMPILED:

@@ -1,7 +1,7 @@
 """What happened, as facts in the past: the only way anything enters the engine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -10,7 +10,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.types import Account, UnixMs
 
-from .records import Holder, Write
+from .records import Holder, Target, Write
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):
@@ -70,10 +70,12 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
 @dataclass(frozen=True, slots=True)
 class Offered:
     """Offers, decided in order. When their holders were looked up all up to `seen_commit` was durable; it never
-    falls from one to the next."""
+    falls from one to the next. `targets` are those notifications that were held then of which there are retractions
+    here, by id."""
 
     offers: Sequence[Offer]
     seen_commit: int = 0
+    targets: Mapping[bytes, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,16 @@ class Restored:
     entries: Sequence[tuple[int, Envelope, bool]]
 
 
+Due = tuple[int, UnixMs, tuple[Part, int] | None, bool]
+
+
 @dataclass(frozen=True, slots=True)
 class DueCame:
     """The time of these scheduled envelopes has come: (commit number, due time, part and place in it; None where it is
-    gone or void, whether it is late)."""
+    gone or void, whether it is late). `targets` are those of the retractions among them that are held, by id."""
 
-    entries: Sequence[tuple[int, UnixMs, tuple[Part, int] | None, bool]]
+    entries: Sequence[Due]
+    targets: Mapping[bytes, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

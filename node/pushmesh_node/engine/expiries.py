@@ -24,3 +24,7 @@ class Expiries:
         """Take out everything that is not live after `now_ms`."""
         while self._heap and self._heap[0][0] <= now_ms:
             yield heapq.heappop(self._heap)[1]
+
+    def soonest(self) -> EnvelopeId:
+        """Take out the one that expires first. Raises IndexError where there is none."""
+        return heapq.heappop(self._heap)[1]

@@ -3,12 +3,12 @@
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Kind, Notification
+from pushmesh_protocol.kinds import Kind, Notification, Retraction
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.timestamps import timestamp_of
 from pushmesh_protocol.types import Account, Epoch, UnixMs
 
-from .records import PrivateRecord, PrivateTopicRecord, Record
+from .records import PrivateRecord, PrivateTopicRecord, Record, SentMark, VoidMark, Write
 
 
 def record_of(
@@ -21,9 +21,10 @@ def record_of(
     data: bytes | None,
     now_ms: int,
     published: bool = False,
+    audiences: tuple[tuple[Account, ...] | None, ...] | None = None,
 ) -> Record:
     """A part as the store takes it; `data` is its frame where that is there already, `published` says that a publisher
-    is owed a receipt."""
+    is owed a receipt. `audiences` are whom inboxes show it to where its own bytes do not say so."""
     first = part.envelopes[0]
     last = part.envelopes[-1]
     ends = tuple([timestamp_of(network, envelope) for envelope in part.envelopes])
@@ -40,11 +41,12 @@ def record_of(
         expires_at=UnixMs(end),
         ids=tuple([envelope.id for envelope in part.envelopes]),
         issued_ats=tuple([UnixMs(envelope.body.issued_at) for envelope in part.envelopes]),
-        audiences=tuple([audience_of(envelope) for envelope in part.envelopes]),
+        audiences=tuple([audience_of(envelope) for envelope in part.envelopes]) if audiences is None else audiences,
         sent=sent,
         data=encode_frame([part]) if data is None else data,
         due_ats=_due_ats(part, now_ms),
         ends=() if min(ends) == end else ends,
+        collapsing=_collapsing(part),
         published=published,
     )
 
@@ -56,6 +58,12 @@ def private_record_of(envelope: Envelope) -> PrivateRecord | PrivateTopicRecord:
     if envelope.kind == Kind.PRIVATE_SUBSCRIPTION:
         return PrivateTopicRecord(account, pack(envelope.topic), issued_at, expires_at, data)
     return PrivateRecord(account, envelope.kind, issued_at, expires_at, data)
+
+
+def _collapsing(part: Part) -> tuple[bool, ...]:
+    """Empty where none has a collapse key, which is mostly so."""
+    keyed = [isinstance(e.body, Notification) and e.body.collapse is not None for e in part.envelopes]
+    return tuple(keyed) if any(keyed) else ()
 
 
 def _due_ats(part: Part, now_ms: int) -> tuple[UnixMs | None, ...]:
@@ -73,8 +81,18 @@ def not_before(envelope: Envelope) -> int:
 
 
 def audience_of(envelope: Envelope) -> tuple[Account, ...] | None:
-    """Whom an envelope lists; None is all subscribers, or nobody in particular."""
+    """Whom an envelope lists; None is all subscribers, or nobody in particular. A retraction lists nobody: its target
+    says who gets it."""
     body = envelope.body
+    if isinstance(body, Retraction):
+        return ()
     if isinstance(body, Notification) and body.audience is not None:
         return tuple([Account(account) for account in body.audience])
     return None
+
+
+def changes_state(write: Write) -> bool:
+    """Whether what the engine holds follows from it: where it was not stored after all, that is to be restored."""
+    if isinstance(write, Record):
+        return write.kind != Kind.NOTIFICATION
+    return isinstance(write, PrivateRecord | PrivateTopicRecord | VoidMark | SentMark)

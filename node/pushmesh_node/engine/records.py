@@ -37,6 +37,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     due_ats: tuple[UnixMs | None, ...] = ()
     ends: tuple[int, ...] = ()
+    collapsing: tuple[bool, ...] = ()
+    """Whether each envelope has a collapse key; empty where none has."""
     published: bool = False
     """A publisher handed it in here and is owed a receipt."""
 
@@ -55,6 +57,14 @@ class DueRecord(msgspec.Struct, frozen=True, gc=False):
     due_at: UnixMs
     audience: tuple[Account, ...] | None
     data: bytes
+
+
+class Scheduled(msgspec.Struct, frozen=True, gc=False):
+    """Tells that a stored envelope, which no inbox shows, is to be shown from a time on: what it waited for is there.
+    An `Unscheduled` or a DueRecord of the same transaction does not undo it."""
+
+    commit_no: int
+    due_at: UnixMs
 
 
 class Unscheduled(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +91,14 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
     id: EnvelopeId
     commit_no: int
     sent: bool
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """A notification as its retractions see it; an audience of None is all subscribers."""
+
+    topic: Topic
+    expires_at: int
+    audience: tuple[Account, ...] | None
 
 
 class ReceiptWish(msgspec.Struct, frozen=True, gc=False):
@@ -124,13 +142,15 @@ class StoredDue(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class StoredEnvelope:
-    """One committed envelope: envelope `index` of the frame `data`. `late` is told of what inboxes show."""
+    """One committed envelope: envelope `index` of the frame `data`. Of what inboxes show `late` is told, and `listed`
+    where it, or what it takes back, lists the wallet."""
 
     commit_no: int
     index: int
     kind: int
     data: bytes
     late: bool = False
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +334,7 @@ class InSyncMark:
 Write = (
     Record
     | DueRecord
+    | Scheduled
     | Unscheduled
     | ReceiptWish
     | HandedRecord

@@ -16,18 +16,20 @@ class Retractions:
         self._authority = authority
         self._by_target: dict[bytes, dict[EnvelopeId, Envelope]] = {}
         self._target_of: dict[EnvelopeId, bytes] = {}
+        self._numbers: dict[EnvelopeId, int] = {}
         self._expiries = Expiries()
 
     def __len__(self) -> int:
         """Retractions that are held."""
         return len(self._target_of)
 
-    def add(self, envelope: Envelope) -> None:
-        """Take in an authorised retraction whose slot is not void; twice changes nothing."""
+    def add(self, envelope: Envelope, commit_no: int) -> None:
+        """Take in an authorised retraction whose slot is not void, stored under this number; twice changes nothing."""
         assert isinstance(envelope.body, Retraction)  # the kind says so
         if envelope.id not in self._target_of:
             self._by_target.setdefault(envelope.body.target, {})[envelope.id] = envelope
             self._target_of[envelope.id] = envelope.body.target
+            self._numbers[envelope.id] = commit_no
             self._expiries.add(envelope.body.expires_at, envelope.id)
 
     def withdraw(self, envelope_id: EnvelopeId) -> bool:
@@ -35,6 +37,7 @@ class Retractions:
         target = self._target_of.pop(envelope_id, None)
         if target is None:
             return False
+        del self._numbers[envelope_id]
         envelopes = self._by_target[target]
         del envelopes[envelope_id]
         if not envelopes:
@@ -50,6 +53,10 @@ class Retractions:
             return None
         counting = [envelope for envelope in held.values() if _counts(envelope, target) and self._may_sign(envelope)]
         return min(counting, key=lambda envelope: envelope.order, default=None)
+
+    def numbers_of(self, target: EnvelopeId) -> list[int]:
+        """Under which numbers the retractions of an envelope are stored."""
+        return sorted([self._numbers[held] for held in self._by_target.get(target, ())])
 
     def _may_sign(self, envelope: Envelope) -> bool:
         try:

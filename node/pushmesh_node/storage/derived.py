@@ -1,4 +1,4 @@
-"""What can be made again from an item: where it stands in `slots`, `ids`, `targets` and `runs`.
+"""What can be made again from an item: where it stands in `slots`, `ids`, `targets`, `runs` and `collapsing`.
 
 These rows carry no truth of their own: what is missing or differs is written anew. Runs on the writer's thread.
 """
@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from ..engine.records import Record, StoredItem
 from . import bulk
 from .items import COVERING
-from .rows import Row, id_rows, run_rows, slot_rows, target_rows
-from .sums import ITEMS, RUNS, SLOTS, is_intact, with_sum
+from .rows import Row, collapsing_rows, id_rows, run_rows, slot_rows, target_rows
+from .sums import COLLAPSING, ITEMS, RUNS, SLOTS, is_intact, with_sum
 from .topics import topic_end
 
 Remake = Callable[[StoredItem], Record | None]
@@ -40,6 +40,7 @@ def missing_rows(
             "ids": _absent_ids(connection, settled, remake),
             "targets": _absent_targets(connection, settled),
             "runs": _absent(connection, RUNS.select, RUNS.key, run_rows(settled)),
+            "collapsing": _absent(connection, COLLAPSING.select, COLLAPSING.key, collapsing_rows(settled)),
             "topics": _absent_topics(connection, record, topic_no),
         }
     )

@@ -145,7 +145,7 @@ def remove_items(connection: sqlite3.Connection, spans: Sequence[tuple[int, int]
     firsts = [(first,) for first, _end in spans]
     for table in _OWNED:
         connection.executemany(f"DELETE FROM {table} WHERE first_commit = ?", firsts)
-    for table in ("unsent", "voids", "late"):
+    for table in ("unsent", "voids", "late", "collapsing"):
         connection.executemany(f"DELETE FROM {table} WHERE commit_no >= ? AND commit_no < ?", spans)
 
 

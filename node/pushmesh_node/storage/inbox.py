@@ -1,4 +1,5 @@
-"""Notifications of topics and of wallets, in commit order, without void ones. It knows not who may read what."""
+"""Notifications and retractions of topics and of wallets, in commit order, without void ones. It knows not who may
+read what."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ _BROADCASTS = """WITH t (owner, name) AS (VALUES {topics})
       FROM t CROSS JOIN topics k ON k.owner = t.owner AND k.name = t.name
       CROSS JOIN items i ON i.first_commit IN (
           SELECT first_commit FROM items
-           WHERE kind = 5 AND broadcast > 0 AND first_commit >> 14 = ? AND topic_no = k.topic_no
+           WHERE broadcast > 0 AND first_commit >> 14 = ? AND topic_no = k.topic_no
              AND first_commit > ? AND first_commit < ?
            ORDER BY first_commit LIMIT ?)
       LEFT JOIN runs r ON i.count > 1 AND r.first_commit = i.first_commit
@@ -40,28 +41,28 @@ Page = tuple[list[int], int | None]
 def topic_messages(
     connection: sqlite3.Connection, topics: Sequence[Topic], after: int, before: int | None, limit: int
 ) -> list[StoredEnvelope]:
-    """Notifications to all subscribers of these topics with after < commit number < before, the oldest first."""
+    """What is for all subscribers of these topics with after < commit number < before, the oldest first."""
     return envelopes(connection, _broadcasts(connection, topics, after, before, limit))
 
 
 def targeted_messages(
     connection: sqlite3.Connection, account: bytes, after: int, before: int | None, limit: int
 ) -> list[StoredEnvelope]:
-    """Notifications that list the account with after < commit number < before, the oldest first."""
+    """What lists the account with after < commit number < before, the oldest first."""
     return envelopes(connection, _targeted(connection, account, after, before, limit))
 
 
 def inbox(
     connection: sqlite3.Connection, account: bytes, topics: Sequence[Topic], after: int, limit: int
 ) -> list[StoredEnvelope]:
-    """Both kinds, merged in commit order, at most `limit`; what is late says so."""
-    numbers = {
-        *_broadcasts(connection, topics, after, None, limit),
-        *_targeted(connection, account, after, None, limit),
-    }
+    """Both, merged in commit order, at most `limit`; what is late or lists the account says so."""
+    listed = set(_targeted(connection, account, after, None, limit))
+    numbers = listed.union(_broadcasts(connection, topics, after, None, limit))
     found = envelopes(connection, sorted(numbers)[:limit])
     late = late_among(connection, [envelope.commit_no for envelope in found])
-    return [replace(each, late=True) if each.commit_no in late else each for each in found] if late else found
+    if not late and not listed:
+        return found
+    return [replace(each, late=each.commit_no in late, listed=each.commit_no in listed) for each in found]
 
 
 def void_numbers(connection: sqlite3.Connection, after: int, before: int) -> set[int]:

@@ -8,9 +8,9 @@ from pushmesh_protocol.types import UnixMs
 from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 from .bulk import pieces, placeholders
 from .rows import bucket
-from .sums import ITEMS, LATE, SCHEDULED, VOIDS, Row, Table, checked
+from .sums import COLLAPSING, ITEMS, LATE, SCHEDULED, VOIDS, Row, Table, checked
 
-_STATE = f"{ITEMS.select} WHERE kind <> 5 AND first_commit > ? ORDER BY first_commit LIMIT ?"
+_STATE = f"{ITEMS.select} WHERE kind <> 5 AND origin IS NULL AND first_commit > ? ORDER BY first_commit LIMIT ?"
 _LOG = f"{ITEMS.select} WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit"
 
 # The item that holds a commit number; a number whose item is gone has none.
@@ -19,6 +19,7 @@ _LOCATE = """WITH n (commit_no) AS (VALUES {numbers})
     SELECT n.commit_no, i.first_commit FROM n CROSS JOIN items i ON i.first_commit = {covering}
      WHERE n.commit_no < i.first_commit + i.count"""
 
+_COLLAPSING = f"{COLLAPSING.select} WHERE commit_no > ? ORDER BY commit_no LIMIT ?"
 _FIND_IN_BUCKET = "SELECT commit_no FROM ids WHERE bucket = ? AND id = ?"
 # Steps from bucket to bucket, the newest first, by the primary key; `x` is NULL after the oldest.
 _FIND = """WITH RECURSIVE b (x) AS (
@@ -97,6 +98,30 @@ def expiries(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> dict[
     return found
 
 
+_BUCKETS = """WITH RECURSIVE b (x) AS (
+        SELECT max(bucket) FROM ids UNION ALL
+        SELECT (SELECT max(bucket) FROM ids WHERE bucket < b.x) FROM b WHERE b.x IS NOT NULL)
+    SELECT x FROM b WHERE x IS NOT NULL"""
+
+
+def find_all(connection: sqlite3.Connection, ids: Sequence[bytes]) -> list[StoredEnvelope]:
+    """The envelopes of those ids that are held, whenever they were issued: a probe of each hour for each id, the newest
+    hour first, until it is found."""
+    missing = list(dict.fromkeys(ids))
+    numbers: list[int] = []
+    for (hour,) in connection.execute(_BUCKETS).fetchall() if missing else ():
+        found: dict[bytes, int] = {}
+        for part in pieces(missing):
+            sql = f"SELECT id, commit_no FROM ids WHERE bucket = ? AND id IN {placeholders(len(part))}"
+            found.update(connection.execute(sql, (hour, *part)).fetchall())
+        if found:
+            numbers += found.values()
+            missing = [id_ for id_ in missing if id_ not in found]
+        if not missing:
+            break
+    return envelopes(connection, sorted(numbers))
+
+
 def find(connection: sqlite3.Connection, id_: bytes, issued_at: int | None) -> StoredEnvelope | None:
     """The envelope of an id. With its issued-at one probe; without it one for each hour that holds anything."""
     if issued_at is None:
@@ -131,6 +156,15 @@ def _data(connection: sqlite3.Connection, first_commits: Sequence[int]) -> dict[
         rows = checked(ITEMS, connection.execute(sql, tuple(part)))
         data.update((row[0], (row[2], row[-1])) for row in rows)
     return data
+
+
+def collapsing(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[StoredEnvelope], int | None]:
+    """Of the next `limit` notifications with a collapse key those that are held and not void, in commit order, and the
+    number to go on after, None at the end."""
+    numbers = [number for (number,) in checked(COLLAPSING, connection.execute(_COLLAPSING, (after, limit)))]
+    void = voids_among(connection, numbers)
+    found = envelopes(connection, [number for number in numbers if number not in void])
+    return found, numbers[-1] if len(numbers) == limit else None
 
 
 def voids_among(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> set[int]:

@@ -235,6 +235,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             sum INTEGER NOT NULL, PRIMARY KEY (account, restriction)) WITHOUT ROWID""",
         "CREATE INDEX reads_by_time ON reads (at)",
     ),
+    (
+        # Notifications with a collapse key, which memory holds too.
+        "CREATE TABLE collapsing (commit_no INTEGER PRIMARY KEY, sum INTEGER NOT NULL)",
+        # Retractions are shown as well; `broadcast` counts those of kinds that inboxes show, so it alone says which.
+        "DROP INDEX items_by_topic",
+        "CREATE INDEX items_by_topic ON items (first_commit >> 14, topic_no, first_commit) WHERE broadcast > 0",
+    ),
 )
 
 

@@ -74,6 +74,14 @@ class Questions:
         """At most `limit` items of all kinds but notifications after a commit number, in commit order, for replay."""
         return await self._ask(items.state, after, limit)
 
+    async def collapsing(self, after: int, limit: int) -> tuple[list[StoredEnvelope], int | None]:
+        """Of the next `limit` notifications with a collapse key those that count, and the number to go on after."""
+        return await self._ask(items.collapsing, after, limit)
+
+    async def find_all(self, ids: Sequence[bytes]) -> list[StoredEnvelope]:
+        """The envelopes of those ids that are held: a probe of each hour for each, the newest hour first."""
+        return await self._ask(items.find_all, ids) if ids else []
+
     async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
         """Items of all kinds after a commit number, in commit order: `max_bytes` of data at most, but at least one.
 

@@ -19,7 +19,8 @@ MAX_WIDTH_SLOTS = 1_024
 STRETCH_BITS = 14
 """Recipients and topics are kept in stretches of 2^14 commit numbers."""
 
-NOTIFICATION = 5
+SHOWN_KINDS = frozenset({5, 6})
+"""Notifications and retractions: what inboxes show."""
 
 Row = tuple[object, ...]
 
@@ -37,6 +38,8 @@ def check_records(records: Iterable[Record]) -> None:
             raise ValueError("ids, issued_ats and audiences of a record have one entry an envelope, and at least one")
         if record.due_ats and leaves != len(record.due_ats):
             raise ValueError("due_ats of a record are none, or one an envelope")
+        if record.collapsing and leaves != len(record.collapsing):
+            raise ValueError("collapsing of a record is empty, or says it of each envelope")
         width = record.end_seq - record.first_seq
         if not 0 < width <= MAX_WIDTH_SLOTS or (leaves > 1 and width != leaves):
             raise ValueError(f"a record of {leaves} envelopes cannot cover {width} slots")
@@ -55,7 +58,7 @@ def item_row(record: Record, places: Mapping[Topic, Place]) -> Row:
         len(record.ids),
         int(record.kind),
         topic_no,
-        sum(broadcasts(record)) if record.kind == NOTIFICATION else 0,
+        sum(broadcasts(record)) if record.kind in SHOWN_KINDS else 0,
         record.issued_at,
         record.expires_at,
         None,
@@ -99,7 +102,7 @@ def target_rows(records: Iterable[Record]) -> list[Row]:
     return [
         (commit_no >> STRETCH_BITS, account, commit_no)
         for record in records
-        if record.kind == NOTIFICATION and record.audiences != (None,)
+        if record.kind in SHOWN_KINDS and record.audiences != (None,)
         for commit_no, audience in enumerate(record.audiences, record.first_commit)
         if audience is not None and not (record.due_ats and record.due_ats[commit_no - record.first_commit])
         for account in audience
@@ -144,6 +147,17 @@ def scheduled_rows(records: Iterable[Record]) -> list[Row]:
         if record.due_ats
         for commit_no, due_at in enumerate(record.due_ats, record.first_commit)
         if due_at is not None
+    ]
+
+
+def collapsing_rows(records: Iterable[Record]) -> list[Row]:
+    """(commit_no, sum) of notifications with a collapse key."""
+    return [
+        with_sum((commit_no,))
+        for record in records
+        if record.collapsing
+        for commit_no, has_key in enumerate(record.collapsing, record.first_commit)
+        if has_key
     ]
 
 

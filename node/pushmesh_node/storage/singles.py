@@ -11,7 +11,7 @@ from pushmesh_protocol.accounts import Topic
 from ..engine.records import Record, Write
 from . import bulk
 from .receipts import Row as ReceiptRow
-from .rows import BUCKET_MS, NOTIFICATION
+from .rows import BUCKET_MS, SHOWN_KINDS
 from .sets import CONTROL_SET, SHARD_KINDS, Place
 from .sums import sum_of
 
@@ -46,12 +46,13 @@ PREPARE = (
 def plain(writes: Sequence[Write], last_commit: int) -> Sequence[Record]:
     """The group as records that one statement stores; nothing where any of it needs more.
 
-    Such a record is new, of one envelope, sent, shown at once, and lists at most one recipient."""
+    Such a record is new, of one envelope without a collapse key, sent, shown at once, and lists at most one
+    recipient."""
     if len(writes) > MAX_RECORDS:
         return ()
     records: list[Record] = []
     for write in writes:
-        if type(write) is not Record or len(write.ids) != 1 or not write.sent or write.due_ats:
+        if type(write) is not Record or len(write.ids) != 1 or not write.sent or write.due_ats or write.collapsing:
             return ()
         (audience,) = write.audiences
         if write.first_commit <= last_commit or (audience is not None and len(audience) > 1):
@@ -75,7 +76,7 @@ def insert(
     for record in records:
         (audience,), (id_,) = record.audiences, record.ids
         first, kind, data = record.first_commit, int(record.kind), record.data
-        shown = kind == NOTIFICATION
+        shown = kind in SHOWN_KINDS
         topic_no, shard = (None, CONTROL_SET) if record.topic is None else places[record.topic]
         if kind not in SHARD_KINDS:
             shard = CONTROL_SET

@@ -74,6 +74,7 @@ SLOTS = Table(
 )
 VOIDS = Table("voids", ("commit_no",), ("commit_no",))
 LATE = Table("late", ("commit_no",), ("commit_no",))
+COLLAPSING = Table("collapsing", ("commit_no",), ("commit_no",))
 SCHEDULED = Table("scheduled", ("due_at", "commit_no"), ("due_at", "commit_no"))
 VOUCHERS = Table(
     "vouchers",
@@ -116,7 +117,7 @@ FLOORS = Table("floors", ("shard", "floor"), ("shard",))
 QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"), ("no",))
 
 SUMMED = (
-    *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, UNSENT, SCHEDULED),
+    *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, COLLAPSING, UNSENT, SCHEDULED),
     *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, CURSORS),
     *(READS, PEERS),
 )

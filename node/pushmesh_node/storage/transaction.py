@@ -23,6 +23,7 @@ from ..engine.records import (
     ReadRecord,
     ReceiptWish,
     Record,
+    Scheduled,
     SentMark,
     StoredSeal,
     TokenRecord,
@@ -40,6 +41,7 @@ from .receipts import ReceiptChain, leaves_of, row_of, write_seals
 from .rows import (
     STRETCH_BITS,
     check_records,
+    collapsing_rows,
     id_rows,
     item_rows,
     run_rows,
@@ -195,6 +197,7 @@ def _write_records(connection: sqlite3.Connection, records: list[Record], places
     bulk.insert(connection, "INSERT OR IGNORE INTO targets", target_rows(records))
     bulk.insert(connection, "INSERT INTO runs", run_rows(records))
     bulk.insert(connection, UNSENT.insert, unsent_rows(records))
+    bulk.insert(connection, "INSERT INTO collapsing", collapsing_rows(records))
     bulk.insert(connection, "INSERT INTO scheduled", scheduled_rows(records))
 
 
@@ -228,6 +231,11 @@ def _write_due(connection: sqlite3.Connection, records: Sequence[DueRecord]) -> 
         for shard, count, size in connection.execute(sql, (due.commit_no,)):
             added[shard] = added.get(shard, Amount()) + Amount(1, count, size)
     return added
+
+
+def _write_scheduled(connection: sqlite3.Connection, marks: Iterable[Scheduled]) -> None:
+    rows = [with_sum((mark.due_at, mark.commit_no)) for mark in marks]
+    bulk.insert(connection, "INSERT OR IGNORE INTO scheduled", rows)
 
 
 _UNSCHEDULE = "DELETE FROM scheduled WHERE due_at = ? AND commit_no = ?"
@@ -335,5 +343,6 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     VoidMark: _write_void_marks,
     LateMark: _write_late_marks,
     InSyncMark: _write_in_sync,
+    Scheduled: _write_scheduled,
     Unscheduled: _write_unscheduled,
 }

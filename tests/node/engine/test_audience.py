@@ -6,11 +6,9 @@ from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.types import Account
 from support.bodies import a_network
-from support.envelopes import ALICE, BOB, CAROL, TOPIC, a_note, an_envelope
+from support.envelopes import ALICE, BOB, CAROL, TOPIC, an_envelope
 
 NETWORK = a_network()
-BROADCAST = a_note(NETWORK).envelopes[0]
-LISTED = a_note(NETWORK, audience=[BOB, CAROL]).envelopes[0]
 
 
 def connected(*accounts: Account) -> Listeners:
@@ -28,7 +26,7 @@ def subscribed(*accounts: Account) -> Subscriptions:
 
 
 def concerned(listeners: Listeners, subscriptions: Subscriptions) -> Sequence[Account]:
-    return sorted(listeners.concerned(BROADCAST, subscriptions))
+    return sorted(listeners.concerned(TOPIC, None, subscriptions))
 
 
 def test_a_wallet_listens_until_its_last_connection_left() -> None:
@@ -49,7 +47,7 @@ def test_a_connection_that_never_came_leaves_nothing_behind() -> None:
 
 
 def test_a_list_concerns_those_on_it_who_listen() -> None:
-    assert list(connected(ALICE, CAROL).concerned(LISTED, subscribed(ALICE))) == [CAROL]
+    assert list(connected(ALICE, CAROL).concerned(TOPIC, (BOB, CAROL), subscribed(ALICE))) == [CAROL]
 
 
 def test_a_broadcast_concerns_subscribers_who_listen() -> None:
@@ -59,8 +57,6 @@ def test_a_broadcast_concerns_subscribers_who_listen() -> None:
     assert concerned(many, subscribed()) == concerned(connected(), subscribed(BOB)) == []
 
 
-def test_a_retraction_concerns_the_topics_subscribers_and_a_grant_nobody() -> None:
-    retraction = an_envelope(NETWORK, Kind.RETRACTION, topic=TOPIC)
-    assert list(connected(BOB, CAROL).concerned(retraction, subscribed(BOB))) == [BOB]
-    grant = an_envelope(NETWORK, Kind.GRANT)
-    assert list(connected(ALICE).concerned(grant, subscribed(ALICE))) == []
+def test_what_has_no_topic_or_an_empty_list_concerns_nobody() -> None:
+    assert list(connected(ALICE).concerned(None, None, subscribed(ALICE))) == []
+    assert list(connected(ALICE).concerned(TOPIC, (), subscribed(ALICE))) == []

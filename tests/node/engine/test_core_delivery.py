@@ -1,5 +1,6 @@
 """Whom the engine delivers to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,16 +8,29 @@ import pytest
 from pushmesh_node.curation import compile_policy
 from pushmesh_node.engine import curator, private
 from pushmesh_node.engine.answers import Level
-from pushmesh_node.engine.effects import Answer, Deliver, Group, Relay, Store
-from pushmesh_node.engine.events import ListenerCame, ListenerLeft, PrivateShown
+from pushmesh_node.engine.effects import Answer, Deliver, Effect, Group, Relay, Store
+from pushmesh_node.engine.events import (
+    Candidate,
+    DueCame,
+    ListenerCame,
+    ListenerLeft,
+    Offer,
+    Offered,
+    PrivateShown,
+    Published,
+    StoreFailed,
+)
 from pushmesh_node.engine.recording import private_record_of
-from pushmesh_node.engine.records import DecisionRecord, PrivateRecord
+from pushmesh_node.engine.records import DecisionRecord, DueRecord, PrivateRecord, Record, Scheduled, Unscheduled
+from pushmesh_node.engine.targets import target_of
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Preference
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account
 from support.engine_world import NETWORK, an_engine, deliveries, offer, only, outcomes, reasons, subscribe
 from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
 
@@ -139,13 +153,106 @@ def test_a_retracted_notification_is_not_delivered_even_if_the_retraction_came_f
     subscribe(engine, BOB)
     engine.handle(ListenerCame(BOB), NOW)
     part = a_note(NETWORK, 1)
-    retraction = an_envelope(
-        NETWORK,
-        Kind.RETRACTION,
-        seq=2,
-        target=part.envelopes[0].id,
-        mode=1,
-        expires_at=part.envelopes[0].body.expires_at,
-    )
-    assert deliveries(offer(engine, Part((retraction,))))
+    offer(engine, Part((taken_back(part),)))
     assert not deliveries(offer(engine, part))
+
+
+def taken_back(part: Part, **changes: Any) -> Envelope:
+    (note,) = part.envelopes
+    values: dict[str, Any] = {"seq": 2, "target": note.id, "mode": 1, "expires_at": note.body.expires_at}
+    return an_envelope(NETWORK, Kind.RETRACTION, **(values | changes))
+
+
+def told_to(effects: Sequence[Effect]) -> list[Account]:
+    return [account for each in deliveries(effects) for group in each.groups for account in group.accounts]
+
+
+def recorded(effects: Sequence[Effect]) -> list[Any]:
+    return [write.audiences for write in only(effects, Store).writes if isinstance(write, Record)]
+
+
+def test_a_retraction_goes_to_whom_its_target_is_for() -> None:
+    engine = an_engine()
+    for account in (BOB, CAROL):
+        subscribe(engine, account)
+        engine.handle(ListenerCame(account), NOW)
+    everybody, listed = a_note(NETWORK, 1), a_note(NETWORK, 3, audience=[CAROL])
+    offer(engine, everybody, listed)
+    effects = offer(engine, Part((taken_back(everybody),)))
+    assert (set(told_to(effects)), recorded(effects)) == ({BOB, CAROL}, [(None,)])
+    effects = offer(engine, Part((taken_back(listed, seq=4),)))
+    assert (told_to(effects), recorded(effects)) == ([CAROL], [((CAROL,),)])
+
+
+def test_what_the_store_was_asked_for_counts_like_what_was_decided_lately() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    part = a_note(NETWORK, 1)
+    ready = [Offer(Published(1), [Candidate(Part((taken_back(part),)))])]
+    effects = engine.handle(Offered(ready, 0, {part.envelopes[0].id: target_of(part.envelopes[0])}), NOW)
+    assert (told_to(effects), recorded(effects)) == ([BOB], [(None,)])
+
+
+@pytest.mark.parametrize("changes", [{"expires_at": NOW + 1_000}, {"topic": Topic(ALICE, "other")}])
+def test_a_retraction_without_effect_is_shown_to_nobody(changes: dict[str, Any]) -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    subscribe(engine, BOB, seq=10, topic=Topic(ALICE, "other"))
+    engine.handle(ListenerCame(BOB), NOW)
+    offer(engine, part := a_note(NETWORK, 1))
+    effects = offer(engine, Part((taken_back(part, **changes),)))
+    assert (told_to(effects), recorded(effects)) == ([], [((),)])
+
+
+def test_one_that_came_before_its_target_is_shown_when_that_comes() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    part = a_note(NETWORK, 1)
+    early = Part((taken_back(part),))
+    effects = offer(engine, early)
+    assert (told_to(effects), recorded(effects)) == ([], [((),)])
+    came = offer(engine, part)
+    assert [write for write in only(came, Store).writes if isinstance(write, Scheduled)] == [Scheduled(2, NOW)]
+    effects = engine.handle(DueCame([(2, NOW, (early, 0), False)]), NOW)
+    assert told_to(effects) == [BOB]
+    assert [write for write in only(effects, Store).writes] == [DueRecord(4, 2, NOW, None, encode_frame([early]))]
+
+
+def test_one_whose_target_is_gone_when_its_turn_comes_is_taken_off() -> None:
+    part = a_note(NETWORK, 1)
+    effects = an_engine().handle(DueCame([(2, NOW, (Part((taken_back(part),)), 0), False)]), NOW)
+    assert only(effects, Store).writes == [Unscheduled(2, NOW)]
+
+
+def test_an_older_one_with_the_same_collapse_key_is_not_delivered_after_the_newer() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    older, newer = a_note(NETWORK, 1, collapse="price"), a_note(NETWORK, 2, collapse="price")
+    assert told_to(offer(engine, newer)) == [BOB]
+    effects = offer(engine, older)
+    assert told_to(effects) == []
+    (decision,) = [w for w in only(effects, Store).writes if isinstance(w, DecisionRecord)]
+    assert (decision.verdict, decision.reason, decision.rule) == ("drop", Reason.REPLACED, "collapsed")
+
+
+def test_what_was_not_stored_after_all_takes_nobodys_place_and_is_nobodys_target() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    newer = a_note(NETWORK, 2, collapse="price")
+    lost = only(offer(engine, newer), Store).writes
+    engine.handle(StoreFailed(lost), NOW)
+    assert told_to(offer(engine, a_note(NETWORK, 1, collapse="price"))) == [BOB]
+    assert told_to(offer(engine, Part((taken_back(newer, seq=3),)))) == []
+
+
+def test_one_that_turns_out_void_gives_the_place_back() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB)
+    engine.handle(ListenerCame(BOB), NOW)
+    offer(engine, a_note(NETWORK, 2, collapse="price"))
+    offer(engine, a_note(NETWORK, 2, collapse="price", title="another in its slot"))
+    assert told_to(offer(engine, a_note(NETWORK, 1, collapse="price"))) == [BOB]

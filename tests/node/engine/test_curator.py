@@ -4,6 +4,7 @@ import pytest
 
 from pushmesh_node.curation import NO_POLICY, Decision, Policy, compile_policy
 from pushmesh_node.engine import curator as room
+from pushmesh_node.engine.collapse import Collapses
 from pushmesh_node.engine.curator import DELIVERS, Curator
 from pushmesh_node.engine.effects import Group
 from pushmesh_node.engine.retractions import Retractions
@@ -22,6 +23,7 @@ from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, TOPIC, a_note, 
 
 NETWORK = a_network()
 (NOTE,) = a_note(NETWORK).envelopes
+ENDS = NOTE.body.expires_at
 
 
 def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: Envelope | None = None) -> Curator:
@@ -29,8 +31,8 @@ def a_curator(*, policy: Policy = NO_POLICY, subscriber: Any = BOB, retraction: 
     subscriptions, topics, retractions = Subscriptions(authority), Versions[Topic](authority), Retractions(authority)
     subscriptions.add(an_envelope(NETWORK, Kind.SUBSCRIPTION, subscriber, topic=TOPIC))
     if retraction is not None:
-        retractions.add(retraction)
-    return Curator(subscriptions, topics, retractions, policy)
+        retractions.add(retraction, 1)
+    return Curator(subscriptions, topics, retractions, Collapses(retractions), policy)
 
 
 def preferences(at: int = 0, *, muted: bool = True, author: Account = BOB, **changes: Any) -> Envelope:
@@ -137,9 +139,9 @@ def test_of_plain_subscribers_one_is_asked_for_all(monkeypatch: pytest.MonkeyPat
     curator.set_preferences(preferences(author=CAROL, muted=False))
     decide = curator.decide
 
-    def ask(envelope: Envelope, account: Account, now_ms: UnixMs, *, late: bool = False) -> Decision:
+    def ask(envelope: Envelope, account: Account, now_ms: UnixMs, **facts: Any) -> Decision:
         asked.append(account)
-        return decide(envelope, account, now_ms, late=late)
+        return decide(envelope, account, now_ms, **facts)
 
     monkeypatch.setattr(curator, "decide", ask)
     groups, _ = curator.decide_groups(NOTE, [BOB, CAROL, ALICE], NOW, late=False)
@@ -171,3 +173,17 @@ def test_compiled_settings_are_bounded_and_compiled_again(monkeypatch: pytest.Mo
     for account in (BOB, CAROL, BOB):
         assert curator.decide(NOTE, account, NOW).reason is Reason.BELOW_MINIMUM
     assert len(curator._compiled) == 1
+
+
+def test_what_waited_is_outdated_once_it_expired_was_taken_back_or_gave_its_place() -> None:
+    older, newer = (a_note(NETWORK, seq, collapse="price").envelopes[0] for seq in (1, 2))
+    curator = a_curator()
+    assert not curator.is_outdated(NOTE, BOB, UnixMs(NOTE.body.expires_at - 1))
+    assert curator.is_outdated(NOTE, BOB, UnixMs(NOTE.body.expires_at))
+    retraction = an_envelope(NETWORK, Kind.RETRACTION, seq=2, target=NOTE.id, topic=TOPIC, expires_at=ENDS)
+    assert a_curator(retraction=retraction).is_outdated(NOTE, None, NOW)
+    assert not a_curator(retraction=retraction).is_outdated(retraction, BOB, NOW)
+    assert not curator.is_outdated(older, BOB, NOW)
+    curator._collapses.add(newer)
+    told = [curator.is_outdated(older, account, NOW) for account in (BOB, CAROL, None)]
+    assert told == [True, False, True]  # Carol subscribed to nothing

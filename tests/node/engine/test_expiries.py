@@ -29,3 +29,11 @@ def test_it_agrees_with_a_sorted_list(rng: Random) -> None:
         assert list(expiries.due(now)) == [entry[1] for entry in due]
         naive = [entry for entry in naive if entry[0] > now]
         assert len(expiries) == len(naive)
+
+
+def test_the_soonest_is_taken_out_by_itself() -> None:
+    expiries = Expiries()
+    for expires_at, name in ((7, b"b"), (5, b"a"), (9, b"c")):
+        expiries.add(expires_at, EnvelopeId(name))
+    assert [expiries.soonest(), expiries.soonest()] == [b"a", b"b"]
+    assert list(expiries.due(9)) == [b"c"]

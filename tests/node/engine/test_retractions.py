@@ -6,7 +6,7 @@ from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind
 from support.bodies import a_network
-from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
+from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, TOPIC, WALLET_RANGE, a_note, a_session, an_envelope
 
 NETWORK = a_network()
 (TARGET,) = a_note(NETWORK, 1).envelopes
@@ -20,8 +20,8 @@ def taken_back(author: Any = ALICE, seq: int = 2, **changes: Any) -> Envelope:
 
 def after(*envelopes: Envelope) -> Retractions:
     found = Retractions(Authority())
-    for envelope in envelopes:
-        found.add(envelope)
+    for number, envelope in enumerate(envelopes, 1):
+        found.add(envelope, number)
     return found
 
 
@@ -64,3 +64,23 @@ def test_a_sweep_forgets_what_expired() -> None:
     assert (len(found), found.of(TARGET)) == (1, taken_back())
     found.sweep(ENDS)
     assert len(found) == 0
+
+
+def test_the_numbers_of_what_takes_one_back_are_known_until_it_is_let_go() -> None:
+    first, second = taken_back(), taken_back(seq=3)
+    found = after(first, second, first)
+    assert (found.numbers_of(TARGET.id), found.numbers_of(first.id)) == ([1, 2], [])
+    found.withdraw(first.id)
+    assert found.numbers_of(TARGET.id) == [2]
+
+
+def test_a_key_that_was_revoked_before_may_not_sign_and_a_wallet_always_may() -> None:
+    authority = Authority()
+    grant = an_envelope(NETWORK, Kind.GRANT, ALICE, seq=20)
+    authority.add(grant)
+    found = Retractions(authority)
+    (note,) = a_note(NETWORK, WALLET_RANGE, auth=a_session(grant)).envelopes
+    assert not found.is_revoked(note)
+    cut: dict[str, Any] = {"cut_time": ISSUED_AT - 1, "cut_seq": 0}
+    authority.add(an_envelope(NETWORK, Kind.REVOCATION, ALICE, seq=21, grant_id=grant.id, **cut))
+    assert found.is_revoked(note) and not found.is_revoked(TARGET)

@@ -11,9 +11,9 @@ from pushmesh_protocol.types import UnixMs
 from support.records import ALICE, BOB, EVERYBODY, NOW, id_of, record
 
 SINGLE = record(1, (ALICE, BOB), width=3)
-RUN = record(2, EVERYBODY, (ALICE,), (BOB,))
+RUN = record(2, EVERYBODY, (ALICE,), (BOB,), collapsing=(False, True, True))
 DUE = record(5, EVERYBODY, (ALICE,), due_ats=(UnixMs(NOW + 1), UnixMs(NOW + 2)))
-TABLES = ("slots", "ids", "targets", "runs", "topics")
+TABLES = ("slots", "ids", "targets", "runs", "collapsing", "topics")
 
 
 @pytest.fixture

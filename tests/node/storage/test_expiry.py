@@ -18,7 +18,7 @@ from pushmesh_protocol.types import Epoch, UnixMs
 from support.plans import plans, tables_walked
 from support.records import ALICE, BOB, EVERYBODY, HASHES, NEWS, NOW, record
 
-TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "late", "decisions")
+TABLES = ("items", "runs", "unsent", "slots", "ids", "targets", "voids", "late", "collapsing", "decisions")
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
@@ -28,7 +28,8 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
 def fill(connection: sqlite3.Connection, expires_at: int, first: int) -> None:
     """Ten single records for two wallets and a run of five, all with every kind of row that points to them."""
     records = [record(first + n, (ALICE, BOB), expires_at=expires_at, sent=False) for n in range(10)]
-    run = record(first + 10, *[(ALICE,)] * 4, EVERYBODY, expires_at=expires_at, sent=False)
+    keyed = (True, False, True, False, False)
+    run = record(first + 10, *[(ALICE,)] * 4, EVERYBODY, expires_at=expires_at, sent=False, collapsing=keyed)
     marks: list[VoidMark | LateMark] = [VoidMark(first), VoidMark(first + 12), LateMark(first), LateMark(first + 11)]
     decisions = [DecisionRecord(ALICE, first + n, "drop", "muted", "r", UnixMs(NOW), *HASHES) for n in range(15)]
     write_group(connection, [*records, run, *marks, *decisions], TopicNumbers(), first - 1)
@@ -43,6 +44,7 @@ FULL = {
     "targets": 24,
     "voids": 2,
     "late": 2,
+    "collapsing": 2,
     "decisions": 15,
 }
 

@@ -71,3 +71,15 @@ def test_pages_go_from_stretch_to_stretch_and_over_those_that_hold_nothing(conne
     before = inbox.targeted_messages(connection, ALICE, 0, far, 100)
     assert [one.commit_no for one in before] == [edge - 2, edge, edge + 2]
     assert [one.commit_no for one in inbox.topic_messages(connection, [NEWS], edge, far + 1, 100)] == [edge + 1]
+
+
+def test_retractions_are_shown_to_whom_the_record_names_and_nobody_is_nobody(connection: sqlite3.Connection) -> None:
+    taken_back = [record(n, who, kind=6) for n, who in ((1, EVERYBODY), (2, (ALICE,)), (3, ()), (4, (BOB,)))]
+    run = record(5, EVERYBODY, (), (ALICE,), kind=6)
+    others = [record(8, kind=2), record(9, kind=4)]
+    write_group(connection, [*taken_back, run, *others], TopicNumbers(), 0)
+    found = inbox.inbox(connection, ALICE, [NEWS], 0, 10)
+    assert [(each.commit_no, each.listed) for each in found] == [(1, False), (2, True), (5, False), (7, True)]
+    for n, who in ((10, EVERYBODY), (11, ()), (12, (ALICE,))):  # one by one, as the fast way takes them
+        write_group(connection, [record(n, who, kind=6)], TopicNumbers(), n - 1)
+    assert [each.commit_no for each in inbox.inbox(connection, ALICE, [NEWS], 9, 10)] == [10, 12]

@@ -2,6 +2,7 @@ import sqlite3
 
 import pytest
 
+from pushmesh_node.engine.records import VoidMark
 from pushmesh_node.storage import items
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
@@ -46,3 +47,21 @@ def test_envelopes_come_in_the_order_asked_without_those_that_are_not_there(full
     found = items.envelopes(full, [200, 150, 105, 0, 1, 105])
     assert [(envelope.commit_no, envelope.index) for envelope in found] == [(200, 0), (105, 4), (1, 0), (105, 4)]
     assert len(items.envelopes(full, list(range(1, 201)))) == 111
+
+
+def test_many_are_found_at_once_whatever_their_hour_and_those_that_are_not_held_are_left_out(
+    full: sqlite3.Connection,
+) -> None:
+    wanted = [id_of(n) for n in (100, 3, 105, 3, 150)]
+    assert [each.commit_no for each in items.find_all(full, wanted)] == [3, 100, 105]
+    assert items.find_all(full, []) == []
+    steps = plans(full, lambda: items.find_all(full, wanted))
+    assert tables_walked(steps) == []
+
+
+def test_what_has_a_collapse_key_is_given_in_pages_without_what_is_void(full: sqlite3.Connection) -> None:
+    keyed = [record(301, collapsing=(True,)), record(302, EVERYBODY, EVERYBODY, collapsing=(False, True))]
+    write_group(full, [*keyed, record(304), record(305, collapsing=(True,)), VoidMark(305)], TopicNumbers(), 300)
+    first, after = items.collapsing(full, 0, 2)
+    assert ([each.commit_no for each in first], after) == ([301, 303], 303)
+    assert items.collapsing(full, 303, 2) == ([], None)

@@ -24,7 +24,17 @@ def test_control_kinds_are_of_no_shard() -> None:
     assert [row[8] for row in found] == [CONTROL_SET, CONTROL_SET, 3]
 
 
-def test_only_notifications_are_broadcast_or_targeted() -> None:
+def test_what_has_a_collapse_key_is_told_by_its_number() -> None:
+    run = replace(RUN, collapsing=(False, True, True))
+    assert rows.collapsing_rows([SINGLE, run]) == [with_sum((11,)), with_sum((12,))]
+    with pytest.raises(ValueError, match="collapsing of a record"):
+        rows.check_records([replace(RUN, collapsing=(True,))])
+
+
+def test_only_what_inboxes_show_is_broadcast_or_targeted() -> None:
+    retraction = record(3, EVERYBODY, (), (ALICE,), kind=6)
+    assert rows.item_rows([retraction], {NEWS: (4, 3)})[0][4] == 1
+    assert rows.target_rows([retraction]) == [(0, ALICE, 5)]
     grant = record(1, EVERYBODY, kind=GRANT, topic=None)
     assert rows.item_rows([grant], {})[0][3:5] == (None, 0)
     assert rows.target_rows([record(1, (ALICE,), kind=GRANT)]) == []

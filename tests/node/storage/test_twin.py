@@ -16,6 +16,7 @@ from pushmesh_node.engine.records import (
     PrivateRecord,
     PrivateTopicRecord,
     Record,
+    Scheduled,
     SentMark,
     SlotRange,
     VoidMark,
@@ -32,11 +33,12 @@ ACCOUNTS = (ALICE, BOB)
 TOPICS = (NEWS, OFFERS)
 MAX_COMMITS = 60
 DUE = (UnixMs(NOW + 1), UnixMs(NOW + 2))
+AGAIN = UnixMs(NOW + 3)
 MEMORY = Path("/dev/shm")
 """A thousand syncs of a busy disk may take minutes, and what is asked here is answers, not durability."""
 
 accounts = st.sampled_from(ACCOUNTS)
-audiences = st.none() | st.lists(accounts, min_size=1, max_size=2, unique=True).map(tuple)
+audiences = st.none() | st.lists(accounts, max_size=2, unique=True).map(tuple)
 leaves = st.one_of(st.lists(audiences, min_size=1, max_size=1), st.lists(audiences, min_size=2, max_size=9))
 shapes = st.fixed_dictionaries(
     {
@@ -62,6 +64,7 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
         st.builds(SentMark, numbers),
         st.builds(VoidMark, numbers),
         st.builds(LateMark, numbers),
+        st.builds(Scheduled, numbers, st.just(AGAIN)),
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
         st.builds(CursorRecord, accounts, st.sampled_from(["a", "", "\x1fnews\x1fa", "\x1fnews\x1f"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
@@ -86,11 +89,12 @@ def histories(draw: st.DrawFn) -> list[list[list[Write]]]:
             for shape, who in draw(st.lists(st.tuples(shapes, leaves), max_size=3)):
                 fitting: Any = {**shape, "width": draw(st.integers(1, 5)) if len(who) == 1 else None}
                 due_ats = draw(st.just(()) | st.tuples(*(st.sampled_from([None, *DUE]) for _ in who)))
-                new.append(record(next_commit, *who, **fitting, due_ats=due_ats))
+                keyed = draw(st.just(()) | st.tuples(*(st.booleans() for _ in who)))
+                new.append(record(next_commit, *who, **fitting, due_ats=due_ats, collapsing=keyed))
                 due += [
                     DueRecord(0, next_commit + index, due_at, who[index], b"shown")
                     for index, due_at in enumerate(due_ats)
-                    if due_at is not None and fitting["kind"] == 5
+                    if due_at is not None and fitting["kind"] in (5, 6)
                 ]
                 next_commit += len(who) + draw(st.integers(0, 1))
             again = draw(st.lists(st.sampled_from(old), max_size=2)) if old else []
@@ -108,13 +112,15 @@ def histories(draw: st.DrawFn) -> list[list[list[Write]]]:
 async def answers(store: Store | NaiveStore) -> dict[str, object]:
     """All that can be asked, asked in many ways."""
     found: dict[str, object] = {"last": store.last_commit}
-    found["due"] = [await store.due(now, limit) for now, limit in ((NOW, 9), (DUE[0], 2), (DUE[1], 100))]
+    found["due"] = [await store.due(now, limit) for now, limit in ((NOW, 9), (DUE[0], 2), (DUE[1], 100), (AGAIN, 100))]
     ranges = [
         SlotRange(who, Epoch(e), a, a + n) for who in (SHOP, BOB) for e in (7, 8) for a in range(50) for n in (1, 7)
     ]
     found["holders"] = await store.holders(ranges)
     found["late"] = await store.is_late(range(1, MAX_COMMITS))
     found["voids"] = (await store.voids(3, 30), await store.is_void(range(1, MAX_COMMITS)))
+    found["collapsing"] = [await store.collapsing(after, limit) for after, limit in ((0, 100), (0, 2), (9, 1))]
+    found["find all"] = [await store.find_all([id_of(n) for n in numbers]) for numbers in ((), (1, 3), range(60))]
     for number in range(0, MAX_COMMITS, 3):
         found[f"find {number}"] = [await store.find(id_of(number), at) for at in (None, NOW, NOW - HOUR_MS)]
         found[f"log {number}"] = [await store.log(number, size) for size in (1, 60)]
