@@ -12,6 +12,7 @@ from .errors import (
     Equivocation,
     KeyFileError,
     NoFreeSlot,
+    NoSealKey,
     Refused,
     TimedOut,
     Unreachable,
@@ -21,8 +22,10 @@ from .node import Node
 from .outcomes import Outcome
 from .receipts import Wait
 from .received import Received
-from .session_key import SessionGrant, load_session, save_session
+from .sealing import Sealedness, SealSecret
+from .session_key import SessionGrant, load_seals, load_session, save_session
 from .subscriber import Subscriber
+from .threads import RecipientStatus, Thread, ThreadPart, ThreadStatus
 from .wallet import Wallet, load_wallet, new_wallet, save_wallet, wallet_of
 
 __all__ = [
@@ -36,19 +39,27 @@ __all__ = [
     "Inbox",
     "KeyFileError",
     "NoFreeSlot",
+    "NoSealKey",
     "Node",
     "Outcome",
     "Published",
     "Received",
+    "RecipientStatus",
     "Refused",
+    "SealSecret",
+    "Sealedness",
     "SessionGrant",
     "Signer",
     "SlotBook",
     "Subscriber",
+    "Thread",
+    "ThreadPart",
+    "ThreadStatus",
     "TimedOut",
     "Unreachable",
     "Wait",
     "Wallet",
+    "load_seals",
     "load_session",
     "load_wallet",
     "new_wallet",

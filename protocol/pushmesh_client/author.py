@@ -178,9 +178,11 @@ class Author:
         return answers
 
     async def _replaced(self, network: Network, published: Published) -> Published:
-        if not await self._must_sign_again(network, published):
-            return published
+        """Sealed content cannot be signed anew: it is tied to its slot, and its key is gone. It stays refused."""
         body = published.envelope.body
+        must = await self._must_sign_again(network, published)
+        if not must or (isinstance(body, Notification) and body.sealed is not None):
+            return published
         life_ms = body.expires_at - body.issued_at
 
         def fill(issued_at: int, seq: int) -> AnyBody:

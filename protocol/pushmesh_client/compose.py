@@ -21,6 +21,8 @@ from pushmesh_protocol.tree import audit_path, root_of
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.work import find_work, required_bits
 
+from .sealing import Sealing, sealed_body
+
 DEFAULT_LIFE_MS = 7 * DAY_MS
 SEQ_PLACEHOLDER = 2**32 - 1
 """The longest encoding that a seq can have: a body measured with it never turns out longer."""
@@ -33,8 +35,10 @@ Fill = Callable[[int, int], AnyBody]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a dapp wants to say. `to` are accounts (CAIP-10 or bytes), None for all subscribers; times in
-    milliseconds."""
+    """What a dapp wants to say. `to` are accounts (CAIP-10 or bytes), None for all subscribers; times in milliseconds.
+
+    With `seal` title, body, url and actions are for the eyes of those in `to` alone; all else can be read by whoever
+    runs a node. `sealing` is set by `Dapp`, in their place."""
 
     title: str | None = None
     body: str | None = None
@@ -49,12 +53,18 @@ class Draft:
     thread: bytes | None = None
     origin: bytes | None = None
     life_ms: int = DEFAULT_LIFE_MS
+    seal: bool = False
+    sealing: Sealing | None = None
 
 
 def notification_of(draft: Draft, topic: Topic, issued_at_ms: int, seq: int) -> Notification:
     """The body of a draft. Raises AccountError for a recipient that is no account; limits are checked when it is
-    signed."""
-    return Notification(
+    signed.
+
+    Raises ValueError where it was to be sealed and is not: it is never said in the open instead."""
+    if draft.seal:
+        raise ValueError("the draft is to be sealed first: publish it with a Dapp")
+    body = Notification(
         issued_at=issued_at_ms,
         seq=seq,
         expires_at=issued_at_ms + draft.life_ms,
@@ -73,6 +83,7 @@ def notification_of(draft: Draft, topic: Topic, issued_at_ms: int, seq: int) -> 
         origin=draft.origin,
         sealed=None,
     )
+    return body if draft.sealing is None else sealed_body(draft.sealing, body)
 
 
 def audience_of(recipients: Sequence[str | bytes] | None) -> list[bytes] | None:

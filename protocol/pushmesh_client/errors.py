@@ -10,11 +10,15 @@ ClientError
 +-- KeyFileError   a wallet or session file is missing, open to others, or not one
 +-- BookError      the slot book cannot be written or belongs to something else
 +-- NoFreeSlot     the account has no free slot of the asked size in this epoch
++-- NoSealKey      content was to be sealed, and nothing can be sealed to some of its recipients; nothing was sent
 """
 
 import os
+from collections.abc import Sequence
 
+from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.receipts import Seal
+from pushmesh_protocol.types import Account
 
 
 class ClientError(Exception):
@@ -99,3 +103,15 @@ class NoFreeSlot(ClientError):
     """See above."""
 
     default_reason = "no-free-slot"
+
+
+class NoSealKey(ClientError):
+    """Carries the accounts."""
+
+    default_reason = "no-seal-key"
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        names = ", ".join([display_account(account) for account in accounts[:3]])
+        more = f" and {len(accounts) - 3} more" if len(accounts) > 3 else ""
+        super().__init__(f"no live grant of {names}{more} names a seal key, so nothing was sent to anybody")
+        self.accounts = tuple(accounts)

@@ -20,6 +20,7 @@ from .counts import InboxCounts
 from .errors import BadAnswer, Refused, TimedOut, Unreachable
 from .link import FATAL, Link, Source
 from .received import Received
+from .sealing import SealSecret, by_public, open_content
 from .transports import Delivery, Ended, Event, Live, VoucherAnswer
 from .transports.contract import Request
 from .verify import verify_delivery
@@ -41,6 +42,7 @@ class Inbox:
         request: Request,
         tally: Tally | None,
         now_ms: Callable[[], int],
+        seals: Sequence[SealSecret] = (),
     ) -> None:
         """Sources are tried in order, from the first. Without a tally (no session key) nothing is vouchered."""
         self.counts = InboxCounts()
@@ -53,6 +55,7 @@ class Inbox:
         self._account = account
         self._authority = authority
         self._now_ms = now_ms
+        self._seals = by_public(seals, now_ms())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._keeper: asyncio.Task[None] | None = None
         self._handed: Received | None = None
@@ -146,6 +149,7 @@ class Inbox:
         elif envelope.body.expires_at <= now_ms:
             self.counts.expired += 1
         else:
+            sealed, content = open_content(self._network, envelope, self._seals)
             return Received(
                 envelope,
                 verified.signed_by,
@@ -154,6 +158,8 @@ class Inbox:
                 delivery.cursor,
                 self._link.url,
                 now_ms,
+                sealed,
+                content,
             )
         await self._acknowledger.go_on(delivery.cursor)
         return None

@@ -2,7 +2,7 @@
 handed in."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,8 +11,8 @@ import msgspec
 from yarl import URL
 
 from pushmesh_protocol.accounts import Topic, display_account
-from pushmesh_protocol.armor import to_text
-from pushmesh_protocol.errors import NetworkFileError
+from pushmesh_protocol.armor import from_text, to_text
+from pushmesh_protocol.errors import NetworkFileError, Refusal
 from pushmesh_protocol.network import Network, load_network
 from pushmesh_protocol.receipts import Receipt
 from pushmesh_protocol.types import Account
@@ -220,6 +220,18 @@ class Node:
     async def grants(self, account: Account) -> dict[str, Any]:
         """A wallet's known grants with their state."""
         return await self.get(f"/v1/accounts/{display_account(account)}/grants")
+
+    async def seal_grants(self, accounts: Sequence[Account]) -> list[bytes]:
+        """The packed items of these accounts' grants that name a seal key, as the node knows them: not checked."""
+        asked = msgspec.json.encode({"accounts": [display_account(account) for account in accounts]})
+        _, answer = await self._ask("POST", "/v1/seal-keys", data=asked, headers={"Content-Type": "application/json"})
+        grants = answer.get("grants")
+        try:
+            if not isinstance(grants, list):
+                raise TypeError
+            return [from_text(text) for text in grants]
+        except (TypeError, AttributeError, Refusal) as error:
+            raise BadAnswer(f"{self.url} gave grants that cannot be read") from error
 
     async def inbox(
         self, credential: str, *, after: str | None = None, limit: int = 100, wait_s: float = 0

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pushmesh_protocol.accounts import display_topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Notification
+from pushmesh_protocol.sealed import Content
 
+from .sealing import Sealedness
 from .verify import SignedBy
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
     """A verified message. `verdict` (now, silent, ...) and `reason` are the curation of the node at `node_url`; times
-    in Unix milliseconds."""
+    in Unix milliseconds.
+
+    `content` is what it says: opened where it was `sealed`, None where it could not be, and for a retraction. Whoever
+    expects sealed content of a topic acts on OPENED alone: anybody's word in the open is no secret's."""
 
     envelope: Envelope
     signed_by: SignedBy
@@ -21,6 +26,8 @@ class Received:
     cursor: str
     node_url: str
     received_at_ms: int
+    sealed: Sealedness
+    content: Content | None
 
     @property
     def id(self) -> bytes:
@@ -36,6 +43,6 @@ class Received:
 
     @property
     def notification(self) -> Notification | None:
-        """What it says; None for a retraction."""
+        """Its signed body; None for a retraction."""
         body = self.envelope.body
         return body if isinstance(body, Notification) else None

@@ -22,6 +22,7 @@ from pushmesh_protocol.types import Account
 
 from .errors import KeyFileError
 from .files import read_private, write_private
+from .sealing import SealSecret
 
 WALLET_SCOPES = (Scope.SUBSCRIPTION, Scope.LOGIN, Scope.TOKEN, Scope.VOUCHER)
 """What a wallet's device needs: subscribe, log in, make tokens, sign vouchers."""
@@ -33,10 +34,12 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class SessionGrant:
-    """A session key's seed and the signed grant that names it."""
+    """A session key's seed and the signed grant that names it. `seals` opens what is sealed to this device: the
+    grant's own seal key, and those of its earlier grants as long as something may come for them."""
 
     seed: bytes = field(repr=False)
     grant: Envelope
+    seals: tuple[SealSecret, ...] = ()
 
     @property
     def body(self) -> Grant:
@@ -83,6 +86,7 @@ def grant_body(
     *,
     topics: Iterable[Topic] | None = None,
     life_ms: int = GRANT_LIFE_MS,
+    seal_key: bytes | None = None,
 ) -> Grant:
     """The body of a grant for the key of `seed`; `seqs` is the half-open range that it owns."""
     return Grant(
@@ -91,7 +95,7 @@ def grant_body(
         expires_at=issued_at_ms + life_ms,
         topic=None,
         key=public_key(seed),
-        seal_key=None,
+        seal_key=seal_key,
         scopes=sorted({int(scope) for scope in scopes}),
         topics=None if topics is None else sorted(topics),
         first_seq=seqs[0],
@@ -107,6 +111,7 @@ def save_session(path: Path | str, network: Network, session: SessionGrant) -> N
         "network": network.display,
         "seed": "0x" + session.seed.hex(),
         "grant": b64encode(session.frame).decode(),
+        "seals": [["0x" + seal.secret.hex(), seal.until_ms] for seal in session.seals],
     }
     write_private(Path(path), document, replace=True)
 
@@ -114,7 +119,18 @@ def save_session(path: Path | str, network: Network, session: SessionGrant) -> N
 def load_session(path: Path | str, network: Network, account: Account, now_ms: int) -> SessionGrant | None:
     """The account's session in a file; None where there is none, its grant is over, or it is of another network.
     Raises KeyFileError."""
-    path = Path(path)
+    session = _read_session(Path(path), network, account)
+    return session if session is not None and session.body.expires_at > now_ms else None
+
+
+def load_seals(path: Path | str, network: Network, account: Account, now_ms: int) -> tuple[SealSecret, ...]:
+    """What still opens messages of the session in a file, though its grant be over: hand it to `Subscriber.grant`.
+    Raises KeyFileError."""
+    session = _read_session(Path(path), network, account)
+    return () if session is None else tuple([seal for seal in session.seals if seal.until_ms > now_ms])
+
+
+def _read_session(path: Path, network: Network, account: Account) -> SessionGrant | None:
     if not path.exists():
         return None
     document = read_private(path)
@@ -123,13 +139,23 @@ def load_session(path: Path | str, network: Network, account: Account, now_ms: i
     if document.get("network") != network.display:
         return None
     try:
-        seed = bytes.fromhex(str(document["seed"]).removeprefix("0x"))
+        seed = _secret(document["seed"])
         opened = open_publish(network, b64decode(str(document["grant"]), validate=True))
         grant = next(iter(opened.envelopes()))
-    except (KeyError, ValueError, Refusal, StopIteration):
+        seals = tuple([SealSecret(_secret(text), int(until_ms)) for text, until_ms in document.get("seals", ())])
+    except (KeyError, ValueError, TypeError, Refusal, StopIteration):
         raise KeyFileError(f"{path} is not a session file: remove it, a new one is made") from None
-    if not isinstance(grant.body, Grant) or len(seed) != 32 or grant.body.key != public_key(seed):
+    if not isinstance(grant.body, Grant) or grant.body.key != public_key(seed):
         raise KeyFileError(f"{path} holds a grant for another key: remove it, a new one is made")
+    if grant.body.seal_key not in {None, *[seal.public for seal in seals]}:
+        raise KeyFileError(f"{path} lacks the secret of its grant's seal key: remove it, a new one is made")
     if grant.author != account:
         raise KeyFileError(f"{path} holds another wallet's session key: remove it, a new one is made")
-    return SessionGrant(seed, grant) if grant.body.expires_at > now_ms else None
+    return SessionGrant(seed, grant, seals)
+
+
+def _secret(text: object) -> bytes:
+    secret = bytes.fromhex(str(text).removeprefix("0x"))
+    if len(secret) != 32:
+        raise ValueError("a secret has 32 bytes")
+    return secret

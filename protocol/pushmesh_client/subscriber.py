@@ -6,16 +6,25 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pushmesh_protocol.accounts import Topic, display_account, display_topic, parse_account, parse_topic
-from pushmesh_protocol.auth.signing import sign_login
+from pushmesh_protocol.auth.signing import Key
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.forms import ItemForm
-from pushmesh_protocol.kinds import Kind, Preference, Preferences, Revocation, SettingChoice, Subscription
+from pushmesh_protocol.kinds import (
+    AnyBody,
+    Grant,
+    Kind,
+    Preference,
+    Preferences,
+    PrivateSubscription,
+    Revocation,
+    SettingChoice,
+    Subscription,
+)
 from pushmesh_protocol.kinds.preferences import ALLOW, DENY, MUTE
 from pushmesh_protocol.kinds.revocation import LIFE_MS
 from pushmesh_protocol.kinds.subscription import OFF_LIFE_MS
 from pushmesh_protocol.limits import DAY_MS
-from pushmesh_protocol.login import LogInWords, format_login
 from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
 from pushmesh_protocol.vouchers import Voucher
@@ -23,11 +32,13 @@ from pushmesh_protocol.vouchers import Voucher
 from .author import Author, Published, Signer, unix_ms
 from .book import SlotBook
 from .compose import signed_envelope
-from .errors import BadAnswer, ClientError, Refused, Unreachable
+from .credentials import Credentials
+from .errors import ClientError, Refused, Unreachable
 from .inbox import Inbox
 from .link import Source
 from .node import Node
 from .outcomes import Outcome
+from .sealing import SealSecret, new_seal_secret
 from .session_key import WALLET_SCOPES, SessionGrant, choose_range, grant_body, new_seed
 from .transports import Transport
 from .transports.contract import Request
@@ -39,6 +50,7 @@ from .wallet import Wallet
 
 SUBSCRIPTION_LIFE_MS = 400 * DAY_MS
 PREFERENCES_LIFE_MS = 400 * DAY_MS
+MAX_TOKEN_TOPICS = 32
 TRANSPORTS = ("ws", "sse", "mqtt")
 
 
@@ -62,8 +74,7 @@ class Subscriber:
         self.author = Author(node, Signer(wallet.key, wallet.account), slots, now_ms=now_ms)
         self._others = tuple(others)
         self._now_ms = now_ms
-        self._node_ids: dict[str, bytes] = {}
-        self._hosts: dict[str, str] = {}
+        self._credentials = Credentials(wallet.account, self._login_key, now_ms)
         self._offered_mqtt: set[str] = set()
 
     async def grant(
@@ -72,18 +83,30 @@ class Subscriber:
         *,
         topics: Iterable[Topic] | None = None,
         life_ms: int | None = None,
+        seal: bool = True,
+        seals: Sequence[SealSecret] = (),
     ) -> SessionGrant:
         """Make a session key, let the wallet sign its grant, publish it, use it from now on. Raises Refused where the
-        node does not take it."""
+        node does not take it.
+
+        With `seal` the grant names a seal key too, so that senders can seal content to this device. What an earlier
+        session of this device opened it opens still; `seals` are those of one that was saved (`load_seals`)."""
         network = await self.node.network()
         seed = new_seed()
         seqs = choose_range(network, network.parameters.allowance(self.wallet.account))
         life = min(life_ms or network.lives_ms[Kind.GRANT], network.lives_ms[Kind.GRANT])
-        published = await self.author.publish(
-            Kind.GRANT, lambda at, seq: grant_body(seed, scopes, seqs, at, seq, topics=topics, life_ms=life)
-        )
+        now_ms = self._now_ms()
+        mine = new_seal_secret(now_ms + life + network.lives_ms[Kind.NOTIFICATION]) if seal else None
+        key = None if mine is None else mine.public
+
+        def fill(issued_at: int, seq: int) -> Grant:
+            return grant_body(seed, scopes, seqs, issued_at, seq, topics=topics, life_ms=life, seal_key=key)
+
+        published = await self.author.publish(Kind.GRANT, fill)
         _raise_refused(published.outcome)
-        self.session = SessionGrant(seed, published.envelope)
+        held = [mine, *(() if self.session is None else self.session.seals), *seals]
+        kept = [each for each in held if each is not None and each.until_ms > now_ms]
+        self.session = SessionGrant(seed, published.envelope, tuple(dict.fromkeys(kept)))
         return self.session
 
     async def revoke(self, session: SessionGrant) -> Published:
@@ -116,6 +139,23 @@ class Subscriber:
 
         return await self.author.publish(Kind.SUBSCRIPTION, fill)
 
+    async def subscribe_privately(
+        self,
+        topic: Topic | str,
+        *,
+        on: bool = True,
+        settings: Mapping[str, int] | None = None,
+        node: Node | None = None,
+    ) -> Outcome:
+        """Say yes or no to a topic at one node alone: nobody else hears of it, and the topic's owner does not count
+        this wallet. There it decides, whatever the public word says; tell each node that the wallet uses."""
+        chosen, asked = self._chosen(topic), node or self.node
+        choices = [SettingChoice(slug, settings[slug]) for slug in sorted(settings)] if settings else None
+        issued_at = self._now_ms()
+        life_ms = SUBSCRIPTION_LIFE_MS if on else OFF_LIFE_MS
+        body = PrivateSubscription(issued_at, 0, issued_at + life_ms, chosen, on, choices, False)
+        return await self._give_privately(asked, Kind.PRIVATE_SUBSCRIPTION, body)
+
     async def set_preferences(
         self, *, allow: Iterable[str] = (), mute: Iterable[str] = (), deny: Iterable[str] = (), node: Node | None = None
     ) -> Outcome:
@@ -130,43 +170,47 @@ class Subscriber:
         ]
         entries.sort(key=lambda entry: (entry.action, pack(entry.subject)))
         chosen = node or self.node
-        network = await chosen.network()
         issued_at = self._now_ms()
         body = Preferences(issued_at, 0, issued_at + PREFERENCES_LIFE_MS, None, entries)
-        envelope = signed_envelope(network, self.wallet.key, self.wallet.account, Kind.PREFERENCES, body)
+        return await self._give_privately(chosen, Kind.PREFERENCES, body)
+
+    async def _give_privately(self, node: Node, kind: int, body: AnyBody) -> Outcome:
+        envelope = signed_envelope(await node.network(), self.wallet.key, self.wallet.account, kind, body)
         item = pack(ItemForm(envelope.kind, envelope.author, envelope.body_bytes, envelope.auth))
-        outcome = await chosen.publish_private(item, await self.credential(chosen))
+        outcome = await node.publish_private(item, await self.credential(node))
         _raise_refused(outcome)
         return outcome
 
     async def credential(self, node: Node | None = None, *, purpose: str = "pushmesh client") -> str:
         """A log-in for one node, signed now by the session key or else the wallet; good for one use within five
         minutes."""
-        chosen = node or self.node
-        network = await chosen.network()
-        words = LogInWords(
-            node_id=await self._node_id(chosen),
-            host=self._hosts[str(chosen.url)],
-            account=self.wallet.account,
-            nonce=secrets.token_bytes(32),
-            issued_at=self._now_ms(),
-            purpose=purpose,
-        )
-        key = self.wallet.key if self.session is None else self.session.key
-        return format_login(sign_login(key, network, words))
+        return await self._credentials.sign(node or self.node, purpose)
+
+    def _login_key(self) -> Key:
+        return self.wallet.key if self.session is None else self.session.key
 
     async def token(
-        self, node: Node | None = None, *, scopes: Iterable[TokenScope] = (TokenScope.READ,), life_ms: int = DAY_MS
+        self,
+        node: Node | None = None,
+        *,
+        scopes: Iterable[TokenScope] = (TokenScope.READ,),
+        topics: Iterable[Topic | str] | None = None,
+        life_ms: int = DAY_MS,
     ) -> str:
-        """A password for a plain MQTT client at one node, at most 30 days. Raises ClientError without a session key."""
+        """A password for a plain MQTT client at one node, at most 30 days; with `topics` it opens these alone.
+
+        Raises ClientError without a session key, and ValueError for no topic or more than 32."""
         if self.session is None:
             raise ClientError("a token is signed by a session key: make one with grant()", reason="no-session")
         chosen = node or self.node
+        limited = None if topics is None else sorted({self._chosen(topic) for topic in topics})
+        if limited is not None and not 0 < len(limited) <= MAX_TOKEN_TOPICS:
+            raise ValueError(f"a token is for 1 to {MAX_TOKEN_TOPICS} topics, or for all (None)")
         words = TokenWords(
-            node_id=await self._node_id(chosen),
+            node_id=await self._credentials.node_id(chosen),
             account=self.wallet.account,
             scopes=sorted({int(scope) for scope in scopes}),
-            topics=None,
+            topics=limited,
             expires_at=self._now_ms() + life_ms,
             random=secrets.token_bytes(16),
         )
@@ -214,6 +258,7 @@ class Subscriber:
             request=Request(device, cursor, chosen),
             tally=tally,
             now_ms=self._now_ms,
+            seals=() if self.session is None else self.session.seals,
         )
 
     def _chosen(self, topic: Topic | str) -> Topic:
@@ -221,8 +266,7 @@ class Subscriber:
 
     def _source(self, node: Node, name: str) -> Source:
         async def fresh_id() -> bytes:
-            self._node_ids.pop(str(node.url), None)  # another node may have taken the address
-            return await self._node_id(node)
+            return await self._credentials.fresh_node_id(node)
 
         async def open_transport() -> Transport:
             return await self._transport(node, name)
@@ -259,20 +303,6 @@ class Subscriber:
             raise Unreachable(f"{node.url} has not opened its MQTT endpoint yet")
         raise Refused(f"{node.url} offers no MQTT", reason="not-found")
 
-    async def _node_id(self, node: Node) -> bytes:
-        known = self._node_ids.get(str(node.url))
-        if known is None:
-            challenge = await node.challenge()
-            try:
-                known = bytes.fromhex(str(challenge.get("node_id")))
-            except ValueError:
-                known = b""
-            if len(known) != 32:
-                raise BadAnswer(f"{node.url} does not say its node id")
-            self._node_ids[str(node.url)] = known
-            self._hosts[str(node.url)] = _dialled(node, challenge.get("hosts"))
-        return known
-
     async def _explain(self, envelope_id: bytes, issued_at_ms: int | None) -> dict[str, Any]:
         return await self.node.explain(await self.credential(), envelope_id, issued_at_ms)
 
@@ -288,12 +318,6 @@ class Subscriber:
                 raise
             await self.introduce(self.node)
             return await ask()
-
-
-def _dialled(node: Node, hosts: object) -> str:
-    """What a log-in names as the host: what was dialled, with its port where the node is known by that."""
-    with_port = f"{node.host}:{node.url.port}"
-    return with_port if isinstance(hosts, list) and node.host not in hosts and with_port in hosts else node.host
 
 
 def _subject(text: str) -> bytes | Topic:

@@ -24,6 +24,7 @@ STATEMENT_NAMES = frozenset(
         "receipt",
         "hold",
         "outcome",
+        "sealed",
     }
 )
 """The closed list of SPEC 3.5; a new statement needs a new name, never a reused one."""

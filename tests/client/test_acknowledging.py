@@ -8,6 +8,7 @@ from pushmesh_client.counts import InboxCounts
 from pushmesh_client.errors import Refused, Unreachable
 from pushmesh_client.link import Link
 from pushmesh_client.received import Received
+from pushmesh_client.sealing import Sealedness
 from pushmesh_client.transports import VoucherAnswer
 from pushmesh_client.transports.contract import Request
 from pushmesh_client.verify import SignedBy
@@ -36,7 +37,9 @@ class World:
         if self.link.transport is None:
             await self.link.open({})
         for number in range(count):
-            message = Received(NOTE, SignedBy.WALLET, "now", "subscribed", f"c.{number}", "http://n", ISSUED_AT)
+            message = Received(
+                NOTE, SignedBy.WALLET, "now", "subscribed", f"c.{number}", "http://n", ISSUED_AT, Sealedness.PLAIN, None
+            )
             await self.acknowledger.take(message)
 
 

@@ -21,6 +21,7 @@ from .lookups import LookupRoutes
 from .peers import PeerRoutes
 from .publish import JSON_OVERHEAD, PublishRoutes
 from .publish_stream import StreamLimits, StreamRoutes
+from .seal_keys import SealKeyRoutes
 from .tokens import TokenRoutes
 
 
@@ -118,6 +119,7 @@ def build_routes(
         limits.longest_wait_s,
     )
     lookups = LookupRoutes(directory, authenticate)
+    seal_keys = SealKeyRoutes(directory, limits.body_timeout_s)
     token_routes = TokenRoutes(tokens, authenticate)
     peers = PeerRoutes(directory.peers, directory.sync)
     health = HealthRoutes(directory.not_ready, metrics)
@@ -129,6 +131,7 @@ def build_routes(
         web.get("/v1/topics/{owner}/{name}/subscribers", lookups.subscribers),
         web.get("/v1/accounts/{account}/subscriptions", lookups.subscriptions),
         web.get("/v1/accounts/{account}/grants", lookups.grants),
+        web.post("/v1/seal-keys", seal_keys.seal_keys),
         web.get("/v1/slots", lookups.slots),
         web.get("/v1/explain", lookups.explain),
         web.get("/v1/tokens", token_routes.list_tokens),

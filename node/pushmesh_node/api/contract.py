@@ -56,6 +56,9 @@ class Directory(Protocol):
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         """Wallets in ascending order, for the topic's owner."""
 
+    def seal_grants(self, account: Account) -> Sequence[Envelope]:
+        """The wallet's live grants that name a seal key, the newest first."""
+
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         """Known grants with their state."""
 

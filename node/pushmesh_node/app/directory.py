@@ -21,6 +21,7 @@ from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 from ..engine.answers import Denied, Principal
 from ..engine.core import Engine
 from ..engine.records import SlotRange
+from ..engine.seal_keys import seal_grants
 from ..engine.targets import shown_to
 from ..storage.store import Store
 from .opened import Opener
@@ -66,6 +67,11 @@ class Directory:
         """Wallets in ascending order."""
         everyone = self._engine().subscriptions.subscribers(topic)
         return nsmallest(limit, (account for account in everyone if after is None or account > after))
+
+    def seal_grants(self, account: Account) -> Sequence[Envelope]:
+        """The wallet's live grants that name a seal key, the newest first."""
+        engine = self._engine()
+        return seal_grants(engine.authority, engine.grant, account, self._clock())
 
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         """Known grants of an author with their state."""

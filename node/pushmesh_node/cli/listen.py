@@ -75,13 +75,19 @@ def show(message: "Received", as_json: bool) -> None:
     if body is None:
         out.print(f"[dim]{when}  {message.topic}  a message was taken back[/]")
         return
+    said = message.content
+    if said is None:
+        why = "broken by its sender" if message.sealed == "bad-seal" else "to keys that this device does not have"
+        out.print(f"[dim]{when}  {message.topic}  a message is sealed, {why}[/]")
+        return
     colour = _COLOURS[body.priority]
-    mark = "" if message.verdict == "now" else f" [dim]({message.verdict}: {message.reason})[/]"
-    out.print(f"[dim]{when}[/]  [{colour}]{plain(body.title)}[/]{mark}  [dim]{message.topic}[/]")
-    if body.body:
-        out.print(f"  {plain(body.body)}")
-    if body.url:
-        out.print(f"  [underline]{plain(body.url)}[/]")
+    mark = " [green](sealed)[/]" if message.sealed == "opened" else ""
+    mark += "" if message.verdict == "now" else f" [dim]({message.verdict}: {message.reason})[/]"
+    out.print(f"[dim]{when}[/]  [{colour}]{plain(said.title)}[/]{mark}  [dim]{message.topic}[/]")
+    if said.body:
+        out.print(f"  {plain(said.body)}")
+    if said.url:
+        out.print(f"  [underline]{plain(said.url)}[/]")
 
 
 def document_of(message: "Received") -> dict[str, Any]:
@@ -89,7 +95,9 @@ def document_of(message: "Received") -> dict[str, Any]:
     from pushmesh_protocol.kinds.registry import KIND_NAMES
 
     body = message.notification
-    said = {} if body is None else {"title": body.title, "body": body.body, "url": body.url, "priority": body.priority}
+    said = {} if body is None else {"priority": body.priority, "sealed": message.sealed}
+    if message.content is not None:
+        said |= {"title": message.content.title, "body": message.content.body, "url": message.content.url}
     return {
         "type": KIND_NAMES[message.envelope.kind],
         "id": message.id.hex(),

@@ -13,6 +13,7 @@ from pushmesh_client import (
     SlotBook,
     Subscriber,
     Wallet,
+    load_seals,
     load_session,
     load_wallet,
     save_session,
@@ -80,6 +81,7 @@ async def _session(node: Node, wallet: Wallet, wallet_path: Path) -> SessionGran
     session = load_session(path, network, wallet.account, unix_ms())
     if session is None:
         with SlotBook(book_path(wallet_path)) as book:
-            session = await Subscriber(node, wallet, book).grant()
+            seals = load_seals(path, network, wallet.account, unix_ms())
+            session = await Subscriber(node, wallet, book).grant(seals=seals)
         save_session(path, network, session)
     return session

@@ -138,6 +138,10 @@ class Engine:
                 self._sweep(now_ms)
         return turn.effects()
 
+    def grant(self, grant_id: bytes) -> Envelope | None:
+        """A known grant as it was signed."""
+        return self._grants.get(grant_id)
+
     # One offer: a whole frame, a request, a page.
 
     def _take_offer(self, turn: Turn, offer: Offer) -> None:

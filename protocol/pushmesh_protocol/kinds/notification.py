@@ -19,6 +19,9 @@ class Action(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     url: Url
 
 
+Actions = Annotated[list[Action], msgspec.Meta(min_length=1, max_length=3)]
+
+
 class SealedBox(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """The content key, sealed to one grant's seal key."""
 
@@ -41,7 +44,7 @@ class Notification(TopicBody, frozen=True, array_like=True, forbid_unknown_field
     title: Text256 | None
     body: Text4096 | None
     url: Url | None
-    actions: Annotated[list[Action], msgspec.Meta(min_length=1, max_length=3)] | None
+    actions: Actions | None
     category: Slug | None
     priority: Annotated[int, msgspec.Meta(ge=1, le=5)]
     collapse: Text64 | None

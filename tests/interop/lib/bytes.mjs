@@ -14,7 +14,7 @@ export const ZERO32 = new Uint8Array(32);
 
 const NAMES = new Set([
   'network', 'parameters', 'parameters-set', 'envelope', 'batch', 'session', 'solana', 'work', 'shard',
-  'node-binding', 'login', 'token', 'voucher', 'voucher-leaf', 'receipt', 'hold', 'outcome',
+  'node-binding', 'login', 'token', 'voucher', 'voucher-leaf', 'receipt', 'hold', 'outcome', 'sealed',
 ]);
 
 export function equal(a, b) {

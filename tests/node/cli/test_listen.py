@@ -6,6 +6,7 @@ import pytest
 
 from pushmesh_client import Dapp, Node, Received, SlotBook, Subscriber
 from pushmesh_client.compose import signed_envelope
+from pushmesh_client.sealing import Sealedness
 from pushmesh_client.verify import SignedBy
 from pushmesh_client.wallet import save_wallet
 from pushmesh_node.cli.listen import document_of, show
@@ -104,7 +105,7 @@ def test_a_message_that_was_taken_back_is_said(capsys: pytest.CaptureFixture[str
     network = a_network(parameters=GENEROUS)
     body = Retraction(ISSUED_AT, 9, ISSUED_AT + LATER_MS, Topic(OWNER.account, "prices"), b"\x01" * 32, 1, None)
     back = signed_envelope(network, OWNER.key, OWNER.account, Kind.RETRACTION, body)
-    message = Received(back, SignedBy.WALLET, "now", "subscribed", "c", "http://n", ISSUED_AT)
+    message = Received(back, SignedBy.WALLET, "now", "subscribed", "c", "http://n", ISSUED_AT, Sealedness.PLAIN, None)
     show(message, as_json=False)
     assert "taken back" in capsys.readouterr().out
     assert document_of(message)["type"] == "retraction"

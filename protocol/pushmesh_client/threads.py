@@ -1,0 +1,107 @@
+"""One message to many, in several notifications with one thread, and what became of it at each recipient (pure)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pushmesh_protocol.accounts import parse_account
+from pushmesh_protocol.errors import AccountError
+from pushmesh_protocol.levels import LEVELS, reaches
+from pushmesh_protocol.reasons import Reason
+from pushmesh_protocol.types import Account
+
+from .author import Published
+from .errors import BadAnswer, ClientError
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPart:
+    """One notification of a thread. `error` says why there is no answer to it; it may have been taken all the same,
+    and `Dapp.resume` asks again."""
+
+    recipients: tuple[Account, ...] | None
+    published: Published | None
+    error: ClientError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the node took it and it counts."""
+        return self.published is not None and self.published.ok
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """`unsealed` are the recipients that nothing was sent to, since nothing can be sealed to them; recipients None is
+    every subscriber."""
+
+    id: bytes
+    parts: tuple[ThreadPart, ...]
+    unsealed: tuple[Account, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every recipient that could be sent to was."""
+        return all([part.ok for part in self.parts])
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """How far a thread got with one recipient: one of LEVELS, and why where it is `refused`. `at_ms` is None until its
+    node told of it; who does not allow receipts stays at its part's level."""
+
+    level: str
+    reason: str
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStatus:
+    """Sums over a thread. `delivered` and `acknowledged` count wallets, those too that may not be named."""
+
+    recipients: Mapping[Account, RecipientStatus]
+    delivered: int
+    acknowledged: int
+
+    def counted(self, level: str) -> int:
+        """Recipients that are known by name to have got at least so far."""
+        return sum([reaches(each.level, level) and each.level != "refused" for each in self.recipients.values()])
+
+
+def status_of(thread: Thread, answers: Sequence[Sequence[Mapping[str, Any]]]) -> ThreadStatus:
+    """The sum of what the origin says of each part: its pages, in the parts' order, none for a part that it did not
+    take. Raises BadAnswer."""
+    recipients = {account: RecipientStatus("refused", Reason.NO_SEAL_KEY) for account in thread.unsealed}
+    delivered, acknowledged = 0, 0
+    for part, pages in zip(thread.parts, answers, strict=True):
+        try:
+            recipients |= _recipients_of(part, pages)
+            if pages:
+                delivered += _wallets(part, pages[0]["delivered"])
+                acknowledged += _wallets(part, pages[0]["acknowledged"])
+        except (KeyError, TypeError, ValueError, AccountError) as error:
+            raise BadAnswer("the node gave a status that cannot be read") from error
+    return ThreadStatus(recipients, delivered, acknowledged)
+
+
+def _recipients_of(part: ThreadPart, pages: Iterable[Mapping[str, Any]]) -> dict[Account, RecipientStatus]:
+    outcome = None if part.published is None else part.published.outcome
+    if outcome is None or not part.ok:
+        reason = part.error.reason if outcome is None and part.error is not None else outcome.reason if outcome else ""
+        start = RecipientStatus("refused", reason)
+    else:
+        start = RecipientStatus(outcome.level, outcome.reason)
+    found = dict.fromkeys(part.recipients or (), start)
+    for row in [row for page in pages for row in page["recipients"]]:
+        account, level, at_ms = parse_account(str(row["account"])), str(row["level"]), int(row["at"])
+        if part.recipients is not None and account not in found:
+            raise ValueError("a wallet that is no recipient")
+        known = found.get(account, start)
+        if LEVELS.index(level) > LEVELS.index(known.level):
+            found[account] = RecipientStatus(level, Reason.OK, at_ms)
+    return found
+
+
+def _wallets(part: ThreadPart, total: Mapping[str, Any]) -> int:
+    """A wallet that is at two nodes is counted by both; no more than there are count."""
+    count = int(total["wallets"])
+    return count if part.recipients is None else min(count, len(part.recipients))
