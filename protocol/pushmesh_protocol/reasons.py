@@ -105,7 +105,7 @@ class Reason(StrEnum):
     BAD_OUTCOME = "bad-outcome"
     BAD_ACKNOWLEDGEMENT = "bad-acknowledgement"
 
-    # Sealed content and proofs of a yes (SPEC 4.26-4.29), told by SDKs.
+    # Sealed content (SPEC 4.26-4.28), told by SDKs.
     NO_SEAL_KEY = "no-seal-key"
     BAD_SEAL = "bad-seal"
 

@@ -4,18 +4,21 @@ from pathlib import Path
 import pytest
 
 from pushmesh_client.author import Author, Signer, unix_ms
-from pushmesh_client.book import SlotBook
+from pushmesh_client.book import Reservation, SlotBook
 from pushmesh_client.compose import Draft, notification_of, signed_envelope
 from pushmesh_client.errors import Refused, Unreachable
 from pushmesh_client.node import Node
 from pushmesh_client.outcomes import Outcome
 from pushmesh_client.receipts import Wait
+from pushmesh_client.sealing import new_seal_secret, seal_to
 from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.kinds.registry import AnyBody
 from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.sealed import content_of
 from support.running_node import port_of, running_node, url_of
 from support.wallets import a_note, a_wallet
 
@@ -156,6 +159,18 @@ async def test_a_retraction_names_its_target(node: Node) -> None:
     back = await author.retract(TOPIC, published.id, 1, published.envelope.body.expires_at)
     assert back.ok
     assert back.envelope.body.target == published.id  # type: ignore[union-attr]  # it is a retraction
+
+
+async def test_sealed_content_whose_slot_was_lost_is_not_signed_anew_and_stays_refused(node: Node) -> None:
+    network = await node.network()
+    sealing = seal_to(network, content_of("secret", None), [new_seal_secret(0).public])
+    book, at = SlotBook(), unix_ms()
+    old = at - 3 * network.epoch_length_ms
+    draft = Draft(to=[OWNER.account], sealing=sealing, life_ms=30 * 86_400_000)
+    body = pack(notification_of(draft, TOPIC, old, 77))
+    book.reserve(Reservation(OWNER.account, network.epoch(old), 77, 1, Kind.NOTIFICATION, (body,)))
+    (answer,) = await an_author(node, book).resume()
+    assert (answer.ok, answer.outcome.reason, answer.envelope.body_bytes) == (False, "too-old", body)
 
 
 class BusyNode:

@@ -1,12 +1,15 @@
 import pytest
+from yarl import URL
 
-from pushmesh_client import Dapp, Draft, Node, SlotBook
+from pushmesh_client import Dapp, Draft, Node, RecipientStatus, SlotBook, Subscriber
+from pushmesh_client.author import unix_ms
 from pushmesh_protocol.accounts import Topic
-from pushmesh_protocol.errors import AccountError
+from pushmesh_protocol.errors import AccountError, Refusal
 from pushmesh_protocol.kinds import Setting
+from pushmesh_protocol.kinds.retraction import CANCEL
 from support.wallets import a_wallet
 
-OWNER = a_wallet()
+OWNER, READER = a_wallet(), a_wallet(2)
 
 
 async def test_a_dapp_publishes_in_ten_lines(node: Node) -> None:
@@ -42,6 +45,46 @@ async def test_a_notification_is_taken_back_or_replaced(node: Node) -> None:
     assert (await dapp.replace(first, second)).ok
     assert (await dapp.retract(second)).ok
     assert await dapp.resume() == []
+
+
+async def test_a_notification_for_later_is_cancelled_and_never_comes(node: Node) -> None:
+    dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+    await reader.subscribe(dapp.topic("prices"))
+    later = await dapp.publish("prices", title="later", not_before_ms=unix_ms() + 1_500)
+    cancelled = await dapp.cancel(later)
+    assert cancelled.ok and cancelled.envelope.body.mode == CANCEL  # type: ignore[union-attr]  # a retraction
+    answer = await reader.explain(later.id, later.envelope.body.issued_at)
+    assert (answer["verdict"], answer["reason"]) == ("drop", "cancelled")
+
+
+async def test_more_recipients_than_a_call_takes_and_content_for_everybody_are_refused(node: Node) -> None:
+    dapp = Dapp(node, OWNER, SlotBook())
+    crowd = [b"\x00" + number.to_bytes(20, "big") for number in range(10_001)]
+    with pytest.raises(Refusal, match="10001 recipients"):
+        await dapp.publish_thread("prices", title="many", to=crowd)
+    with pytest.raises(Refusal, match="named"):
+        await dapp.publish("prices", title="secret", seal=True)
+    with pytest.raises(Refusal, match="named"):
+        await dapp.publish_thread("prices", title="secret", seal=True)
+
+
+async def test_a_thread_to_all_subscribers_is_one_notification(node: Node) -> None:
+    thread = await Dapp(node, OWNER, SlotBook()).publish_thread("prices", title="all", thread=b"t" * 16)
+    (part,) = thread.parts
+    assert thread.ok and part.recipients is None and thread.id == b"t" * 16
+
+
+async def test_what_became_of_a_part_that_got_no_answer_stands_in_the_thread(node: Node) -> None:
+    await node.network()
+    dapp = Dapp(node, OWNER, SlotBook())
+    dapp.author._patience_s = 0.0
+    node.url = URL("http://127.0.0.1:1")
+    thread = await dapp.publish_thread("prices", title="lost", to=[READER.account])
+    (part,) = thread.parts
+    assert not thread.ok and part.published is None
+    assert part.error is not None and part.error.reason == "unreachable"
+    status = await dapp.thread_status(thread)
+    assert status.recipients == {READER.account: RecipientStatus("refused", "unreachable")}
 
 
 def test_a_topic_is_named_by_its_name_or_in_full() -> None:

@@ -65,6 +65,46 @@ async def test_preferences_hold_a_sender_back_and_explain_says_so(node: Node) ->
     assert (answer["verdict"], answer["reason"]) == ("hold", "muted-by-wallet")
 
 
+async def test_a_private_subscription_brings_messages_and_nobody_hears_of_it(node: Node) -> None:
+    dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+    await dapp.create_topic("prices", "Prices")
+    topic = dapp.topic("prices")
+    assert (await reader.subscribe_privately(topic, settings={"min-priority": 3})).ok
+    await dapp.publish(topic, title="for subscribers")
+    assert len((await reader.page())["messages"]) == 1
+    assert (await node.topic(topic))["subscribers"] == 0
+    assert (await node.subscribers(topic, await dapp.credential()))["subscribers"] == []
+    assert (await node.subscriptions(READER.account))["subscriptions"] == []
+
+
+async def test_a_private_no_holds_though_the_public_word_is_yes_and_outlives_a_restart(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as served, Node(url_of(served)) as node:
+        dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+        await reader.subscribe_privately(dapp.topic("prices"))
+        await reader.subscribe_privately(dapp.topic("prices"), on=False)
+        await reader.subscribe(dapp.topic("prices"))
+    async with running_node(tmp_path) as served, Node(url_of(served)) as node:
+        dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+        await dapp.publish("prices", title="unwanted here")
+        assert (await reader.page())["messages"] == []
+        await reader.subscribe_privately(dapp.topic("prices"))
+        assert len((await reader.page())["messages"]) == 1
+
+
+async def test_a_token_for_some_topics_reads_these_alone(node: Node) -> None:
+    dapp, reader = Dapp(node, OWNER, SlotBook()), Subscriber(node, READER, SlotBook())
+    for name in ("prices", "news"):
+        await reader.subscribe(dapp.topic(name))
+        await dapp.publish(name, title=name)
+    await reader.grant()
+    token = await reader.token(topics=[dapp.topic("news"), f"{OWNER.display}/news"])
+    page = await node.inbox(token)
+    assert [message["envelope"]["fields"]["title"] for message in page["messages"]] == ["news"]
+    for topics in ([], [dapp.topic(f"t{number}") for number in range(33)]):
+        with pytest.raises(ValueError, match="1 to 32 topics"):
+            await reader.token(topics=topics)
+
+
 async def test_a_token_reads_and_does_nothing_else(node: Node) -> None:
     reader = Subscriber(node, READER, SlotBook())
     with pytest.raises(ClientError, match="session key"):

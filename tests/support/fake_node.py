@@ -119,6 +119,7 @@ class FakeDirectory:
     topics: dict[Topic, Envelope] = field(default_factory=dict)
     subscriptions: dict[Account, list[Envelope]] = field(default_factory=dict)
     wallets: list[Account] = field(default_factory=list)
+    sealing: dict[Account, list[Envelope]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     broken: Exception | None = None
     asked: list[Any] = field(default_factory=list)
@@ -141,6 +142,10 @@ class FakeDirectory:
 
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         return [wallet for wallet in sorted(self.wallets) if after is None or wallet > after][:limit]
+
+    def seal_grants(self, account: Account) -> Sequence[Envelope]:
+        self.asked.append(account)
+        return self.sealing.get(account, ())
 
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         return [{"id": "00" * 32, "state": "live"}] if account == DAPP else []
