@@ -7,10 +7,10 @@ from typing import TypeVar
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import PrivateSubscription
+from pushmesh_protocol.newest import newer
 from pushmesh_protocol.types import Account, EnvelopeId
 
 from .expiries import Expiries
-from .versions import newer
 
 MAX_WORDS, MAX_WORDS_OF_A_WALLET = 65_536, 512
 """They cost no slot and no work, and anybody can have wallets."""

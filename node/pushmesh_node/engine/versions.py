@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Subscription
+from pushmesh_protocol.newest import newer
 from pushmesh_protocol.types import Account, EnvelopeId
 
 from .expiries import Expiries
@@ -20,16 +20,6 @@ what is held is bounded by who may sign, and not by how often they change their 
 
 SPARE: Final = 64
 """So many ends of what was forgotten may wait, or as many as there are versions, before they are tidied away."""
-
-
-def newer(one: Envelope, other: Envelope) -> bool:
-    """Whether `one` is chosen over `other`: later issued-at; at a tie off beats on; then the lower id."""
-    if one.body.issued_at != other.body.issued_at:
-        return one.body.issued_at > other.body.issued_at
-    one_off, other_off = _is_off(one), _is_off(other)
-    if one_off != other_off:
-        return one_off
-    return one.id < other.id
 
 
 def outlasts(one: Envelope, other: Envelope) -> bool:
@@ -45,10 +35,6 @@ def outlasts(one: Envelope, other: Envelope) -> bool:
 def signer_of(envelope: Envelope) -> bytes | None:
     """The session key that signed, None for the wallet itself."""
     return None if envelope.session is None else envelope.session.key
-
-
-def _is_off(envelope: Envelope) -> bool:
-    return isinstance(envelope.body, Subscription) and not envelope.body.on
 
 
 @dataclass(slots=True, eq=False)

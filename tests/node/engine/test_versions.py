@@ -2,7 +2,7 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
-from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, newer, outlasts
+from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, outlasts
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -36,14 +36,6 @@ def filled(found: Versions[Topic], *envelopes: Envelope) -> Envelope | None:
     for envelope in envelopes:
         found.add(TOPIC, envelope)
     return found.in_force(TOPIC, NOW)
-
-
-def test_later_is_newer_then_off_then_the_lower_id() -> None:
-    on, other, off = said(5, seq=1), said(5, seq=2), said(5, on=False, seq=3)
-    low, high = sorted((on, other), key=lambda envelope: envelope.id)
-    ascending = [said(4), high, low, off, said(6)]
-    for older, one in enumerate(ascending):
-        assert [newer(one, another) for another in ascending] == [place < older for place in range(5)]
 
 
 def test_the_newest_is_in_force_in_any_order() -> None:
