@@ -132,7 +132,7 @@ def test_a_forged_no_is_refused_and_not_believed() -> None:
 def test_a_revocation_of_the_key_speaks_against_what_it_signed_whenever_that_was() -> None:
     session = a_session()
     ends = NOW + 490 * DAY_MS
-    members = {"issued_at": NOW, "expires_at": ends, "cut_time": NOW, "cut_seq": 0}
+    members: dict[str, Any] = {"issued_at": NOW, "expires_at": ends, "cut_time": NOW, "cut_seq": 0}
     cut = proof(signed(Kind.REVOCATION, grant_id=session.grant_id, **members))
     general = proof(signed(Kind.REVOCATION, grant_id=None, before=NOW, **members))
     strangers = proof(signed(Kind.REVOCATION, OTHER, grant_id=session.grant_id, **members))
