@@ -221,6 +221,11 @@ class Node:
         """A wallet's known grants with their state."""
         return await self.get(f"/v1/accounts/{display_account(account)}/grants")
 
+    async def opt_in(self, account: Account, topic: Topic) -> str:
+        """A wallet's public word on a topic as a proof, not checked. Raises Refused `not-found`."""
+        place = f"{display_account(Account(topic.owner))}/{topic.name}"
+        return str((await self.get(f"/v1/accounts/{display_account(account)}/opt-ins/{place}")).get("opt_in"))
+
     async def seal_grants(self, accounts: Sequence[Account]) -> list[bytes]:
         """The packed items of these accounts' grants that name a seal key, as the node knows them: not checked."""
         asked = msgspec.json.encode({"accounts": [display_account(account) for account in accounts]})

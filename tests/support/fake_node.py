@@ -119,6 +119,7 @@ class FakeDirectory:
     topics: dict[Topic, Envelope] = field(default_factory=dict)
     subscriptions: dict[Account, list[Envelope]] = field(default_factory=dict)
     wallets: list[Account] = field(default_factory=list)
+    opt_ins: dict[tuple[Account, Topic], bytes] = field(default_factory=dict)
     sealing: dict[Account, list[Envelope]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     broken: Exception | None = None
@@ -142,6 +143,9 @@ class FakeDirectory:
 
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         return [wallet for wallet in sorted(self.wallets) if after is None or wallet > after][:limit]
+
+    def opt_in(self, account: Account, topic: Topic) -> bytes | None:
+        return self.opt_ins.get((account, topic))
 
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         self.asked.append(account)

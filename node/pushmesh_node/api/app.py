@@ -18,6 +18,7 @@ from .errors import Handler, Refused, Report, error_middleware, remember_started
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
+from .opt_ins import OptInRoutes
 from .peers import PeerRoutes
 from .publish import JSON_OVERHEAD, PublishRoutes
 from .publish_stream import StreamLimits, StreamRoutes
@@ -119,6 +120,7 @@ def build_routes(
         limits.longest_wait_s,
     )
     lookups = LookupRoutes(directory, authenticate)
+    opt_ins = OptInRoutes(directory)
     seal_keys = SealKeyRoutes(directory, limits.body_timeout_s)
     token_routes = TokenRoutes(tokens, authenticate)
     peers = PeerRoutes(directory.peers, directory.sync)
@@ -131,6 +133,7 @@ def build_routes(
         web.get("/v1/topics/{owner}/{name}/subscribers", lookups.subscribers),
         web.get("/v1/accounts/{account}/subscriptions", lookups.subscriptions),
         web.get("/v1/accounts/{account}/grants", lookups.grants),
+        web.get("/v1/accounts/{account}/opt-ins/{owner}/{name}", opt_ins.opt_in),
         web.post("/v1/seal-keys", seal_keys.seal_keys),
         web.get("/v1/slots", lookups.slots),
         web.get("/v1/explain", lookups.explain),

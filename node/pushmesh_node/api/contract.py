@@ -56,6 +56,10 @@ class Directory(Protocol):
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         """Wallets in ascending order, for the topic's owner."""
 
+    def opt_in(self, account: Account, topic: Topic) -> bytes | None:
+        """The wallet's public word in force on a topic, on or off, as a proof (SPEC 4.29); None where it is not known
+        or cannot be shown."""
+
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""
 

@@ -15,6 +15,7 @@ from pushmesh_protocol.kinds.grant import SCOPE_NAMES
 from pushmesh_protocol.kinds.registry import KIND_NAMES
 from pushmesh_protocol.limits import LOGIN_WINDOW_MS, MAX_AHEAD_MS, MAX_UNREVOKED_GRANTS, TOKEN_LIFE_MS
 from pushmesh_protocol.network import Network, dump_network
+from pushmesh_protocol.opt_in import opt_in_of
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 
@@ -67,6 +68,16 @@ class Directory:
         """Wallets in ascending order."""
         everyone = self._engine().subscriptions.subscribers(topic)
         return nsmallest(limit, (account for account in everyone if after is None or account > after))
+
+    def opt_in(self, account: Account, topic: Topic) -> bytes | None:
+        """The wallet's public word in force on a topic, on or off, as a proof (SPEC 4.29); None where it is not known
+        or cannot be shown."""
+        engine = self._engine()
+        word = engine.subscriptions.in_force(account, topic, self._clock())
+        if word is None or word.session is None:
+            return None if word is None else opt_in_of(self._network, word)
+        grant = engine.grant(word.session.grant_id)
+        return None if grant is None else opt_in_of(self._network, word, grant)
 
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""

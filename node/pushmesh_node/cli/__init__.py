@@ -12,6 +12,7 @@ from . import (
     key,
     listen,
     peers,
+    proof,
     publish,
     run,
     sim,
@@ -40,6 +41,7 @@ app.add_typer(key.app, name="key", rich_help_panel=_DAPPS)
 app.add_typer(topic.app, name="topic", rich_help_panel=_DAPPS)
 app.command("publish", rich_help_panel=_DAPPS)(publish.publish)
 app.command("subscribe", rich_help_panel=_DAPPS)(subscribe.subscribe)
+app.add_typer(proof.app, name="proof", rich_help_panel=_DAPPS)
 app.command("listen", rich_help_panel=_DAPPS)(listen.listen)
 app.command("inbox", rich_help_panel=_DAPPS)(inbox.inbox)
 app.command("explain", rich_help_panel=_DAPPS)(explain.explain)

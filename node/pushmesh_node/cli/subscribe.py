@@ -1,13 +1,17 @@
 """`pushmesh subscribe`: a wallet's signed yes or no to a topic."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .guard import CommandError, guarded
 from .options import DEFAULT_URL, DEFAULT_WALLET, AsJson, NodeUrl, TopicName, WalletPath
+from .output import emit, people
 from .topic import pair_of, report_published
+
+if TYPE_CHECKING:
+    from pushmesh_client import Outcome
 
 
 @guarded
@@ -16,6 +20,9 @@ def subscribe(
     off: Annotated[bool, typer.Option("--off", help="Unsubscribe.")] = False,
     setting: Annotated[list[str] | None, typer.Option(metavar="SLUG=NUMBER", help="May be repeated.")] = None,
     receipts: Annotated[bool, typer.Option(help="Let the publisher learn what became of its messages to you.")] = True,
+    private: Annotated[
+        bool, typer.Option("--private", help="Tell this one node alone: nobody else hears of it, and there it decides.")
+    ] = False,
     node: NodeUrl = DEFAULT_URL,
     wallet: WalletPath = DEFAULT_WALLET,
     as_json: AsJson = False,
@@ -30,6 +37,10 @@ def subscribe(
 
         async with open_subscriber(node, wallet, with_session=False) as subscriber:
             chosen = subscriber.wallet.topic(topic)
+            if private:
+                outcome = await subscriber.subscribe_privately(chosen, on=not off, settings=settings or None)
+                report_private(f"{'off' if off else 'on'}: {display_topic(chosen)}", outcome, as_json)
+                return
             if off:
                 published = await subscriber.unsubscribe(chosen)
             else:
@@ -37,6 +48,14 @@ def subscribe(
         report_published(f"{'off' if off else 'on'}: {display_topic(chosen)}", published, as_json)
 
     asyncio.run(say())
+
+
+def report_private(what: str, outcome: "Outcome", as_json: bool) -> None:
+    """Print what one node answered to a private word; a refusal was raised before."""
+    if as_json:
+        emit({"what": what, "level": outcome.level, "reason": outcome.reason})
+    else:
+        people().print(f"[green]{outcome.level}[/] {what}, at this node alone")
 
 
 def _setting_of(text: str) -> tuple[str, int]:

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from pushmesh_client import Node
+from pushmesh_protocol.accounts import parse_account
 from support.commands import check_one_sentence, pushmesh
 
 pytestmark = pytest.mark.integration
@@ -15,6 +17,15 @@ async def test_on_with_settings_then_off(url: str, tmp_path: Path) -> None:
     off = await pushmesh("subscribe", TOPIC, "--off", "--json", cwd=tmp_path, PUSHMESH_URL=url)
     assert (off.code, off.json["what"]) == (0, f"off: {TOPIC}")
     assert made.code == 0
+
+
+async def test_a_private_word_is_told_to_one_node_and_listed_by_none(url: str, tmp_path: Path) -> None:
+    made = await pushmesh("key", "new", "--json", cwd=tmp_path)
+    for off in ([], ["--off"]):
+        ran = await pushmesh("subscribe", TOPIC, "--private", *off, "--json", cwd=tmp_path, PUSHMESH_URL=url)
+        assert (ran.code, ran.json["level"], ran.json["what"]) == (0, "durable", f"{'off' if off else 'on'}: {TOPIC}")
+    async with Node(url) as node:
+        assert (await node.subscriptions(parse_account(made.json["account"])))["subscriptions"] == []
 
 
 async def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
