@@ -1,4 +1,4 @@
-"""`pushmesh proof`: that a wallet wants a topic's messages, by its own signature; anybody can check it without a node."""
+"""`pushmesh proof`: a wallet's signed yes to a topic, for anybody to check without a node."""
 
 import asyncio
 import sys
