@@ -81,7 +81,9 @@ class FakeInboxes:
         if batch:
             given = Batch(batch)
             for listener in list(self.listeners):
-                if listener.offer(given):
+                taken = listener.offer(given)
+                given.flush()
+                if taken:
                     self.delivered_many(listener.transport, [listener.principal.account], given)
 
     def listen(self, listener: Listener) -> int:

@@ -108,6 +108,7 @@ class Fanout:
             taken: defaultdict[str, list[Account]] = defaultdict(list)
             while job.at < len(accounts):
                 self._offer(batch, first, accounts[job.at : job.at + LOOK_EVERY], taken)
+                batch.flush()
                 job.at += LOOK_EVERY
                 if ends_s is not None and time.monotonic() >= ends_s:
                     break
@@ -143,7 +144,9 @@ class Fanout:
     def _offer_part(self, listener: Listener, seam: int, batch: Batch) -> None:
         """What it does not read from the store."""
         part = Batch([message for message in batch.messages if seam < message.commit_no])
-        if listener.offer(part):
+        taken = listener.offer(part)
+        part.flush()
+        if taken:
             self._counting.delivered(listener.transport, [listener.principal.account], part)
 
 

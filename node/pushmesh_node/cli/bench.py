@@ -157,6 +157,30 @@ def ack(
     out.print(f"  a bare sync   {report['sync_p50_ms']:.2f} ms (p99 {report['sync_p99_ms']:.2f} ms)")
 
 
+@app.command("fanout")
+@guarded
+def fanout(
+    subscribers: Annotated[int, typer.Option(min=2, max=10_000, help="Wallets that listen over WebSocket.")] = 1000,
+    publishes: Annotated[int, typer.Option(min=4, max=10_000, help="In one slice, each a commit of its own.")] = 96,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Interleaved slices of each side.")] = 7,
+    folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One publish to many wallets, acknowledged, against a bare protocol that writes the same bytes."""
+    from ..lab.bench_fanout import FanoutPlan, measure_fanout
+
+    report = _measured(lambda place: measure_fanout(place, FanoutPlan(subscribers, publishes, rounds)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    share = f"{report['ratio']:.2f} of a bare protocol ({report['limit_rate']:,.0f} a second)"
+    out.print(f"[bold]{report['rate']:,.0f}[/] deliveries a second, {share}")
+    out.print(f"  ten queued  {report['batched_rate']:,.0f} a second, {report['batched_speedup']:.1f} times as many")
+    out.print(f"  CPU         {report['cpu_us']:.1f} µs of the node's loop for one delivery")
+    out.print(f"  memory      {report['kb_per_connection']:.1f} kB for an idle connection")
+
+
 @app.command("overload")
 @guarded
 def overload(

@@ -30,9 +30,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class Batch:
     """Messages that become live together for wallets that get them alike, in commit order, never none.
 
-    All these wallets share the object, so that each form of the bytes is made once."""
+    All these wallets share the object, so that each form of the bytes is made once. A listener that writes at once may
+    leave its write here: whoever offers the batch carries out many in a row by `flush`, before the loop goes on, since
+    system calls between steps of Python cost twice as much."""
 
-    __slots__ = ("_forms", "commit_no", "frame_bytes", "messages", "tells_origin")
+    __slots__ = ("_forms", "commit_no", "frame_bytes", "messages", "tells_origin", "writes")
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = tuple(messages)
@@ -41,7 +43,14 @@ class Batch:
         self.frame_bytes = sum([len(message.frame) for message in self.messages])
         self.tells_origin = any([_has_origin(message.envelope) for message in self.messages])
         """Whether some node waits to hear which wallets got it."""
+        self.writes: list[tuple[Callable[[bytes], object], bytes]] = []
         self._forms: dict[str, bytes] = {}
+
+    def flush(self) -> None:
+        """Carry out the writes that listeners left."""
+        writes, self.writes = self.writes, []
+        for write, data in writes:
+            write(data)
 
     def encoded(self, form: str, make: Callable[[Sequence[Message]], bytes]) -> bytes:
         """The messages in the form of this name; `make` is asked once."""
@@ -96,8 +105,9 @@ class Listener(Protocol):
     """Whose stream it is among the wallet's, None where that has no name: it need not be told what it did itself."""
 
     def offer(self, batch: Batch) -> bool:
-        """Take live messages. True where all of them went to the transport here and now, so that the caller counts
-        them as delivered; otherwise whoever hands them over later does."""
+        """Take live messages. True where all of them went to the transport here and now, or will by `batch.flush`,
+        which the caller calls before anything else happens; the caller counts them as delivered. Otherwise whoever
+        hands them over later does."""
 
     def told(self, event: WalletEvent) -> None:
         """Take news of the wallet."""

@@ -189,8 +189,8 @@ class Session:
         return self._resting
 
     def write_through(self, write_now: Callable[[Batch], bool], wake: Callable[[], None]) -> None:
-        """While the session rests a batch goes to `write_now`, which takes all of it to the transport at once or gives
-        False. `wake` is called when there is something to ask `next` for again."""
+        """While the session rests a batch goes to `write_now`, which takes all of it to the transport at once or leaves
+        that to `batch.flush`, or gives False. `wake` is called when there is something to ask `next` for again."""
         self._write_now, self._wake = write_now, wake
 
     def choose(
@@ -254,6 +254,7 @@ class Session:
         part = Batch(wanted)
         if not self._write_now(part):
             return False
+        part.flush()
         self._inboxes.delivered_many(self.transport, [self.principal.account], part)
         return True
 

@@ -260,9 +260,9 @@ class WalletSocket(asyncio.Protocol):
             return False
         forms = self._service.forms
         if self._frames_only:
-            transport.write(batch.encoded("ws-frames", forms.binary_frame))
+            batch.writes.append((transport.write, batch.encoded("ws-frames", forms.binary_frame)))
         else:
-            transport.write(batch.encoded("ws-json", forms.text_frames))
+            batch.writes.append((transport.write, batch.encoded("ws-json", forms.text_frames)))
         self.said = self._wheel.now
         return True
 

@@ -1,0 +1,198 @@
+"""`pushmesh bench fanout`: one publish to many WebSocket wallets, against a server that only writes.
+
+A node process as it ships: every publish is verified, committed and synced before a byte of it goes out, each stream's
+place moves on, deliveries are counted, and every wallet acknowledges as the SDK does; acknowledgements are durable
+before they are answered. The bare server (`bare_fanout`) writes frames of the same size to as many connections. The
+same reader (`crowd`) reads both, by turns, and keeps as many publishes under way.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pushmesh_client import Node, new_wallet
+from pushmesh_client.compose import Draft, notification_of, signed_envelope
+from pushmesh_client.vouching import EVERY_MESSAGES
+from pushmesh_client.wallet import Wallet
+from pushmesh_protocol.accounts import Topic
+from pushmesh_protocol.auth.signing import sign_login
+from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.kinds import Kind, Subscription
+from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.login import LogInWords, format_login
+from pushmesh_protocol.network import Network
+
+from .cpu_time import main_thread_cpu_s
+from .devnet import Devnet
+from .errors import LabError
+from .memory import resident_mb
+from .narrator import Narrator
+from .networks import shipped_network
+from .statistics import median
+from .worker import Worker
+from .workload import CHUNK, stream_messages
+
+NETWORK = "bench"
+WINDOW = 2
+"""Publishes that are not with every wallet yet."""
+QUEUED = 10
+TOPIC_NAME = "bench"
+SETTLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutPlan:
+    """Wallets, and how many publishes in each of so many slices; a batched slice has a quarter of them."""
+
+    subscribers: int
+    publishes: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutRound:
+    """Deliveries a second, by turns within seconds of each other."""
+
+    rate: float
+    batched_rate: float
+    limit_rate: float
+    cpu_us: float
+    """Of the node's own loop, for one delivery of a publish by itself."""
+
+
+async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
+    """The figures; rates are deliveries a second. Raises LabError."""
+    narrator = Narrator(3)
+    network, author = shipped_network(NETWORK), new_wallet()
+    wallets = [new_wallet() for _ in range(plan.subscribers)]
+    async with Devnet(folder, 1, network=NETWORK) as net, Node(net.url(0)) as node:
+        await subscribe(node, network, wallets, Topic(author.account, TOPIC_NAME))
+        narrator.step(f"{plan.subscribers:,} wallets subscribed")
+        pid = net.nodes[0].pid
+        assert pid is not None  # it is ready
+        crowd = await Worker.start(f"{__package__}.crowd")
+        bare = await Worker.start(f"{__package__}.bare_fanout")
+        try:
+            bare_port = (await bare.answer())["port"]
+            kb_per_connection = await connect(crowd, folder, node, pid, network, wallets)
+            await crowd.ask({"bare": bare_port})
+            narrator.step(f"they listen: {kb_per_connection:.1f} kB resident each")
+            bench = _Bench(crowd, pid, folder, network, author, plan)
+            await bench.play(4)  # a warm-up
+            rounds = [await bench.play(plan.publishes) for _ in range(plan.rounds)]
+        finally:
+            await crowd.stop()
+            await bare.stop()
+    narrator.step(f"{plan.rounds} rounds played")
+    return report_of(rounds, kb_per_connection)
+
+
+def report_of(rounds: list[FanoutRound], kb_per_connection: float) -> dict[str, float]:
+    """Medians; ratios are taken within each round."""
+    return {
+        "rate": round(median([each.rate for each in rounds])),
+        "limit_rate": round(median([each.limit_rate for each in rounds])),
+        "ratio": round(median([each.rate / each.limit_rate for each in rounds]), 3),
+        "batched_rate": round(median([each.batched_rate for each in rounds])),
+        "batched_speedup": round(median([each.batched_rate / each.rate for each in rounds]), 2),
+        "cpu_us": round(median([each.cpu_us for each in rounds]), 2),
+        "kb_per_connection": round(kb_per_connection, 2),
+    }
+
+
+async def subscribe(node: Node, network: Network, wallets: list[Wallet], topic: Topic) -> None:
+    """Each wallet's signed subscription, durable. Raises LabError."""
+    now_ms = time.time_ns() // 1_000_000
+    for first in range(0, len(wallets), CHUNK):
+        parts = [
+            Part((signed_envelope(network, each.key, each.account, Kind.SUBSCRIPTION, _on(topic, now_ms)),))
+            for each in wallets[first : first + CHUNK]
+        ]
+        outcomes = await node.publish_frame(encode_frame(parts))
+        if refused := [outcome for outcome in outcomes if not outcome.ok]:
+            raise LabError(f"a subscription was refused: {refused[0]}")
+
+
+def _on(topic: Topic, now_ms: int) -> Subscription:
+    return Subscription(now_ms, 1, now_ms + DAY_MS, topic, True, None, False)
+
+
+async def log_ins(node: Node, network: Network, wallets: list[Wallet]) -> list[str]:
+    """A signed log-in of each to this node."""
+    challenge = await node.challenge()
+    node_id, host = bytes.fromhex(challenge["node_id"]), challenge["hosts"][0]
+    now_ms = time.time_ns() // 1_000_000
+    texts = []
+    for each in wallets:
+        words = LogInWords(node_id, host, each.account, secrets.token_bytes(32), now_ms, "bench")
+        texts.append(format_login(sign_login(each.key, network, words)))
+    return texts
+
+
+async def connect(crowd: Worker, folder: Path, node: Node, pid: int, network: Network, wallets: list[Wallet]) -> float:
+    """Every wallet listens; returns what the node's resident memory grew by for each, in kB of 1,000 bytes."""
+    path = folder / "log-ins.json"
+    path.write_text(json.dumps(await log_ins(node, network, wallets)))
+    await asyncio.sleep(SETTLE_S)
+    before_mb = resident_mb(pid)
+    await crowd.ask({"listen": str(path), "host": node.url.host, "port": node.url.port})
+    await asyncio.sleep(SETTLE_S)
+    return (resident_mb(pid) - before_mb) * 1_000 / len(wallets)
+
+
+class _Bench:
+    """A node with its crowd, beside the bare server with as large a one."""
+
+    def __init__(
+        self, crowd: Worker, pid: int, folder: Path, network: Network, author: Wallet, plan: FanoutPlan
+    ) -> None:
+        self._crowd = crowd
+        self._pid = pid
+        self._folder = folder
+        self._network = network
+        self._author = author
+        self._plan = plan
+        self._seq = 0
+
+    async def play(self, publishes: int) -> FanoutRound:
+        """One slice of each kind."""
+        wallets = self._plan.subscribers
+        cpu_s = main_thread_cpu_s(self._pid)
+        single = await self._publish(publishes, 1)
+        cpu_us = (main_thread_cpu_s(self._pid) - cpu_s) * 1e6 / (publishes * wallets)
+        bare = await self._crowd.ask({"write": publishes, "size": single["size"], "window": WINDOW})
+        requests = max(2, publishes // 4)
+        batched = await self._publish(requests, QUEUED)
+        return FanoutRound(
+            publishes * wallets / single["seconds"],
+            requests * QUEUED * wallets / batched["seconds"],
+            publishes * wallets / bare["seconds"],
+            cpu_us,
+        )
+
+    async def _publish(self, requests: int, each: int) -> dict[str, float]:
+        path = self._folder / "fanout.messages"
+        frames = await asyncio.to_thread(self._signed, requests, each)
+        await asyncio.to_thread(path.write_bytes, stream_messages(frames))
+        order = {"publish": str(path), "each": each, "window": WINDOW, "ack_every": EVERY_MESSAGES}
+        answer = await self._crowd.ask(order)
+        if answer["durable"] != requests * each:
+            raise LabError(f"{requests * each} were published, {answer['durable']} are durable")
+        return answer
+
+    def _signed(self, requests: int, each: int) -> list[bytes]:
+        return [encode_frame([self._note() for _ in range(each)]) for _ in range(requests)]
+
+    def _note(self) -> Part:
+        self._seq += 1
+        author, now_ms = self._author, time.time_ns() // 1_000_000
+        draft = Draft(
+            title=f"Price alert {self._seq:06}",
+            body="The price that you watch has moved by more than the five per cent that you asked for.",
+            url="https://dex.example/alerts/1",
+        )
+        body = notification_of(draft, Topic(author.account, TOPIC_NAME), now_ms, self._seq)
+        return Part((signed_envelope(self._network, author.key, author.account, Kind.NOTIFICATION, body),))
