@@ -35,6 +35,7 @@ from ..storage.settings import StoreSettings
 from ..storage.store import Store
 from .bridging import build_bridges, read_bridges, run_bridges
 from .clock import now_ms
+from .descriptors import raise_limit
 from .directory import Directory
 from .gossip_process import COMMAND
 from .keys import load_key
@@ -72,6 +73,7 @@ async def run_node(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
     for _ in range(SALVAGES):
         try:
             return await _run_until(stop, config, ready, gossip_command)

@@ -181,6 +181,27 @@ def fanout(
     out.print(f"  memory      {report['kb_per_connection']:.1f} kB for an idle connection")
 
 
+@app.command("idle")
+@guarded
+def idle(
+    connections: Annotated[int, typer.Option(min=1, max=100_000, help="Wallets that listen over WebSocket.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="That they are watched.")] = 30.0,
+    folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Memory, files and CPU of a node that many idle wallets listen to."""
+    from ..lab.bench_idle import IdlePlan, measure_idle
+
+    report = _measured(lambda place: measure_idle(place, IdlePlan(connections, seconds)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    out.print(f"[bold]{report['kb_per_connection']:.1f} kB[/] for each of {report['connections']:,.0f} wallets")
+    out.print(f"  the node  {report['rss_mb']:.0f} MB, {report['fds']:,.0f} open files")
+    out.print(f"  CPU       {report['cpu_percent']:.1f} % of a core")
+
+
 @app.command("overload")
 @guarded
 def overload(

@@ -2,7 +2,8 @@
 looked into. All streams are alike, so what that one was given tells how many bytes the others lack.
 
 `python -m pushmesh_node.lab.crowd`; on standard input it is told in JSON lines what to do, and answers each with one:
-{"listen": FILE, "host", "port"} opens a stream for each log-in in the file, {"bare": PORT} as many connections to
+{"listen": FILE, "host", "port"} opens a stream for each log-in in the file, {"look": true} reads what came
+meanwhile, {"bare": PORT} as many connections to
 `bare_fanout`; {"publish": FILE, "each": N, "window": N, "ack_every": N} sends requests to the node with so many not
 wholly received; {"write": N, "size": BYTES, "window": N} does the same with the bare server.
 """
@@ -240,6 +241,10 @@ def main() -> None:
         match order:
             case {"listen": path, "host": host, "port": port}:
                 wallets = Wallets(host, port, json.loads(Path(path).read_text()))
+                answer = {"listening": len(wallets)}
+            case {"look": True}:
+                assert wallets is not None
+                wallets.begin()  # raises where one of them is closed
                 answer = {"listening": len(wallets)}
             case {"bare": port}:
                 assert wallets is not None

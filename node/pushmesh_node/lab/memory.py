@@ -1,4 +1,4 @@
-"""Memory of running processes, by the kernel's own books. Linux only."""
+"""Memory and open files of running processes, by the kernel's own books. Linux only."""
 
 from pathlib import Path
 
@@ -18,3 +18,11 @@ def resident_mb(pid: int) -> float:
     if not kibibytes:
         raise LabError(f"process {pid} has ended")
     return round(kibibytes[0] * 1024 / 1e6, 1)
+
+
+def descriptors(pid: int) -> int:
+    """Files and sockets that a process has open. Raises LabError where it is gone."""
+    try:
+        return len(list((PROC / str(pid) / "fd").iterdir()))
+    except OSError as error:
+        raise LabError(f"process {pid} is not there") from error

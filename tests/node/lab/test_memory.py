@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pushmesh_node.lab.errors import LabError
-from pushmesh_node.lab.memory import resident_mb
+from pushmesh_node.lab.memory import descriptors, resident_mb
 
 
 async def test_what_a_process_takes_is_resident_and_told_in_megabytes() -> None:
@@ -20,3 +20,13 @@ async def test_a_process_that_is_gone_has_none() -> None:
     await process.wait()
     with pytest.raises(LabError, match=str(process.pid)):
         resident_mb(process.pid)
+
+
+def test_open_files_are_counted() -> None:
+    before = descriptors(os.getpid())
+    ends = os.pipe()
+    assert descriptors(os.getpid()) == before + 2
+    for end in ends:
+        os.close(end)
+    with pytest.raises(LabError, match="not there"):
+        descriptors(2**22 + 1)
