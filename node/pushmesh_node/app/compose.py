@@ -73,7 +73,6 @@ async def run_node(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
     for _ in range(SALVAGES):
         try:
             return await _run_until(stop, config, ready, gossip_command)
@@ -167,6 +166,7 @@ async def _serve(
     stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: "Sequence[Bridge]"
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
+    raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
     consumers = node.consumers
     service = _service(config, node, forms)
     endpoint, mqtt_routes = None, list[web.RouteDef]()
