@@ -21,6 +21,7 @@ import { messageId } from './lib/message_id.mjs';
 import { pack, unpack } from './lib/msgpack.mjs';
 import { openNetwork } from './lib/network.mjs';
 import { Refusal, attempt } from './lib/refusal.mjs';
+import { effectiveSettings } from './lib/settings.mjs';
 import { recoverAccount } from './lib/signatures.mjs';
 import { pathOf, rootFromRun, rootOf } from './lib/tree.mjs';
 
@@ -65,6 +66,8 @@ const DOINGS = {
     checkTopic(topic);
     return { display: showTopic(topic), shard: network.shard(topic) };
   },
+
+  settings: (_network, _given, { choices, schema }) => ({ values: effectiveSettings(choices ?? [], schema ?? []) }),
 
   hash: (_network, _given, { name, parts }) => ({ digest: hex(H(name, ...parts.map(unhex))) }),
 

@@ -21,6 +21,7 @@ from tools import (  # noqa: E402  # the line above makes it importable when thi
     vector_logins,
     vector_names,
     vector_receipts,
+    vector_settings,
     vector_slots,
     vector_texts,
     vector_tokens,
@@ -45,6 +46,7 @@ SUBJECTS = {
     **vector_logins.SUBJECTS,
     **vector_tokens.SUBJECTS,
     **vector_receipts.SUBJECTS,
+    **vector_settings.SUBJECTS,
 }
 
 

@@ -18,12 +18,15 @@ from pushmesh_protocol.hashing import hash_statement
 from pushmesh_protocol.holds import check_hold_proof, decode_hold_proof
 from pushmesh_protocol.kinds.grant import Scope
 from pushmesh_protocol.kinds.registry import decode_body
+from pushmesh_protocol.kinds.subscription import SettingChoice
+from pushmesh_protocol.kinds.topic import Setting
 from pushmesh_protocol.login import LogInWords, check_login, login_hash, parse_login
 from pushmesh_protocol.memory import Judgement, Memory, judge, judge_private
 from pushmesh_protocol.mmr import Mountains, extend, root
 from pushmesh_protocol.network import Network, load_network
 from pushmesh_protocol.outcomes import check_acknowledgement, check_outcome, decode_acknowledgement, decode_outcome
 from pushmesh_protocol.receipts import check_receipt, decode_receipt, decode_seal, proves_equivocation
+from pushmesh_protocol.settings import effective_settings
 from pushmesh_protocol.tokens import check_token, parse_token
 from pushmesh_protocol.tree import audit_path, root_from_run, root_of
 from pushmesh_protocol.types import EnvelopeId
@@ -110,6 +113,12 @@ def _topic(networks: Networks, given: Json, asked: Json) -> Json:
         return {"reason": str(refusal.reason)}
     shard = network.shard(pack(topic))
     return {"reason": "ok", "display": f"{display_account(topic.owner)}/{topic.name}", "shard": shard}
+
+
+def _settings(_networks: Networks, _given: Json, asked: Json) -> Json:
+    choices = msgspec.convert(asked["choices"], list[SettingChoice] | None)
+    schema = msgspec.convert(asked["schema"], list[Setting] | None)
+    return {"reason": "ok", "values": effective_settings(choices, schema)}
 
 
 def _hash(_networks: Networks, _given: Json, asked: Json) -> Json:
@@ -287,6 +296,7 @@ _DOINGS: dict[str, Callable[[Networks, Json, Json], Json]] = {
     "private": _private,
     "account": _account,
     "topic": _topic,
+    "settings": _settings,
     "hash": _hash,
     "network": _network,
     "tree": _tree,

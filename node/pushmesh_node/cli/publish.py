@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,7 +48,16 @@ def publish(
         list[str] | None, typer.Option(metavar="ACCOUNT", help="A recipient (CAIP-10); may be repeated.")
     ] = None,
     category: Annotated[str, typer.Option(help="One of the topic's categories.")] = "",
-    priority: Annotated[int, typer.Option(min=1, max=5)] = 3,
+    priority: Annotated[
+        int, typer.Option(min=1, max=5, help="1 and 2 are silent, 5 passes what wallets set for the topic.")
+    ] = 3,
+    collapse: Annotated[
+        str, typer.Option(metavar="KEY", help="Replaces older ones with this key where they were not delivered yet.")
+    ] = "",
+    delay: Annotated[
+        int, typer.Option(metavar="SECONDS", min=0, help="Not shown before this time has passed; --life begins now.")
+    ] = 0,
+    language: Annotated[str, typer.Option(metavar="TAG", help="Of the text, as en or pt-BR.")] = "",
     life: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="How long it is worth reading.")] = 7 * 86_400,
     file: Annotated[
         str, typer.Option(metavar="JSONL", help="A file of notifications, one JSON object a line; - is standard input.")
@@ -62,13 +72,24 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish to a topic of your wallet: to all subscribers, or with --to to the accounts that you name."""
-    if bool(file) == bool(title or body or url or to or category):
+    if bool(file) == bool(title or body or url or to or category or collapse or delay or language):
         raise CommandError("say what to publish: --title and --body for one notification, or --file alone for many")
     waited = wait_of(wait, k, timeout)
     if file:
         asyncio.run(_publish_many(topic, read_drafts(file), node, wallet, as_json, waited))
         return
-    line = Line(title or None, body or None, url or None, to, None, category or None, priority, life_s=life)
+    line = Line(
+        title=title or None,
+        body=body or None,
+        url=url or None,
+        to=to,
+        category=category or None,
+        priority=priority,
+        collapse=collapse or None,
+        not_before_ms=time.time_ns() // 1_000_000 + delay * 1_000 if delay else None,
+        language=language or None,
+        life_s=life,
+    )
     asyncio.run(_publish_one(topic, draft_of(line), node, wallet, as_json, waited))
 
 

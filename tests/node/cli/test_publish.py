@@ -69,6 +69,23 @@ async def test_a_dapp_and_a_wallet_live_on_the_command_line(url: str, tmp_path: 
     assert (off.code, off.json["level"]) == (0, "durable")
 
 
+async def test_what_a_notification_asks_for_is_told_by_options(url: str, tmp_path: Path) -> None:
+    assert (await run(url, tmp_path, "key", "new")).code == 0
+    assert (await run(url, tmp_path, "topic", "create", "prices", "--title", "Prices")).code == 0
+    assert (await run(url, tmp_path, "subscribe", "prices")).code == 0
+    wishes = ("--collapse", "eth", "--priority", "2", "--language", "en", "--json")
+    for title in ("1,900", "1,901"):
+        assert (await run(url, tmp_path, "publish", "prices", "--title", title, *wishes)).code == 0
+    later = await run(url, tmp_path, "publish", "prices", "--title", "later", "--delay", "3600", "--json")
+    page = (await run(url, tmp_path, "inbox", "--json")).json["messages"]
+    assert [(each["envelope"]["fields"]["title"], each["verdict"], each["reason"]) for each in page] == [
+        ("1,901", "silent", "low-priority")
+    ]
+    assert page[0]["envelope"]["fields"]["language"] == "en"
+    why = await run(url, tmp_path, "explain", later.json["id"])
+    assert "hold: not-yet" in why.out and "the time that its sender set" in why.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [

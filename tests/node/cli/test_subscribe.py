@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from pushmesh_client import Node
@@ -12,8 +13,13 @@ TOPIC = f"eip155:1:0x{'11' * 20}/prices"
 
 async def test_on_with_settings_then_off(url: str, tmp_path: Path) -> None:
     made = await pushmesh("key", "new", "--json", cwd=tmp_path)
-    on = await pushmesh("subscribe", TOPIC, "--setting", "percent=5", "--json", cwd=tmp_path, PUSHMESH_URL=url)
+    wishes = ("--setting", "percent=5", "--min-priority", "4", "--category", "sales=off", "--category", "news=on")
+    on = await pushmesh("subscribe", TOPIC, *wishes, "--json", cwd=tmp_path, PUSHMESH_URL=url)
     assert (on.code, on.json["level"], on.json["what"]) == (0, "durable", f"on: {TOPIC}")
+    account = made.json["account"]
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/accounts/{account}/subscriptions") as answer:
+        (word,) = (await answer.json())["subscriptions"]
+    assert word["fields"]["settings"] == {"cat-news": 1, "cat-sales": 0, "min-priority": 4, "percent": 5}
     off = await pushmesh("subscribe", TOPIC, "--off", "--json", cwd=tmp_path, PUSHMESH_URL=url)
     assert (off.code, off.json["what"]) == (0, f"off: {TOPIC}")
     assert made.code == 0
@@ -31,6 +37,10 @@ async def test_a_private_word_is_told_to_one_node_and_listed_by_none(url: str, t
 async def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
     check_one_sentence(await pushmesh("subscribe", TOPIC, cwd=tmp_path, PUSHMESH_URL=url), 2, "pushmesh key new")
     assert (await pushmesh("key", "new", cwd=tmp_path)).code == 0
-    for arguments, word in ((["--setting", "percent=five"], "whole number"), (["--setting", "percent"], "slug=value")):
+    for arguments, word in (
+        (["--setting", "percent=five"], "whole number"),
+        (["--setting", "percent"], "slug=value"),
+        (["--category", "news=maybe"], "on or off"),
+    ):
         ran = await pushmesh("subscribe", TOPIC, *arguments, cwd=tmp_path, PUSHMESH_URL=url)
         check_one_sentence(ran, 2, word)
