@@ -46,6 +46,12 @@ class Broker:
             async with asyncio.timeout(20):
                 await self._process.wait()
 
+    async def kill(self) -> None:
+        """SIGKILL: it saves nothing and says nothing to anybody."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def _answers(self) -> bool:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)

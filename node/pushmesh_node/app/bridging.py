@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -25,24 +26,33 @@ PORTS: Final = {"mqtt": 1_883, "mqtts": 8_883}
 
 def read_bridges(config: Config) -> list[BridgeSettings]:
     """What each bridge is told; the configuration has checked its texts. Raises ConfigError for its files."""
-    return [_settings(config, bridge) for bridge in config.bridge]
+    return [
+        replace(
+            outline_of(bridge),
+            tls=_tls(config, bridge) if urlsplit(bridge.url).scheme == "mqtts" else None,
+            password=_password(config, bridge) if bridge.password_file else None,
+        )
+        for bridge in config.bridge
+    ]
 
 
-def _settings(config: Config, bridge: BridgeConfig) -> BridgeSettings:
+def outline_of(bridge: BridgeConfig) -> BridgeSettings:
+    """The same without what stands in files: enough to say who may do what at the broker."""
     address = urlsplit(bridge.url)
     assert address.hostname is not None  # a broker's url has one
     return BridgeSettings(
         name=bridge.name,
         host=address.hostname,
         port=address.port or PORTS[address.scheme],
-        tls=_tls(config, bridge) if address.scheme == "mqtts" else None,
+        tls=None,
         username=bridge.username or None,
-        password=_password(config, bridge) if bridge.password_file else None,
+        password=None,
         topic_prefix=bridge.topic_prefix,
         accounts=tuple(dict.fromkeys(map(parse_account, bridge.accounts))),
         topics=tuple(dict.fromkeys(map(parse_topic, bridge.topics))),
         max_in_flight=bridge.max_in_flight,
         reconnect_max_s=bridge.reconnect_max_s,
+        takes_publishes=bridge.takes_publishes,
     )
 
 

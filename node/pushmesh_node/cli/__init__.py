@@ -4,6 +4,7 @@ import typer
 
 from . import (
     bench,
+    bridge,
     demo,
     devnet,
     explain,
@@ -37,6 +38,7 @@ app.command("init", rich_help_panel=_NODE)(init.init)
 app.command("run", rich_help_panel=_NODE)(run.run)
 app.command("peers", rich_help_panel=_NODE)(peers.peers)
 app.add_typer(store.app, name="store", rich_help_panel=_NODE)
+app.add_typer(bridge.app, name="bridge", rich_help_panel=_NODE)
 app.add_typer(key.app, name="key", rich_help_panel=_DAPPS)
 app.add_typer(topic.app, name="topic", rich_help_panel=_DAPPS)
 app.command("publish", rich_help_panel=_DAPPS)(publish.publish)

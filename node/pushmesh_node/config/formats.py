@@ -89,7 +89,13 @@ def check_not_empty(text: str) -> None:
 def check_prefix(text: str) -> None:
     """A topic name of MQTT without wildcards, not `$...`, with no slash at either end. Raises ValueError."""
     check_not_empty(text)
-    if any(c in text for c in "#+") or text.startswith(("$", "/")) or text.endswith("/") or len(text) > 1024:
+    if (
+        any(c in text for c in "#+")
+        or not text.isprintable()
+        or text.startswith(("$", "/"))
+        or text.endswith("/")
+        or len(text) > 1024
+    ):
         raise ValueError(text)
 
 

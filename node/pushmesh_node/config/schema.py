@@ -371,7 +371,8 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     """An external MQTT broker that this node publishes to; one table for each.
 
     An account's inbox goes to <topic_prefix>/<account>/inbox, a topic's broadcasts to
-    <topic_prefix>/topics/<owner>/<name>; who may read there is for the broker's access list."""
+    <topic_prefix>/topics/<owner>/<name>; who may read there is for the broker's access list, which `pushmesh bridge`
+    prints."""
 
     name: Label
     """Names the bridge in the status and keeps its place in each inbox: a new name starts anew."""
@@ -396,6 +397,10 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
 
     topics: Topics = ()
     """Topics whose broadcasts are published, whoever subscribed: they are public."""
+
+    takes_publishes: bool = False
+    """Whether dapps may publish through the broker: signed envelopes to <topic_prefix>/publish, answered on a response
+    topic under <topic_prefix>/receipts/. The broker then keeps for this node what comes while it is away."""
 
     max_in_flight: Annotated[int, Meta(ge=1, le=65_535)] = 256
     """Messages that the broker has not acknowledged yet (QoS 1)."""

@@ -1,7 +1,6 @@
-"""What a bridge is told, and the access list that its broker wants. Reads no configuration and no file."""
+"""What a bridge is told, and which topics of its broker are for what. Reads no configuration and no file."""
 
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
@@ -25,6 +24,18 @@ class BridgeSettings:
     topics: tuple[Topic, ...]
     max_in_flight: int
     reconnect_max_s: float
+    takes_publishes: bool = False
+    """Whether dapps may publish signed envelopes through the broker."""
+
+    @property
+    def publish_topic(self) -> str:
+        """Where dapps publish."""
+        return f"{self.topic_prefix}/publish"
+
+    @property
+    def receipts_prefix(self) -> str:
+        """What the topics of answers to them start with; the next level is the user's own."""
+        return f"{self.topic_prefix}/receipts/"
 
     def inbox_topic(self, account: Account) -> str:
         """Where the messages of an account's inbox go."""
@@ -33,18 +44,3 @@ class BridgeSettings:
     def broadcast_topic(self, topic: Topic) -> str:
         """Where the notifications to all subscribers of a topic go."""
         return f"{self.topic_prefix}/topics/{display_topic(topic)}"
-
-
-def mosquitto_acl(settings: BridgeSettings, bridge_user: str, readers: Mapping[str, Account]) -> str:
-    """Mosquitto's access list: the bridge alone writes, everybody logged in reads broadcasts, a reader its own inbox.
-
-    `readers` maps user names of the broker, which cannot hold the colons of an account, to accounts."""
-    lines = [f"user {bridge_user}", f"topic write {settings.topic_prefix}/#", ""]
-    for user, account in sorted(readers.items()):
-        lines += [
-            f"user {user}",
-            f"topic read {settings.inbox_topic(account)}",
-            f"topic read {settings.topic_prefix}/topics/#",
-            "",
-        ]
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from pushmesh_node.delivery.bridge import sources, wait_s
-from pushmesh_node.delivery.bridge_settings import mosquitto_acl
+from pushmesh_node.delivery.broker_access import access_list, rights_of_all
 from pushmesh_node.engine.answers import Permission
 from pushmesh_node.resources import configs_folder
 from pushmesh_protocol.accounts import Topic, display_topic, solana_account
@@ -150,7 +150,7 @@ async def test_with_the_access_list_a_reader_gets_its_own_inbox_and_cannot_write
     inboxes.commit(a_notification(1))
     passwords = write_passwords(requires("mosquitto_passwd"), tmp_path, "bridge", "alice", "mallory")
     readers = {"alice": WALLET, "mallory": DAPP}
-    (tmp_path / "acl").write_text(mosquitto_acl(some_settings(), "bridge", readers))
+    (tmp_path / "acl").write_text(access_list(rights_of_all(some_settings(username="bridge"), readers)))
     lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {tmp_path}/acl"]
     alice, mallory = ({"username": user, "password": user} for user in ("alice", "mallory"))
     async with running_broker(requires("mosquitto"), tmp_path, *lines) as broker:

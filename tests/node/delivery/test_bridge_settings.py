@@ -1,9 +1,9 @@
-"""Where a bridge publishes, and the access list that follows."""
+"""Where a bridge publishes, and where it is published to."""
 
 import ssl
 from typing import Any
 
-from pushmesh_node.delivery.bridge_settings import BridgeSettings, mosquitto_acl
+from pushmesh_node.delivery.bridge_settings import BridgeSettings
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.types import Account
 
@@ -38,12 +38,7 @@ def test_a_password_is_never_shown() -> None:
     assert "p@ss" not in repr(some_settings(tls=ssl.create_default_context()))
 
 
-def test_the_access_list_lets_the_bridge_write_and_a_reader_read_its_own() -> None:
-    assert mosquitto_acl(some_settings(), "bridge", {"alice": ALICE}) == (
-        "user bridge\n"
-        "topic write pushmesh/#\n"
-        "\n"
-        "user alice\n"
-        f"topic read pushmesh/{display_account(ALICE)}/inbox\n"
-        "topic read pushmesh/topics/#\n"
-    )
+def test_dapps_publish_and_are_answered_under_the_prefix() -> None:
+    settings = some_settings(topic_prefix="a/b", takes_publishes=True)
+    assert (settings.publish_topic, settings.receipts_prefix) == ("a/b/publish", "a/b/receipts/")
+    assert not some_settings().takes_publishes
