@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mqtt5 import ConnAckPacket, ConnectPacket, Packet, PubAckPacket, PubAckReasonCode, PublishPacket
+from mqtt5 import (
+    ConnAckPacket,
+    ConnectPacket,
+    Packet,
+    PubAckPacket,
+    PubAckReasonCode,
+    PublishPacket,
+    SubAckPacket,
+    SubAckReasonCode,
+    SubscribePacket,
+)
 
 from pushmesh_node.delivery.mqtt.wire import Broken, OtherVersion, PacketReader
 
@@ -43,6 +53,14 @@ class ScriptedBroker:
             while not isinstance(packet := await self._packets.get(), PublishPacket):
                 pass
         return packet
+
+    async def refuse_subscription(self) -> None:
+        """The next SUBSCRIBE of the client."""
+        async with asyncio.timeout(20):
+            while not isinstance(packet := await self._packets.get(), SubscribePacket):
+                pass
+        assert self._writer is not None
+        self._writer.write(SubAckPacket(packet.packet_id, [SubAckReasonCode.NOT_AUTHORIZED]).write())
 
     def waiting(self) -> int:
         """Packets that the client has sent and nobody has read."""

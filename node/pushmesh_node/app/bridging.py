@@ -94,7 +94,9 @@ def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: Message
     if not settings:
         return []  # most nodes have none, and the broker's client takes a quarter of their start to import
     from ..delivery.bridge import Bridge
+    from ..delivery.bridge_intake import WayIn
 
+    way_in = WayIn(node.assurance.acknowledging, node.door, node.network.limits.frame_bytes)
     return [
         Bridge(
             each,
@@ -104,6 +106,7 @@ def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: Message
             forms=forms,
             now_ms=now_ms,
             observe=node.metrics.bridge,
+            way_in=way_in,
         )
         for each in settings
     ]

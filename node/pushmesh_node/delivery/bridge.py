@@ -1,4 +1,5 @@
-"""Publishes inboxes and public broadcasts to an external MQTT broker: at least once, whatever the broker does.
+"""Publishes inboxes and public broadcasts to an external MQTT broker, and takes what dapps publish there: at least
+once, whatever the broker does.
 
 What the broker has confirmed is remembered like a device's acknowledgement, so an outage or a restart loses nothing.
 """
@@ -15,7 +16,8 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account
 
 from ..engine.answers import Denied, Permission, Principal
-from .bridge_client import BrokerClient, BrokerRefused
+from .bridge_client import BrokerClient, BrokerRefused, Inbound
+from .bridge_intake import AT_A_TIME, Intake, WayIn
 from .bridge_settings import BridgeSettings
 from .bridge_way import Observe, Source, Way
 from .contract import Inboxes, Message
@@ -67,6 +69,7 @@ class Bridge:
         forms: MessageForms,
         now_ms: Callable[[], int],
         observe: Observe,
+        way_in: WayIn,
     ) -> None:
         self.name = settings.name
         self.is_connected = False
@@ -76,6 +79,8 @@ class Bridge:
         self._forms = forms
         self._now_ms = now_ms
         self._observe = observe
+        self._way_in = way_in
+        self._inbound = Inbound(AT_A_TIME, way_in.payload_bytes, partial(observe, "intake"))
         self._failures = 0
 
     async def run(self) -> None:
@@ -94,7 +99,8 @@ class Bridge:
             self._failures += 1
 
     async def _run_once(self) -> None:
-        async with _connected(self._settings, self._client_id) as client:
+        inbound = self._inbound if self._settings.takes_publishes else None
+        async with _connected(BrokerClient(self._settings, self._client_id, inbound)) as client:
             self.is_connected = True
             try:
                 await self._work(client)
@@ -108,6 +114,9 @@ class Bridge:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(client.until_lost(), name=f"bridge-{self._settings.name}-watch")
+                if self._settings.takes_publishes:
+                    intake = Intake(client, self._settings, self._way_in, room, self._observe)
+                    group.create_task(intake.run(), name=f"bridge-{self._settings.name}-intake")
                 for source in self._sources:
                     way = Way(client, source, device, room, self._forms, self._now_ms, self._observe, self._progressed)
                     group.create_task(way.run(), name=f"bridge-{self._settings.name}")
@@ -129,9 +138,8 @@ def _reasons(group: BaseExceptionGroup[Denied]) -> Iterator[Reason]:
 
 
 @asynccontextmanager
-async def _connected(settings: BridgeSettings, client_id: str) -> AsyncIterator[BrokerClient]:
-    """A client that is connected. How it comes to hang up never hides why."""
-    client = BrokerClient(settings, client_id)
+async def _connected(client: BrokerClient) -> AsyncIterator[BrokerClient]:
+    """The client, connected. How it comes to hang up never hides why."""
     await client.dial()
     try:
         yield client

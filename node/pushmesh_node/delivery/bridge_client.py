@@ -3,12 +3,21 @@ told."""
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, NoReturn
 
 import aiomqtt
+from paho.mqtt import MQTTException
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from pushmesh_protocol.reasons import Reason
 
 from .bridge_forms import PackedProperties
 from .bridge_settings import BridgeSettings
@@ -20,21 +29,37 @@ GOODBYE_S: Final = 2.0
 """How long a broker that takes no bytes may hold up the end."""
 
 MOST_ON_THE_WAY: Final = 65_535
+SESSION_S: Final = 7 * 24 * 3_600
+"""How long the broker keeps for the node what it would have been sent."""
 OVERHEAD_BYTES: Final = 16
 """Of a PUBLISH packet beside topic, properties and payload, at most."""
+
+HEAD_BYTES: Final = 8_192
+"""Of one that the node takes, with the topics that it names."""
 
 
 class BrokerRefused(Exception):
     """Raised when the broker answers a publish with an error: its access list or quota is the operator's to mend."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What the node takes from the broker: so many publishes at a time, of so many bytes each at most. Those under
+    QoS 0, for which the broker does not wait, are dropped beyond that; `dropped` is told why something was."""
+
+    at_a_time: int
+    payload_bytes: int
+    dropped: Callable[[Reason], object]
+
+
 class BrokerClient(aiomqtt.Client):
-    """One connection, made once. `send` publishes; `until_lost` tells why it is over.
+    """One connection, made once. `send` publishes; `until_lost` tells why it is over. With `inbound` the broker keeps a
+    session for this client id, and what it sends is in `messages` until `confirm`.
 
     aiomqtt 2.5.1 itself takes every PUBACK for a success, and spends a task and a look at all publishes under way on
     each of them."""
 
-    def __init__(self, settings: BridgeSettings, client_id: str) -> None:
+    def __init__(self, settings: BridgeSettings, client_id: str, inbound: Inbound | None = None) -> None:
         logger = logging.getLogger("pushmesh.bridge")
         logger.setLevel(logging.CRITICAL)  # what goes wrong is raised; aiomqtt would say it once per message
         super().__init__(
@@ -44,7 +69,8 @@ class BrokerClient(aiomqtt.Client):
             password=settings.password,
             identifier=client_id,
             protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=True,
+            clean_start=inbound is None,
+            properties=None if inbound is None else _wishes(inbound),
             timeout=CONFIRM_S,
             max_inflight_messages=MOST_ON_THE_WAY,  # how many there are is the sender's to bound
             tls_context=settings.tls,
@@ -54,7 +80,12 @@ class BrokerClient(aiomqtt.Client):
         """How many publishes the broker takes unconfirmed."""
         self.packet_bytes: int | None = None
         """The largest packet that it takes."""
-        self._unconfirmed: dict[int, tuple[float, Callable[[], object]]] = {}
+        self._inbound = inbound
+        self._thread = threading.get_ident()
+        self._client.manual_ack_set(True)
+        self._handle_publish = self._client._handle_publish
+        self._client._handle_publish = self._read_publish  # type: ignore[method-assign]  # see there
+        self._unconfirmed: dict[int, _Unconfirmed] = {}
         self._failed: asyncio.Future[NoReturn] = self._loop.create_future()
         self._overdue: asyncio.TimerHandle | None = None
 
@@ -102,26 +133,54 @@ class BrokerClient(aiomqtt.Client):
         size_bytes = OVERHEAD_BYTES + len(topic.encode()) + len(properties.data) + len(payload)
         return self.packet_bytes is None or size_bytes <= self.packet_bytes
 
-    def send(self, topic: str, payload: bytes, properties: PackedProperties, confirmed: Callable[[], object]) -> None:
-        """Publish under QoS 1; `confirmed` is called, on the loop and quickly, when the broker has taken it. The caller
-        keeps within `receive_maximum`. Raises MqttError where the connection is lost."""
+    def send(
+        self,
+        topic: str,
+        payload: bytes,
+        properties: PackedProperties,
+        confirmed: Callable[[], object],
+        refused: Callable[[str], object] | None = None,
+    ) -> None:
+        """Publish under QoS 1; `confirmed` is called, on the loop and quickly, when the broker has taken it, or
+        `refused` with its reason; without that a refusal ends the connection. The caller keeps within
+        `receive_maximum`. Raises MqttError where the connection is lost."""
         packed: Any = properties  # see PackedProperties
         published = self._client.publish(topic, payload, 1, False, packed)
         if published.rc:
             raise aiomqtt.MqttCodeError(published.rc, "Could not publish message")
-        self._unconfirmed[published.mid] = (self._loop.time(), confirmed)
+        self._unconfirmed[published.mid] = _Unconfirmed(self._loop.time(), confirmed, refused)
         if self._overdue is None:
             self._overdue = self._loop.call_later(CONFIRM_S, self._look)
+
+    def confirm(self, message: aiomqtt.Message) -> None:
+        """The broker need not keep what it sent."""
+        if message.qos:
+            self._client.ack(message.mid, message.qos)
 
     def _look(self) -> None:
         """The oldest unconfirmed publish is late, or there is none, or it is the next one's turn."""
         self._overdue = None
         if self._unconfirmed:
-            due_s = next(iter(self._unconfirmed.values()))[0] + CONFIRM_S
+            due_s = next(iter(self._unconfirmed.values())).since_s + CONFIRM_S
             if due_s <= self._loop.time():
                 self.fail(aiomqtt.MqttError("the broker does not confirm"))
             else:
                 self._overdue = self._loop.call_at(due_s, self._look)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """At once where this is the loop's own thread, as it is for all but CONNECT: aiomqtt's detour would meet a
+        socket that was closed meanwhile, and costs a write to the loop's pipe for each burst."""
+        if threading.get_ident() == self._thread:
+            self._loop.add_writer(sock.fileno(), self._write)
+        else:
+            super()._on_socket_register_write(client, userdata, sock)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except OSError as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
@@ -131,8 +190,47 @@ class BrokerClient(aiomqtt.Client):
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
-        _, confirmed = self._unconfirmed.pop(mid)
-        if reason_code.is_failure:
-            self.fail(BrokerRefused(str(reason_code)))
+        unconfirmed = self._unconfirmed.pop(mid)
+        if not reason_code.is_failure:
+            unconfirmed.confirmed()
+        elif unconfirmed.refused is not None:
+            unconfirmed.refused(str(reason_code))
         else:
-            confirmed()
+            self.fail(BrokerRefused(str(reason_code)))
+
+    def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        assert self._inbound is not None, "nothing else is subscribed to"
+        if not message.qos and len(self.messages) >= self._inbound.at_a_time:
+            self._inbound.dropped(Reason.QUEUE_FULL)
+        else:
+            super()._on_message(client, userdata, message)
+
+    def _read_publish(self) -> MQTTErrorCode:
+        """Stands before paho's own. That raises for texts which brokers pass on, such as a property with U+FEFF, and a
+        publish that ends the connection would come again on the next one, for ever: so it is dropped for good."""
+        try:
+            return self._handle_publish()
+        except (MQTTException, UnicodeError):
+            assert self._inbound is not None, "nothing else is subscribed to"
+            self._inbound.dropped(Reason.MALFORMED)
+            packet = self._client._in_packet
+            qos = packet["command"] >> 1 & 3
+            if qos:
+                after_topic = 2 + int.from_bytes(packet["packet"][:2], "big")
+                self._client.ack(int.from_bytes(packet["packet"][after_topic : after_topic + 2], "big"), qos)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+class _Unconfirmed(NamedTuple):
+    since_s: float
+    confirmed: Callable[[], object]
+    refused: Callable[[str], object] | None
+
+
+def _wishes(inbound: Inbound) -> Properties:
+    wishes: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+    wishes.SessionExpiryInterval = SESSION_S
+    wishes.ReceiveMaximum = inbound.at_a_time
+    wishes.MaximumPacketSize = inbound.payload_bytes + HEAD_BYTES
+    found: Properties = wishes
+    return found

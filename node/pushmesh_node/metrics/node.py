@@ -15,8 +15,8 @@ SOURCES: Final = ("published", "gossiped", "caught-up")
 DELIVERY_VERDICTS: Final = ("now", "silent", "collapse", "digest", "request-inbox", "hold", "drop")
 TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "publish")
 """`publish` is the publishers' stream; the others lead to wallets."""
-PUBLISHERS: Final = ("http", "publish", "websocket", "mqtt")
-"""Over which publishes come: plain requests, the publishers' stream, a wallet's own streams."""
+PUBLISHERS: Final = ("http", "publish", "websocket", "mqtt", "bridge")
+"""Over which publishes come: plain requests, the publishers' stream, a wallet's own streams, a broker."""
 QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes")
 ACKNOWLEDGEMENTS: Final = (
     *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
@@ -24,7 +24,7 @@ ACKNOWLEDGEMENTS: Final = (
 )
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
-BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message")
+BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message", "intake")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
 STATUSES: Final = tuple(str(code) for code in range(100, 600))
