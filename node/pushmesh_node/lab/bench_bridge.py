@@ -53,7 +53,7 @@ async def measure_bridge(folder: Path, plan: BridgePlan) -> dict[str, float]:
     network = "bench"
     authors = new_authors(1)
     topic = Topic(authors.wallets[0].account, TOPIC_NAME)
-    jobs = plan_jobs(authors, network, plan.messages, 0, topic.owner)
+    jobs = plan_jobs(authors, network, plan.messages, 0, authors.wallets[0].account)
     frames = await sign_all(jobs, lambda done, total: narrator.progress(f"signing: {100 * done // total} %"))
     narrator.step(f"{len(frames):,} broadcasts signed")
     flags = {"node.data_dir": str(folder), "node.network": network, "gossip.enabled": False}

@@ -7,7 +7,6 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from pushmesh_node.lab import mosquitto
 from pushmesh_node.lab.errors import LabError
 from pushmesh_node.lab.mosquitto import running_mosquitto
 
@@ -23,14 +22,14 @@ async def test_it_takes_publishes_and_is_gone_afterwards(requires: Callable[[str
 
 
 async def test_without_it_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mosquitto.shutil, "which", lambda *_given, **_named: None)
+    monkeypatch.setattr("shutil.which", lambda *_given, **_named: None)
     with pytest.raises(LabError, match="not installed"):
         async with running_mosquitto(tmp_path):
             pass
 
 
 async def test_one_that_ends_at_once_did_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mosquitto.shutil, "which", lambda *_given, **_named: "/bin/false")
+    monkeypatch.setattr("shutil.which", lambda *_given, **_named: "/bin/false")
     with pytest.raises(LabError, match="did not start"):
         async with running_mosquitto(tmp_path):
             pass
