@@ -1,6 +1,5 @@
 """What a message looks like at a broker beside its payload: the properties of MQTT 5, as bytes. No connection."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,20 +23,20 @@ class PackedProperties:
 
 def properties_of(message: Message, life_s: int) -> PackedProperties:
     """Of a message that is to be shown for so many seconds."""
-    user = (("id", message.envelope.id.hex()), ("verdict", str(message.verdict)))
-    return PackedProperties(_EXPIRY + life_s.to_bytes(4, "big") + _json(user))
+    return PackedProperties(
+        b"".join(
+            (
+                *(_EXPIRY, life_s.to_bytes(4, "big"), _IS_JSON),
+                *(_ID, message.envelope.id.hex().encode()),
+                *(_VERDICT, _text(message.verdict)),
+            )
+        )
+    )
 
 
 def properties_of_answer(correlation: bytes | None) -> PackedProperties:
     """Of the answer to a request that came with this correlation data."""
-    return PackedProperties((b"" if correlation is None else _CORRELATION + _binary(correlation)) + _json(()))
-
-
-def _json(user: Sequence[tuple[str, str]]) -> bytes:
-    parts = [_PAYLOAD_FORMAT, b"\x01", _CONTENT_TYPE, _text(JSON_TYPE)]
-    for name, value in user:
-        parts += [_USER, _text(name), _text(value)]
-    return b"".join(parts)
+    return PackedProperties((b"" if correlation is None else _CORRELATION + _binary(correlation)) + _IS_JSON)
 
 
 def _text(text: str) -> bytes:
@@ -56,3 +55,9 @@ def _variable_integer(value: int) -> bytes:
         found.append(low | 0x80 if value else low)
         if not value:
             return bytes(found)
+
+
+_IS_JSON: Final = _PAYLOAD_FORMAT + b"\x01" + _CONTENT_TYPE + _text(JSON_TYPE)
+_ID: Final = _USER + _text("id") + (64).to_bytes(2, "big")
+"""With the length of 32 bytes in hex."""
+_VERDICT: Final = _USER + _text("verdict")
