@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -50,14 +49,11 @@ class Secured:
         config.write_text(CONFIG.format(prefix=prefix, accounts=", ".join(f'"{each}"' for each in accounts)))
         printed = await pushmesh("bridge", "dynsec", "--config", str(config), "--user", "dapp", cwd=self._folder)
         assert printed.code == 0, printed
-        await self._run(self._publish, *self._where, "-q", "1", "-l", "-t", CONTROL, stdin=printed.out)
+        await _run(self._publish, *self._where, "-q", "1", "-l", "-t", CONTROL, stdin=printed.out)
 
     async def set_passwords(self, *users: str) -> None:
         for user in users:
-            await self._run(self._control, *self._where, "dynsec", "setClientPassword", user, user)
-
-    async def _run(self, *command: str | Path, stdin: str = "") -> None:
-        await asyncio.to_thread(subprocess.run, command, input=stdin.encode(), check=True, timeout=30)
+            await _run(self._control, *self._where, "dynsec", "setClientPassword", user, user)
 
     @asynccontextmanager
     async def client(self, user: str) -> AsyncIterator[aiomqtt.Client]:
@@ -70,11 +66,17 @@ class Secured:
             client._disconnected.exception()  # Mosquitto 2.0.11 hangs up on who it refuses; aiomqtt never looks why
 
 
+async def _run(*command: str | Path, stdin: str = "") -> None:
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(30):
+        await process.communicate(stdin.encode())
+    assert process.returncode == 0
+
+
 @asynccontextmanager
 async def secured_broker(requires: Callable[[str], Path], folder: Path) -> AsyncIterator[Secured]:
     state = folder / "dynamic-security.json"
-    init = [requires("mosquitto_ctrl"), "dynsec", "init", state, ADMIN, ADMIN]
-    await asyncio.to_thread(subprocess.run, init, check=True, timeout=30)
+    await _run(requires("mosquitto_ctrl"), "dynsec", "init", state, ADMIN, ADMIN)
     lines = ["allow_anonymous false", f"plugin {find_security_plugin()}", f"plugin_opt_config_file {state}"]
     async with running_broker(requires("mosquitto"), folder, *lines) as broker:
         yield Secured(broker, folder, requires)
