@@ -1,7 +1,7 @@
 """An in-memory node side of delivery: an append-only list of messages that obeys the contract of Inboxes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -57,6 +57,7 @@ class FakeInboxes:
     vouchers: list[Voucher] = field(default_factory=list)
     denied_vouchers: dict[int, Reason] = field(default_factory=dict)
     broken: Denied | None = None
+    ack_denied: Denied | None = None
     now: int = 0
     outdone: set[int] = field(default_factory=set)
 
@@ -114,6 +115,12 @@ class FakeInboxes:
 
     async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
         self.reach(principal, device, commit_no)
+
+    def acknowledge_soon(
+        self, principal: Principal, device: str, commit_no: int, done: Callable[[Denied | None], None]
+    ) -> None:
+        self.reach(principal, device, commit_no)
+        asyncio.get_running_loop().call_soon(done, self.ack_denied)
 
     def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         key = (principal.account, device)

@@ -122,6 +122,12 @@ class Broadcasts:
         """Remember how far a device has read. A principal's topics may change: its devices stay what they are."""
         await self._inboxes.acknowledge(replace(principal, topics=None), device, commit_no)
 
+    def acknowledge_soon(
+        self, principal: Principal, device: str, commit_no: int, done: Callable[[Denied | None], None]
+    ) -> None:
+        """The same without a task: `done` is called when it is durable, or with why it is not."""
+        self._inboxes.acknowledge_soon(replace(principal, topics=None), device, commit_no, done)
+
     def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         """The same, durable a little later."""
         self._inboxes.reach(replace(principal, topics=None), device, commit_no)

@@ -120,6 +120,10 @@ class Devices:
         tried again with what comes next."""
         await self._written.settled((group_of(principal), device))
 
+    def when_settled(self, principal: Principal, device: str, done: Callable[[Denied | None], None]) -> None:
+        """The same without a task: `done` is called in a later turn of the loop, with why it is not, or None."""
+        self._written.when_settled((group_of(principal), device), done)
+
     async def close(self) -> None:
         """Write what is left, if the store takes it. Idempotent."""
         await self._written.close()

@@ -79,6 +79,18 @@ class Gathered(Generic[Key, Value]):
         if denied is not None:
             raise again(denied)
 
+    def when_settled(self, key: Key, done: Callable[[Denied | None], None]) -> None:
+        """The same without a task: `done` is called in a later turn of the loop, with why it was not taken, or None."""
+        sheet = self._next
+        if key in sheet.values:
+            sheet.hurry.set()
+        elif self._current is not None and key in self._current.values:
+            sheet = self._current
+        else:
+            asyncio.get_running_loop().call_soon(done, None)
+            return
+        sheet.done.add_done_callback(lambda settled: done(settled.result()))
+
     async def close(self) -> None:
         """Write what is left, if the store takes it. Idempotent."""
         self._closing.set()

@@ -12,7 +12,7 @@ from pushmesh_protocol.kinds import Notification
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
-from ..engine.answers import Principal
+from ..engine.answers import Denied, Principal
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -139,6 +139,12 @@ class Inboxes(Protocol):
         where the store fails.
 
         Devices of a principal that is limited to some topics are not those of its wallet (`restriction_of`)."""
+
+    def acknowledge_soon(
+        self, principal: Principal, device: str, commit_no: int, done: Callable[[Denied | None], None]
+    ) -> None:
+        """The same without a task: `done` is called in a later turn of the loop once it is durable, or with why it is
+        not. Raises Denied as `reach` does."""
 
     def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         """The same, durable a little later; costs next to nothing. Raises Denied: `forbidden` for who may not read,

@@ -142,8 +142,10 @@ class WalletSocket(asyncio.Protocol):
     def _take(self, received: Received) -> None:
         match received.opcode:
             case Opcode.TEXT:
-                self._inbox.append(received.payload.decode())
-                self._work()
+                text = received.payload.decode()
+                if not self._take_at_once(text):
+                    self._inbox.append(text)
+                    self._work()
             case Opcode.BINARY:
                 self._inbox.append(None)
                 self._work()
@@ -163,6 +165,12 @@ class WalletSocket(asyncio.Protocol):
             over = True
         if over and self._transport is not None:
             self._transport.close()
+
+    def _take_at_once(self, text: str) -> bool:
+        """Whether nothing had to wait: no word before it, and no bytes that the client has not taken."""
+        if self._words is None or self._working is not None or self._writable is not None:
+            return False
+        return self._words.at_once(text)
 
     # Words in: one after the other, in a task that ends when there is none left.
 
@@ -319,6 +327,10 @@ class WalletSocket(asyncio.Protocol):
             raise ConnectionResetError("the client has gone")
         self._write(frame(Opcode.TEXT, _encode(form)))
         await self._drained()
+
+    def put(self, form: dict[str, Any]) -> None:
+        """Send one word without waiting, where the connection still is."""
+        self._write(frame(Opcode.TEXT, _encode(form)))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._closing:

@@ -5,7 +5,7 @@ A wrong word is answered with `error` and the stream goes on.
 
 import asyncio
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pushmesh_protocol.display import frame_from_json
 from pushmesh_protocol.errors import Refusal
@@ -33,12 +33,19 @@ from .words import (
     read_word,
 )
 
+_ACK: Final = '{"type":"ack"'
+MOST_UNANSWERED: Final = 16
+"""Acknowledgements that wait for the disk without a task."""
+
 
 class Stream(Protocol):
     """The connection that the words come over."""
 
     async def say(self, form: dict[str, Any]) -> None:
         """Send one word. Raises TimeoutError or ConnectionError where it is not taken."""
+
+    def put(self, form: dict[str, Any]) -> None:
+        """Send one word without waiting, where the connection still is."""
 
     def start(self, session: Session, *, frames_only: bool) -> None:
         """Deliver from here on. Raises Denied where the session is not admitted."""
@@ -55,11 +62,36 @@ class WalletWords:
         self._device = ""
         self._topics: LiveTopics | None = None
         self._following: asyncio.Task[None] | None = None
+        self._unanswered = 0
 
     def close(self) -> None:
         """The connection has gone. Idempotent."""
         if self._following is not None:
             self._following.cancel()
+
+    def at_once(self, text: str) -> bool:
+        """Take an acknowledgement without a voucher, which is nearly all that wallets say, without a task; its answer
+        follows. False for any other word, a wrong one, or one too many: `handle` does that."""
+        if self._unanswered >= MOST_UNANSWERED or not text.startswith(_ACK):
+            return False
+        try:
+            word = read_word(text)
+            if not isinstance(word, AckWord) or word.voucher is not None:
+                return False
+            reached, cursor = self._reached(word), word.cursor
+            inboxes = self._service.inboxes
+            inboxes.acknowledge_soon(self._principal, self._device, reached, lambda denied: self._acked(cursor, denied))
+        except Denied:
+            return False
+        self._unanswered += 1
+        return True
+
+    def _acked(self, cursor: str, denied: Denied | None) -> None:
+        self._unanswered -= 1
+        if denied is None:
+            self._stream.put({"type": "acked", "cursor": cursor})
+        else:
+            self._stream.put({"type": "error", **denied.as_json()})
 
     async def handle(self, text: str) -> None:
         """Do what one text message says."""
@@ -120,12 +152,17 @@ class WalletWords:
         for complaint in named.complaints():
             await self._stream.say({"type": "error", **complaint})
 
+    def _reached(self, word: AckWord) -> int:
+        """Raises Denied `bad-cursor` for what this stream was never given."""
+        service = self._service
+        commit_no = commit_no_of(word.cursor, service.inboxes.incarnation())
+        if self._topics is not None and commit_no > (given := self._topics.session.given):
+            raise Denied(Reason.BAD_CURSOR, f"this stream was given messages up to {service.forms.cursor(given)}")
+        return commit_no
+
     async def _acknowledge(self, word: AckWord) -> None:
         service = self._service
-        if self._topics is not None:
-            given = self._topics.session.given
-            if commit_no_of(word.cursor, service.inboxes.incarnation()) > given:
-                raise Denied(Reason.BAD_CURSOR, f"this stream was given messages up to {service.forms.cursor(given)}")
+        self._reached(word)
         await service.acknowledge(self._principal, self._device, word.cursor)
         await self._stream.say({"type": "acked", "cursor": word.cursor})
         if word.voucher is not None:

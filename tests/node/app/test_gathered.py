@@ -148,3 +148,37 @@ async def test_our_own_fault_is_loud_and_leaves_nobody_waiting(
     book.put("a", 2)
     await book.settled("a")
     assert disk.kept == {"a": 2}
+
+
+async def test_who_has_no_task_is_told_when_it_is_durable_and_at_once_where_it_is(
+    book: Gathered[str, int], disk: Disk
+) -> None:
+    told: list[tuple[str, bool, Denied | None]] = []
+
+    def tell(name: str) -> None:
+        book.when_settled(name, lambda denied: told.append((name, name in disk.kept, denied)))
+
+    book.put("phone", 1)
+    tell("phone")
+    await book.settled("phone")
+    await asyncio.sleep(0)
+    assert told == [("phone", True, None)]
+    tell("tablet")
+    await asyncio.sleep(0)
+    assert told[1:] == [("tablet", False, None)]
+
+
+async def test_who_has_no_task_is_told_why_it_is_not_durable(book: Gathered[str, int], disk: Disk) -> None:
+    told: list[Denied | None] = []
+    disk.faults.append(GONE)
+    disk.gate.clear()
+    book.put("phone", 1)
+    book.when_settled("phone", told.append)
+    await disk.began.wait()
+    book.when_settled("phone", told.append)
+    disk.gate.set()
+    async with asyncio.timeout(10):
+        while len(told) < 2:  # noqa: ASYNC110  # it has no event of its own
+            await asyncio.sleep(0.005)
+    assert [denied and denied.reason for denied in told] == [Reason.STORE_FAILED] * 2
+    await book.close()

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -5,9 +6,11 @@ from typing import Any
 import pytest
 
 from pushmesh_node.delivery.session import Session
-from pushmesh_node.delivery.wallet_words import WalletWords
+from pushmesh_node.delivery.wallet_words import MOST_UNANSWERED, WalletWords
+from pushmesh_node.engine.answers import Denied
+from pushmesh_protocol.reasons import Reason
 from support.fake_inboxes import a_notification, a_principal
-from support.fake_node import a_fake_node, a_service
+from support.fake_node import FakeNode, a_fake_node, a_service
 
 STORE = "ab" * 16
 
@@ -20,6 +23,9 @@ class Said:
     session: Session | None = None
 
     async def say(self, form: dict[str, Any]) -> None:
+        self.words.append(form)
+
+    def put(self, form: dict[str, Any]) -> None:
         self.words.append(form)
 
     def start(self, session: Session, *, frames_only: bool) -> None:
@@ -46,3 +52,51 @@ async def test_a_wrong_word_is_answered_and_the_next_one_is_heard(text: str) -> 
     await words.handle(text)
     await words.handle('{"type":"ping","no":7}')
     assert [word["type"] for word in said.words] == ["error", "pong"]
+
+
+async def an_ack(said: Said, node: FakeNode) -> WalletWords:
+    """A stream that listens and was given one message."""
+    node.inboxes.commit(a_notification(1))
+    words = WalletWords(a_service(node), said, a_principal(), "127.0.0.1")
+    await words.handle(json.dumps({"type": "listen", "cursor": f"{STORE}.1", "device": "phone"}))
+    said.words.clear()
+    return words
+
+
+async def test_an_acknowledgement_needs_no_task_and_is_answered_when_it_is_durable() -> None:
+    node, said = a_fake_node(), Said()
+    words = await an_ack(said, node)
+    assert words.at_once('{"type":"ack","cursor":"%s.1"}' % STORE)  # noqa: UP031  # braces
+    assert (node.inboxes.devices, said.words) == ({(a_principal().account, "phone"): 1}, [])
+    await asyncio.sleep(0)
+    assert said.words == [{"type": "acked", "cursor": f"{STORE}.1"}]
+    node.inboxes.ack_denied = Denied(Reason.STORE_FAILED, "disk")
+    assert words.at_once('{"type":"ack","cursor":"%s.1"}' % STORE)  # noqa: UP031  # braces
+    await asyncio.sleep(0)
+    assert (said.words[1]["type"], said.words[1]["reason"]) == ("error", "store-failed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"ping"}',
+        '{"type":"ack"}',
+        '{"type":"ack","cursor":"%s.2"}' % STORE,  # noqa: UP031  # braces
+        '{"type":"ack","cursor":"%s.1","voucher":"AA"}' % STORE,  # noqa: UP031  # braces
+        '{"type":"acked","cursor":"%s.1"}' % STORE,  # noqa: UP031  # braces
+    ],
+)
+async def test_what_is_no_plain_acknowledgement_is_left_to_its_task_and_changes_nothing(text: str) -> None:
+    node, said = a_fake_node(), Said()
+    words = await an_ack(said, node)
+    assert not words.at_once(text)
+    assert (node.inboxes.devices, said.words) == ({}, [])
+
+
+async def test_acknowledgements_that_wait_for_the_disk_are_bounded() -> None:
+    node, said = a_fake_node(), Said()
+    words = await an_ack(said, node)
+    text = '{"type":"ack","cursor":"%s.1"}' % STORE  # noqa: UP031  # braces
+    assert [words.at_once(text) for _ in range(MOST_UNANSWERED + 1)] == [True] * MOST_UNANSWERED + [False]
+    await asyncio.sleep(0)
+    assert words.at_once(text)
