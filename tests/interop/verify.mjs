@@ -20,7 +20,9 @@ import {
 import { messageId } from './lib/message_id.mjs';
 import { pack, unpack } from './lib/msgpack.mjs';
 import { openNetwork } from './lib/network.mjs';
+import { checkOptIn } from './lib/opt_in.mjs';
 import { Refusal, attempt } from './lib/refusal.mjs';
+import { openSealed } from './lib/sealed.mjs';
 import { effectiveSettings } from './lib/settings.mjs';
 import { recoverAccount } from './lib/signatures.mjs';
 import { pathOf, rootFromRun, rootOf } from './lib/tree.mjs';
@@ -129,6 +131,12 @@ const DOINGS = {
   outcome: (network, _given, { outcome }) => answer(() => checkOutcome(network, unhex(outcome))),
   acknowledgement: (network, given, { acknowledgement, id, account }) => (
     answer(() => checkAcknowledgement(network, unhex(acknowledgement), unhex(id), unhex(account), unhex(given.node_id)))),
+  'opt-in': (network, given, { opt_in: data, against = [], ...asked }) => (
+    answer(() => checkOptIn(network, unhex(data), { now: given.now_ms, against: against.map(unhex), ...asked }))),
+  sealed: (network, _given, { author, body, seal_secret: secret }) => ({
+    content: hex(openSealed(network, unhex(author), unhex(body), unhex(secret))),
+  }),
+
   equivocation: (network, _given, { one, other }) => ({
     reason: 'ok', proof: provesEquivocation(network, unhex(one), unhex(other)),
   }),

@@ -57,6 +57,12 @@ def test_one_ciphertext_has_one_key() -> None:
     assert nonce == sha256(KEY + TIE)[:24] != encrypt_content(bytes(32), TIE, SECRET)[0]
 
 
+def test_a_nonce_that_was_chosen_otherwise_is_refused_though_it_opens() -> None:
+    padded = bindings.sodium_pad(pack(SECRET), 240)
+    ciphertext = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(padded, TIE, bytes(24), KEY)
+    assert refusal_of(decrypt_content, KEY, TIE, bytes(24), ciphertext)[0] == "bad-seal"
+
+
 def test_every_flipped_bit_is_seen(rng: Random) -> None:
     nonce, ciphertext = encrypt_content(KEY, TIE, SECRET)
     for place in [*rng.sample(range(len(ciphertext) * 8), 200), len(ciphertext) * 8 - 1, 0]:

@@ -20,7 +20,9 @@ from tools import (  # noqa: E402  # the line above makes it importable when thi
     vector_kinds,
     vector_logins,
     vector_names,
+    vector_opt_ins,
     vector_receipts,
+    vector_sealed,
     vector_settings,
     vector_slots,
     vector_texts,
@@ -47,6 +49,8 @@ SUBJECTS = {
     **vector_tokens.SUBJECTS,
     **vector_receipts.SUBJECTS,
     **vector_settings.SUBJECTS,
+    **vector_opt_ins.SUBJECTS,
+    **vector_sealed.SUBJECTS,
 }
 
 

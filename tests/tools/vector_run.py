@@ -5,31 +5,34 @@ from typing import Any
 
 import msgspec
 
+from pushmesh_client.sealing import SealSecret, by_public, open_content
 from pushmesh_node.gossip.wire.message_id import message_id
-from pushmesh_protocol.accounts import Topic, check_topic, display_account, parse_account
+from pushmesh_protocol.accounts import Topic, check_topic, display_account, parse_account, parse_topic
 from pushmesh_protocol.auth import eip191, eip712, secp256k1
 from pushmesh_protocol.auth.schemes import Session
 from pushmesh_protocol.auth.statement import Batch
 from pushmesh_protocol.auth.verify import login_claim, verify_one
 from pushmesh_protocol.codec import pack
+from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import AccountError, NetworkFileError, Refusal
 from pushmesh_protocol.frames import gossip_topic_of, open_frame
 from pushmesh_protocol.hashing import hash_statement
 from pushmesh_protocol.holds import check_hold_proof, decode_hold_proof
 from pushmesh_protocol.kinds.grant import Scope
-from pushmesh_protocol.kinds.registry import decode_body
+from pushmesh_protocol.kinds.registry import Kind, decode_body
 from pushmesh_protocol.kinds.subscription import SettingChoice
 from pushmesh_protocol.kinds.topic import Setting
 from pushmesh_protocol.login import LogInWords, check_login, login_hash, parse_login
 from pushmesh_protocol.memory import Judgement, Memory, judge, judge_private
 from pushmesh_protocol.mmr import Mountains, extend, root
 from pushmesh_protocol.network import Network, load_network
+from pushmesh_protocol.opt_in import check_opt_in
 from pushmesh_protocol.outcomes import check_acknowledgement, check_outcome, decode_acknowledgement, decode_outcome
 from pushmesh_protocol.receipts import check_receipt, decode_receipt, decode_seal, proves_equivocation
 from pushmesh_protocol.settings import effective_settings
 from pushmesh_protocol.tokens import check_token, parse_token
 from pushmesh_protocol.tree import audit_path, root_from_run, root_of
-from pushmesh_protocol.types import EnvelopeId
+from pushmesh_protocol.types import Account, EnvelopeId
 from pushmesh_protocol.vouchers import check_voucher, decode_voucher
 from pushmesh_protocol.work import work_bits
 from tools.vector_case import Json
@@ -291,6 +294,32 @@ def _acknowledgement(networks: Networks, given: Json, asked: Json) -> Json:
     return _answer(check)
 
 
+def _opt_in(networks: Networks, given: Json, asked: Json) -> Json:
+    network = networks[given["network"]]
+
+    def check() -> None:
+        check_opt_in(
+            network,
+            bytes.fromhex(asked["opt_in"]),
+            at_ms=given["now_ms"],
+            topic=parse_topic(asked["topic"]) if "topic" in asked else None,
+            account=parse_account(asked["account"]) if "account" in asked else None,
+            against=[bytes.fromhex(each) for each in asked.get("against", ())],
+        )
+
+    return _answer(check)
+
+
+def _sealed(networks: Networks, given: Json, asked: Json) -> Json:
+    """What the holder of one seal secret reads."""
+    author, data = Account(bytes.fromhex(asked["author"])), bytes.fromhex(asked["body"])
+    body, secret = decode_body(Kind.NOTIFICATION, data), SealSecret(bytes.fromhex(asked["seal_secret"]), 1)
+    nobody: Any = None  # an envelope's auth and id are not looked at here
+    envelope = Envelope(nobody, Kind.NOTIFICATION, author, body, data, nobody, 1)
+    how, content = open_content(networks[given["network"]], envelope, by_public([secret], 0))
+    return {"reason": str(how)} if content is None else {"reason": "ok", "content": pack(content).hex()}
+
+
 _DOINGS: dict[str, Callable[[Networks, Json, Json], Json]] = {
     "judge": _judge,
     "private": _private,
@@ -313,4 +342,6 @@ _DOINGS: dict[str, Callable[[Networks, Json, Json], Json]] = {
     "hold": _hold,
     "outcome": _outcome,
     "acknowledgement": _acknowledgement,
+    "opt-in": _opt_in,
+    "sealed": _sealed,
 }

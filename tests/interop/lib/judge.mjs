@@ -126,7 +126,7 @@ function checkSlot(network, { id, kind, author, body, auth, cost, statement }) {
   if (bits < network.difficulty(kind) + Math.ceil(Math.log2(covered))) throw new Refusal('not-enough-work', '6.4');
 }
 
-function checkSignature(network, { id, kind, author, body, auth, statement }) {
+export function checkSignature(network, { id, kind, author, body, auth, statement }) {
   if (statement) {
     verifyAuth(network, author, auth, statement.id, () => batchMembers(network, statement.said));
   } else {
@@ -138,7 +138,7 @@ function checkSignature(network, { id, kind, author, body, auth, statement }) {
   }
 }
 
-function checkAuthority(memory, { kind, author, body, auth, cost }) {
+export function checkAuthority(memory, { kind, author, body, auth, cost }) {
   if (auth.scheme !== SESSION) return;
   const grant = memory.grantOf(author, auth);
   const outside = () => new Refusal('out-of-scope', '5.15');
