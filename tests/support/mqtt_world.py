@@ -37,6 +37,7 @@ from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import ISSUED_AT
 from support.doors import a_door
 from support.fake_inboxes import NETWORK, FakeInboxes
+from support.fake_wallets import FakeSubscriptions
 
 NODE_ID = b"\x0e" * 32
 HOST = "node.example.org"
@@ -79,6 +80,7 @@ class World:
 
     inboxes: FakeInboxes = field(default_factory=FakeInboxes)
     consumers: Consumers = field(default_factory=Consumers)
+    subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     seen: list[tuple[str, str]] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
     published: list[Envelope] = field(default_factory=list)
@@ -105,6 +107,7 @@ class World:
             door=self.door,
             authenticate=self.authenticate,
             consumers=self.consumers,
+            subscriptions=self.subscriptions,
             now_ms=now_ms,
             random_id=lambda: secrets.token_hex(8),
             observe=observe,

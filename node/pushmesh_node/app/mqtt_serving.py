@@ -29,6 +29,7 @@ def build_endpoint(config: Config, node: Node, sessions: SessionLimits, report: 
         door=node.door,
         authenticate=node.access.authenticate,
         consumers=node.consumers,
+        subscriptions=node.own_subscriptions,
         now_ms=now_ms,
         random_id=lambda: secrets.token_hex(8),
         observe=node.metrics.mqtt,

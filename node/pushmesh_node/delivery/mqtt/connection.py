@@ -37,8 +37,10 @@ from .events import (
     CountDelivered,
     Ended,
     Event,
+    Follow,
     FrameAnswered,
     Listen,
+    NewsCame,
     Offered,
     Open,
     Opened,
@@ -56,7 +58,7 @@ from .events import (
 from .handshake import METHOD, Hello, No, challenge, goodbye, no, read_connect, welcome
 from .limits import About, Limits
 from .publisher import Publisher, Reply
-from .rendering import Renderer, gap_notice
+from .rendering import Renderer, gap_notice, news
 from .renewing import Renewal
 from .requests import Why
 from .subscribing import subscribe, unsubscribe
@@ -111,6 +113,7 @@ class Connection:
         self._renewal = Renewal(about, None, 0)
         self._acknowledged: int | None = None
         self._is_listening = False
+        self._followed: frozenset[str] = frozenset()
         self._expiry_s = 0
 
     @property
@@ -173,6 +176,8 @@ class Connection:
                 self._reply(self._publisher.answered(number, Why(reason, rule, detail, retry_after_s)))
             case StartedElsewhere(detail):
                 self._out.append(gap_notice(INBOX, detail))
+            case NewsCame(topic, payload):
+                self._pass_on(topic, payload)
             case Ended(reason, detail):
                 self._disconnect(disconnect_code(reason), reason, detail)
             case TakenOver():
@@ -400,7 +405,16 @@ class Connection:
         self._out.append(unsubscribe(self._subscriptions, packet, wants_words=words, max_packet_bytes=most))
         self._listen()
 
+    def _pass_on(self, topic: str, payload: bytes) -> None:
+        assert self._hello is not None
+        data = news(topic, payload)
+        if topic in self._subscriptions.news and len(data) <= self._hello.max_packet_bytes:
+            self._out.append(data)
+
     def _listen(self) -> None:
+        if self._followed != self._subscriptions.news:
+            self._followed = self._subscriptions.news
+            self._actions.append(Follow(self._followed))
         if self._is_listening or self._subscriptions.wants_inbox:
             self._is_listening = True
             self._actions.append(Listen(self._subscriptions.selection))

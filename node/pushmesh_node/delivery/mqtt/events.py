@@ -90,6 +90,14 @@ class RequestAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class NewsCame:
+    """Something of the wallet that is no message, for one of the topics of Follow."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The node ends the connection."""
 
@@ -114,6 +122,7 @@ Event: TypeAlias = (
     | Opened
     | Offered
     | StartedElsewhere
+    | NewsCame
     | FrameAnswered
     | ReceiptsGiven
     | RequestAnswered
@@ -166,6 +175,13 @@ class Listen:
     """Offer messages of these topics (None is all) from now on; the first time from where Open found the start."""
 
     topics: frozenset[Topic] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Tell of these news of the wallet from now on, and of no others."""
+
+    topics: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +240,7 @@ Action: TypeAlias = (
     | Renewed
     | Timed
     | Listen
+    | Follow
     | SubmitFrame
     | SubmitAcknowledgement
     | Acknowledge

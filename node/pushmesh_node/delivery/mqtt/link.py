@@ -26,8 +26,10 @@ from .events import (
     CountDelivered,
     Ended,
     Event,
+    Follow,
     FrameAnswered,
     Listen,
+    NewsCame,
     Offered,
     Open,
     Opened,
@@ -44,6 +46,7 @@ from .events import (
     Timed,
 )
 from .limits import Limits
+from .news import News
 from .ports import Ports
 from .progress import Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
@@ -94,6 +97,7 @@ class Link(asyncio.Protocol):
         self._start = Start(None)
         self._floor = 0
         self._session: Session | None = None
+        self._news: News | None = None
         self._attended = ExitStack()
         self._progress: Progress | None = None
         self._storing = False
@@ -172,6 +176,8 @@ class Link(asyncio.Protocol):
                 self._arm()
             case Listen(topics):
                 self._listen(topics)
+            case Follow(topics):
+                self._follow(topics)
             case Count(what, reason):
                 self._ports.observe(what, reason)
             case Close(reason):
@@ -257,6 +263,8 @@ class Link(asyncio.Protocol):
         self._order = replace(self._order, principal=principal)
         if self._session is not None:
             self._session.principal = principal
+        if self._news is not None:
+            self._news.principal = principal
 
     async def make_room(self) -> None:
         """End for a newer connection of the same client, which waits until this one's acknowledgements are stored."""
@@ -278,6 +286,17 @@ class Link(asyncio.Protocol):
             self._session.device = self._order.client_id
             self._spawn(self._deliver(self._session))
         self._session.choose(topics)
+
+    def _follow(self, topics: frozenset[str]) -> None:
+        if self._news is None:
+            assert self._order is not None
+            who, device, ports = self._order.principal, self._order.client_id, self._ports
+
+            def tell(topic: str, payload: bytes) -> None:
+                self.handle(NewsCame(topic, payload))
+
+            self._news = News(who, device, ports.inboxes, ports.subscriptions, tell, self._spawn, self._writable)
+        self._news.follow(topics)
 
     def _end_by_node(self, reason: str, detail: str) -> None:
         self.handle(Ended(Reason(reason), detail))
@@ -386,13 +405,14 @@ class Link(asyncio.Protocol):
 
     # Tasks, and the end.
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._ended is not None or self._transport is None:
             work.close()
-            return
+            return None
         task = self._loop.create_task(work, name="mqtt")
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -401,6 +421,8 @@ class Link(asyncio.Protocol):
             self.handle(Ended(Reason.INTERNAL, ""))
 
     async def _leave(self) -> None:
+        if self._news is not None:
+            self._news.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

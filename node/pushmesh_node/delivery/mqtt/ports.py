@@ -7,6 +7,7 @@ from ...admission import Door, Ticket
 from ...engine.answers import Acknowledged, Outcome, Wait
 from ..consumers import Consumers
 from ..contract import Authenticate, Inboxes
+from ..following import OwnSubscriptions
 from ..service import Publish, Report
 from ..session import SessionLimits
 
@@ -32,6 +33,7 @@ class Ports:
     door: Door
     authenticate: Authenticate
     consumers: Consumers
+    subscriptions: OwnSubscriptions
     now_ms: Callable[[], int]
     random_id: Callable[[], str]
     observe: Observe

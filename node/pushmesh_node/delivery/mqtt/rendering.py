@@ -96,6 +96,11 @@ class Renderer:
         ]
 
 
+def news(topic: str, payload: bytes) -> bytes:
+    """A PUBLISH of what is no message."""
+    return PublishPacket(topic, payload, content_type=JSON_TYPE, payload_format_indicator=1).write()
+
+
 def gap_notice(topic: str, detail: str) -> bytes:
     """A PUBLISH without payload that tells that the inbox is not read from where the client asked."""
     properties = [("kind", "gap"), ("notice", detail)]

@@ -16,6 +16,9 @@ INBOX_TREE = "pushmesh/inbox/#"
 PUBLISH = "pushmesh/publish"
 ACK = "pushmesh/ack"
 RECEIPTS = "pushmesh/receipts/"
+DEVICES = "pushmesh/devices"
+SUBSCRIPTIONS = "pushmesh/subscriptions"
+NEWS = frozenset({DEVICES, SUBSCRIPTIONS})
 MAX_RECEIPT_TOPIC = 256
 
 
@@ -72,6 +75,11 @@ class Subscriptions:
         whole = INBOX in self._granted or INBOX_TREE in self._granted
         return None if whole else frozenset(self._topics)
 
+    @property
+    def news(self) -> frozenset[str]:
+        """Which news of the wallet are wanted."""
+        return NEWS & self._granted.keys()
+
     def takes_receipts(self, topic: str) -> bool:
         """Whether this topic of receipts is subscribed to."""
         return topic.startswith(RECEIPTS) and topic in self._granted
@@ -95,7 +103,8 @@ class Subscriptions:
         if pattern not in self._granted and len(self._granted) >= self._limit:
             detail = f"a session has at most {self._limit} filters"
             return NotGranted(SubAckReasonCode.QUOTA_EXCEEDED, Reason.BAD_REQUEST, detail)
-        is_sure = max_qos != QoS.AT_MOST_ONCE and not pattern.startswith(RECEIPTS)  # the sure answer is PUBACK
+        # Of receipts the sure answer is PUBACK, and news may be asked for again.
+        is_sure = max_qos != QoS.AT_MOST_ONCE and not pattern.startswith(RECEIPTS) and pattern not in NEWS
         granted = Granted(pattern, is_sure, form)
         if topic is not None:
             other = self._topics.get(topic)
@@ -130,7 +139,7 @@ def _judge(principal: Principal, pattern: str) -> Topic | NotGranted | None:
         return NotGranted(code.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, Reason.FORBIDDEN, detail)
     if Permission.READ not in principal.permissions:
         return NotGranted(code.NOT_AUTHORIZED, Reason.FORBIDDEN, "the token has no scope read")
-    if pattern in (INBOX, INBOX_TREE):
+    if pattern in (INBOX, INBOX_TREE) or pattern in NEWS:
         return None
     topic = _topic_of(pattern)
     if topic is None:

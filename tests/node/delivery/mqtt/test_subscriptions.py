@@ -50,6 +50,17 @@ def test_nothing_else_is(pattern: str, code: Code) -> None:
     assert granted(pattern) == code
 
 
+@pytest.mark.parametrize("pattern", ["pushmesh/devices", "pushmesh/subscriptions"])
+def test_news_of_the_wallet_are_granted_under_qos_0_to_whoever_reads(pattern: str) -> None:
+    subscriptions = Subscriptions(8)
+    assert subscriptions.subscribe(OF_ONE_TOPIC, pattern, SURE, Form.JSON) == Code.GRANTED_QOS_AT_MOST_ONCE
+    assert (subscriptions.news, subscriptions.wants_inbox) == (frozenset({pattern}), False)
+    subscriptions.unsubscribe(pattern)
+    assert subscriptions.news == frozenset()
+    assert granted(pattern, PUBLISHER) == Code.NOT_AUTHORIZED
+    assert granted(f"{pattern}/#") == Code.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
+
+
 def test_receipts_are_granted_under_qos_0_to_whoever_publishes() -> None:
     subscriptions = Subscriptions(8)
     answer = subscriptions.subscribe(PUBLISHER, "pushmesh/receipts/me", SURE, Form.JSON)
