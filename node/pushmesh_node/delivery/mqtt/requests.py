@@ -19,6 +19,7 @@ from .codes import puback_code
 from .rendering import JSON_TYPE
 
 MOST_WAITED_FOR = 1_000_000
+WAIT_WORDS = ("wait", "k", "timeout_s")
 _WAITABLE = tuple(level for level in LEVELS if level != Level.REFUSED)
 
 _ack_json = msgspec.json.Decoder(dict[str, Any])
@@ -56,7 +57,7 @@ def read_acknowledgement(packet: PublishPacket) -> tuple[str | None, Voucher | N
 def read_wait(packet: PublishPacket) -> Wait | None:
     """What a publish with a response topic waits for: its user properties `wait`, `k` and `timeout_s`, which mean what
     they mean over HTTP. Raises Refusal."""
-    words = {name: value for name, value in packet.user_properties if name in ("wait", "k", "timeout_s")}
+    words = {name: value for name, value in packet.user_properties if name in WAIT_WORDS}
     if packet.response_topic is None:
         if words:
             raise Refusal(Reason.BAD_REQUEST, "", "who waits for a level has a response topic to hear of it")
