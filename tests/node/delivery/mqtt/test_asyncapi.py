@@ -65,7 +65,7 @@ def follow(reference: str) -> Any:
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value is of a schema, in the words that the document uses; no object has a member that it leaves out."""
+    """Whether a value is of a schema, in the words of the document; no object has a member that it leaves out."""
     schema = resolved(schema)
     if "oneOf" in schema:
         return any(fits(value, each) for each in schema["oneOf"])
