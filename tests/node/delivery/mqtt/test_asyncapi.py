@@ -71,7 +71,14 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
         return any(fits(value, each) for each in schema["oneOf"])
     if ("const" in schema and value != schema["const"]) or ("enum" in schema and value not in schema["enum"]):
         return False
-    kinds = {"string": str, "object": dict, "array": list, "integer": int, "number": int | float, "boolean": bool}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "object": dict,
+        "array": list,
+        "integer": int,
+        "number": int | float,
+        "boolean": bool,
+    }
     kinds["null"] = type(None)
     allowed = schema.get("type", [])
     if allowed and not any(
