@@ -139,9 +139,9 @@ class Devices:
         return places
 
     def _forget_one(self) -> None:
-        """The one that was asked for longest ago; the next one's turn where something of it is under way."""
+        """The one that was asked for longest ago; the next one's turn where something of it is not durable yet."""
         group, places = self._groups.popitem(last=False)
-        if group in self._asked or any((group, device) in self._written for device in places.reached):
+        if any((group, device) in self._written for device in places.reached):
             self._groups[group] = places
 
     async def _loaded(self, group: Group) -> _Places:

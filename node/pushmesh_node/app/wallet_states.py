@@ -55,7 +55,8 @@ class WalletStates:
         unread = await self._unread.count(principal, state)
         named = [self._cursor(mark) for mark in state.marks] if len(state.marks) <= MOST_NAMED else None
         form = {"device": device, "cursor": self._cursor(state.commit_no), "messages": named, "unread": unread}
-        self._tell(group_of(principal), device, WalletEvent("read", "", form))
+        for listener in self._others(group_of(principal), device):
+            listener.told(WalletEvent("read", "", form))
         return state, unread
 
     async def unread(self, principal: Principal) -> int:
@@ -67,15 +68,19 @@ class WalletStates:
         await self._marks.close()
 
     def _moved(self, group: Group, device: str, commit_no: int) -> None:
-        if not device.startswith(BRIDGES):
-            form = {"device": device, "cursor": self._cursor(commit_no)}
-            self._tell(group, device, WalletEvent("acked", device, form))
-
-    def _tell(self, group: Group, device: str, event: WalletEvent) -> None:
-        """All streams of the group but those of the device itself, which knows."""
-        for listener in tuple(self._listeners(group.account)):
-            if listener.device != device and restriction_of(listener.principal) == group.restriction:
+        others = self._others(group, device)
+        if others and not device.startswith(BRIDGES):
+            event = WalletEvent("acked", device, {"device": device, "cursor": self._cursor(commit_no)})
+            for listener in others:
                 listener.told(event)
+
+    def _others(self, group: Group, device: str) -> list[Listener]:
+        """All streams of the group but those of the device itself, which knows."""
+        return [
+            listener
+            for listener in self._listeners(group.account)
+            if listener.device != device and restriction_of(listener.principal) == group.restriction
+        ]
 
     def _cursor(self, commit_no: int) -> str:
         return format_cursor(Cursor(self._incarnation, commit_no))

@@ -215,7 +215,6 @@ class Session:
         """Give up the queue for the store, and remember what need not be given again."""
         self._given = (*self._given, (before, self._position))
         self._drop_queue()
-        self._seam = max(self._seam, self._offered, self._position)
         self._position = min(self._position, since)
         self._phase = _Phase.FAR
         self._said_live = False

@@ -186,6 +186,19 @@ async def test_memory_is_bounded_and_what_it_forgot_is_read_again(
     assert [await devices.place(wallet, "phone") for wallet in wallets] == list(range(1, 11))
 
 
+async def test_what_is_not_durable_yet_is_not_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_AT_HAND", 1)
+    devices = world.a_book()
+    await reached(devices, ME, "phone", 3)
+    devices.reach(ME, "phone", 9)
+    others = [a_principal(Account(b"\x00" + bytes([number]) * 20)) for number in range(2, 5)]
+    assert [await devices.place(other, "phone") for other in others] == [None] * 3
+    assert await devices.place(ME, "phone") == 9
+    devices.reach(ME, "phone", 5)
+    await devices.close()
+    assert await world.a_book().place(ME, "phone") == 9
+
+
 async def test_names_without_end_cost_no_memory_without_end(world: World) -> None:
     devices = world.a_book()
     for number in range(3 * room.MOST_NAMES):

@@ -108,6 +108,34 @@ async def test_a_store_that_fails_is_told_and_tried_again(
     assert disk.kept == {"a": 1, "b": 2}
 
 
+async def test_what_came_during_a_write_that_failed_is_newer(
+    book: Gathered[str, int], disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered, "RETRY_S", 0)
+    disk.gate.clear()
+    disk.faults = [GONE]
+    book.put("a", 1)
+    first = asyncio.create_task(book.settled("a"))
+    await disk.began.wait()
+    book.put("a", 2)
+    disk.gate.set()
+    with pytest.raises(Denied, match="store-failed"):
+        await first
+    disk.faults = []
+    await book.settled("a")
+    assert disk.kept == {"a": 2}
+
+
+async def test_who_waits_waits_for_no_others(
+    book: Gathered[str, int], disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered, "GATHER_S", 3_600)
+    book.put("a", 1)
+    async with asyncio.timeout(20):
+        await book.settled("a")
+    assert disk.kept == {"a": 1}
+
+
 async def test_too_much_that_the_store_has_not_taken_takes_no_new_key(
     book: Gathered[str, int], disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

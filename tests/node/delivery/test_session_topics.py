@@ -7,10 +7,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from pushmesh_node.delivery.contract import Message
+from pushmesh_node.delivery.contract import Message, Page
 from pushmesh_node.delivery.cursor import Start
 from pushmesh_node.delivery.session import MOST_RETURNS, Mark, Marker, Session, SessionLimits
-from pushmesh_node.engine.answers import Denied
+from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
 from support.consumer import Seen
 from support.fake_inboxes import DAPP, FakeInboxes, a_notification, a_principal
@@ -95,6 +95,27 @@ async def test_going_back_again_and_again_is_bounded() -> None:
         seen = Seen()
         await read_until_live(session, seen)
         assert set(seen.commits) <= {1, 2, 4, 5}, "what was refused changed nothing"
+
+
+async def test_a_page_that_was_under_way_when_topics_were_added_skips_nothing() -> None:
+    inboxes, seen, gate, asked = a_mixed_inbox(9), Seen(), asyncio.Event(), asyncio.Event()
+    read = inboxes.read
+
+    async def slow(principal: Principal, after: int, before: int | None, limit: int) -> Page:
+        if after >= 3:
+            asked.set()
+            await gate.wait()
+        return await read(principal, after, before, limit)
+
+    inboxes.read = slow  # type: ignore[method-assign]  # to hold a page back
+    limits = SessionLimits(page_messages=3)
+    with Session(inboxes, a_principal(), Start(0), topics=frozenset([ALERTS]), limits=limits) as session:
+        reading = asyncio.create_task(read_until_live(session, seen))
+        await asked.wait()
+        session.choose(frozenset([ALERTS, NEWS]), since=0)
+        gate.set()
+        await reading
+    assert seen.commits == [1, 2, 4, 5, 7, 8]
 
 
 adds = st.tuples(st.just("add"), st.sampled_from([1, 2]), st.integers(0, 30))
