@@ -55,19 +55,25 @@ def a_world(rng: Random) -> Engine:
         an_envelope(NETWORK, Kind.RETRACTION, ALICE, seq=901, target=a_message(rng).id, expires_at=ISSUED_AT + DAY_MS)
     ]
     engine.handle(Restored([(n, word, False) for n, word in enumerate(words, 1)]), NOW)
-    notes = [Part((a_message(rng),)) for _ in range(rng.randrange(4))]
+    notes = [Part((a_message(rng, seq),)) for seq in range(50, 50 + rng.randrange(4))]
     engine.handle(Offered([Offer(Published(1), [Candidate(note) for note in notes])]), NOW)
     for account in rng.sample(WALLETS, rng.randrange(4)):
         engine.handle(PrivateShown(1, some_preferences(rng, account)), NOW)
     return engine
 
 
-def a_message(rng: Random) -> Envelope:
+def a_message(rng: Random, seq: int | None = None) -> Envelope:
     values: dict[str, Any] = {"priority": rng.randint(1, 5), "category": rng.choice([None, "news"])}
     values["collapse"] = rng.choice([None, "price"])
     audience = sorted(rng.sample(WALLETS, 3)) if rng.random() < 0.2 else None
     return an_envelope(
-        NETWORK, Kind.NOTIFICATION, ALICE, topic=TOPIC, seq=rng.randrange(6), audience=audience, **values
+        NETWORK,
+        Kind.NOTIFICATION,
+        ALICE,
+        topic=TOPIC,
+        seq=rng.randrange(6) if seq is None else seq,
+        audience=audience,
+        **values,
     )
 
 
