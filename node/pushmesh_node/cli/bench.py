@@ -177,7 +177,8 @@ def fanout(
     share = f"{report['ratio']:.2f} of a bare protocol ({report['limit_rate']:,.0f} a second)"
     out.print(f"[bold]{report['rate']:,.0f}[/] deliveries a second, {share}")
     out.print(f"  ten queued  {report['batched_rate']:,.0f} a second, {report['batched_speedup']:.1f} times as many")
-    out.print(f"  CPU         {report['cpu_us']:.1f} µs of the node's loop for one delivery")
+    ten = f"{report['batched_cpu_us']:.1f} µs where ten are queued, a bare protocol {report['limit_cpu_us']:.1f} µs"
+    out.print(f"  CPU         {report['cpu_us']:.1f} µs of the node's loop for one delivery, {ten}")
     out.print(f"  memory      {report['kb_per_connection']:.1f} kB for an idle connection")
 
 

@@ -1,12 +1,13 @@
 """What a fan-out costs at least: a uvloop server that writes one prepared frame to every connection, and does nothing
 else.
 
-`python -m pushmesh_node.lab.bare_fanout`; it prints its port. A connection that sends "+" is a subscriber; one that
-sends lines `<bytes>` has a frame of that size written to all of them, once a line.
+`python -m pushmesh_node.lab.bare_fanout`; it prints its port and pid. A connection that sends "+" is a subscriber;
+one that sends lines `<bytes>` has a frame of that size written to all of them, once a line.
 """
 
 import asyncio
 import json
+import os
 import sys
 from typing import cast
 
@@ -55,7 +56,7 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     subscribers: list[asyncio.Transport] = []
     server = await loop.create_server(lambda: Bare(subscribers), "127.0.0.1", 0, backlog=2_048)
-    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    print(json.dumps({"port": server.sockets[0].getsockname()[1], "pid": os.getpid()}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 

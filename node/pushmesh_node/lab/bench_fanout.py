@@ -60,7 +60,10 @@ class FanoutRound:
     batched_rate: float
     limit_rate: float
     cpu_us: float
-    """Of the node's own loop, for one delivery of a publish by itself."""
+    """Of the node's own loop, for one delivery of a publish by itself; then the same of ten together, and of the bare
+    server."""
+    batched_cpu_us: float
+    limit_cpu_us: float
 
 
 async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
@@ -76,11 +79,11 @@ async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
         crowd = await Worker.start(f"{__package__}.crowd")
         bare = await Worker.start(f"{__package__}.bare_fanout")
         try:
-            bare_port = (await bare.answer())["port"]
+            writer = await bare.answer()
             kb_per_connection = await connect(crowd, folder, node, pid, network, wallets)
-            await crowd.ask({"bare": bare_port})
+            await crowd.ask({"bare": writer["port"]})
             narrator.step(f"they listen: {kb_per_connection:.1f} kB resident each")
-            bench = _Bench(crowd, pid, folder, network, author, plan)
+            bench = _Bench(crowd, pid, writer["pid"], folder, network, author, plan)
             await bench.play(4)  # a warm-up
             rounds = [await bench.play(plan.publishes) for _ in range(plan.rounds)]
         finally:
@@ -99,6 +102,8 @@ def report_of(rounds: list[FanoutRound], kb_per_connection: float) -> dict[str, 
         "batched_rate": round(median([each.batched_rate for each in rounds])),
         "batched_speedup": round(median([each.batched_rate / each.rate for each in rounds]), 2),
         "cpu_us": round(median([each.cpu_us for each in rounds]), 2),
+        "batched_cpu_us": round(median([each.batched_cpu_us for each in rounds]), 2),
+        "limit_cpu_us": round(median([each.limit_cpu_us for each in rounds]), 2),
         "kb_per_connection": round(kb_per_connection, 2),
     }
 
@@ -147,10 +152,11 @@ class _Bench:
     """A node with its crowd, beside the bare server with as large a one."""
 
     def __init__(
-        self, crowd: Worker, pid: int, folder: Path, network: Network, author: Wallet, plan: FanoutPlan
+        self, crowd: Worker, pid: int, bare_pid: int, folder: Path, network: Network, author: Wallet, plan: FanoutPlan
     ) -> None:
         self._crowd = crowd
         self._pid = pid
+        self._bare_pid = bare_pid
         self._folder = folder
         self._network = network
         self._author = author
@@ -160,28 +166,33 @@ class _Bench:
     async def play(self, publishes: int) -> FanoutRound:
         """One slice of each kind."""
         wallets = self._plan.subscribers
-        cpu_s = main_thread_cpu_s(self._pid)
-        single = await self._publish(publishes, 1)
-        cpu_us = (main_thread_cpu_s(self._pid) - cpu_s) * 1e6 / (publishes * wallets)
-        bare = await self._crowd.ask({"write": publishes, "size": single["size"], "window": WINDOW})
         requests = max(2, publishes // 4)
-        batched = await self._publish(requests, QUEUED)
+        single, cpu_s = await self._publish(publishes, 1)
+        bare_cpu_s = main_thread_cpu_s(self._bare_pid)
+        bare = await self._crowd.ask({"write": publishes, "size": single["size"], "window": WINDOW})
+        bare_cpu_s = main_thread_cpu_s(self._bare_pid) - bare_cpu_s
+        batched, batched_cpu_s = await self._publish(requests, QUEUED)
+        deliveries, batched_deliveries = publishes * wallets, requests * QUEUED * wallets
         return FanoutRound(
-            publishes * wallets / single["seconds"],
-            requests * QUEUED * wallets / batched["seconds"],
-            publishes * wallets / bare["seconds"],
-            cpu_us,
+            deliveries / single["seconds"],
+            batched_deliveries / batched["seconds"],
+            deliveries / bare["seconds"],
+            cpu_s * 1e6 / deliveries,
+            batched_cpu_s * 1e6 / batched_deliveries,
+            bare_cpu_s * 1e6 / deliveries,
         )
 
-    async def _publish(self, requests: int, each: int) -> dict[str, float]:
+    async def _publish(self, requests: int, each: int) -> tuple[dict[str, float], float]:
+        """The crowd's answer, and the seconds of CPU that the node's loop took."""
         path = self._folder / "fanout.messages"
         frames = await asyncio.to_thread(self._signed, requests, each)
         await asyncio.to_thread(path.write_bytes, stream_messages(frames))
         order = {"publish": str(path), "each": each, "window": WINDOW, "ack_every": EVERY_MESSAGES}
+        cpu_s = main_thread_cpu_s(self._pid)
         answer = await self._crowd.ask(order)
         if answer["durable"] != requests * each:
             raise LabError(f"{requests * each} were published, {answer['durable']} are durable")
-        return answer
+        return answer, main_thread_cpu_s(self._pid) - cpu_s
 
     def _signed(self, requests: int, each: int) -> list[bytes]:
         return [encode_frame([self._note() for _ in range(each)]) for _ in range(requests)]

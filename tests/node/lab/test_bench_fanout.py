@@ -7,9 +7,9 @@ from pushmesh_node.lab.bench_fanout import FanoutPlan, FanoutRound, measure_fano
 
 def test_ratios_are_taken_within_each_round_and_the_middle_one_is_told() -> None:
     rounds = [
-        FanoutRound(100.0, 500.0, 200.0, 5.0),
-        FanoutRound(10.0, 30.0, 10.0, 6.0),
-        FanoutRound(300.0, 1_200.0, 400.0, 4.0),
+        FanoutRound(100.0, 500.0, 200.0, 5.0, 1.0, 3.0),
+        FanoutRound(10.0, 30.0, 10.0, 6.0, 2.0, 2.0),
+        FanoutRound(300.0, 1_200.0, 400.0, 4.0, 1.5, 4.0),
     ]
     assert report_of(rounds, 8.125) == {
         "rate": 100,
@@ -18,6 +18,8 @@ def test_ratios_are_taken_within_each_round_and_the_middle_one_is_told() -> None
         "batched_rate": 500,
         "batched_speedup": 4.0,
         "cpu_us": 5.0,
+        "batched_cpu_us": 1.5,
+        "limit_cpu_us": 3.0,
         "kb_per_connection": 8.12,
     }
 
