@@ -203,6 +203,36 @@ def idle(
     out.print(f"  CPU       {report['cpu_percent']:.1f} % of a core")
 
 
+@app.command("mqtt")
+@guarded
+def mqtt(
+    subscribers: Annotated[int, typer.Option(min=1, max=10_000, help="Wallets that listen over MQTT.")] = 1000,
+    turns: Annotated[int, typer.Option(min=1, max=10_000, help="Messages to each of them in one slice.")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Interleaved slices of each side.")] = 7,
+    folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed).
+
+    mosquitto_rate is one shared topic for all, own_topics_rate a topic for each, as inboxes are; batched is ten messages
+    that wait for each client together."""
+    from ..lab.bench_mqtt import MqttPlan, measure_mqtt
+
+    report = _measured(lambda place: measure_mqtt(place, MqttPlan(subscribers, rounds, turns)), folder)
+    if as_json:
+        emit(report)
+        return
+    out = people()
+    for name, title in (("", "single"), ("batched_", "ten queued")):
+        theirs = f"Mosquitto {report[f'mosquitto_{name}rate']:,.0f} on one topic"
+        own = f"{report[f'own_topics_{name}rate']:,.0f} on a topic of each client's own"
+        shares = f"{report[f'{name}ratio']:.2f} and {report[f'own_topics_{name}ratio']:.2f} of it"
+        out.print(f"{title:<11} [bold]{report[f'{name}rate']:,.0f}[/] a second, {shares}; {theirs}, {own}")
+    cpu = f"{report['cpu_us']:.1f} µs, Mosquitto {report['mosquitto_cpu_us']:.1f} µs"
+    out.print(f"CPU         {cpu}, the clients {report['client_cpu_us']:.1f} µs for one delivery")
+    out.print(f"memory      {report['kb_per_connection']:.1f} kB for a connection")
+
+
 @app.command("overload")
 @guarded
 def overload(

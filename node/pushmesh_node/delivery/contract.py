@@ -1,8 +1,8 @@
 """The one delivery contract: what a transport gives a wallet and needs from the node. No transport knows another."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
 from ..engine.answers import Denied, Principal
+
+T = TypeVar("T")
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -44,7 +46,7 @@ class Batch:
         self.tells_origin = any([_has_origin(message.envelope) for message in self.messages])
         """Whether some node waits to hear which wallets got it."""
         self.writes: list[tuple[Callable[[bytes], object], bytes]] = []
-        self._forms: dict[str, bytes] = {}
+        self._forms: dict[Hashable, Any] = {}
 
     def flush(self) -> None:
         """Carry out the writes that listeners left."""
@@ -52,9 +54,9 @@ class Batch:
         for write, data in writes:
             write(data)
 
-    def encoded(self, form: str, make: Callable[[Sequence[Message]], bytes]) -> bytes:
-        """The messages in the form of this name; `make` is asked once."""
-        found = self._forms.get(form)
+    def encoded(self, form: Hashable, make: Callable[[Sequence[Message]], T]) -> T:
+        """The messages in the form of this name, bytes or more; `make` is asked once."""
+        found: T | None = self._forms.get(form)
         if found is None:
             found = self._forms[form] = make(self.messages)
         return found

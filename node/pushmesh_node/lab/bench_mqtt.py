@@ -10,7 +10,7 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pushmesh_client.compose import Draft, notification_of, signed_envelope
 from pushmesh_client.wallet import Wallet
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.auth.signing import sign_login
+from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Subscription
 from pushmesh_protocol.limits import DAY_MS
@@ -44,7 +45,6 @@ INBOX = "pushmesh/inbox"
 IDLE_S = 0.3
 BROKER_LINES = ("max_inflight_messages 256",)
 """The node's own bound."""
-CLIENT_KEYS = "id", "user", "password", "topics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Author:
         """So many new notifications, each signed by itself."""
         return encode_frame([Part((self._envelope(),)) for _ in range(count)])
 
-    def _envelope(self) -> Any:
+    def _envelope(self) -> Envelope:
         self._seq += 1
         draft = Draft(
             title=f"Price alert {self._seq}",
@@ -192,7 +192,7 @@ async def _connect_to_broker(clients: Worker, broker: Broker, own: Sequence[str]
 
 async def _rounds(sides: _Sides, own: Sequence[str], narrator: Narrator) -> dict[str, float]:
     """Each kind in turn; a first round warms both."""
-    kinds = {
+    kinds: dict[str, Callable[[], Awaitable[Round]]] = {
         "": lambda: sides.node(1),
         "mosquitto_": lambda: sides.broker((INBOX,), 1),
         "own_topics_": lambda: sides.broker(own, 1),

@@ -3,8 +3,8 @@ at any MQTT 5 server.
 
 `python -m pushmesh_node.lab.mqtt_clients`; on standard input it is told in JSON lines what to do, and answers each.
 {"connect": NAME, "port", "clients": [[id, user, password, [topic...]]...], "publisher": [id, user, password]} connects;
-{"play": NAME, "frames": [base64...], "each"} publishes frames to a node, of which each becomes `each` messages for every
-client; {"echo": NAME, "topics": [topic...], "turns", "each"} publishes what a client got last to these topics, `each`
+{"play": NAME, "frames": [base64...], "each"} publishes frames to a node, of which each becomes `each` messages for
+every client; {"echo": NAME, "topics": [topic...], "turns", "each"} publishes what a client got last to these topics, `each`
 times for a turn. IN_FLIGHT turns are on their way at a time. CPU time is this process's own.
 """
 
@@ -39,9 +39,10 @@ class ClientsError(Exception):
 class Clients:
     """Subscribers and the publisher of one server."""
 
-    def __init__(self, port: int, clients: Sequence[Sequence[Any]], publisher: Sequence[str]) -> None:
+    def __init__(self, port: int, clients: Sequence[Sequence[Any]], publisher: Sequence[str | None]) -> None:
         self._links = [_connect(port, *client) for client in clients]
-        self._publisher = _connect(port, *publisher, ())
+        id_, user, password = publisher
+        self._publisher = _connect(port, id_, user, password, ())
         self._ready = select.epoll()
         for link in self._links:
             self._ready.register(link, select.EPOLLIN)
@@ -55,8 +56,8 @@ class Clients:
         """A PUBLISH that came, from its properties on."""
 
     def play(self, turns: Sequence[Sequence[tuple[str, bytes]]], each: int) -> dict[str, Any]:
-        """Publish (topic, properties and payload) of every turn; until all clients have `each` messages of all turns and
-        all was confirmed. Raises ClientsError where that is not what happens."""
+        """Publish (topic, properties and payload) of every turn; until all clients have `each` messages of each turn
+        and all was confirmed. Raises ClientsError where that is not what happens."""
         packets = [[self._packet(topic, rest) for topic, rest in turn] for turn in turns]
         blobs, total = [b"".join(turn) for turn in packets], each * len(turns) * len(self._links)
         confirmed = sum(map(len, packets))
@@ -146,12 +147,12 @@ class Clients:
             raise ClientsError(f"the server said something else: {first:#x} {body[:80]!r}")
 
 
-def _connect(port: int, id_: str, user: str | None, password: str | None, topics: Sequence[str]) -> socket.socket:
+def _connect(port: int, id_: str | None, user: str | None, password: str | None, topics: Sequence[str]) -> socket.socket:
     """Logged in and subscribed; does not block."""
     link = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     secret = None if password is None else password.encode()
-    packet = ConnectPacket(id_, username=user, password=secret, clean_start=True, keep_alive=KEEP_ALIVE_S)
+    packet = ConnectPacket(id_ or "", username=user, password=secret, clean_start=True, keep_alive=KEEP_ALIVE_S)
     _ask(link, packet.write(), CONNACK)
     if topics:
         filters = [TopicFilter(topic, max_qos=QoS.AT_LEAST_ONCE) for topic in topics]

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ async def test_acknowledgements_are_measured_and_written_for_people(tmp_path: Pa
     ran = await pushmesh("bench", "ack", *options, cwd=tmp_path)
     assert ran.code == 0, ran
     assert "p99 at 200 a second" in ran.out
+
+
+async def test_mqtt_is_measured_and_written_for_people(tmp_path: Path, requires: Callable[[str], Path]) -> None:
+    requires("mosquitto")
+    ran = await pushmesh("bench", "mqtt", "--subscribers", "5", "--rounds", "1", "--turns", "10", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert "on a topic of each client's own" in ran.out
 
 
 async def test_joining_is_measured_and_written_for_people(tmp_path: Path) -> None:

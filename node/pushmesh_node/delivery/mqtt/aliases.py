@@ -51,6 +51,13 @@ class OutboundAliases:
             return Name("", alias)
         return Name(topic, len(self._of) + 1 if len(self._of) < self._limit else None)
 
+    def settled(self, topic: str) -> int | None:
+        """The alias that a topic has for good, 0 where it has none for good, None where its next packet sets one."""
+        alias = self._of.get(topic)
+        if alias is None and len(self._of) >= self._limit:
+            return 0
+        return alias
+
     def sent(self, name: Name) -> None:
         """The packet with this name left, so that its alias holds from now on."""
         if name.topic and name.alias is not None:

@@ -25,6 +25,7 @@ from mqtt5 import (
 from pushmesh_protocol.reasons import Reason
 
 from ...engine.answers import Principal
+from ..contract import Batch
 from .codes import disconnect_code, reason_of_break
 from .deliveries import Deliveries
 from .events import (
@@ -186,6 +187,30 @@ class Connection:
             case Ticked():
                 self._tick()
         return self._flush()
+
+    # The short way of most of what happens: `handle` does the same, but looks at each packet.
+
+    def write_run(self, batch: Batch, now_ms: int) -> bytes | None:
+        """What to write so that the client has the batch; None, and nothing happens, where it is to be offered."""
+        if self._phase is not _Phase.OPEN:
+            return None
+        return self._deliveries.write_run(batch, self._subscriptions, now_ms)
+
+    def takes_all(self, batch: Batch, now_ms: int) -> bool:
+        """Whether the batch can be offered now and none of its messages would be passed over."""
+        return self._phase is _Phase.OPEN and self._deliveries.takes_all(batch.messages, self._subscriptions, now_ms)
+
+    def take_pubacks(self, data: bytes, now_ms: int) -> int | None:
+        """Take bytes that are PUBACKs of what was sent, in order and nothing else: the commit number up to which the
+        client has everything. None, and nothing happens, where they are something else."""
+        if self._phase is not _Phase.OPEN or not data or not self._reader.is_between:
+            return None
+        window = self._deliveries.window
+        if not window.acknowledge_run(data):
+            return None
+        self._heard_ms = now_ms
+        self._acknowledged = window.acknowledged
+        return self._acknowledged
 
     def _flush(self) -> list[Action]:
         actions = self._actions
@@ -451,6 +476,6 @@ class Connection:
     def _deliver(self, event: Offered) -> None:
         written = self._deliveries.write(event.messages, self._subscriptions, self._now_ms)
         self._out += written.packets
-        if written.messages:
+        if written.messages and not event.is_counted:
             self._actions.append(CountDelivered(written.messages))
         self._actions += [Count("message", reason) for reason in written.passed_over]

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 
 from pushmesh_protocol.reasons import Reason
 
-from ..contract import Message
+from ..contract import Batch, Message
 from .aliases import OutboundAliases
 from .rendering import Renderer
 from .subscriptions import Route, Subscriptions
 from .window import InFlight, Window
+
+MOST_GROWTH, MOST_HEAD_BYTES = 8, 4_096
+"""A packet is never larger than so many times the frame of its message, which JSON escapes, and its topic and
+properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,40 @@ class Deliveries:
         self._max_packet_bytes = max_packet_bytes
         self._aliases = OutboundAliases(aliases)
         self.window = Window(size, left)
+
+    def write_run(self, batch: Batch, subscriptions: Subscriptions, now_ms: int) -> bytes | None:
+        """The packets of a batch as they are for every client like this one; None, and nothing happens, where `write`
+        has to look at each."""
+        route = subscriptions.only_route
+        if route is None or not route.is_sure:
+            return None
+        alias = self._aliases.settled(route.topic)
+        if alias is None:
+            return None
+        # remade each second or so: packets tell how many seconds are left
+        run = batch.encoded(
+            ("mqtt", route.form, alias, now_ms >> 10),
+            lambda messages: self._renderer.run(messages, route, alias, now_ms),
+        )
+        if (
+            run.largest_bytes > self._max_packet_bytes
+            or run.expires_at < now_ms + 1000
+            or not self.window.send_run(run)
+        ):
+            return None
+        return run.data
+
+    def takes_all(self, messages: Sequence[Message], subscriptions: Subscriptions, now_ms: int) -> bool:
+        """Whether `write` would surely pass over none of these messages."""
+        if len(messages) > self.window.room or self.window.repeats:
+            return False
+        room_bytes = self._max_packet_bytes - MOST_HEAD_BYTES
+        return all(
+            message.envelope.body.expires_at >= now_ms + 1000
+            and len(message.frame) * MOST_GROWTH <= room_bytes
+            and subscriptions.route(message.envelope.topic) is not None
+            for message in messages
+        )
 
     def write(self, messages: Sequence[Message], subscriptions: Subscriptions, now_ms: int) -> Written:
         """The packets of these messages, at most as many as the window has room for, in commit order."""

@@ -32,7 +32,7 @@ class MqttEndpoint:
         self._about = About(node_id, network_id, ports.inboxes.incarnation(), redirect or Redirect())
         self._renderer = Renderer(self._about.incarnation)
         self._ports = ports
-        self._links = Links(self._limits)
+        self._links = Links(self._limits, ports)
         limits = self._limits
         self._places = Places(limits.connections, limits.connections_per_host, exempt_loopback=limits.exempt_loopback)
         self._alive: set[Link] = set()
@@ -62,7 +62,7 @@ class MqttEndpoint:
 
     async def close(self) -> None:
         """End all connections, and answer those that come meanwhile, so that they learn where to go; returns in bounded
-        time, with their acknowledgements stored, and listens no more."""
+        time, with their acknowledgements told to the node, and listens no more."""
         self._is_draining = True
         await self._end([link for link in self._alive if link.has_begun])
         for door in self._doors:

@@ -49,9 +49,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Messages to send now, in commit order, at most `Connection.room`."""
+    """Messages to send now, in commit order, at most `Connection.room`. With `is_counted` whoever offers them counts
+    them as delivered itself."""
 
     messages: Sequence[Message]
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

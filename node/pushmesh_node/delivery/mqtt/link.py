@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Ticket
 from ...engine.answers import Denied, Outcome, Principal
-from ..contract import Message, WalletEvent
+from ..contract import Batch, Message, WalletEvent
 from ..cursor import Start, find_start
 from ..session import Mark, Marker, Portion, Session
 from .connection import Connection
@@ -48,20 +48,22 @@ from .events import (
 from .limits import Limits
 from .news import News
 from .ports import Ports
-from .progress import Progress
+from .progress import Device, Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
 from .submitting import acknowledge, admit, publish, publish_and_tell
 
 TRANSPORT = "mqtt"
 MOST_IN_A_WRITE = 256
 GOODBYE_S = 5.0
-"""How long an ended connection may still take: to write its last bytes, to store its last acknowledgement."""
+"""How long an ended connection may still take: to write its last bytes."""
 
 
 class Links:
-    """The connections that have logged in, and the sessions that outlive theirs: shared by all links of an endpoint."""
+    """The connections that have logged in, how far they have acknowledged, and the sessions that outlive theirs: shared
+    by all links of an endpoint."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, ports: Ports) -> None:
+        self.progress = Progress(ports.inboxes, limits.acknowledge_after_s, ports.observe)
         self.open: dict[Client, Link] = {}
         self.kept = KeptSessions(limits.kept_sessions)
 
@@ -90,17 +92,18 @@ class Link(asyncio.Protocol):
         self._has_begun = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_reading = True
         self._writable = asyncio.Event()
         self._writable.set()
-        self._moved = asyncio.Event()
+        self._moved: asyncio.Event | None = None
         self._order: Open | None = None
         self._start = Start(None)
         self._floor = 0
         self._session: Session | None = None
         self._news: News | None = None
         self._attended = ExitStack()
-        self._progress: Progress | None = None
-        self._storing = False
+        self._delivering = False
+        self._device: Device | None = None
         self._caller: Caller | None = None
         self._frames: list[tuple[SubmitFrame, Ticket]] = []
         self._waiting: deque[tuple[SubmitFrame, Ticket]] = deque()
@@ -121,8 +124,14 @@ class Link(asyncio.Protocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the client."""
-        self.handle(Received(data))
+        """Bytes of the client, which mostly confirm what it got."""
+        reached = self._connection.take_pubacks(data, self._ports.now_ms())
+        if reached is None:
+            self.handle(Received(data))
+            return
+        self._acknowledge(reached)
+        if self._moved is not None:
+            self._moved.set()
 
     def pause_writing(self) -> None:
         """The client takes no more: stop reading from it too, for each packet read may add to what waits."""
@@ -139,6 +148,9 @@ class Link(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
+        if self._session is not None:
+            self._session.__exit__(None, None, None)
+            self._ports.consumers.go(self._session)
         self._loop.create_task(self._leave(), name="mqtt-goodbye").add_done_callback(self._left)
 
     # What the state machine orders.
@@ -147,7 +159,8 @@ class Link(asyncio.Protocol):
         """Give the state machine an event and do what follows from it."""
         for action in self._connection.handle(event, self._ports.now_ms()):
             self._perform(action)
-        self._moved.set()
+        if self._moved is not None:
+            self._moved.set()
         self._regulate()
 
     def _perform(self, action: Action) -> None:
@@ -186,10 +199,14 @@ class Link(asyncio.Protocol):
     def _regulate(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._connection.is_full or not self._writable.is_set():
-            self._transport.pause_reading()
-        else:
+        wanted = self._writable.is_set() and not self._connection.is_full
+        if wanted == self._is_reading:
+            return
+        self._is_reading = wanted
+        if wanted:
             self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -247,7 +264,7 @@ class Link(asyncio.Protocol):
         if kept is not None and order.cursor is None:
             self._floor = kept.floor
             self._start = Start(max(kept.floor, self._start.after or 0), self._start.gap)
-        self._progress = Progress(inboxes, order.principal, order.client_id)
+        self._device = self._links.progress.device(order.principal, order.client_id)
         if kept is None:
             self.handle(Opened(None, vouchers))
         else:
@@ -265,9 +282,11 @@ class Link(asyncio.Protocol):
             self._session.principal = principal
         if self._news is not None:
             self._news.principal = principal
+        if self._device is not None:
+            self._device.principal = principal
 
     async def make_room(self) -> None:
-        """End for a newer connection of the same client, which waits until this one's acknowledgements are stored."""
+        """End for a newer connection of the same client, which waits until this one's acknowledgements are known."""
         self.handle(TakenOver())
         try:
             async with asyncio.timeout(2 * GOODBYE_S):
@@ -279,13 +298,20 @@ class Link(asyncio.Protocol):
 
     def _listen(self, topics: frozenset[Topic] | None) -> None:
         assert self._order is not None
-        if self._session is None:
-            self._session = Session(
-                self._ports.inboxes, self._order.principal, self._start, limits=self._ports.sessions
-            )
-            self._session.device = self._order.client_id
-            self._spawn(self._deliver(self._session))
-        self._session.choose(topics)
+        session = self._session
+        if session is None:
+            session = Session(self._ports.inboxes, self._order.principal, self._start, limits=self._ports.sessions)
+            session.device = self._order.client_id
+            try:
+                self._ports.consumers.come(session, TRANSPORT)
+            except Denied as denied:
+                self.handle(Ended(denied.reason, denied.detail))
+                return
+            self._session = session.__enter__()
+            self._floor = max(self._floor, session.position)
+            session.write_through(self._write_now, self._deliver)
+            self._deliver()
+        session.choose(topics)
 
     def _follow(self, topics: frozenset[str]) -> None:
         if self._news is None:
@@ -301,15 +327,38 @@ class Link(asyncio.Protocol):
     def _end_by_node(self, reason: str, detail: str) -> None:
         self.handle(Ended(Reason(reason), detail))
 
-    async def _deliver(self, session: Session) -> None:
+    def _write_now(self, batch: Batch) -> bool:
+        """Give the client all of a batch here and now, or by `batch.flush`, where it has room for it and nothing is in
+        the way."""
+        transport = self._transport
+        if not self._writable.is_set() or transport is None or self._ended is not None:
+            return False
+        now_ms = self._ports.now_ms()
+        data = self._connection.write_run(batch, now_ms)
+        if data is not None:
+            batch.writes.append((transport.write, data))
+            return True
+        if not self._connection.takes_all(batch, now_ms):
+            return False
+        self.handle(Offered(batch.messages, is_counted=True))
+        return True
+
+    def _deliver(self) -> None:
+        """The session has something that is not written at once: it is behind, or the client is."""
+        if not self._delivering:
+            self._delivering = True
+            self._spawn(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        session = self._session
+        assert session is not None  # it wants to deliver
         try:
-            with self._ports.consumers.admit(session, "mqtt"), session:
-                self._floor = max(self._floor, session.position)
-                async with aclosing(session.batches()) as batches:
-                    async for batch in batches:
-                        await self._offer(batch)
+            while (portion := await session.next()) is not None:
+                await self._offer(portion)
         except Denied as denied:
             self.handle(Ended(denied.reason, denied.detail))
+        finally:
+            self._delivering = False
 
     async def _offer(self, batch: Portion) -> None:
         """Each write as large as the client's window has room; waits for PUBACKs as long as it takes."""
@@ -319,23 +368,27 @@ class Link(asyncio.Protocol):
             if batch.mark is Mark.GAP:
                 self.handle(StartedElsewhere(batch.detail))
             elif batch.mark is Mark.ENDED:
-                self.handle(Ended(Reason(batch.reason), batch.detail))
+                raise Denied(Reason(batch.reason), batch.detail)
             return
         at = 0
         while at < len(batch):
             while (room := min(self._connection.room, MOST_IN_A_WRITE)) <= 0:
-                self._moved.clear()
+                self._moved = asyncio.Event()
                 await self._moved.wait()
+            self._moved = None
+            await self._written()
             self.handle(Offered(batch[at : at + room]))
             at += room
             await self._written()
 
     async def _written(self) -> None:
+        if self._writable.is_set():
+            return
         try:
             async with asyncio.timeout(self._limits.write_timeout_s):
                 await self._writable.wait()
         except TimeoutError:
-            self.handle(Ended(Reason.SLOW_CONSUMER, "the client takes no bytes"))
+            raise Denied(Reason.SLOW_CONSUMER, "the client takes no bytes") from None
 
     def _count_delivered(self, messages: Sequence[Message]) -> None:
         assert self._order is not None
@@ -344,22 +397,8 @@ class Link(asyncio.Protocol):
     # Acknowledgements and publishes in.
 
     def _acknowledge(self, commit_no: int) -> None:
-        if self._progress is None or not self._connection.remembers:
-            return
-        self._progress.reach(commit_no)
-        if not self._storing:
-            self._storing = True
-            self._spawn(self._store_progress(self._progress))
-
-    async def _store_progress(self, progress: Progress) -> None:
-        try:
-            while progress.is_behind:
-                await asyncio.sleep(self._limits.acknowledge_after_s)
-                await progress.store()
-        except Denied as denied:
-            self._ports.observe("acknowledge", denied.reason)  # the next acknowledgement, or the end, tries again
-        finally:
-            self._storing = False
+        if self._device is not None and self._connection.remembers:
+            self._device.reach(commit_no)
 
     async def _take_acknowledgement(self, order: SubmitAcknowledgement) -> None:
         assert self._order is not None
@@ -431,12 +470,8 @@ class Link(asyncio.Protocol):
             self._ports.door.give_back(ticket)
         if self._ended is None:
             self._ports.observe("end", Reason.OK)
-        if self._progress is not None:
-            try:
-                async with asyncio.timeout(GOODBYE_S):
-                    await self._progress.store()
-            except (Denied, TimeoutError):
-                self._ports.observe("acknowledge", Reason.STORE_FAILED)
+        if self._device is not None:
+            self._links.progress.end(self._device)
         self._keep_session()
 
     def _keep_session(self) -> None:

@@ -1,6 +1,7 @@
 """Messages as PUBLISH packets: the payload once for all clients, the properties for each. Knows no connection."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import msgspec
 from mqtt5 import PublishPacket, QoS
@@ -10,6 +11,7 @@ from pushmesh_protocol.display import envelope_json, kind_text
 from ..contract import Cursor, Message
 from ..cursor import format_cursor
 from .aliases import Name
+from .runs import Run, packet_id_of, puback_of
 from .subscriptions import Form, Route
 
 JSON_TYPE = "application/json"
@@ -59,6 +61,22 @@ class Renderer:
             topic_alias=None if name is None else name.alias,
             user_properties=written.properties,
         ).write()
+
+    def run(self, messages: Sequence[Message], route: Route, alias: int, now_ms: int) -> Run:
+        """Messages of one route as packets under QoS 1; `alias` 0 is none, another one is set already."""
+        name = Name("", alias) if alias else Name(route.topic)
+        sent = [(packet_id_of(message.commit_no), message.commit_no) for message in messages]
+        packets = [
+            self.packet(message, route, packet_id, max(1, (message.envelope.body.expires_at - now_ms) // 1000), name)
+            for message, (packet_id, _) in zip(messages, sent, strict=True)
+        ]
+        return Run(
+            b"".join(packets),
+            b"".join([puback_of(packet_id) for packet_id, _ in sent]),
+            tuple(sent),
+            max(map(len, packets)),
+            min([message.envelope.body.expires_at for message in messages]),
+        )
 
     def notice(self, message: Message, route: Route, packet_id: int | None, reason: str) -> bytes:
         """A PUBLISH without payload that names a message which cannot be sent, and why."""

@@ -63,6 +63,7 @@ class Subscriptions:
         self._limit = limit
         self._granted: dict[str, Granted] = {}
         self._topics: dict[Topic, Granted] = {}
+        self._whole: Route | None = None
 
     @property
     def wants_inbox(self) -> bool:
@@ -80,6 +81,13 @@ class Subscriptions:
         """Which news of the wallet are wanted."""
         return NEWS & self._granted.keys()
 
+    @property
+    def only_route(self) -> Route | None:
+        """The way of every message, where they all go the same."""
+        if self._topics or INBOX_TREE in self._granted:
+            return None
+        return self._whole
+
     def takes_receipts(self, topic: str) -> bool:
         """Whether this topic of receipts is subscribed to."""
         return topic.startswith(RECEIPTS) and topic in self._granted
@@ -92,8 +100,7 @@ class Subscriptions:
         granted = self._granted.get(INBOX_TREE)
         if granted is not None and topic is not None:
             return Route(f"{INBOX}/{display_topic(topic)}", granted.is_sure, granted.form)
-        granted = self._granted.get(INBOX)
-        return None if granted is None else Route(INBOX, granted.is_sure, granted.form)
+        return self._whole
 
     def subscribe(self, principal: Principal, pattern: str, max_qos: QoS, form: Form) -> SubAckReasonCode | NotGranted:
         """Grant a filter or say why not; a filter that is there already is replaced."""
@@ -112,6 +119,8 @@ class Subscriptions:
                 del self._granted[other.pattern]
             self._topics[topic] = granted
         self._granted[pattern] = granted
+        if pattern == INBOX:
+            self._whole = Route(INBOX, is_sure, form)
         code = SubAckReasonCode
         return code.GRANTED_QOS_AT_LEAST_ONCE if is_sure else code.GRANTED_QOS_AT_MOST_ONCE
 
@@ -119,6 +128,8 @@ class Subscriptions:
         """Forget a filter."""
         if self._granted.pop(pattern, None) is None:
             return UnsubAckReasonCode.NO_SUBSCRIPTION_EXISTED
+        if pattern == INBOX:
+            self._whole = None
         self._topics = {topic: granted for topic, granted in self._topics.items() if granted.pattern != pattern}
         return UnsubAckReasonCode.SUCCESS
 

@@ -60,6 +60,11 @@ class PacketReader:
         self._wanted_bytes = 0
         self._ended = False
 
+    @property
+    def is_between(self) -> bool:
+        """Whether the next byte begins a packet that is still to be read."""
+        return not self._held and not self._ended
+
     def feed(self, data: bytes) -> list[Inbound]:
         """The packets that are now complete. After a Broken or OtherVersion everything that comes is ignored."""
         if self._ended:

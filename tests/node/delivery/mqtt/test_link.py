@@ -156,29 +156,31 @@ async def test_a_client_that_asks_and_never_reads_is_not_read_either() -> None:
 
 
 class Forgetful(FakeInboxes):
-    """Its store fails once."""
+    """Takes no acknowledgement while `fails`."""
 
-    failures = 0
+    fails = True
 
-    async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
-        if not self.failures:
-            self.failures += 1
-            raise Denied(Reason.STORE_FAILED, "the disk is full")
-        await super().acknowledge(principal, device, commit_no)
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+        if self.fails:
+            raise Denied(Reason.QUEUE_FULL, "the store has fallen behind")
+        super().reach(principal, device, commit_no)
 
 
-async def test_an_acknowledgement_that_could_not_be_stored_is_stored_at_the_end() -> None:
-    world = World(Forgetful())
+async def test_an_acknowledgement_that_was_not_taken_is_told_again_at_the_end() -> None:
+    inboxes = Forgetful()
+    world = World(inboxes)
     world.inboxes.commit(a_notification(1))
-    async with running(world) as endpoint:
+    async with running(world, Limits(acknowledge_after_s=0.5)) as endpoint:
         client = await ready(endpoint, a_connect(clean_start=False), QoS.AT_LEAST_ONCE)
         packet = await client.read()
         assert isinstance(packet, PublishPacket)
         await client.send(PubAckPacket(packet.packet_id or 0))
-        await until(lambda: ("acknowledge", "store-failed") in world.seen)
+        await until(lambda: ("acknowledge", "queue-full") in world.seen)
         assert world.inboxes.devices == {}
+        inboxes.fails = False
         await client.close()
-        await until(lambda: world.inboxes.devices == {(ALICE, "phone"): 1})
+        await until(lambda: endpoint.connections == 0)
+        assert world.inboxes.devices == {(ALICE, "phone"): 1}
 
 
 async def test_messages_during_a_long_read_come_once_and_in_order() -> None:

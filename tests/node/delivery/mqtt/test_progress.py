@@ -1,46 +1,81 @@
-"""The acknowledged place of a device: it only goes forward, and a failed store is tried again."""
+"""The acknowledged places of many devices: only forward, told together, and what is refused is tried again."""
 
-import pytest
+import asyncio
 
-from pushmesh_node.delivery.mqtt.progress import Progress
+from pushmesh_node.delivery.mqtt.progress import MOST_AT_ONCE, Progress
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.reasons import Reason
 from support.fake_inboxes import WALLET, FakeInboxes, a_principal
+from support.mqtt_world import until
 
 
 class Recording(FakeInboxes):
-    """Remembers each write; refuses while `fails`."""
+    """Remembers each word of a device; takes none while `fails`."""
 
     fails = False
-    writes = 0
 
-    async def acknowledge(self, principal: Principal, device: str, commit_no: int) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, int]] = []
+
+    def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         if self.fails:
-            raise Denied(Reason.STORE_FAILED, "the disk is full")
-        self.writes += 1
-        await super().acknowledge(principal, device, commit_no)
+            raise Denied(Reason.QUEUE_FULL, "the disk is full")
+        self.told.append((device, commit_no))
+        super().reach(principal, device, commit_no)
 
 
-async def test_many_acknowledgements_are_one_write_of_the_furthest() -> None:
+def a_progress(inboxes: FakeInboxes, after_s: float = 0.0) -> tuple[Progress, list[tuple[str, str]]]:
+    seen: list[tuple[str, str]] = []
+    return Progress(inboxes, after_s, lambda what, reason: seen.append((what, str(reason)))), seen
+
+
+async def test_many_acknowledgements_are_one_word_of_the_furthest() -> None:
     inboxes = Recording()
-    progress = Progress(inboxes, a_principal(), "phone")
+    progress, _ = a_progress(inboxes)
+    phone, laptop = progress.device(a_principal(), "phone"), progress.device(a_principal(), "laptop")
     for commit_no in (3, 9, 5):
-        progress.reach(commit_no)
-    assert progress.is_behind
-    await progress.store()
-    await progress.store()
-    assert (inboxes.devices, inboxes.writes) == ({(WALLET, "phone"): 9}, 1)
-    assert not progress.is_behind
+        phone.reach(commit_no)
+    laptop.reach(4)
+    assert inboxes.told == []
+    await until(lambda: len(inboxes.told) >= 2)
+    assert inboxes.told == [("phone", 9), ("laptop", 4)]
+    phone.reach(9)
+    phone.reach(10)
+    await until(lambda: len(inboxes.told) >= 3)
+    assert inboxes.told[2:] == [("phone", 10)]
 
 
-async def test_a_store_that_fails_leaves_it_behind() -> None:
+async def test_what_the_node_does_not_take_is_counted_and_tried_again() -> None:
     inboxes = Recording()
-    progress = Progress(inboxes, a_principal(), "phone")
-    progress.reach(4)
+    progress, seen = a_progress(inboxes)
     inboxes.fails = True
-    with pytest.raises(Denied):
-        await progress.store()
-    assert progress.is_behind
+    progress.device(a_principal(), "phone").reach(4)
+    await until(lambda: len(seen) >= 2)
+    assert set(seen) == {("acknowledge", "queue-full")}
     inboxes.fails = False
-    await progress.store()
-    assert inboxes.devices == {(WALLET, "phone"): 4}
+    await until(lambda: inboxes.devices == {(WALLET, "phone"): 4})
+    assert inboxes.told == [("phone", 4)]
+
+
+async def test_a_connection_that_goes_tells_at_once_and_only_what_is_left() -> None:
+    inboxes = Recording()
+    progress, _ = a_progress(inboxes, after_s=600.0)
+    phone = progress.device(a_principal(), "phone")
+    phone.reach(4)
+    progress.end(phone)
+    progress.end(phone)
+    assert inboxes.told == [("phone", 4)]
+
+
+async def test_more_than_are_told_at_once_are_all_told_and_others_have_their_turn_between() -> None:
+    inboxes = Recording()
+    progress, _ = a_progress(inboxes)
+    for number in range(2 * MOST_AT_ONCE + 1):
+        progress.device(a_principal(), str(number)).reach(number + 1)
+    turns = []
+    while len(inboxes.told) < 2 * MOST_AT_ONCE + 1:
+        await asyncio.sleep(0.001 if not inboxes.told else 0)
+        turns.append(len(inboxes.told))
+    assert MOST_AT_ONCE in turns
+    assert [commit_no for _, commit_no in inboxes.told] == list(range(1, 2 * MOST_AT_ONCE + 2))

@@ -2,7 +2,8 @@
 
 import random
 
-from pushmesh_node.delivery.mqtt.window import HIGHEST_PACKET_ID, InFlight, Window
+from pushmesh_node.delivery.mqtt.runs import HIGHEST_PACKET_ID
+from pushmesh_node.delivery.mqtt.window import InFlight, Window
 
 
 def test_the_acknowledged_place_is_the_highest_without_a_hole_before_it() -> None:

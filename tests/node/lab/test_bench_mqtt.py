@@ -1,0 +1,35 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pushmesh_node.lab.bench_mqtt import MqttPlan, Round, measure_mqtt, report_of
+from pushmesh_node.lab.errors import LabError
+
+KINDS = ("", "mosquitto_", "own_topics_", "batched_", "mosquitto_batched_", "own_topics_batched_")
+
+
+def test_ratios_are_of_rounds_that_stood_side_by_side() -> None:
+    found = {name: [Round(10.0, 2.0, 3.0), Round(40.0, 4.0, 5.0), Round(50.0, 4.0, 5.0)] for name in KINDS}
+    found["mosquitto_"] = [Round(20.0, 1.0, 3.0), Round(50.0, 1.0, 3.0), Round(50.0, 1.0, 3.0)]
+    report = report_of(found)
+    assert (report["rate"], report["mosquitto_rate"], report["ratio"]) == (40.0, 50.0, 0.8)
+    assert (report["batched_ratio"], report["own_topics_ratio"]) == (1.0, 1.0)
+    assert (report["cpu_us"], report["mosquitto_cpu_us"], report["client_cpu_us"]) == (4.0, 1.0, 3.0)
+
+
+@pytest.mark.integration
+async def test_every_client_of_both_sides_gets_every_message_once(
+    tmp_path: Path, requires: Callable[[str], Path]
+) -> None:
+    requires("mosquitto")
+    report = await measure_mqtt(tmp_path, MqttPlan(subscribers=20, rounds=1, turns=20))
+    assert all(report[f"{name}rate"] > 0 for name in KINDS)
+    assert report["ratio"] == pytest.approx(report["rate"] / report["mosquitto_rate"], rel=0.01)
+
+
+@pytest.mark.integration
+async def test_without_mosquitto_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushmesh_node.lab.broker.PROGRAM", "mosquitto-that-is-not-there")
+    with pytest.raises(LabError, match="install it first"):
+        await measure_mqtt(tmp_path, MqttPlan(subscribers=1, rounds=1, turns=1))
