@@ -214,8 +214,8 @@ def mqtt(
 ) -> None:
     """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed).
 
-    mosquitto_rate is one shared topic for all, own_topics_rate a topic for each, as inboxes are; batched is ten messages
-    that wait for each client together."""
+    mosquitto_rate is one shared topic for all, own_topics_rate a topic for each, as inboxes are; batched is ten
+    messages that wait for each client together."""
     from ..lab.bench_mqtt import MqttPlan, measure_mqtt
 
     report = _measured(lambda place: measure_mqtt(place, MqttPlan(subscribers, rounds, turns)), folder)

@@ -4,8 +4,8 @@ at any MQTT 5 server.
 `python -m pushmesh_node.lab.mqtt_clients`; on standard input it is told in JSON lines what to do, and answers each.
 {"connect": NAME, "port", "clients": [[id, user, password, [topic...]]...], "publisher": [id, user, password]} connects;
 {"play": NAME, "frames": [base64...], "each"} publishes frames to a node, of which each becomes `each` messages for
-every client; {"echo": NAME, "topics": [topic...], "turns", "each"} publishes what a client got last to these topics, `each`
-times for a turn. IN_FLIGHT turns are on their way at a time. CPU time is this process's own.
+every client; {"echo": NAME, "topics": [topic...], "turns", "each"} publishes what a client got last to these topics,
+`each` times for a turn. IN_FLIGHT turns are on their way at a time. CPU time is this process's own.
 """
 
 import base64
@@ -147,17 +147,23 @@ class Clients:
             raise ClientsError(f"the server said something else: {first:#x} {body[:80]!r}")
 
 
-def _connect(port: int, id_: str | None, user: str | None, password: str | None, topics: Sequence[str]) -> socket.socket:
+def _connect(
+    port: int, id_: str | None, user: str | None, password: str | None, topics: Sequence[str]
+) -> socket.socket:
     """Logged in and subscribed; does not block."""
     link = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    secret = None if password is None else password.encode()
-    packet = ConnectPacket(id_ or "", username=user, password=secret, clean_start=True, keep_alive=KEEP_ALIVE_S)
-    _ask(link, packet.write(), CONNACK)
-    if topics:
-        filters = [TopicFilter(topic, max_qos=QoS.AT_LEAST_ONCE) for topic in topics]
-        _ask(link, SubscribePacket(1, filters).write(), SUBACK)
-    link.setblocking(False)
+    try:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        secret = None if password is None else password.encode()
+        packet = ConnectPacket(id_ or "", username=user, password=secret, clean_start=True, keep_alive=KEEP_ALIVE_S)
+        _ask(link, packet.write(), CONNACK)
+        if topics:
+            filters = [TopicFilter(topic, max_qos=QoS.AT_LEAST_ONCE) for topic in topics]
+            _ask(link, SubscribePacket(1, filters).write(), SUBACK)
+        link.setblocking(False)
+    except BaseException:
+        link.close()
+        raise
     return link
 
 

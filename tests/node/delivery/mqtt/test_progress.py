@@ -69,13 +69,18 @@ async def test_a_connection_that_goes_tells_at_once_and_only_what_is_left() -> N
 
 
 async def test_more_than_are_told_at_once_are_all_told_and_others_have_their_turn_between() -> None:
-    inboxes = Recording()
+    between: list[int] = []
+
+    class Interrupted(Recording):
+        def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+            super().reach(principal, device, commit_no)
+            if len(self.told) == 1:
+                asyncio.get_running_loop().call_soon(lambda: between.append(len(self.told)))
+
+    inboxes = Interrupted()
     progress, _ = a_progress(inboxes)
     for number in range(2 * MOST_AT_ONCE + 1):
         progress.device(a_principal(), str(number)).reach(number + 1)
-    turns = []
-    while len(inboxes.told) < 2 * MOST_AT_ONCE + 1:
-        await asyncio.sleep(0.001 if not inboxes.told else 0)
-        turns.append(len(inboxes.told))
-    assert MOST_AT_ONCE in turns
+    await until(lambda: len(inboxes.told) > 2 * MOST_AT_ONCE)
+    assert between == [MOST_AT_ONCE]
     assert [commit_no for _, commit_no in inboxes.told] == list(range(1, 2 * MOST_AT_ONCE + 2))
