@@ -208,17 +208,27 @@ def idle(
 def mqtt(
     subscribers: Annotated[int, typer.Option(min=1, max=10_000, help="Wallets that listen over MQTT.")] = 1000,
     turns: Annotated[int, typer.Option(min=1, max=10_000, help="Messages to each of them in one slice.")] = 40,
+    messages: Annotated[int, typer.Option(min=1, max=100_000, help="Through the bridge in one slice.")] = 2000,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Interleaved slices of each side.")] = 7,
     folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed).
+    """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed); and the bridge
+    to a broker, against bare aiomqtt.
 
     mosquitto_rate is one shared topic for all, own_topics_rate a topic for each, as inboxes are; batched is ten
     messages that wait for each client together."""
+    from ..lab.bench_bridge import BridgePlan, measure_bridge
     from ..lab.bench_mqtt import MqttPlan, measure_mqtt
 
-    report = _measured(lambda place: measure_mqtt(place, MqttPlan(subscribers, rounds, turns)), folder)
+    async def both(place: Path) -> dict[str, float]:
+        endpoint, bridge = place / "endpoint", place / "bridge"
+        endpoint.mkdir(exist_ok=True)
+        bridge.mkdir(exist_ok=True)
+        report = await measure_mqtt(endpoint, MqttPlan(subscribers, rounds, turns))
+        return report | await measure_bridge(bridge, BridgePlan(messages=messages, rounds=rounds))
+
+    report = _measured(both, folder)
     if as_json:
         emit(report)
         return
@@ -231,6 +241,8 @@ def mqtt(
     cpu = f"{report['cpu_us']:.1f} µs, Mosquitto {report['mosquitto_cpu_us']:.1f} µs"
     out.print(f"CPU         {cpu}, the clients {report['client_cpu_us']:.1f} µs for one delivery")
     out.print(f"memory      {report['kb_per_connection']:.1f} kB for a connection")
+    bare = f"{report['bridge_ratio']:.2f} of bare aiomqtt ({report['aiomqtt_rate']:,.0f})"
+    out.print(f"bridge      {report['bridge_rate']:,.0f} a second, {bare}")
 
 
 @app.command("overload")

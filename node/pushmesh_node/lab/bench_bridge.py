@@ -60,7 +60,7 @@ async def measure_bridge(folder: Path, plan: BridgePlan) -> dict[str, float]:
     config = load_config(None, {}, flags)
     ours: list[float] = []
     bare: list[float] = []
-    async with running_mosquitto(folder) as port, _a_node(config) as node:
+    async with running_mosquitto(folder) as (port, _), _a_node(config) as node:
         await _publish(node, frames)
         payloads = await _payloads(node, topic, port, plan)
         for number in range(plan.rounds + 1):

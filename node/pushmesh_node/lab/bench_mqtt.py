@@ -26,11 +26,11 @@ from pushmesh_protocol.kinds import Kind, Subscription
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.login import LogInWords, format_login
 
-from .broker import Broker, running_broker
 from .cpu_time import tree_cpu_s
 from .devnet import Devnet
 from .errors import LabError
 from .memory import resident_mb
+from .mosquitto import running_mosquitto
 from .narrator import Narrator
 from .networks import shipped_network
 from .statistics import median
@@ -43,8 +43,6 @@ BATCH = 10
 """Messages that wait for each client together in the second measurement."""
 INBOX = "pushmesh/inbox"
 IDLE_S = 0.3
-BROKER_LINES = ("max_inflight_messages 256",)
-"""The node's own bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ async def measure_mqtt(folder: Path, plan: MqttPlan) -> dict[str, float]:
     own = [f"inboxes/{secrets.token_hex(8)}" for _ in wallets]
     async with (
         Devnet(folder, 1, network=NETWORK) as net,
-        running_broker(folder, BROKER_LINES) as broker,
+        running_mosquitto(folder) as broker,
         Node(net.url(0)) as node,
     ):
         await _subscribe(node, wallets, author.topic)
@@ -138,7 +136,7 @@ async def measure_mqtt(folder: Path, plan: MqttPlan) -> dict[str, float]:
             pid = net.nodes[0].pid
             assert pid is not None  # it answered a moment ago
             memory_kb = await _connect(clients, node, wallets, pid)
-            await _connect_to_broker(clients, broker, own)
+            await _connect_to_broker(clients, broker.port, own)
             narrator.step(f"they are connected, {memory_kb:.1f} kB of memory each, and so are clients of Mosquitto")
             report = await _rounds(_Sides(plan, clients, author, pid, broker.pid), own, narrator)
         finally:
@@ -184,10 +182,10 @@ async def _connect(clients: Worker, node: Node, wallets: Sequence[Wallet], pid: 
     return 1000 * (resident_mb(pid) - before_mb) / len(wallets)
 
 
-async def _connect_to_broker(clients: Worker, broker: Broker, own: Sequence[str]) -> None:
+async def _connect_to_broker(clients: Worker, port: int, own: Sequence[str]) -> None:
     named = [(f"bench{number}", None, None, (INBOX, topic)) for number, topic in enumerate(own)]
     publisher = ("publisher", None, None)
-    await clients.ask({"connect": "broker", "port": broker.port, "clients": named, "publisher": publisher})
+    await clients.ask({"connect": "broker", "port": port, "clients": named, "publisher": publisher})
 
 
 async def _rounds(sides: _Sides, own: Sequence[str], narrator: Narrator) -> dict[str, float]:

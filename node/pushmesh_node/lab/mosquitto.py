@@ -6,19 +6,32 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from .addresses import free_ports
 from .errors import LabError
 
 START_S: Final = 10.0
 END_S: Final = 5.0
-LINES: Final = ("allow_anonymous true", "max_queued_messages 0", "max_inflight_messages 0", "log_dest none")
+LINES: Final = (
+    "allow_anonymous true",
+    "set_tcp_nodelay true",
+    "max_queued_messages 0",
+    "max_inflight_messages 0",
+    "log_dest none",
+)
+
+
+class Mosquitto(NamedTuple):
+    """Where it listens, and its only process."""
+
+    port: int
+    pid: int
 
 
 @asynccontextmanager
-async def running_mosquitto(folder: Path) -> AsyncIterator[int]:
-    """Its port. Raises LabError where it is not installed, or does not start."""
+async def running_mosquitto(folder: Path) -> AsyncIterator[Mosquitto]:
+    """One that answers. Raises LabError where it is not installed, or does not start."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise LabError("mosquitto is not installed, and this is measured against it")
@@ -28,7 +41,7 @@ async def running_mosquitto(folder: Path) -> AsyncIterator[int]:
     process = await asyncio.create_subprocess_exec(program, "-c", str(file), start_new_session=True)
     try:
         await _answering(process, port)
-        yield port
+        yield Mosquitto(port, process.pid)
     finally:
         if process.returncode is None:
             process.terminate()

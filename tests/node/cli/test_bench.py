@@ -53,9 +53,12 @@ async def test_acknowledgements_are_measured_and_written_for_people(tmp_path: Pa
 
 async def test_mqtt_is_measured_and_written_for_people(tmp_path: Path, requires: Callable[[str], Path]) -> None:
     requires("mosquitto")
-    ran = await pushmesh("bench", "mqtt", "--subscribers", "5", "--rounds", "1", "--turns", "10", cwd=tmp_path)
+    ran = await pushmesh(
+        "bench", "mqtt", "--subscribers", "5", "--rounds", "1", "--turns", "10", "--messages", "60", cwd=tmp_path
+    )
     assert ran.code == 0, ran
     assert "on a topic of each client's own" in ran.out
+    assert "of bare aiomqtt" in ran.out
 
 
 async def test_joining_is_measured_and_written_for_people(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from pushmesh_node.lab.bench_mqtt import MqttPlan, Round, measure_mqtt, report_of
-from pushmesh_node.lab.errors import LabError
 
 KINDS = ("", "mosquitto_", "own_topics_", "batched_", "mosquitto_batched_", "own_topics_batched_")
 
@@ -26,10 +25,3 @@ async def test_every_client_of_both_sides_gets_every_message_once(
     report = await measure_mqtt(tmp_path, MqttPlan(subscribers=20, rounds=1, turns=20))
     assert all(report[f"{name}rate"] > 0 for name in KINDS)
     assert report["ratio"] == pytest.approx(report["rate"] / report["mosquitto_rate"], rel=0.01)
-
-
-@pytest.mark.integration
-async def test_without_mosquitto_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pushmesh_node.lab.broker.PROGRAM", "mosquitto-that-is-not-there")
-    with pytest.raises(LabError, match="install it first"):
-        await measure_mqtt(tmp_path, MqttPlan(subscribers=1, rounds=1, turns=1))

@@ -1,6 +1,7 @@
 """The laboratory's Mosquitto: it answers, ends with its block, and its absence is one sentence."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from pushmesh_node.lab.mosquitto import running_mosquitto
 @pytest.mark.integration
 async def test_it_takes_publishes_and_is_gone_afterwards(requires: Callable[[str], Path], tmp_path: Path) -> None:
     requires("mosquitto")
-    async with running_mosquitto(tmp_path) as port:
+    async with running_mosquitto(tmp_path) as (port, pid):
+        os.kill(pid, 0)
         async with aiomqtt.Client("127.0.0.1", port) as client:
             await client.publish("a", b"b", qos=1)
     with pytest.raises(ConnectionError):
