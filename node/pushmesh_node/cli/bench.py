@@ -213,8 +213,8 @@ def mqtt(
     folder: Annotated[Path | None, typer.Option(help="Keep the node's folder; by default a temporary one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed); and the bridge
-    to a broker, against bare aiomqtt.
+    """QoS 1 to many wallets by the node's own MQTT endpoint, against Mosquitto (which has to be installed); and the
+    bridge to a broker, against bare aiomqtt.
 
     mosquitto_rate is one shared topic for all, own_topics_rate a topic for each, as inboxes are; batched is ten
     messages that wait for each client together."""
