@@ -3,6 +3,7 @@
 No replicated envelope ever authenticates anybody."""
 
 from collections.abc import Callable, Container
+from contextlib import suppress
 from itertools import islice
 
 from pushmesh_protocol.auth.schemes import Session
@@ -171,6 +172,14 @@ class Access:
         permissions = frozenset(map(Permission, record.scopes))
         topics = None if record.topics is None else frozenset(record.topics)
         return Principal(record.account, permissions, topics, record.grant_id, record.expires_at, record.digest)
+
+    def opened_by_tokens(self, account: Account) -> list[Principal]:
+        """Whoever has one of the wallet's tokens that were shown here and still open something."""
+        found = []
+        for record in self._tokens.of(account):
+            with suppress(Refusal):
+                found.append(self._open(record))
+        return found
 
     def check(self, principal: Principal) -> None:
         """Raise Denied where what a principal rests on has ended since it was let in (SPEC 11.4)."""

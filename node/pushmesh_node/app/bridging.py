@@ -30,7 +30,8 @@ def read_bridges(config: Config) -> list[BridgeSettings]:
         replace(
             outline_of(bridge),
             tls=_tls(config, bridge) if urlsplit(bridge.url).scheme == "mqtts" else None,
-            password=_password(config, bridge) if bridge.password_file else None,
+            password=_secret(config, bridge, "password", bridge.password_file),
+            hook_secret=_secret(config, bridge, "hook secret", bridge.hook_secret_file),
         )
         for bridge in config.bridge
     ]
@@ -56,21 +57,23 @@ def outline_of(bridge: BridgeConfig) -> BridgeSettings:
     )
 
 
-def _password(config: Config, bridge: BridgeConfig) -> str:
-    path = data_path(config, bridge.password_file)
+def _secret(config: Config, bridge: BridgeConfig, what: str, name: str) -> str | None:
+    if not name:
+        return None
+    path = data_path(config, name)
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _unusable(bridge, "password", path, f"cannot be read: {error.strerror}") from error
+        raise _unusable(bridge, what, path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise _unusable(bridge, "password", path, f"is not UTF-8 (byte {error.start})") from error
+        raise _unusable(bridge, what, path, f"is not UTF-8 (byte {error.start})") from error
     if stat.S_IMODE(mode) & 0o077:
-        raise _unusable(bridge, "password", path, f"can be read by others; run `chmod 600 {path}`")
-    password = text.partition("\n")[0].rstrip("\r")
-    if not password:
-        raise _unusable(bridge, "password", path, "has nothing on its first line")
-    return password
+        raise _unusable(bridge, what, path, f"can be read by others; run `chmod 600 {path}`")
+    secret = text.partition("\n")[0].rstrip("\r")
+    if not secret:
+        raise _unusable(bridge, what, path, "has nothing on its first line")
+    return secret
 
 
 def _tls(config: Config, bridge: BridgeConfig) -> ssl.SSLContext:

@@ -19,10 +19,12 @@ from pushmesh_protocol.network import Network, load_network
 
 from ..api.acknowledged import Assured, StatusLimits
 from ..api.app import ApiLimits, HttpServer, build_api, routes_of
+from ..api.broker_hooks import BrokerHookRoutes
 from ..api.gate import GateLimits
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
 from ..config.schema import StoreConfig
+from ..delivery.bridge_settings import BridgeSettings
 from ..delivery.messages import MessageForms
 from ..delivery.routes import delivery_routes
 from ..delivery.service import HttpLimits, NodeFacts, Service
@@ -34,6 +36,7 @@ from ..storage.retention import NONE
 from ..storage.settings import StoreSettings
 from ..storage.store import Store
 from .bridging import build_bridges, read_bridges, run_bridges
+from .broker_hooks import BrokerHooks
 from .clock import now_ms
 from .descriptors import raise_limit
 from .directory import Directory
@@ -98,7 +101,7 @@ async def _run_until(stop: asyncio.Event, config: Config, ready: Ready | None, g
         stack.push_async_callback(_cancel, running)
         forms = MessageForms(store.incarnation, config.delivery.shared_messages)
         bridges = build_bridges(bridge_settings, node, forms)
-        await _serve(stack, config, node, forms, bridges)
+        await _serve(stack, config, node, forms, bridges, _hook_routes(config, node, bridge_settings))
         work = [running]
         if bridges:
             work.append(asyncio.create_task(run_bridges(bridges, node.broadcasts), name="bridges"))
@@ -163,7 +166,12 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 async def _serve(
-    stack: AsyncExitStack, config: Config, node: Node, forms: MessageForms, bridges: "Sequence[Bridge]"
+    stack: AsyncExitStack,
+    config: Config,
+    node: Node,
+    forms: MessageForms,
+    bridges: "Sequence[Bridge]",
+    hook_routes: Sequence[web.RouteDef],
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
@@ -185,7 +193,7 @@ async def _serve(
         report=_report(node),
         limits=_api_limits(config, node.network),
         metrics=node.metrics.exposition if config.api.metrics else None,
-        other_routes=[*delivery_routes(service), *mqtt_routes],
+        other_routes=[*delivery_routes(service), *mqtt_routes, *hook_routes],
         assurance=Assured(node.assurance.acknowledging, node.assurance.statuses, node.assurance.acknowledgements),
         drains=[consumers.drain],
         answered=node.metrics.answered,
@@ -208,6 +216,13 @@ async def _serve(
     node.hosts.update({f"{config.api.host}:{server.port}"})
     if endpoint is not None:
         await serve_mqtt(stack, config, node, endpoint)
+
+
+def _hook_routes(config: Config, node: Node, bridges: Sequence[BridgeSettings]) -> list[web.RouteDef]:
+    """What brokers ask, where a bridge has a secret for them."""
+    if not any(bridge.hook_secret for bridge in bridges):
+        return []
+    return BrokerHookRoutes(BrokerHooks(node.access, bridges), config.api.body_timeout_s).routes()
 
 
 def _service(config: Config, node: Node, forms: MessageForms) -> Service:

@@ -53,6 +53,10 @@ class Tokens:
         """The token of this digest, if it was shown here before."""
         return self._records.get(digest)
 
+    def of(self, account: Account) -> Sequence[TokenRecord]:
+        """The wallet's, whether they still open something or not."""
+        return [self._records[digest] for digest in self._of.get(account, ())]
+
     async def note(self, digest: bytes, token: Token, expires_at: UnixMs, now_ms: UnixMs) -> TokenRecord:
         """Remember a good token; durable on return, so that what was ever let in can be listed and revoked.
 
@@ -84,8 +88,7 @@ class Tokens:
     def tokens(self, principal: Principal) -> Sequence[dict[str, Any]]:
         """The wallet's tokens, the one shown last first, JSON-ready. Raises Denied `forbidden` for a token."""
         _require_login(principal)
-        own = [self._records[digest] for digest in self._of.get(principal.account, ())]
-        own.sort(key=lambda record: (record.first_seen, record.digest), reverse=True)
+        own = sorted(self.of(principal.account), key=lambda record: (record.first_seen, record.digest), reverse=True)
         return [self._form(record) for record in own]
 
     async def revoke_token(self, principal: Principal, digest: bytes) -> dict[str, Any]:

@@ -402,6 +402,10 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     """Whether dapps may publish through the broker: signed envelopes to <topic_prefix>/publish, answered on a response
     topic under <topic_prefix>/receipts/. The broker then keeps for this node what comes while it is away."""
 
+    hook_secret_file: str = ""
+    """File with a secret on its first line, readable by its owner only; relative to data_dir; empty for none. With it
+    the broker may ask this node over HTTP who may log in there, and read and write what: wallets by their tokens."""
+
     max_in_flight: Annotated[int, Meta(ge=1, le=65_535)] = 256
     """Messages that the broker has not acknowledged yet (QoS 1)."""
 

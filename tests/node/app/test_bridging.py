@@ -67,11 +67,30 @@ def test_every_key_reaches_the_bridge(tmp_path: Path) -> None:
         "topic_prefix": "a/b",
         "accounts": (display_account(ALICE), display_account(ALICE).lower()),
         "topics": (display_topic(TOPIC), display_topic(TOPIC)),
+        "takes_publishes": True,
+        "hook_secret_file": "hook.secret",
         "max_in_flight": 7,
         "reconnect_max_s": 2.5,
     }
+    hook = tmp_path / "hook.secret"
+    hook.write_text("hush")
+    hook.chmod(0o600)
     assert read_bridges(a_config(tmp_path, **keys)) == [
-        BridgeSettings("home", "broker.example", 9001, None, "bridge", "p@ss word", "a/b", (ALICE,), (TOPIC,), 7, 2.5)
+        BridgeSettings(
+            name="home",
+            host="broker.example",
+            port=9001,
+            tls=None,
+            username="bridge",
+            password="p@ss word",
+            topic_prefix="a/b",
+            accounts=(ALICE,),
+            topics=(TOPIC,),
+            max_in_flight=7,
+            reconnect_max_s=2.5,
+            takes_publishes=True,
+            hook_secret="hush",
+        )
     ]
 
 
