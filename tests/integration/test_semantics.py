@@ -10,7 +10,6 @@ import pytest
 
 from pushmesh_client import Dapp, Draft, Published, SlotBook, Subscriber
 from pushmesh_protocol.kinds import Notification
-from pushmesh_protocol.kinds.retraction import CANCEL
 from support.processes import Running, a_plan, eventually, running
 from support.wallets import a_wallet
 
@@ -55,9 +54,7 @@ async def publish_all(dapp: Dapp, due_ms: int) -> dict[str, Published]:
     assert all(each.ok for each in sent.values())
     assert (await dapp.replace(sent["outdated"], by=sent["corrected"])).ok
     assert (await dapp.retract(sent["taken back"])).ok
-    body = sent["cancelled"].envelope.body
-    cancelled = await dapp.author.retract(dapp.topic("shop"), sent["cancelled"].id, CANCEL, body.expires_at)
-    assert cancelled.ok
+    assert (await dapp.cancel(sent["cancelled"])).ok
     return sent
 
 

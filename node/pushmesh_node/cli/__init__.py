@@ -15,6 +15,7 @@ from . import (
     peers,
     proof,
     publish,
+    retract,
     run,
     sim,
     store,
@@ -42,6 +43,7 @@ app.add_typer(bridge.app, name="bridge", rich_help_panel=_NODE)
 app.add_typer(key.app, name="key", rich_help_panel=_DAPPS)
 app.add_typer(topic.app, name="topic", rich_help_panel=_DAPPS)
 app.command("publish", rich_help_panel=_DAPPS)(publish.publish)
+app.command("retract", rich_help_panel=_DAPPS)(retract.retract)
 app.command("subscribe", rich_help_panel=_DAPPS)(subscribe.subscribe)
 app.add_typer(proof.app, name="proof", rich_help_panel=_DAPPS)
 app.command("listen", rich_help_panel=_DAPPS)(listen.listen)

@@ -23,12 +23,7 @@ def explain(
     """Explain a node's decision about one message for your wallet, step by step."""
     from .session import open_subscriber
 
-    try:
-        envelope_id = bytes.fromhex(message_id.removeprefix("0x"))
-    except ValueError:
-        envelope_id = b""
-    if len(envelope_id) != 32:
-        raise CommandError("a message's id is 64 hex digits, as publish, inbox and listen --json print it")
+    envelope_id = id_of(message_id)
 
     async def ask() -> dict[str, Any]:
         async with open_subscriber(node, wallet, with_session=True) as subscriber:
@@ -54,3 +49,14 @@ def explain(
 
 def _inputs(step: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in step["inputs"].items())
+
+
+def id_of(text: str) -> bytes:
+    """The 32 bytes of an id as people write it. Raises CommandError."""
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise CommandError("a message's id is 64 hex digits, as publish, inbox and listen --json print it")
+    return found
