@@ -121,6 +121,11 @@ def test_a_session_key_signs_for_its_owner() -> None:
     assert Part((envelope,)).envelopes == (envelope,)
 
 
+def test_a_draft_that_is_to_be_sealed_and_is_not_becomes_no_body() -> None:
+    with pytest.raises(ValueError, match="sealed first"):
+        notification_of(Draft(title="secret", to=[OWNER.account], seal=True), TOPIC, ISSUED_AT, 1)
+
+
 def test_a_field_that_is_too_long_is_named() -> None:
     for body in (a_note(OWNER, ISSUED_AT, 1, title="x" * 257), a_note(OWNER, ISSUED_AT, 1, category="Not A Slug")):
         field = "title" if body.title != "Price" else "category"

@@ -36,6 +36,7 @@ class Line(msgspec.Struct, forbid_unknown_fields=True):
     not_before_ms: int | None = None
     language: str | None = None
     life_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    seal: bool = False
 
 
 @guarded
@@ -59,6 +60,9 @@ def publish(
     ] = 0,
     language: Annotated[str, typer.Option(metavar="TAG", help="Of the text, as en or pt-BR.")] = "",
     life: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="How long it is worth reading.")] = 7 * 86_400,
+    seal: Annotated[
+        bool, typer.Option("--seal", help="Only those in --to can read title, body and url; nodes cannot.")
+    ] = False,
     file: Annotated[
         str, typer.Option(metavar="JSONL", help="A file of notifications, one JSON object a line; - is standard input.")
     ] = "",
@@ -89,6 +93,7 @@ def publish(
         not_before_ms=time.time_ns() // 1_000_000 + delay * 1_000 if delay else None,
         language=language or None,
         life_s=life,
+        seal=seal,
     )
     asyncio.run(_publish_one(topic, draft_of(line), node, wallet, as_json, waited))
 

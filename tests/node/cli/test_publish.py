@@ -164,6 +164,21 @@ def test_only_a_level_can_be_waited_for() -> None:
             wait_of(word, 1, 5.0)
 
 
+async def test_sealed_words_are_read_by_who_they_are_for_and_need_a_key(url: str, tmp_path: Path) -> None:
+    made = await run(url, tmp_path, "key", "new", "--json")
+    sealed = ("publish", "prices", "--title", "for your eyes", "--to", made.json["account"], "--seal")
+    check_one_sentence(await run(url, tmp_path, *sealed), 1, "names a seal key", "nothing was sent")
+    check_one_sentence(
+        await run(url, tmp_path, "publish", "prices", "--title", "t", "--seal"), 2, "recipients that are named"
+    )
+    assert (await run(url, tmp_path, "inbox")).code == 0  # the first time it makes a session key, and a seal key
+    assert (await run(url, tmp_path, "subscribe", "prices")).code == 0
+    assert (await run(url, tmp_path, *sealed)).code == 0
+    heard = await run(url, tmp_path, "listen", "--cursor", "0", "--count", "1", "--json")
+    assert (heard.json["title"], heard.json["sealed"]) == ("for your eyes", "opened")
+    assert "for your eyes" not in (await run(url, tmp_path, "inbox", "--json")).out
+
+
 async def test_a_receipt_is_shown_and_given_to_programs(url: str, tmp_path: Path) -> None:
     assert (await run(url, tmp_path, "key", "new")).code == 0
     assert (await run(url, tmp_path, "topic", "create", "prices")).code == 0
