@@ -71,7 +71,9 @@ class Broadcasts:
             messages = self._messages(rows)
             for listener, seam in list(self._listeners.items()):
                 if new := [message for message in messages if seam < message.commit_no]:
-                    listener.offer(Batch(new))
+                    batch = Batch(new)
+                    listener.offer(batch)
+                    batch.flush()
         self._looked = end
 
     def listen(self, listener: Listener) -> int:

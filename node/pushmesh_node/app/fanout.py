@@ -13,6 +13,7 @@ from pushmesh_protocol.types import Account
 from ..delivery.contract import Batch, Listener, Message
 from ..engine.effects import Deliver
 
+OWN_FAULT = "this is the node's own fault; it has been logged"
 SLICE_S = 0.002
 LOOK_EVERY = 32
 """Wallets between two looks at the clock."""
@@ -22,10 +23,12 @@ MOST_WAITING = 256
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Who counts: (verdict, reason, wallets) that was decided, and a batch that (transport, wallets) took."""
+    """Who counts: (verdict, reason, wallets) that was decided, a batch that (transport, wallets) took, and our own
+    faults."""
 
     decided: Callable[[str, Reason, int], None]
     delivered: Callable[[str, Sequence[Account], Batch], None]
+    crashed: Callable[[BaseException], None]
 
 
 @dataclass(slots=True)
@@ -135,11 +138,15 @@ class Fanout:
         listeners = self._listeners
         for account in accounts:
             for listener, seam in listeners.get(account, ()):
-                if seam < first:
-                    if listener.offer(batch):
-                        taken[listener.transport].append(account)
-                elif seam < batch.commit_no:
-                    self._offer_part(listener, seam, batch)
+                try:
+                    if seam < first:
+                        if listener.offer(batch):
+                            taken[listener.transport].append(account)
+                    elif seam < batch.commit_no:
+                        self._offer_part(listener, seam, batch)
+                except Exception as error:  # our own fault, in one stream: it ends, so that it misses nothing unsaid
+                    self._counting.crashed(error)
+                    listener.end(Reason.INTERNAL, OWN_FAULT)
 
     def _offer_part(self, listener: Listener, seam: int, batch: Batch) -> None:
         """What it does not read from the store."""

@@ -40,9 +40,10 @@ class Inboxes:
         opener: Opener,
         metrics: Metrics,
         clock: Callable[[], UnixMs],
+        crashed: Callable[[BaseException], None],
         told: Callable[[Account, Sequence[Message]], None] = lambda _account, _messages: None,
     ) -> None:
-        """`told` is called with what a wallet's transport took."""
+        """`crashed` takes our own faults, `told` what a wallet's transport took."""
         self._told = told
         self._driver = driver
         self._store = store
@@ -51,7 +52,7 @@ class Inboxes:
         self._opener = opener
         self._metrics = metrics
         self._clock = clock
-        self._fanout = Fanout(Counting(metrics.decided, self.delivered_many), self.outdated, clock)
+        self._fanout = Fanout(Counting(metrics.decided, self.delivered_many, crashed), self.outdated, clock)
 
     # Live
 

@@ -212,6 +212,7 @@ class Node:
             self.opener,
             self.metrics,
             now_ms,
+            self.crashed,
             self.assurance.delivered,
         )
         marks = ReadMarks(self.store, lambda: self.driver.engine.last_commit, now_ms, self.crashed)

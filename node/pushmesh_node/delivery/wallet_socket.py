@@ -368,6 +368,7 @@ class WalletSocket(asyncio.Protocol):
         self._finish(Denied(Reason.SLOW_CONSUMER, TOO_SLOW), Marker(Mark.ENDED, position))
 
     def _cut(self) -> None:
+        self._closing = True
         if self._transport is not None:
             self._transport.abort()
 

@@ -22,7 +22,6 @@ class SocketRoutes:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One connection. A credential in the request is judged before the upgrade: 401 or 403."""
-        key = handshake_of(request)
         credential, address = credential_of(request), address_of(request)
         principal = None if credential is None else await self._service.authenticate(credential, address)
-        return upgrade(request, key, WalletSocket(self._service, self._wheel, principal, address))
+        return upgrade(request, handshake_of(request), WalletSocket(self._service, self._wheel, principal, address))

@@ -41,10 +41,11 @@ class World:
     delivered: list[tuple[str, list[Account], list[int]]] = field(default_factory=list)
     decided: list[tuple[str, str, int]] = field(default_factory=list)
     outdone: set[int] = field(default_factory=set)
+    crashes: list[BaseException] = field(default_factory=list)
     fanout: Fanout = field(init=False)
 
     def __post_init__(self) -> None:
-        counting = Counting(lambda *what: self.decided.append(what), self.count)
+        counting = Counting(lambda *what: self.decided.append(what), self.count, self.crashes.append)
         self.fanout = Fanout(counting, lambda message, _: message.commit_no in self.outdone, lambda: 0)
 
     def count(self, transport: str, accounts: Sequence[Account], batch: Batch) -> None:
@@ -160,6 +161,21 @@ async def test_who_leaves_between_two_slices_is_offered_nothing_and_who_came_rea
     (newcomer,) = world.ears(WALLETS[-1:], seam=1)
     await settled(world)
     assert (heard(ears[-1]), heard(newcomer), heard(ears[-2])) == ([], [], [1])
+
+
+async def test_a_stream_that_fails_ends_and_spoils_no_other() -> None:
+    world = World()
+    ears = world.ears(WALLETS[:3])
+
+    def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    ears[1].meanwhile = fail
+    world.deliver(order(1, WALLETS[:3]))
+    world.deliver(order(2, WALLETS[:3]))
+    assert [heard(ears[0]), heard(ears[2])] == [[1, 2]] * 2
+    assert ears[1].ended[0] == Reason.INTERNAL and [str(each) for each in world.crashes][:1] == ["a fault of ours"]
+    assert [wallets for _, wallets, _ in world.delivered] == [[WALLETS[0], WALLETS[2]]] * 2
 
 
 async def test_more_than_may_wait_is_handed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
