@@ -2,155 +2,45 @@
 
 Each receives real notifications, stored ones and live ones, acknowledges them, and goes on after them the next time."""
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pushmesh_client import Dapp, SlotBook, Subscriber
-from pushmesh_node.lab.addresses import free_ports
+from pushmesh_client import SlotBook, Subscriber
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_protocol.accounts import display_account, display_topic
 from pushmesh_protocol.armor import from_text, to_text
 from pushmesh_protocol.receipts import check_receipt, decode_receipt
-from pushmesh_protocol.tokens import TokenScope
-from support.certificates import write_certificate
-from support.processes import Running, a_plan, eventually, frame_of, running
-from support.tree import ROOT
+from support.processes import eventually, frame_of
+from support.strangers import (
+    SENDER,
+    WALLET,
+    Program,
+    Requires,
+    a_place,
+    begun,
+    finished,
+    mqtt_js,
+    programs_of,
+    read_until,
+    take,
+)
 from support.wallets import a_signed_note, a_wallet
 from support.whole_mesh import now_ms
 
 pytestmark = pytest.mark.integration
 
-CLIENTS = ROOT / "tests" / "interop" / "clients"
 NETWORK = shipped_network("devnet")
-SENDER, WALLET, WRITER = a_wallet(1), a_wallet(2), a_wallet(3)
-PATIENCE_S = 60
+WRITER = a_wallet(3)
 ELSEWHERE = "other.example.org:1883"
-
-Requires = Callable[[str], Path]
-
-
-@dataclass
-class Place:
-    """A node process with a wallet that follows a topic, and the wallet's token."""
-
-    node: Running
-    dapp: Dapp
-    token: str
-    ports: dict[str, int]
-    certificate: Path
-    sent: list[str] = field(default_factory=list)
-
-    async def publish(self, count: int) -> None:
-        """So many more notifications, each durable."""
-        for _ in range(count):
-            title = f"number {len(self.sent)}"
-            assert (await self.dapp.publish("alerts", title=title)).ok
-            self.sent.append(title)
-
-    async def unread(self, device: str) -> list[str]:
-        """What the node would still give to this device."""
-        query = {"device": device, "limit": "256"}
-        headers = {"Authorization": f"Bearer {self.token}"}
-        url = f"{self.node.plan.url}/v1/inbox"
-        async with self.node.client.http.get(url, params=query, headers=headers) as response:
-            page = await response.json()
-            assert response.status == 200, page
-        return [title_of(each) for each in page["messages"]]
-
-
-@dataclass
-class Program:
-    """A client as a process. `command` takes the device and how many messages to take; a client that acknowledges by
-    itself needs no `acknowledge`."""
-
-    command: Callable[[Place, str, int], list[str]]
-    titles: Callable[[str], list[str]]
-    acknowledge: Callable[[Place, str, str], list[str]] | None = None
-    ends: bool = True
-
-
-def title_of(message: dict[str, Any]) -> str:
-    return str(message["envelope"]["fields"]["title"])
-
-
-def told(out: str) -> list[str]:
-    """Of a client that prints a JSON line per message; a word that is none is an error."""
-    words = [json.loads(line) for line in out.splitlines()]
-    assert not [word for word in words if word["type"] in ("error", "end")], out
-    return [title_of(word) for word in words if word["type"] == "message"]
-
-
-def payloads(out: str) -> list[str]:
-    """Of mosquitto_sub."""
-    return [str(json.loads(line)["fields"]["title"]) for line in out.splitlines()]
-
-
-def events(out: str) -> list[str]:
-    """Of curl: whole Server-Sent Events."""
-    blocks = [block.splitlines() for block in out.split("\n\n")[:-1]]
-    data = [
-        line.removeprefix("data: ") for block in blocks if "event: message" in block for line in block if line[0] == "d"
-    ]
-    return [title_of(json.loads(each)) for each in data]
 
 
 @pytest.fixture
 def programs(requires: Requires, node: Path) -> dict[str, Program]:
-    """By name; what is not installed is skipped (or fails, in CI) where it is asked for."""
-
-    def npm(scheme: str) -> Callable[[Place, str, int], list[str]]:
-        def command(place: Place, device: str, count: int) -> list[str]:
-            return mqtt_js(node, place, scheme, device, count=count)
-
-        return command
-
-    def mosquitto(*, tls: bool) -> Callable[[Place, str, int], list[str]]:
-        def command(place: Place, device: str, count: int) -> list[str]:
-            port = place.ports["mqtts" if tls else "mqtt"]
-            more = ["--cafile", str(place.certificate)] if tls else []
-            return [
-                str(requires("mosquitto_sub")), "-V", "5", "-h", "127.0.0.1", "-p", str(port), *more,
-                "-u", display_account(WALLET.account), "-P", place.token, "-i", device, "-c", "-q", "1",
-                "-t", "pushmesh/inbox", "-C", str(count), "-F", "%p",
-            ]  # fmt: skip
-
-        return command
-
-    def own_socket(place: Place, device: str, count: int) -> list[str]:
-        url = place.node.plan.url.replace("http", "ws", 1) + "/v1/stream"
-        asked = {"url": url, "token": place.token, "device": device, "count": count}
-        return [str(node), "--experimental-websocket", str(CLIENTS / "websocket.mjs"), json.dumps(asked)]
-
-    def curl(place: Place, device: str, _count: int) -> list[str]:
-        bearer = f"Authorization: Bearer {place.token}"
-        url = f"{place.node.plan.url}/v1/events?device={device}"
-        return [str(requires("curl")), "-N", "--silent", "--show-error", "-H", bearer, url]
-
-    def curl_ack(place: Place, device: str, out: str) -> list[str]:
-        cursor = [line for line in out.splitlines() if line.startswith("id: ")][-1].removeprefix("id: ")
-        bearer = f"Authorization: Bearer {place.token}"
-        body = json.dumps({"cursor": cursor, "device": device})
-        url = f"{place.node.plan.url}/v1/ack"
-        typed = ["-H", "Content-Type: application/json", "--data", body]
-        return [str(requires("curl")), "--silent", "--show-error", "--fail-with-body", "-H", bearer, *typed, url]
-
-    return {
-        "npm-mqtt-tcp": Program(npm("mqtt"), told),
-        "npm-mqtt-tls": Program(npm("mqtts"), told),
-        "npm-mqtt-websocket": Program(npm("ws"), told),
-        "mosquitto-tcp": Program(mosquitto(tls=False), payloads),
-        "mosquitto-tls": Program(mosquitto(tls=True), payloads),
-        "node-websocket": Program(own_socket, told),
-        "curl-sse": Program(curl, events, curl_ack, ends=False),
-    }
+    return programs_of(requires, node)
 
 
 NAMES = [
@@ -162,86 +52,6 @@ NAMES = [
     "node-websocket",
     "curl-sse",
 ]
-
-
-def mqtt_js(node: Path, place: Place, scheme: str, device: str, **more: Any) -> list[str]:
-    path = "/mqtt" if scheme == "ws" else ""
-    asked = {
-        "url": f"{scheme}://127.0.0.1:{place.ports[scheme]}{path}",
-        "username": display_account(WALLET.account),
-        "password": place.token,
-        "clientId": device,
-        "ca": str(place.certificate),
-    }
-    return [str(node), str(CLIENTS / "mqtt.mjs"), json.dumps(asked | more)]
-
-
-@asynccontextmanager
-async def a_place(folder: Path, openssl: Path, **changes: Any) -> AsyncIterator[Place]:
-    """A node with all its doors open."""
-    home = folder / "node"
-    home.mkdir()
-    write_certificate(openssl, home)
-    (secure,) = free_ports(1)
-    tls: dict[str, Any] = {"mqtt__tls_cert_file": "cert.pem", "mqtt__tls_key_file": "key.pem", "mqtt__tls_port": secure}
-    async with running(a_plan(folder, "node", **tls, **changes)) as (node,):
-        dapp, reader = Dapp(node.client, SENDER, SlotBook()), Subscriber(node.client, WALLET, SlotBook())
-        await reader.grant()
-        assert (await reader.subscribe(dapp.topic("alerts"))).ok
-        token = await reader.token(scopes=[TokenScope.READ, TokenScope.PUBLISH])
-        plain = int(str(node.plan.settings["mqtt.port"]))
-        ports = {"mqtt": plain, "mqtts": secure, "ws": node.plan.api_port}
-        yield Place(node, dapp, token, ports, home / "cert.pem")
-        assert node.faults() == []
-
-
-@asynccontextmanager
-async def begun(command: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process, ended by its pid in any case."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def read_until(process: asyncio.subprocess.Process, enough: Callable[[str], bool]) -> str:
-    """What it prints, up to where that is enough."""
-    assert process.stdout is not None
-    out = ""
-    async with asyncio.timeout(PATIENCE_S):
-        while not enough(out):
-            data = await process.stdout.read(65_536)
-            assert data, f"it ended with: {out} {(await process.communicate())[1].decode()}"
-            out += data.decode()
-    return out
-
-
-async def finished(process: asyncio.subprocess.Process) -> str:
-    """The rest of what it prints, once it has ended well."""
-    async with asyncio.timeout(PATIENCE_S):
-        out, err = await process.communicate()
-    assert process.returncode == 0, (out, err)
-    return out.decode()
-
-
-async def take(place: Place, program: Program, device: str, before: int, during: int) -> list[str]:
-    """What a run of the client gets, and acknowledges: messages that waited, and ones that come while it listens."""
-    count = before + during
-    async with begun(program.command(place, device, count)) as client:
-        out = await read_until(client, lambda out: len(program.titles(out)) >= before) if before else ""
-        await place.publish(during)
-        if program.ends:
-            return program.titles(out + await finished(client))
-        out += await read_until(client, lambda more: len(program.titles(out + more)) >= count)
-        assert program.acknowledge is not None
-        async with begun(program.acknowledge(place, device, out)) as second:
-            await finished(second)
-        return program.titles(out)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -261,6 +71,57 @@ async def test_a_client_gets_what_waited_and_what_comes_once_in_order_and_goes_o
         await place.publish(2)
         assert await take(place, program, "phone", before=2, during=1) == place.sent[-3:]
         await eventually(all_acknowledged, "the place of the device behind the last message")
+
+
+def news_among(out: str) -> list[dict[str, Any]]:
+    """What was told beside messages."""
+    words = [json.loads(line) for line in out.splitlines()]
+    assert all(word["qos"] == 0 for word in words if word["type"] == "news")
+    return [word["word"] for word in words if word["type"] == "news"]
+
+
+async def test_what_one_device_acknowledges_another_one_hears_of(
+    node: Path, programs: dict[str, Program], requires: Requires, tmp_path: Path
+) -> None:
+    async with a_place(tmp_path, requires("openssl")) as place:
+        await place.publish(3)
+        async with begun(mqtt_js(node, place, "ws", "laptop", filter="pushmesh/devices", count=1)) as laptop:
+            out = await read_until(laptop, lambda out: '"subscribed"' in out)
+            assert await take(place, programs["mosquitto-tls"], "phone", before=3, during=0) == place.sent
+            (heard,) = news_among(out + await finished(laptop))
+        assert (heard["type"], heard["device"]) == ("acked", "phone")
+        assert set(heard) == {"type", "device", "cursor"}
+
+
+async def test_a_wallet_follows_its_own_subscriptions(node: Path, requires: Requires, tmp_path: Path) -> None:
+    async with a_place(tmp_path, requires("openssl")) as place:
+        async with begun(mqtt_js(node, place, "mqtt", "laptop", filter="pushmesh/subscriptions", count=2)) as laptop:
+            out = await read_until(laptop, lambda out: '"news"' in out)
+            news = SENDER.topic("news")
+            assert (await place.reader.subscribe(news)).ok
+            whole, change = news_among(out + await finished(laptop))
+        alerts = display_topic(place.dapp.topic("alerts"))
+        assert [each["fields"]["topic"] for each in whole["subscriptions"]] == [alerts]
+        assert (change["type"], change["topic"]) == ("subscription", display_topic(news))
+        assert change["subscription"]["fields"]["topic"] == display_topic(news)
+
+
+async def test_a_client_that_is_killed_is_given_the_rest_as_repeated_when_it_resumes(
+    node: Path, requires: Requires, tmp_path: Path
+) -> None:
+    async with a_place(tmp_path, requires("openssl")) as place:
+        await place.publish(5)
+        async with begun(mqtt_js(node, place, "mqtt", "phone", count=5, mute=True)) as client:
+            first = await read_until(client, lambda out: out.count('"message"') >= 5)
+        assert await place.unread("phone") == place.sent, "it was killed before it acknowledged anything"
+        async with begun(mqtt_js(node, place, "ws", "phone", count=5)) as client:
+            words = [json.loads(line) for line in (await finished(client)).splitlines()]
+        (connect,) = [word for word in words if word["type"] == "connect"]
+        again = [word for word in words if word["type"] == "message"]
+        before = [json.loads(line) for line in first.splitlines() if '"message"' in line]
+        assert connect["present"]
+        assert [(word["id"], word["repeated"]) for word in again] == [(word["id"], True) for word in before]
+        assert [word["packet"] for word in again] == [word["packet"] for word in before]
 
 
 def outcome_of(out: str) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 // A wallet on the npm package mqtt, over TCP, TLS or WebSocket. One JSON argument: {url, username, password, clientId,
-// ca?, count?, publish?, wait?}. Prints one JSON line per event: {type: connect | message | receipt | disconnect | error}.
+// ca?, filter?, count?, mute?, publish?, wait?}. Prints one JSON line per event: {type: connect | subscribed | message | news |
+// receipt | disconnect | error}.
 //
-// With `count` it ends after that many messages, all acknowledged; with `publish` (a frame in base64) after the receipt.
+// With `count` it ends after that many messages, all acknowledged (with `mute` none, and it stays); with `publish` (a frame
+// in base64) after the receipt.
 
 import { connect } from "mqtt";
 import { readFileSync } from "node:fs";
@@ -25,10 +27,17 @@ const client = connect(asked.url, {
   reconnectPeriod: 0,
 });
 
+if (asked.mute) {
+  const send = client._sendPacket.bind(client); // nothing public keeps the package from acknowledging
+  client._sendPacket = (packet, done, ...more) => (packet.cmd === "puback" ? done?.() : send(packet, done, ...more));
+}
+
 client.on("connect", (packet) => {
   say({ type: "connect", present: packet.sessionPresent, properties: packet.properties });
   if (asked.publish === undefined) {
-    client.subscribe("pushmesh/inbox/#", { qos: 1 }, (error) => error && say({ type: "error", detail: String(error) }));
+    client.subscribe(asked.filter ?? "pushmesh/inbox/#", { qos: 1 }, (error) =>
+      say(error ? { type: "error", detail: String(error) } : { type: "subscribed" }),
+    );
     return;
   }
   client.subscribe(RECEIPTS, { qos: 1 }, () => {
@@ -50,11 +59,18 @@ client.on("message", (topic, payload, packet) => {
     client.end();
     return;
   }
+  if (!topic.startsWith("pushmesh/inbox")) {
+    say({ type: "news", topic, qos: packet.qos, word: JSON.parse(payload) });
+    left -= 1;
+    if (left === 0) client.end();
+    return;
+  }
   const { id, cursor, verdict } = packet.properties.userProperties;
   const aliased = packet.properties.topicAlias !== undefined;
-  say({ type: "message", topic, id, cursor, verdict, aliased, repeated: packet.dup, envelope: JSON.parse(payload) });
+  const about = { packet: packet.messageId, aliased, repeated: packet.dup };
+  say({ type: "message", topic, id, cursor, verdict, ...about, envelope: JSON.parse(payload) });
   left -= 1;
-  if (left === 0) setImmediate(() => client.end()); // after the PUBACK of this one
+  if (left === 0 && !asked.mute) setImmediate(() => client.end()); // after the PUBACK of this one
 });
 
 client.on("disconnect", (packet) => {
