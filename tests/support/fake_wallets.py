@@ -21,6 +21,10 @@ def who(principal: Principal) -> Who:
     return principal.account, restriction_of(principal)
 
 
+def was_read(state: ReadState, commit_no: int) -> bool:
+    return commit_no <= state.commit_no or commit_no in state.marks
+
+
 @dataclass
 class FakeWallets:
     """Counts what the inboxes hold; reading is told to every listener of another device."""
@@ -50,7 +54,7 @@ class FakeWallets:
     async def unread(self, principal: Principal) -> int:
         state = await self.read_state(principal)
         notes = [each for each in self.inboxes.messages if each.envelope.kind == Kind.NOTIFICATION]
-        return len([message for message in notes if not state.has(message.commit_no)])
+        return len([message for message in notes if not was_read(state, message.commit_no)])
 
 
 @dataclass

@@ -20,10 +20,6 @@ class ReadState:
     commit_no: int = 0
     marks: tuple[int, ...] = ()
 
-    def has(self, commit_no: int) -> bool:
-        """Whether the message of this number was read."""
-        return commit_no <= self.commit_no or commit_no in self.marks
-
     def after(self, commit_no: int, marks: Sequence[int]) -> "ReadState":
         """With these read too. What was read stays read."""
         place = max(self.commit_no, commit_no)
