@@ -163,6 +163,24 @@ async def test_who_leaves_between_two_slices_is_offered_nothing_and_who_came_rea
     assert (heard(ears[-1]), heard(newcomer), heard(ears[-2])) == ([], [], [1])
 
 
+async def test_writes_that_listeners_leave_are_carried_out_before_anything_else_happens() -> None:
+    @dataclass(eq=False)
+    class Leaver(Taker):
+        written: list[bytes] = field(default_factory=list)
+
+        def offer(self, batch: Batch) -> bool:
+            batch.writes.append((self.written.append, b"%d" % len(batch.messages)))
+            return True
+
+    world = World()
+    leavers = [Leaver(a_principal(account)) for account in WALLETS[:40]]
+    for place, leaver in enumerate(leavers):
+        world.fanout.come(leaver, seam=1 if place == 7 else 0)
+    world.deliver(order(1, WALLETS[:40]), order(2, WALLETS[:40]))
+    world.deliver(order(3, WALLETS[:40]))
+    assert [leaver.written for leaver in leavers] == [[b"1" if place == 7 else b"2", b"1"] for place in range(40)]
+
+
 async def test_a_stream_that_fails_ends_and_spoils_no_other() -> None:
     world = World()
     ears = world.ears(WALLETS[:3])
