@@ -97,10 +97,12 @@ async def test_a_connection_lives_on_under_a_newer_token() -> None:
         client = await by_method(endpoint.port, a_token(life_ms=700))
         await client.send(SubscribePacket(1, [TopicFilter("pushmesh/inbox")]))
         await client.read()
+        (listener,) = world.inboxes.listeners
+        before = listener.principal
         await client.send(auth(AGAIN, a_token(life_ms=60_000).encode()))
         answer = await client.read()
         assert isinstance(answer, AuthPacket) and answer.reason_code == AuthReasonCode.SUCCESS
-        (listener,) = world.inboxes.listeners
+        assert listener.principal.token != before.token
         renewed_until = listener.principal.expires_at or 0
         world.consumers.end(
             lambda who: who.expires_at is not None and who.expires_at < renewed_until,
