@@ -468,7 +468,7 @@ class Link(asyncio.Protocol):
         await asyncio.gather(*tasks, return_exceptions=True)
         for _, ticket in (*self._frames, *self._waiting):
             self._ports.door.give_back(ticket)
-        if self._ended is None:
+        if self._ended is None and self._has_begun:
             self._ports.observe("end", Reason.OK)
         if self._device is not None:
             self._links.progress.end(self._device)
