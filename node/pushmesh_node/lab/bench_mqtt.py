@@ -1,7 +1,8 @@
 """`pushmesh bench mqtt`: QoS 1 to many wallets by a real node's own endpoint, against Mosquitto in the same run.
 
 One process has all clients of both sides, and publishes to both: turns of one message (or of ten, which wait for each
-client together), two turns on their way. Rounds of the sides are interleaved: machines change their speed, ratios less.
+client together), four turns on their way. Rounds of the sides are interleaved: machines change their speed, ratios
+less.
 Mosquitto is given the bytes that the node sent: once for all clients under one shared topic, and to a topic of each
 client's own, which is what an inbox is.
 """

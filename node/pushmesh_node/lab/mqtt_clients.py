@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 POLL_S = 1.0
 MANY_EVENTS = 1_024
 KEEP_ALIVE_S = 300
-IN_FLIGHT = 2
+IN_FLIGHT = 4
 PUBLISH_TOPIC = "pushmesh/publish"
 SURE, PUBACK, CONNACK, SUBACK = 0x32, 0x40, 0x20, 0x90
 """First bytes of packets; SURE is a PUBLISH under QoS 1 for the first time."""

@@ -109,7 +109,7 @@ class Window:
     def send_run(self, run: Run) -> bool:
         """Send a run whole; False, and nothing happens, where there is no room for it or something else is on its way
         that might have its packet ids."""
-        if self._sent or self._left or self.room < len(run.sent):
+        if self._sent or self._left or self._in_runs + len(run.sent) > self._size:
             return False
         if self._runs and run.last_commit - self._runs[0].first_commit >= HIGHEST_PACKET_ID:
             return False
@@ -121,6 +121,11 @@ class Window:
         """Take PUBACKs as bytes; False, and nothing happens, unless they are those of the first packets of the runs on
         their way, in order and whole."""
         runs, index, at, place = self._runs, 0, self._run_at, 0
+        if runs and not at and data == runs[0].pubacks:  # nearly always: the whole of the only run
+            run = runs.popleft()
+            self._in_runs -= len(run.sent)
+            self.acknowledged = run.sent[-1][1]
+            return True
         while place < len(data):
             if index == len(runs):
                 return False

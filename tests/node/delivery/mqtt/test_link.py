@@ -200,6 +200,33 @@ async def test_messages_during_a_long_read_come_once_and_in_order() -> None:
         await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 700)
 
 
+@pytest.mark.parametrize("pattern", ["pushmesh/inbox", "pushmesh/inbox/#"])
+async def test_what_becomes_live_is_counted_once_and_waits_for_room_in_order(pattern: str) -> None:
+    world = World()
+    async with running(world) as endpoint:
+        client = await ready(endpoint, a_connect(receive_max=2))
+        await client.send(SubscribePacket(1, [TopicFilter(pattern, max_qos=QoS.AT_LEAST_ONCE)]))
+        assert isinstance(await client.read(), SubAckPacket)
+        await until(lambda: world.consumers.by_transport() == {"mqtt": 1})
+        await client.send(PingReqPacket())
+        assert isinstance(await client.read(), PingRespPacket)
+        for number in range(1, 6):
+            world.inboxes.commit(a_notification(number))
+        heard, held = [], list[int]()
+        for _ in range(5):
+            packet = await client.read()
+            assert isinstance(packet, PublishPacket) and packet.packet_id is not None
+            heard.append(dict(packet.user_properties)["id"])
+            held.append(packet.packet_id)
+            assert len(set(held)) <= 2
+            if len(held) == 2:
+                await client.send(*[PubAckPacket(each) for each in reversed(held)])
+                held = []
+        assert heard == [a_notification(number).id.hex() for number in range(1, 6)]
+        await until(lambda: len(world.inboxes.handed_over) == 5)
+    assert world.inboxes.handed_over == [("mqtt", a_notification(number).id) for number in range(1, 6)]
+
+
 async def receipts_and(endpoint: MqttEndpoint, *packets: PublishPacket) -> RawClient:
     """A client that listens to its receipts and has published."""
     client = await ready(endpoint)
