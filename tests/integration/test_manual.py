@@ -29,6 +29,7 @@ async def test_every_path_answers_whom_the_manual_names_and_refuses_others(tmp_p
     async with running(a_plan(tmp_path, "node")) as (node,):
         dapp, owner = Dapp(node.client, a_wallet(1), SlotBook()), Subscriber(node.client, a_wallet(1), SlotBook())
         assert (await dapp.create_topic("loans", "Loans")).ok
+        assert (await owner.subscribe(dapp.topic("loans"))).ok
         published = await dapp.publish("loans", title="secret")
         account = display_account(a_wallet(1).account)
         id_ = published.id.hex()
