@@ -22,10 +22,16 @@ def a_message(packet_id: int, text: bytes = b"hello " * 40) -> bytes:
 
 class Script(threading.Thread):
     """A server of one client and its publisher: greets both, confirms what is published as `each` packets, gives the
-    client what comes next, and at last reads so many PUBACKs."""
+    client what comes next, and at last reads so many PUBACKs, or whatever comes until the clients hang up (`stays`)."""
 
     def __init__(
-        self, answers: Sequence[Sequence[bytes]], *, pubacks: int = 0, each: int = 1, welcome: bytes = WELCOME
+        self,
+        answers: Sequence[Sequence[bytes]],
+        *,
+        pubacks: int = 0,
+        each: int = 1,
+        welcome: bytes = WELCOME,
+        stays: bool = False,
     ) -> None:
         super().__init__(daemon=True)
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -34,6 +40,7 @@ class Script(threading.Thread):
         self._welcome = welcome
         self._pubacks = pubacks
         self._each = each
+        self._stays = stays
         self.published: list[bytes] = []
         self.confirmed = b""
 
@@ -46,6 +53,8 @@ class Script(threading.Thread):
                     client.sendall(piece)
             while len(self.confirmed) < 4 * self._pubacks:
                 self.confirmed += client.recv(65_536)
+            while self._stays and publisher.recv(65_536):
+                pass
 
     @contextmanager
     def _greeted(self, *, subscribes: bool) -> Iterator[socket.socket]:
@@ -99,14 +108,14 @@ def test_what_came_last_is_given_to_another_server_as_it_was() -> None:
 
 
 def test_one_message_too_many_is_told() -> None:
-    script = Script([[a_message(1) + a_message(2)]])
+    script = Script([[a_message(1) + a_message(2)]], stays=True)
     with closing(connected(script)) as servers, pytest.raises(ClientsError, match="once"):
         play(servers, 1, 1)
 
 
 def test_a_packet_that_is_repeated_is_told() -> None:
     repeated = PublishPacket("pushmesh/inbox", b"x", qos=QoS.AT_LEAST_ONCE, packet_id=1, duplicate=True).write()
-    script = Script([[repeated]])
+    script = Script([[repeated]], stays=True)
     with closing(connected(script)) as servers, pytest.raises(ClientsError, match="something else"):
         play(servers, 1, 1)
 
