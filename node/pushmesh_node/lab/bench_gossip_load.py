@@ -148,19 +148,35 @@ class Generator:
                 break
         return {"messages": sent, "stored": stored, "seconds": moved_s - started_s, "answers": dict(self._answers)}
 
+    def rest(self, until_readable: int) -> None:
+        """Wait until this descriptor can be read; the node's pings are answered meanwhile, else it hangs up. Raises
+        FramingError where the node closed the stream."""
+        poll = select.poll()
+        poll.register(self._link, select.POLLIN)
+        poll.register(until_readable, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self._link.fileno() in ready:
+                self._receive()
+            if until_readable in ready:
+                return
+
     def _read(self, until_s: float) -> None:
         """Take answers until the next look at the disks is due."""
         while (left_s := until_s - time.monotonic()) > 0 and self._poll.poll(max(1, int(left_s * 1000))):
-            data = self._link.recv(READ_BYTES)
-            if not data:
+            self._receive()
+
+    def _receive(self) -> None:
+        data = self._link.recv(READ_BYTES)
+        if not data:
+            raise FramingError("the node closed the stream")
+        for opcode, payload in self._reader.feed(data):
+            if opcode == BINARY:
+                self._take(_decode(payload))
+            elif opcode == PING:
+                self._link.sendall(client_frame(PONG, payload))
+            elif opcode == CLOSE:
                 raise FramingError("the node closed the stream")
-            for opcode, payload in self._reader.feed(data):
-                if opcode == BINARY:
-                    self._take(_decode(payload))
-                elif opcode == PING:
-                    self._link.sendall(client_frame(PONG, payload))
-                elif opcode == CLOSE:
-                    raise FramingError("the node closed the stream")
 
     def _take(self, replies: list[Reply]) -> None:
         for number, rows in replies:
@@ -187,7 +203,11 @@ def main() -> None:
     """Serve the laboratory until its standard input ends."""
     generator = Generator(sys.argv[1], int(sys.argv[2]), [Path(text) for text in sys.argv[3:]])
     print(json.dumps({"connected": True}), flush=True)
-    for line in sys.stdin:
+    while True:
+        generator.rest(sys.stdin.fileno())
+        line = sys.stdin.readline()  # one order waits for the answer to the one before, so nothing is left behind it
+        if not line:
+            return
         print(json.dumps(_obey(generator, json.loads(line))), flush=True)
 
 

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import socket
 from pathlib import Path
 
 import msgspec
@@ -6,7 +8,7 @@ import pytest
 
 from pushmesh_node.lab import bench_gossip_load
 from pushmesh_node.lab.bench_gossip_load import Generator
-from pushmesh_node.lab.framing import BINARY, client_frame
+from pushmesh_node.lab.framing import BINARY, PONG, client_frame
 from pushmesh_node.lab.workload import new_authors, plan_jobs, sign_job, stream_messages
 from pushmesh_protocol.types import Account
 from support.running_node import port_of, running_node
@@ -69,3 +71,23 @@ async def test_what_the_node_refuses_is_no_loss(tmp_path: Path, monkeypatch: pyt
         assert (await asyncio.to_thread(generator.saturate, 1))["answers"] == {"refused:malformed": 1}
         assert generator.check() == {"acknowledged": 0, "lost": 0}
         generator.close()
+
+
+async def test_pings_are_answered_while_no_order_comes(tmp_path: Path) -> None:
+    async with running_node(tmp_path / "node", node__network="bench") as node:
+        generator = await asyncio.to_thread(Generator, "127.0.0.1", port_of(node), [tmp_path / "node" / STORE])
+        orders, told = os.pipe()
+        generator._link.close()
+        generator._link, peer = socket.socketpair()
+        with peer:
+            resting = asyncio.create_task(asyncio.to_thread(generator.rest, orders))
+            peer.sendall(b"\x89\x02hi")  # as a server pings: RFC 6455, 5.5.2
+            peer.settimeout(20)
+            pong = await asyncio.to_thread(peer.recv, 100)
+            os.write(told, b"order")
+            await resting
+        assert (pong[0] & 0x0F, pong[1] & 0x7F) == (PONG, 2)
+        assert bytes(byte ^ mask for byte, mask in zip(pong[6:], pong[2:6], strict=False)) == b"hi"
+        generator.close()
+        for end in (orders, told):
+            os.close(end)
