@@ -195,7 +195,7 @@ async def test_npm_mqtt_names_topics_by_aliases_and_is_sent_elsewhere_by_a_node_
 ) -> None:
     async with a_place(tmp_path, requires("openssl"), mqtt__redirect_to=[ELSEWHERE]) as place:
         await place.publish(3)
-        async with begun(mqtt_js(node, place, "mqtt", "phone")) as client:
+        async with begun(mqtt_js(node, place, "ws", "phone")) as client:
             out = await read_until(client, lambda out: out.count('"message"') >= 3)
             await place.node.stop()
             words = [json.loads(line) for line in (out + (await finished(client))).splitlines()]

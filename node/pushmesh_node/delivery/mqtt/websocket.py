@@ -1,6 +1,7 @@
 """MQTT over WebSocket (MQTT 5, section 6): binary messages are the stream of bytes, wherever they are cut."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -17,6 +18,10 @@ SUBPROTOCOL = "mqtt"
 
 HIGH_BYTES, LOW_BYTES = 65_536, 16_384
 """Above the one a link is told to wait until no more than the other is left to write."""
+
+
+PARTING_S = 1.0
+"""A client has so long to read what was written last, before the close is said."""
 
 
 class SocketRoute:
@@ -62,6 +67,7 @@ class _Stream(asyncio.Transport):
         self._readable = asyncio.Event()
         self._readable.set()
         self._writing: asyncio.Task[None] | None = None
+        self._left = asyncio.Event()
 
     async def run(self) -> None:
         """Read until the connection is closed by either side."""
@@ -70,6 +76,7 @@ class _Stream(asyncio.Transport):
             await self._read()
         finally:
             self._is_closing = True
+            self._left.set()
             if self._writing is not None:
                 await asyncio.wait((self._writing,))
 
@@ -97,11 +104,19 @@ class _Stream(asyncio.Transport):
                     self._is_paused = False
                     self._link.resume_writing()
             if self._is_closing:
+                await self._until_left()
                 await self._socket.close()
         except (ConnectionError, TimeoutError):
             self.abort()
         finally:
             self._writing = None
+
+    async def _until_left(self) -> None:
+        """A client that reads what was written last mostly hangs up by itself; some drop what they have not read when
+        the close comes with it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                await self._left.wait()
 
     def _wake(self) -> None:
         if self._writing is None:
@@ -144,6 +159,7 @@ class _Stream(asyncio.Transport):
     def abort(self) -> None:
         """Cut the connection."""
         self._is_closing = True
+        self._left.set()
         self._readable.set()
         self._below.abort()
 

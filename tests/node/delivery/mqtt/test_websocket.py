@@ -27,7 +27,7 @@ from mqtt5 import (
 )
 
 from pushmesh_node.api.errors import error_middleware
-from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
+from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, websocket
 from pushmesh_node.delivery.mqtt.websocket import PATH, SocketRoute
 from support.fake_inboxes import a_message, a_notification
 from support.mqtt_world import ALICE, QUICK, World, a_connect, until
@@ -179,6 +179,21 @@ async def test_the_last_words_of_the_node_arrive_before_the_close() -> None:
         assert isinstance(answer, ConnAckPacket)
         assert answer.reason_code == ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD
         assert await refused.read() is None
+
+
+async def test_a_client_that_reads_the_last_words_hangs_up_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "PARTING_S", 60)  # longer than anything here waits
+    world = World()
+    async with served(world) as node:
+        client = await listening(node)
+        closing = asyncio.create_task(node.endpoint.close())
+        assert isinstance(await client.read(), DisconnectPacket)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):  # no close is said: it could overtake what was not read yet
+                await client.socket.receive()
+        await client.socket.close()
+        await closing
+        assert node.endpoint.connections == 0
 
 
 async def test_more_connections_than_there_is_room_for_are_refused_before_the_upgrade() -> None:
