@@ -76,13 +76,13 @@ class Directory:
         word = engine.subscriptions.in_force(account, topic, self._clock())
         if word is None or word.session is None:
             return None if word is None else opt_in_of(self._network, word)
-        grant = engine.grant(word.session.grant_id)
+        grant = engine.grants.find(word.session.grant_id)
         return None if grant is None else opt_in_of(self._network, word, grant)
 
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""
         engine = self._engine()
-        return seal_grants(engine.authority, engine.grant, account, self._clock())
+        return seal_grants(engine.authority, engine.grants.find, account, self._clock())
 
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         """Known grants of an author with their state."""

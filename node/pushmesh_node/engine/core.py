@@ -11,13 +11,11 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Notification, Revocation
-from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 
 from ..curation import Policy
-from ..gossip.rotating import RotatingSet
 from . import frame_rule
 from .answers import Level, Outcome
 from .audience import Listeners
@@ -42,6 +40,7 @@ from .events import (
     Ticked,
     WasInSync,
 )
+from .grants import Grants
 from .operators import Operators
 from .outcomes import in_order, refused
 from .parking import Parking
@@ -69,10 +68,6 @@ YOUNG_MS = 120_000
 """What came by sync and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
 old)."""
 
-RIDDEN_GRANTS = 65_536
-"""Of so many grants at least it is remembered that this node sent them in a grant table; one that is forgotten may
-ride once more."""
-
 SWEEP_EVERY_MS = 60_000
 
 _SHOWN_KINDS = frozenset({Kind.NOTIFICATION, Kind.RETRACTION})
@@ -99,8 +94,7 @@ class Engine:
         """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""
         self.in_sync_ms: int | None = None
         """When this node was in sync last; what it then did not hold of an epoch before is late (SPEC 7.9)."""
-        self._grants: dict[bytes, Envelope] = {}
-        self._ridden = RotatingSet(RIDDEN_GRANTS)
+        self.grants = Grants(network)
         self._recent = RecentSlots()
         self._targets = Targets()
         self._next_sweep_ms = 0
@@ -138,10 +132,6 @@ class Engine:
                 self._sweep(now_ms)
         return turn.effects()
 
-    def grant(self, grant_id: bytes) -> Envelope | None:
-        """A known grant as it was signed."""
-        return self._grants.get(grant_id)
-
     # One offer: a whole frame, a request, a page.
 
     def _take_offer(self, turn: Turn, offer: Offer) -> None:
@@ -157,10 +147,10 @@ class Engine:
         answers = [self._take_candidate(turn, source, candidate) for candidate in offer.candidates]
         self._tally(turn, name, offer, answers)
         if isinstance(source, Gossiped):
-            judgement = frame_rule.judge(source, offer, answers, self._ridden)
+            judgement = frame_rule.judge(source, offer, answers, self.grants.ridden)
             turn.judges.append(judgement)
             if judgement.verdict is Verdict.ACCEPT:
-                self._ridden.update(frame_rule.riders(offer))
+                self.grants.ridden.update(frame_rule.riders(offer))
             else:
                 # New accepted items of a frame that is not forwarded go into this node's own next frame (SPEC 8.10).
                 for part in turn.fresh:
@@ -365,12 +355,9 @@ class Engine:
     def _relay(self, turn: Turn, part: Part) -> None:
         turn.relayed.append(part)
         session = part.envelopes[0].session
-        grant = self._grants.get(session.grant_id) if session is not None else None
-        if grant is None or grant.id in self._ridden or turn.now_ms - grant.body.issued_at >= GRANT_RIDES_MS:
-            return
-        # Peers that know it from before do not take it for new a second time (SPEC 8.9, 8.10).
-        self._ridden.update([grant.id])
-        turn.riding[grant.id] = grant
+        grant = self.grants.ride(session.grant_id, turn.now_ms) if session is not None else None
+        if grant is not None:
+            turn.riding[grant.id] = grant
 
     # What an envelope changes.
 
@@ -384,7 +371,7 @@ class Engine:
         if isinstance(body, Grant):
             # A grant or a revocation acts whether its slot is void or not (SPEC 6.5).
             self.authority.add(envelope)
-            self._grants[envelope.id] = envelope
+            self.grants.add(envelope)
             self._reconsider(envelope.author)
             turn.released += self.parking.release(envelope.id)
         elif isinstance(body, Revocation):
@@ -498,8 +485,7 @@ class Engine:
         if now_ms < self._next_sweep_ms:
             return
         self._next_sweep_ms = now_ms + SWEEP_EVERY_MS
-        riding = [grant for grant in self._grants.values() if now_ms - grant.body.issued_at < GRANT_RIDES_MS]
-        self._grants = {grant.id: grant for grant in riding}
+        self.grants.sweep(now_ms)
         self.subscriptions.sweep(now_ms)
         self.topics.sweep(now_ms)
         self.retractions.sweep(now_ms)

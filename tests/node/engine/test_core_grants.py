@@ -3,11 +3,13 @@
 from typing import Any
 
 from pushmesh_node.engine.effects import EndAccess, Judge, Relay, Reoffer
-from pushmesh_node.engine.events import Restored
+from pushmesh_node.engine.events import Restored, Ticked
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds import Kind, Scope
+from pushmesh_protocol.limits import GRANT_RIDES_MS
 from pushmesh_protocol.reasons import Reason, Verdict
+from pushmesh_protocol.types import UnixMs
 from support.engine_world import NETWORK, PEER, an_engine, gossip, grant_for, offer, only, reasons
 from support.envelopes import BOB, ISSUED_AT, NOW, TOPIC, WALLET_RANGE, a_note, a_run, a_session, an_envelope
 
@@ -29,6 +31,14 @@ def test_an_old_grant_does_not_ride_along() -> None:
     engine.handle(Restored([(1, grant, False)]), NOW)
     effects = offer(engine, a_note(NETWORK, WALLET_RANGE, auth=a_session(grant)))
     assert only(effects, Relay).grants == []
+
+
+def test_a_grant_is_shown_long_after_it_rode() -> None:
+    engine = an_engine()
+    grant = grant_for()
+    offer(engine, grant)
+    engine.handle(Ticked(), UnixMs(NOW + 5 * GRANT_RIDES_MS))
+    assert engine.grants.find(grant.envelopes[0].id) == grant.envelopes[0]
 
 
 def test_what_a_peer_sent_before_its_grant_is_parked_and_offered_again() -> None:
