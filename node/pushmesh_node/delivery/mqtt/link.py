@@ -1,21 +1,18 @@
 """One client's connection on the event loop: moves bytes, does what the state machine orders, waits."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
 
-from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
 
-from ...admission import Caller, Ticket
-from ...engine.answers import Denied, Outcome, Principal
-from ..contract import Batch, Message, WalletEvent
+from ...engine.answers import Denied, Principal
+from ..contract import Message
 from ..cursor import Start, find_start
-from ..session import Mark, Marker, Portion, Session
 from .connection import Connection
+from .courier import Courier
 from .events import (
     Acknowledge,
     Action,
@@ -27,18 +24,14 @@ from .events import (
     Ended,
     Event,
     Follow,
-    FrameAnswered,
     Listen,
     NewsCame,
-    Offered,
     Open,
     Opened,
     Received,
     Refused,
     Renewed,
-    RequestAnswered,
     Send,
-    StartedElsewhere,
     SubmitAcknowledgement,
     SubmitFrame,
     TakenOver,
@@ -47,13 +40,12 @@ from .events import (
 )
 from .limits import Limits
 from .news import News
-from .ports import Ports
+from .ports import TRANSPORT, Ports
 from .progress import Device, Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
-from .submitting import acknowledge, admit, publish, publish_and_tell
+from .submitting import acknowledge
+from .way_in import WayIn
 
-TRANSPORT = "mqtt"
-MOST_IN_A_WRITE = 256
 GOODBYE_S = 5.0
 """How long an ended connection may still take: to write its last bytes."""
 
@@ -95,19 +87,12 @@ class Link(asyncio.Protocol):
         self._is_reading = True
         self._writable = asyncio.Event()
         self._writable.set()
-        self._moved: asyncio.Event | None = None
         self._order: Open | None = None
-        self._start = Start(None)
-        self._floor = 0
-        self._session: Session | None = None
+        self._courier: Courier | None = None
+        self._way_in: WayIn | None = None
         self._news: News | None = None
         self._attended = ExitStack()
-        self._delivering = False
         self._device: Device | None = None
-        self._caller: Caller | None = None
-        self._frames: list[tuple[SubmitFrame, Ticket]] = []
-        self._waiting: deque[tuple[SubmitFrame, Ticket]] = deque()
-        self._publishing = 0
         self._ended: Reason | None = None
 
     @property
@@ -130,8 +115,8 @@ class Link(asyncio.Protocol):
             self.handle(Received(data))
             return
         self._acknowledge(reached)
-        if self._moved is not None:
-            self._moved.set()
+        if self._courier is not None:
+            self._courier.moved()
 
     def pause_writing(self) -> None:
         """The client takes no more: stop reading from it too, for each packet read may add to what waits."""
@@ -148,9 +133,8 @@ class Link(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._session is not None:
-            self._session.__exit__(None, None, None)
-            self._ports.consumers.go(self._session)
+        if self._courier is not None:
+            self._courier.close()
         self._loop.create_task(self._leave(), name="mqtt-goodbye").add_done_callback(self._left)
 
     # What the state machine orders.
@@ -159,8 +143,8 @@ class Link(asyncio.Protocol):
         """Give the state machine an event and do what follows from it."""
         for action in self._connection.handle(event, self._ports.now_ms()):
             self._perform(action)
-        if self._moved is not None:
-            self._moved.set()
+        if self._courier is not None:
+            self._courier.moved()
         self._regulate()
 
     def _perform(self, action: Action) -> None:
@@ -173,22 +157,24 @@ class Link(asyncio.Protocol):
             case Acknowledge(commit_no):
                 self._acknowledge(commit_no)
             case SubmitFrame():
-                self._take(action)
+                assert self._way_in is not None
+                self._way_in.take(action)
             case SubmitAcknowledgement():
                 self._spawn(self._take_acknowledgement(action))
             case Authenticate(credential):
                 self._spawn(self._authenticate(credential))
             case Open():
                 self._order = action
-                account = action.principal.account.hex()
-                self._caller = self._ports.door.caller(TRANSPORT, self._address, account)
+                caller = self._ports.door.caller(TRANSPORT, self._address, action.principal.account.hex())
+                self._way_in = WayIn(caller, self._limits, self._ports, self.handle, self._spawn)
                 self._spawn(self._open(action))
             case Renewed(principal):
                 self._renew(principal)
             case Timed():
                 self._arm()
             case Listen(topics):
-                self._listen(topics)
+                assert self._courier is not None
+                self._courier.listen(topics)
             case Follow(topics):
                 self._follow(topics)
             case Count(what, reason):
@@ -256,14 +242,27 @@ class Link(asyncio.Protocol):
             kept = None
         inboxes = self._ports.inboxes
         try:
-            self._start = await find_start(inboxes, order.principal, order.cursor, order.client_id)
+            start = await find_start(inboxes, order.principal, order.cursor, order.client_id)
             vouchers = await inboxes.last_vouchers(order.principal)
         except Denied as denied:
             self.handle(Refused(denied.reason, denied.rule, denied.detail))
             return
+        floor = 0
         if kept is not None and order.cursor is None:
-            self._floor = kept.floor
-            self._start = Start(max(kept.floor, self._start.after or 0), self._start.gap)
+            floor = kept.floor
+            start = Start(max(floor, start.after or 0), start.gap)
+        self._courier = Courier(
+            order,
+            start,
+            floor,
+            self._connection,
+            self._limits,
+            self._ports,
+            self.handle,
+            self._spawn,
+            self._transport,
+            self._writable,
+        )
         self._device = self._links.progress.device(order.principal, order.client_id)
         if kept is None:
             self.handle(Opened(None, vouchers))
@@ -278,8 +277,8 @@ class Link(asyncio.Protocol):
     def _renew(self, principal: Principal) -> None:
         assert self._order is not None
         self._order = replace(self._order, principal=principal)
-        if self._session is not None:
-            self._session.principal = principal
+        if self._courier is not None:
+            self._courier.renew(principal)
         if self._news is not None:
             self._news.principal = principal
         if self._device is not None:
@@ -294,24 +293,7 @@ class Link(asyncio.Protocol):
         except TimeoutError:
             self._ports.observe("take-over", Reason.TIMEOUT)
 
-    # Messages out.
-
-    def _listen(self, topics: frozenset[Topic] | None) -> None:
-        assert self._order is not None
-        session = self._session
-        if session is None:
-            session = Session(self._ports.inboxes, self._order.principal, self._start, limits=self._ports.sessions)
-            session.device = self._order.client_id
-            try:
-                self._ports.consumers.come(session, TRANSPORT)
-            except Denied as denied:
-                self.handle(Ended(denied.reason, denied.detail))
-                return
-            self._session = session.__enter__()
-            self._floor = max(self._floor, session.position)
-            session.write_through(self._write_now, self._deliver)
-            self._deliver()
-        session.choose(topics)
+    # What comes in and goes out.
 
     def _follow(self, topics: frozenset[str]) -> None:
         if self._news is None:
@@ -327,74 +309,9 @@ class Link(asyncio.Protocol):
     def _end_by_node(self, reason: str, detail: str) -> None:
         self.handle(Ended(Reason(reason), detail))
 
-    def _write_now(self, batch: Batch) -> bool:
-        """Give the client all of a batch here and now, or by `batch.flush`, where it has room for it and nothing is in
-        the way."""
-        transport = self._transport
-        if not self._writable.is_set() or transport is None or self._ended is not None:
-            return False
-        now_ms = self._ports.now_ms()
-        data = self._connection.write_run(batch, now_ms)
-        if data is not None:
-            batch.writes.append((transport.write, data))
-            return True
-        if not self._connection.takes_all(batch, now_ms):
-            return False
-        self.handle(Offered(batch.messages, is_counted=True))
-        return True
-
-    def _deliver(self) -> None:
-        """The session has something that is not written at once: it is behind, or the client is."""
-        if not self._delivering:
-            self._delivering = True
-            self._spawn(self._hand_over())
-
-    async def _hand_over(self) -> None:
-        session = self._session
-        assert session is not None  # it wants to deliver
-        try:
-            while (portion := await session.next()) is not None:
-                await self._offer(portion)
-        except Denied as denied:
-            self.handle(Ended(denied.reason, denied.detail))
-        finally:
-            self._delivering = False
-
-    async def _offer(self, batch: Portion) -> None:
-        """Each write as large as the client's window has room; waits for PUBACKs as long as it takes."""
-        if isinstance(batch, WalletEvent):
-            return
-        if isinstance(batch, Marker):
-            if batch.mark is Mark.GAP:
-                self.handle(StartedElsewhere(batch.detail))
-            elif batch.mark is Mark.ENDED:
-                raise Denied(Reason(batch.reason), batch.detail)
-            return
-        at = 0
-        while at < len(batch):
-            while (room := min(self._connection.room, MOST_IN_A_WRITE)) <= 0:
-                self._moved = asyncio.Event()
-                await self._moved.wait()
-            self._moved = None
-            await self._written()
-            self.handle(Offered(batch[at : at + room]))
-            at += room
-            await self._written()
-
-    async def _written(self) -> None:
-        if self._writable.is_set():
-            return
-        try:
-            async with asyncio.timeout(self._limits.write_timeout_s):
-                await self._writable.wait()
-        except TimeoutError:
-            raise Denied(Reason.SLOW_CONSUMER, "the client takes no bytes") from None
-
     def _count_delivered(self, messages: Sequence[Message]) -> None:
         assert self._order is not None
         self._ports.inboxes.delivered(TRANSPORT, self._order.principal.account, messages)
-
-    # Acknowledgements and publishes in.
 
     def _acknowledge(self, commit_no: int) -> None:
         if self._device is not None and self._connection.remembers:
@@ -404,43 +321,6 @@ class Link(asyncio.Protocol):
         assert self._order is not None
         answer = await acknowledge(self._ports.inboxes, self._order.principal, self._order.client_id, order)
         self.handle(answer)
-
-    def _take(self, order: SubmitFrame) -> None:
-        """Queue a frame, or refuse it here and now: it would wait too long."""
-        assert self._caller is not None
-        ticket = admit(self._ports.door, self._caller, order)
-        if isinstance(ticket, RequestAnswered):
-            self.handle(ticket)
-        elif order.wait is not None:
-            self._waiting.append((order, ticket))
-            self._spawn(self._publish_and_tell())
-        else:
-            self._frames.append((order, ticket))
-            self._submit()
-
-    def _submit(self) -> None:
-        if self._frames and self._publishing < self._limits.batches_in_flight:
-            self._publishing += 1
-            self._spawn(self._publish())
-
-    async def _publish_and_tell(self) -> None:
-        order, ticket = self._waiting.popleft()
-
-        def durable(outcomes: Sequence[Outcome]) -> None:
-            self.handle(FrameAnswered(order.number, outcomes))
-
-        ports = self._ports
-        self.handle(await publish_and_tell(ports.publish_and_tell, ports.door, order, ticket, durable))
-
-    async def _publish(self) -> None:
-        orders, self._frames = self._frames, []
-        try:
-            answers = await publish(self._ports.publish, self._ports.door, orders)
-        finally:
-            self._publishing -= 1
-        for answer in answers:
-            self.handle(answer)
-        self._submit()
 
     # Tasks, and the end.
 
@@ -466,8 +346,8 @@ class Link(asyncio.Protocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _, ticket in (*self._frames, *self._waiting):
-            self._ports.door.give_back(ticket)
+        if self._way_in is not None:
+            self._way_in.close()
         if self._ended is None and self._has_begun:
             self._ports.observe("end", Reason.OK)
         if self._device is not None:
@@ -482,7 +362,9 @@ class Link(asyncio.Protocol):
         if kept is not None:
             subscriptions, in_flight, expiry_s = kept
             expires_ms = self._ports.now_ms() + expiry_s * 1000
-            self._links.kept.keep(client, KeptSession(subscriptions, in_flight, self._floor, expires_ms))
+            assert self._courier is not None  # the connection was open
+            kept_session = KeptSession(subscriptions, in_flight, self._courier.floor, expires_ms)
+            self._links.kept.keep(client, kept_session)
         if self._links.open.get(client) is self:
             del self._links.open[client]
 

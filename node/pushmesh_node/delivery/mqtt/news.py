@@ -2,7 +2,7 @@
 of it can be asked for again; a client that takes no bytes misses it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from ...engine.answers import Principal
 from ..contract import Batch, Inboxes, WalletEvent
 from ..following import OwnSubscriptions, told
+from .ports import Begin
 from .subscriptions import DEVICES, SUBSCRIPTIONS
 
 Tell = Callable[[str, bytes], None]
@@ -32,7 +33,7 @@ class News:
         inboxes: Inboxes,
         subscriptions: OwnSubscriptions,
         tell: Tell,
-        begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
+        begin: Begin,
         writable: asyncio.Event,
     ) -> None:
         self.principal = principal

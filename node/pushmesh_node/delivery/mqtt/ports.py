@@ -1,7 +1,9 @@
 """What the endpoint needs of the node; the composition root hands it in."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...admission import Door, Ticket
 from ...engine.answers import Acknowledged, Outcome, Wait
@@ -11,10 +13,14 @@ from ..following import OwnSubscriptions
 from ..service import Publish, Report
 from ..session import SessionLimits
 
+TRANSPORT = "mqtt"
+
 Observe = Callable[[str, str], None]
 """`observe(what, reason)`: count. `what` is one of connect, end, subscribe, publish, puback, message, acknowledge and
 take-over; the reasons come from the closed list."""
 
+Begin = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None]
+"""`begin(work)`: run it as a task of the connection; None, and nothing happens, where that is over."""
 
 PublishAndTell = Callable[
     [bytes, Wait, Sequence[Ticket], Callable[[Sequence[Outcome]], None]], Awaitable[Sequence[Acknowledged]]
