@@ -37,7 +37,7 @@ from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import ISSUED_AT
 from support.doors import a_door
 from support.fake_inboxes import NETWORK, FakeInboxes
-from support.fake_wallets import FakeSubscriptions
+from support.fake_wallets import FakeSubscriptions, FakeWallets
 
 NODE_ID = b"\x0e" * 32
 HOST = "node.example.org"
@@ -80,6 +80,7 @@ class World:
 
     inboxes: FakeInboxes = field(default_factory=FakeInboxes)
     consumers: Consumers = field(default_factory=Consumers)
+    wallets: FakeWallets = field(init=False)
     subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     seen: list[tuple[str, str]] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
@@ -92,6 +93,9 @@ class World:
     waits: list[Wait] = field(default_factory=list)
     holders: asyncio.Event = field(default_factory=asyncio.Event)
     door: Doorkeeper = field(default_factory=a_door)
+
+    def __post_init__(self) -> None:
+        self.wallets = FakeWallets(self.inboxes)
 
     def ports(self) -> Ports:
         def observe(what: str, reason: str) -> None:
@@ -107,6 +111,7 @@ class World:
             door=self.door,
             authenticate=self.authenticate,
             consumers=self.consumers,
+            wallets=self.wallets,
             subscriptions=self.subscriptions,
             now_ms=now_ms,
             random_id=lambda: secrets.token_hex(8),
@@ -116,7 +121,7 @@ class World:
         )
 
     def endpoint(self, limits: Limits | None = None, redirect: Redirect | None = None) -> MqttEndpoint:
-        return MqttEndpoint(NODE_ID, NETWORK.id, self.ports(), limits, redirect)
+        return MqttEndpoint(NODE_ID, NETWORK.id, self.ports(), limits, redirect, {HOST})
 
     async def authenticate(self, credential: str, address: str) -> Principal:
         self.addresses.append(address)

@@ -29,6 +29,7 @@ def build_endpoint(config: Config, node: Node, sessions: SessionLimits, report: 
         door=node.door,
         authenticate=node.access.authenticate,
         consumers=node.consumers,
+        wallets=node.wallets,
         subscriptions=node.own_subscriptions,
         now_ms=now_ms,
         random_id=lambda: secrets.token_hex(8),
@@ -47,7 +48,7 @@ def build_endpoint(config: Config, node: Node, sessions: SessionLimits, report: 
         exempt_loopback=mqtt.exempt_loopback,
     )
     redirect = Redirect(" ".join(mqtt.redirect_to), for_good=mqtt.redirect_for_good)
-    return MqttEndpoint(node.node_id, node.network.id, ports, limits, redirect)
+    return MqttEndpoint(node.node_id, node.network.id, ports, limits, redirect, node.hosts)
 
 
 def socket_routes(config: Config, endpoint: MqttEndpoint) -> list[web.RouteDef]:

@@ -98,7 +98,9 @@ class RestRoutes:
         service = self.service
         principal = await principal_of(request, service.authenticate, Permission.READ)
         form: ReadForm = decode_as(ReadForm, decode_json(await self._body(request)))
-        return json_reply(await mark_read(service, principal, form.device, form.cursor, form.messages))
+        wallets, incarnation = service.wallets, service.inboxes.incarnation()
+        said = await mark_read(wallets, incarnation, principal, form.device, form.cursor, form.messages)
+        return json_reply(said)
 
     async def unread(self, request: web.Request) -> web.Response:
         """How many notifications were not read; 1,000 stands for as many or more."""

@@ -266,6 +266,11 @@ class Session:
             del self._events[next(iter(self._events))]
         self._rouse()
 
+    def tell_live(self) -> None:
+        """Say LIVE once more when everything that there is was given: somebody wants to know who was not told."""
+        self._said_live = False
+        self._rouse()
+
     def end(self, reason: str, detail: str) -> None:
         """The node ends the session: nothing more is given but the ENDED marker. The first reason stays."""
         if self._ended is None:

@@ -115,8 +115,7 @@ class WalletWords:
             case AckWord():
                 await self._acknowledge(word)
             case ReadWord():
-                form = await mark_read(self._service, self._principal, self._device, word.cursor, word.messages)
-                await self._stream.say({"type": "read", **form})
+                await self._read(word)
             case DevicesWord():
                 await self._stream.say({"type": "devices", **await devices_form(self._service, self._principal)})
             case SubscriptionsWord():
@@ -167,6 +166,11 @@ class WalletWords:
         await self._stream.say({"type": "acked", "cursor": word.cursor})
         if word.voucher is not None:
             await self._stream.say({"type": "voucher", **await service.take_voucher(self._principal, word.voucher)})
+
+    async def _read(self, word: ReadWord) -> None:
+        wallets, incarnation = self._service.wallets, self._service.inboxes.incarnation()
+        form = await mark_read(wallets, incarnation, self._principal, self._device, word.cursor, word.messages)
+        await self._stream.say({"type": "read", **form})
 
     def _follow(self) -> None:
         if self._following is not None:

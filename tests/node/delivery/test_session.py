@@ -293,6 +293,17 @@ async def test_news_of_the_wallet_come_when_nothing_else_waits_and_the_newest_st
     assert [(event.key, event.form["cursor"]) for event in seen.news] == [("tablet", "t"), ("phone", "after")]
 
 
+async def test_who_asks_is_told_again_that_all_was_given_and_only_once_it_was() -> None:
+    inboxes, seen = FakeInboxes(), Seen()
+    with Session(inboxes, a_principal(), Start(None)) as session:
+        await read_until_live(session, seen)
+        session.tell_live()
+        inboxes.commit(a_notification(1))
+        for _ in range(2):
+            seen.take(await next_portion(session))
+    assert (seen.commits, seen.markers) == ([1], [Marker(Mark.LIVE, 0), Marker(Mark.LIVE, 1)])
+
+
 async def test_news_that_nobody_takes_are_bounded_and_the_oldest_goes_first() -> None:
     inboxes = FakeInboxes()
     with Session(inboxes, a_principal(), Start(None)) as session:

@@ -8,6 +8,7 @@ from support.fake_inboxes import a_notification, a_principal
 from support.fake_node import a_fake_node, a_service
 
 STORE = "ab" * 16
+INCARNATION = bytes.fromhex(STORE)
 ME = a_principal()
 
 
@@ -19,9 +20,9 @@ def a_place() -> Service:
 
 async def test_what_was_read_is_said_in_cursors() -> None:
     service = a_place()
-    said = await mark_read(service, ME, "phone", f"{STORE}.1", [f"{STORE}.3"])
+    said = await mark_read(service.wallets, INCARNATION, ME, "phone", f"{STORE}.1", [f"{STORE}.3"])
     assert said == {"device": "phone", "cursor": f"{STORE}.1", "messages": [f"{STORE}.3"], "unread": 2}
-    assert (await mark_read(service, ME, "", None, []))["cursor"] == f"{STORE}.1"
+    assert (await mark_read(service.wallets, INCARNATION, ME, "", None, []))["cursor"] == f"{STORE}.1"
 
 
 async def test_devices_come_by_name() -> None:
@@ -51,4 +52,4 @@ async def test_what_is_no_place_here_is_refused(
     cursor: str | None, messages: list[str], device: str, reason: str
 ) -> None:
     with pytest.raises(Denied, match=reason):
-        await mark_read(a_place(), ME, device, cursor, messages)
+        await mark_read(a_place().wallets, INCARNATION, ME, device, cursor, messages)

@@ -25,6 +25,7 @@ from .deliveries import Deliveries
 from .events import (
     Action,
     Authenticate,
+    CaughtUp,
     Close,
     Count,
     CountDelivered,
@@ -32,6 +33,7 @@ from .events import (
     Follow,
     FrameAnswered,
     Listen,
+    MarkedRead,
     NewsCame,
     Offered,
     Opened,
@@ -82,6 +84,7 @@ class Conversation:
         now_ms: int,
     ) -> None:
         self._limits = limits
+        self._renderer = renderer
         self._hello = hello
         self._principal = principal
         self._is_resumed = opened.kept is not None
@@ -177,10 +180,15 @@ class Conversation:
                 return _replied(self._publisher.frame_answered(number, outcomes))
             case ReceiptsGiven(number, acknowledged):
                 return _replied(self._publisher.told(number, acknowledged))
+            case MarkedRead(number, form):
+                return _replied(self._publisher.marked(number, form))
             case RequestAnswered(number, reason, rule, detail, retry_after_s):
                 return _replied(self._publisher.answered(number, Why(reason, rule, detail, retry_after_s)))
             case StartedElsewhere(detail):
                 return [gap_notice(INBOX, detail)]
+            case CaughtUp(commit_no):
+                markers = [self._renderer.live(topic, commit_no) for topic in self._subscriptions.marked]
+                return [marker for marker in markers if len(marker) <= self._hello.max_packet_bytes]
             case NewsCame(topic, payload):
                 return self._pass_on(topic, payload)
         return ()
@@ -245,7 +253,8 @@ class Conversation:
             wants_words=self._hello.wants_words,
             max_packet_bytes=self._hello.max_packet_bytes,
         )
-        return [answer.data, *[Count("subscribe", reason) for reason in answer.refused], *self._listen()]
+        orders = self._listen(tells_live=answer.wants_live)
+        return [answer.data, *[Count("subscribe", reason) for reason in answer.refused], *orders]
 
     def _unsubscribe(self, packet: UnsubscribePacket) -> Sequence[Said]:
         words, most = self._hello.wants_words, self._hello.max_packet_bytes
@@ -254,14 +263,14 @@ class Conversation:
             *self._listen(),
         ]
 
-    def _listen(self) -> Sequence[Said]:
+    def _listen(self, *, tells_live: bool = False) -> Sequence[Said]:
         orders: list[Said] = []
         if self._followed != self._subscriptions.news:
             self._followed = self._subscriptions.news
             orders.append(Follow(self._followed))
         if self._is_listening or self._subscriptions.wants_inbox:
             self._is_listening = True
-            orders.append(Listen(self._subscriptions.selection))
+            orders.append(Listen(self._subscriptions.selection, tells_live))
         return orders
 
     def _leave(self, packet: DisconnectPacket) -> Said:

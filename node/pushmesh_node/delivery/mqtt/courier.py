@@ -13,7 +13,7 @@ from ..contract import Batch, WalletEvent
 from ..cursor import Start
 from ..session import Mark, Marker, Portion, Session
 from .connection import Connection
-from .events import Ended, Event, Offered, Open, StartedElsewhere
+from .events import CaughtUp, Ended, Event, Offered, Open, StartedElsewhere
 from .limits import Limits
 from .ports import TRANSPORT, Begin, Ports
 
@@ -57,8 +57,9 @@ class Courier:
         if self._session is not None:
             self._session.principal = principal
 
-    def listen(self, topics: frozenset[Topic] | None) -> None:
-        """Bring messages of these topics from now on, None is all; the first time from the start on."""
+    def listen(self, topics: frozenset[Topic] | None, *, tells_live: bool = False) -> None:
+        """Bring messages of these topics from now on, None is all; the first time from the start on. With `tells_live`
+        say again when all that there is was brought."""
         if self._transport is None:
             return  # the client went while it was let in
         session = self._session
@@ -75,6 +76,8 @@ class Courier:
             session.write_through(self._write_now, self._deliver)
             self._deliver()
         session.choose(topics)
+        if tells_live:
+            session.tell_live()
 
     def moved(self) -> None:
         """Something happened, so that the client may have room again."""
@@ -128,6 +131,8 @@ class Courier:
         if isinstance(batch, Marker):
             if batch.mark is Mark.GAP:
                 self._handle(StartedElsewhere(batch.detail))
+            elif batch.mark is Mark.LIVE:
+                self._handle(CaughtUp(batch.commit_no))
             elif batch.mark is Mark.ENDED:
                 raise Denied(Reason(batch.reason), batch.detail)
             return

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pushmesh_protocol.reasons import Reason
 
@@ -27,9 +27,11 @@ class MqttEndpoint:
         ports: Ports,
         limits: Limits | None = None,
         redirect: Redirect | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
+        """`hosts`, which may grow, are the names that a log-in may be for."""
         self._limits = Limits() if limits is None else limits
-        self._about = About(node_id, network_id, ports.inboxes.incarnation(), redirect or Redirect())
+        self._about = About(node_id, network_id, ports.inboxes.incarnation(), redirect or Redirect(), hosts)
         self._renderer = Renderer(self._about.incarnation)
         self._ports = ports
         self._links = Links(self._limits, ports)

@@ -64,6 +64,13 @@ class StartedElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The client was sent everything up to this commit number: what follows is new."""
+
+    commit_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameAnswered:
     """The outcomes of a SubmitFrame."""
 
@@ -77,6 +84,14 @@ class ReceiptsGiven:
 
     number: int
     acknowledged: Sequence[Acknowledged]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedRead:
+    """A SubmitRead was done; `form`, as JSON, says what is read then, and how much is not."""
+
+    number: int
+    form: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +139,11 @@ Event: TypeAlias = (
     | Opened
     | Offered
     | StartedElsewhere
+    | CaughtUp
     | NewsCame
     | FrameAnswered
     | ReceiptsGiven
+    | MarkedRead
     | RequestAnswered
     | Ended
     | TakenOver
@@ -174,9 +191,11 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Offer messages of these topics (None is all) from now on; the first time from where Open found the start."""
+    """Offer messages of these topics (None is all) from now on; the first time from where Open found the start. With
+    `tells_live` CaughtUp comes back, though it may have come before."""
 
     topics: frozenset[Topic] | None
+    tells_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +223,16 @@ class SubmitAcknowledgement:
     number: int
     cursor: str | None
     voucher: Voucher | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRead:
+    """Mark as read everything up to a cursor, which may be absent, and the messages of these: MarkedRead or
+    RequestAnswered comes back."""
+
+    number: int
+    cursor: str | None
+    messages: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +274,7 @@ Action: TypeAlias = (
     | Follow
     | SubmitFrame
     | SubmitAcknowledgement
+    | SubmitRead
     | Acknowledge
     | CountDelivered
     | Count

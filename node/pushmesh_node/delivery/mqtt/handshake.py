@@ -141,9 +141,16 @@ def credential_text(data: bytes) -> str | None:
 
 
 def challenge(about: About, now_ms: int) -> bytes:
-    """What a wallet needs to build its log-in, as JSON: the node's id and network in hex, and the node's time."""
+    """What a wallet needs to build its log-in, as JSON: the node's id and network in hex, the hosts that it answers to,
+    one of which the client has dialled, and the node's time."""
     return msgspec.json.encode(
-        {"node_id": about.node_id.hex(), "network": about.network_id.hex(), "now_ms": now_ms, "purpose": "mqtt"}
+        {
+            "node_id": about.node_id.hex(),
+            "network": about.network_id.hex(),
+            "hosts": sorted(about.hosts),
+            "now_ms": now_ms,
+            "purpose": "mqtt",
+        }
     )
 
 

@@ -1,5 +1,6 @@
 """The bounds of the MQTT endpoint and what it tells of its node. Data only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 
@@ -59,3 +60,5 @@ class About:
     network_id: bytes
     incarnation: bytes
     redirect: Redirect = field(default_factory=Redirect)
+    hosts: Collection[str] = ()
+    """The names that a log-in may be for; they may grow."""

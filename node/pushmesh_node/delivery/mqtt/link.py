@@ -34,6 +34,7 @@ from .events import (
     Send,
     SubmitAcknowledgement,
     SubmitFrame,
+    SubmitRead,
     TakenOver,
     Ticked,
     Timed,
@@ -43,7 +44,7 @@ from .news import News
 from .ports import TRANSPORT, Ports
 from .progress import Device, Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
-from .submitting import acknowledge
+from .submitting import acknowledge, mark
 from .way_in import WayIn
 
 GOODBYE_S = 5.0
@@ -161,6 +162,8 @@ class Link(asyncio.Protocol):
                 self._way_in.take(action)
             case SubmitAcknowledgement():
                 self._spawn(self._take_acknowledgement(action))
+            case SubmitRead():
+                self._spawn(self._mark_read(action))
             case Authenticate(credential):
                 self._spawn(self._authenticate(credential))
             case Open():
@@ -172,9 +175,9 @@ class Link(asyncio.Protocol):
                 self._renew(principal)
             case Timed():
                 self._arm()
-            case Listen(topics):
+            case Listen(topics, tells_live):
                 assert self._courier is not None
-                self._courier.listen(topics)
+                self._courier.listen(topics, tells_live=tells_live)
             case Follow(topics):
                 self._follow(topics)
             case Count(what, reason):
@@ -321,6 +324,11 @@ class Link(asyncio.Protocol):
         assert self._order is not None
         answer = await acknowledge(self._ports.inboxes, self._order.principal, self._order.client_id, order)
         self.handle(answer)
+
+    async def _mark_read(self, order: SubmitRead) -> None:
+        assert self._order is not None
+        who, device, ports = self._order.principal, self._order.client_id, self._ports
+        self.handle(await mark(ports.wallets, ports.inboxes.incarnation(), who, device, order))
 
     # Tasks, and the end.
 

@@ -12,6 +12,7 @@ from ..contract import Authenticate, Inboxes
 from ..following import OwnSubscriptions
 from ..service import Publish, Report
 from ..session import SessionLimits
+from ..wallet_state import WalletState
 
 TRANSPORT = "mqtt"
 
@@ -39,6 +40,7 @@ class Ports:
     door: Door
     authenticate: Authenticate
     consumers: Consumers
+    wallets: WalletState
     subscriptions: OwnSubscriptions
     now_ms: Callable[[], int]
     random_id: Callable[[], str]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mqtt5 import DisconnectReasonCode, PublishPacket, QoS
 
@@ -10,7 +11,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ...engine.answers import Acknowledged, Outcome, Permission, Principal
 from .aliases import InboundAliases
-from .events import SubmitAcknowledgement, SubmitFrame
+from .events import SubmitAcknowledgement, SubmitFrame, SubmitRead
 from .limits import Limits
 from .rendering import JSON_TYPE
 from .requests import (
@@ -20,12 +21,13 @@ from .requests import (
     acknowledgement,
     is_json,
     read_acknowledgement,
+    read_marks,
     read_wait,
     receipt_json,
     refusal_json,
     summary,
 )
-from .subscriptions import ACK, PUBLISH, Subscriptions
+from .subscriptions import ACK, PUBLISH, READ, Subscriptions
 from .wire import Broken
 
 
@@ -38,6 +40,9 @@ class Reply:
 
 
 _NOTHING = Reply(b"", None)
+_DONE = Why(Reason.OK, "", "")
+
+Order: TypeAlias = SubmitFrame | SubmitAcknowledgement | SubmitRead
 
 
 class Publisher:
@@ -75,7 +80,7 @@ class Publisher:
 
     def take(
         self, packet: PublishPacket, topic: str, principal: Principal, subscriptions: Subscriptions
-    ) -> SubmitFrame | SubmitAcknowledgement | Reply | Broken:
+    ) -> Order | Reply | Broken:
         """The order that follows from a PUBLISH to this topic. One that cannot be followed is answered at once.
 
         It is Broken only where it is refused and QoS 0 without response topic leaves no other way to say so."""
@@ -104,14 +109,19 @@ class Publisher:
         request = self._requests.get(number)
         return _NOTHING if request is None else self._tell(request, receipt_json(acknowledged))
 
+    def marked(self, number: int, form: bytes) -> Reply:
+        """The answer to a SubmitRead that was done, with what is to be told of it."""
+        request = self._requests.get(number)
+        return _NOTHING if request is None else self._settle(request, _DONE, form)
+
     def answered(self, number: int, why: Why) -> Reply:
         """The answer to any request as a whole."""
         request = self._requests.get(number)
         return _NOTHING if request is None else self._settle(request, why)
 
-    def _settle(self, request: Request, why: Why) -> Reply:
-        """Tell the same in both places."""
-        told = self._tell(request, refusal_json(why))
+    def _settle(self, request: Request, why: Why, form: bytes | None = None) -> Reply:
+        """Tell the same in both places, or with a form more than PUBACK can."""
+        told = self._tell(request, refusal_json(why) if form is None else form)
         return Reply(told.data + self._acknowledge(request, why), _refused(why) or told.refused)
 
     def _acknowledge(self, request: Request, why: Why) -> bytes:
@@ -136,16 +146,18 @@ def _refused(why: Why) -> Reason | None:
     return None if why.reason in (Reason.OK, Reason.DUPLICATE) else why.reason
 
 
-def _order(
-    packet: PublishPacket, topic: str, number: int, principal: Principal, subscriptions: Subscriptions
-) -> SubmitFrame | SubmitAcknowledgement:
+def _order(packet: PublishPacket, topic: str, number: int, principal: Principal, subscriptions: Subscriptions) -> Order:
     """Raises Refusal."""
-    if topic not in (PUBLISH, ACK):
-        raise Refusal(Reason.FORBIDDEN, "", f"the topics to publish to are {PUBLISH} and {ACK}")
+    if topic not in (PUBLISH, ACK, READ):
+        raise Refusal(Reason.FORBIDDEN, "", f"the topics to publish to are {PUBLISH}, {ACK} and {READ}")
     if packet.response_topic is not None and not subscriptions.takes_receipts(packet.response_topic):
         raise Refusal(Reason.FORBIDDEN, "", "the response topic is not subscribed to, under pushmesh/receipts/")
     if topic == ACK:
         return _acknowledgement(packet, number, principal)
+    if topic == READ:
+        cursor, messages = read_marks(packet)
+        _require_read(principal)
+        return SubmitRead(number, cursor, messages)
     if Permission.PUBLISH not in principal.permissions:
         raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope publish")
     return SubmitFrame(number, packet.payload, is_json(packet), read_wait(packet))
@@ -153,8 +165,13 @@ def _order(
 
 def _acknowledgement(packet: PublishPacket, number: int, principal: Principal) -> SubmitAcknowledgement:
     cursor, voucher = read_acknowledgement(packet)
-    if Permission.READ not in principal.permissions:
-        raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope read")
+    _require_read(principal)
     if voucher is not None and voucher.account != principal.account:
         raise Refusal(Reason.FORBIDDEN, "10.1", "the voucher is another wallet's")
     return SubmitAcknowledgement(number, cursor, voucher)
+
+
+def _require_read(principal: Principal) -> None:
+    """Raises Refusal."""
+    if Permission.READ not in principal.permissions:
+        raise Refusal(Reason.FORBIDDEN, "11.3", "the token has no scope read")

@@ -84,6 +84,11 @@ class Renderer:
         qos = QoS.AT_MOST_ONCE if packet_id is None else QoS.AT_LEAST_ONCE
         return PublishPacket(route.topic, b"", qos=qos, packet_id=packet_id, user_properties=properties).write()
 
+    def live(self, topic: str, commit_no: int) -> bytes:
+        """A PUBLISH without payload that tells that everything up to here was given: what follows is new."""
+        properties = [("cursor", format_cursor(Cursor(self._incarnation, commit_no))), ("kind", "live")]
+        return PublishPacket(topic, b"", qos=QoS.AT_MOST_ONCE, user_properties=properties).write()
+
     def _of(self, message: Message) -> _Written:
         key = (message.commit_no, message.verdict, message.reason)
         written = self._written.get(key)

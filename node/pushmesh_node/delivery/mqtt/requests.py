@@ -22,8 +22,18 @@ MOST_WAITED_FOR = 1_000_000
 WAIT_WORDS = ("wait", "k", "timeout_s")
 _WAITABLE = tuple(level for level in LEVELS if level != Level.REFUSED)
 
+
+class _ReadForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What is read: up to a cursor, and the messages of these cursors."""
+
+    cursor: str | None = None
+    messages: list[str] = []
+
+
 _ack_json = msgspec.json.Decoder(dict[str, Any])
 _ack_msgpack = msgspec.msgpack.Decoder(dict[str, Any])
+_read_json = msgspec.json.Decoder(_ReadForm)
+_read_msgpack = msgspec.msgpack.Decoder(_ReadForm)
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -52,6 +62,17 @@ def read_acknowledgement(packet: PublishPacket) -> tuple[str | None, Voucher | N
     if voucher is not None or cursor is None:
         raise Refusal(Reason.BAD_REQUEST, "", "an acknowledgement needs a cursor, or a voucher in base64url or binary")
     return cursor, None
+
+
+def read_marks(packet: PublishPacket) -> tuple[str | None, Sequence[str]]:
+    """The cursor and the messages of a PUBLISH to `pushmesh/read`, as JSON or MessagePack. Raises Refusal for anything
+    else."""
+    try:
+        form = (_read_json if is_json(packet) else _read_msgpack).decode(packet.payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        detail = "what was read is {cursor, messages}, the messages a list of cursors"
+        raise Refusal(Reason.BAD_REQUEST, "", detail) from error
+    return form.cursor, form.messages
 
 
 def read_wait(packet: PublishPacket) -> Wait | None:

@@ -13,10 +13,22 @@ from ...engine.answers import Denied, Outcome, Principal
 from ..contract import Inboxes
 from ..cursor import commit_no_of
 from ..service import Publish
-from .events import FrameAnswered, ReceiptsGiven, RequestAnswered, SubmitAcknowledgement, SubmitFrame
+from ..wallet_forms import mark_read
+from ..wallet_state import WalletState
+from .events import (
+    FrameAnswered,
+    MarkedRead,
+    ReceiptsGiven,
+    RequestAnswered,
+    SubmitAcknowledgement,
+    SubmitFrame,
+    SubmitRead,
+)
 from .ports import PublishAndTell
 
 Answer = FrameAnswered | RequestAnswered
+
+_encode_json = msgspec.json.Encoder().encode
 
 
 def admit(door: Door, caller: Caller, order: SubmitFrame) -> Ticket | RequestAnswered:
@@ -92,6 +104,17 @@ async def acknowledge(inboxes: Inboxes, principal: Principal, device: str, order
     except Denied as denied:
         return _denied(order.number, denied)
     return RequestAnswered(order.number, Reason.OK, "", "")
+
+
+async def mark(
+    wallets: WalletState, incarnation: bytes, principal: Principal, device: str, order: SubmitRead
+) -> MarkedRead | RequestAnswered:
+    """The answer to what a person has read."""
+    try:
+        form = await mark_read(wallets, incarnation, principal, device, order.cursor, order.messages)
+    except Denied as denied:
+        return _denied(order.number, denied)
+    return MarkedRead(order.number, _encode_json(form))
 
 
 def _denied(number: int, denied: Denied) -> RequestAnswered:

@@ -17,14 +17,16 @@ SHOWN = 64
 """Characters of a filter that a reason repeats."""
 
 _NO_FORM = NotGranted(SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, Reason.BAD_REQUEST, "the format is json or frame")
+_NO_MARKERS = NotGranted(SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, Reason.BAD_REQUEST, "markers is 0 or 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What to write, and the reasons to count."""
+    """What to write, and the reasons to count; `wants_live` where a filter was granted that asked for markers."""
 
     data: bytes
     refused: list[Reason]
+    wants_live: bool = False
 
 
 def subscribe(
@@ -36,13 +38,17 @@ def subscribe(
     max_packet_bytes: int,
 ) -> Answered:
     """Grant what may be granted; each filter by itself."""
-    form = dict(packet.user_properties).get("format", Form.JSON)
+    wishes = dict(packet.user_properties)
+    form, markers = wishes.get("format", Form.JSON), wishes.get("markers", "0")
     codes: list[SubAckReasonCode] = []
     refused: list[tuple[str, NotGranted]] = []
     for asked in packet.topic_filters:
         answer: SubAckReasonCode | NotGranted = _NO_FORM
-        if form in Form.__members__.values():
-            answer = subscriptions.subscribe(principal, asked.pattern, asked.max_qos, Form(form))
+        if markers not in ("0", "1"):
+            answer = _NO_MARKERS
+        elif form in Form.__members__.values():
+            is_marked = markers == "1"
+            answer = subscriptions.subscribe(principal, asked.pattern, asked.max_qos, Form(form), is_marked=is_marked)
         if isinstance(answer, NotGranted):
             refused.append((asked.pattern, answer))
         codes.append(answer.code if isinstance(answer, NotGranted) else answer)
@@ -52,7 +58,8 @@ def subscribe(
         text = _text([(pattern, each.detail) for pattern, each in refused])
         told = SubAckPacket(packet.packet_id, codes, reason_str=text, user_properties=words).write()
         plain = told if len(told) <= max_packet_bytes else plain
-    return Answered(plain, [each.reason for _, each in refused])
+    wants_live = markers == "1" and len(refused) < len(codes) and bool(subscriptions.marked)
+    return Answered(plain, [each.reason for _, each in refused], wants_live)
 
 
 def unsubscribe(

@@ -1,5 +1,6 @@
 """The topics that exist on the endpoint, and which of them a session has subscribed to. Nothing else exists."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ INBOX = "pushmesh/inbox"
 INBOX_TREE = "pushmesh/inbox/#"
 PUBLISH = "pushmesh/publish"
 ACK = "pushmesh/ack"
+READ = "pushmesh/read"
 RECEIPTS = "pushmesh/receipts/"
 DEVICES = "pushmesh/devices"
 SUBSCRIPTIONS = "pushmesh/subscriptions"
@@ -31,11 +33,13 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A subscription that was granted, under QoS 1 or 0; `pattern` is the client's own spelling."""
+    """A subscription that was granted, under QoS 1 or 0; `pattern` is the client's own spelling. With `is_marked` the
+    client wants to be told where what is stored ends and what is new begins."""
 
     pattern: str
     is_sure: bool
     form: Form
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,14 @@ class Subscriptions:
         return None if whole else frozenset(self._topics)
 
     @property
+    def marked(self) -> Sequence[str]:
+        """The topics on which the client wants markers: the inbox where a filter selects all of it, and single ones."""
+        granted = self._granted
+        whole = any(each in granted and granted[each].is_marked for each in (INBOX, INBOX_TREE))
+        single = [each.pattern for each in self._topics.values() if each.is_marked]
+        return [INBOX, *single] if whole else single
+
+    @property
     def news(self) -> frozenset[str]:
         """Which news of the wallet are wanted."""
         return NEWS & self._granted.keys()
@@ -102,7 +114,9 @@ class Subscriptions:
             return Route(f"{INBOX}/{display_topic(topic)}", granted.is_sure, granted.form)
         return self._whole
 
-    def subscribe(self, principal: Principal, pattern: str, max_qos: QoS, form: Form) -> SubAckReasonCode | NotGranted:
+    def subscribe(
+        self, principal: Principal, pattern: str, max_qos: QoS, form: Form, *, is_marked: bool = False
+    ) -> SubAckReasonCode | NotGranted:
         """Grant a filter or say why not; a filter that is there already is replaced."""
         topic = _judge(principal, pattern)
         if isinstance(topic, NotGranted):
@@ -112,7 +126,7 @@ class Subscriptions:
             return NotGranted(SubAckReasonCode.QUOTA_EXCEEDED, Reason.BAD_REQUEST, detail)
         # Of receipts the sure answer is PUBACK, and news may be asked for again.
         is_sure = max_qos != QoS.AT_MOST_ONCE and not pattern.startswith(RECEIPTS) and pattern not in NEWS
-        granted = Granted(pattern, is_sure, form)
+        granted = Granted(pattern, is_sure, form, is_marked)
         if topic is not None:
             other = self._topics.get(topic)
             if other is not None:  # the same topic in another spelling

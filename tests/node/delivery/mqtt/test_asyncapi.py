@@ -12,19 +12,30 @@ from pushmesh_node.delivery.bridge_settings import BridgeSettings
 from pushmesh_node.delivery.following import Change, told
 from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.delivery.mqtt import subscriptions as topics
-from pushmesh_node.delivery.mqtt.handshake import Hello, goodbye, no, read_connect, welcome
+from pushmesh_node.delivery.mqtt.handshake import METHOD, Hello, challenge, goodbye, no, read_connect, welcome
 from pushmesh_node.delivery.mqtt.limits import About, Limits
 from pushmesh_node.delivery.mqtt.rendering import FRAME_TYPE, JSON_TYPE, Renderer, gap_notice
-from pushmesh_node.delivery.mqtt.requests import WAIT_WORDS, Requests, Why, acknowledgement, receipt_json, refusal_json
+from pushmesh_node.delivery.mqtt.requests import (
+    WAIT_WORDS,
+    Requests,
+    Why,
+    acknowledgement,
+    read_marks,
+    receipt_json,
+    refusal_json,
+)
 from pushmesh_node.delivery.mqtt.subscribing import subscribe
 from pushmesh_node.delivery.mqtt.subscriptions import Form, Route, Subscriptions
 from pushmesh_node.delivery.mqtt.websocket import PATH
+from pushmesh_node.delivery.wallet_forms import mark_read
+from pushmesh_node.delivery.wallet_state import MOST_MARKS
 from pushmesh_node.engine.answers import Acknowledged, Level, Outcome
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.levels import LEVELS
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher
 from support.fake_inboxes import DAPP, a_message, a_notification, a_principal
+from support.fake_node import a_fake_node
 from support.fake_wallets import FakeFollowing
 from support.tree import ROOT
 
@@ -123,6 +134,7 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
         f"{topics.INBOX}/{{owner}}/{{name}}",
         topics.PUBLISH,
         topics.ACK,
+        topics.READ,
         f"{topics.RECEIPTS}{{name}}",
         topics.DEVICES,
         topics.SUBSCRIPTIONS,
@@ -163,6 +175,7 @@ def test_notices_have_the_documented_properties() -> None:
     for name, data in (
         ("notice", Renderer(ABOUT.incarnation).notice(a_message(7), INBOX, 1, Reason.OVERSIZE)),
         ("gap", gap_notice(topics.INBOX, "another store")),
+        ("live", Renderer(ABOUT.incarnation).live(topics.INBOX, 7)),
     ):
         packet, schema = read(data), MESSAGES[name]["headers"]
         assert (names(packet), packet.payload) == (schema["required"], b"")
@@ -221,12 +234,32 @@ def test_the_documented_wishes_of_a_client_are_honoured() -> None:
     packet = ConnectPacket("x", username=display_account(DAPP), password=b"w", user_properties=[(wish, "now")])
     hello = read_connect(packet, Limits(), "assigned")
     assert isinstance(hello, Hello) and hello.cursor == "now"
-    (wish,) = PROPERTIES["SUBSCRIBE"]
+    form, markers = PROPERTIES["SUBSCRIBE"]
     subscriptions = Subscriptions(1)
-    asked = SubscribePacket(1, [TopicFilter(topics.INBOX)], user_properties=[(wish, "frame")])
+    asked = SubscribePacket(1, [TopicFilter(topics.INBOX)], user_properties=[(form, "frame"), (markers, "1")])
     subscribe(subscriptions, a_principal(), asked, wants_words=True, max_packet_bytes=9_999)
     route = subscriptions.route(None)
     assert route is not None and route.form is Form.FRAME
+    assert subscriptions.marked == [topics.INBOX]
+
+
+async def test_what_was_read_is_taken_and_answered_as_documented() -> None:
+    node = a_fake_node()
+    node.inboxes.commit(a_notification(1))
+    place = f"{ABOUT.incarnation.hex()}.1"
+    schema = MESSAGES["reading"]["payload"]
+    assert schema["additionalProperties"] is False
+    for said in ({}, {"cursor": place}, {"cursor": place, "messages": [place]}):
+        assert fits(said, schema)
+        cursor, messages = read_marks(PublishPacket(topics.READ, json.dumps(said).encode()))
+        form = await mark_read(node.wallets, ABOUT.incarnation, a_principal(), "phone", cursor, messages)
+        assert fits(form, MESSAGES["marked"]["payload"])
+    assert schema["properties"]["messages"]["maxItems"] == MOST_MARKS
+
+
+def test_the_challenge_has_the_documented_members() -> None:
+    told = DOCUMENT["components"]["securitySchemes"]["login"]["description"]
+    assert METHOD in told and "{" + ", ".join(json.loads(challenge(ABOUT, 5))) + "}" in told
 
 
 def test_a_bridge_publishes_where_and_what_the_document_says() -> None:

@@ -25,6 +25,7 @@ from mqtt5 import (
     UnsubscribePacket,
 )
 
+from pushmesh_node.delivery.contract import Batch
 from pushmesh_node.delivery.mqtt.connection import Connection
 from pushmesh_node.delivery.mqtt.events import (
     Acknowledge,
@@ -51,6 +52,7 @@ from pushmesh_node.delivery.mqtt.events import (
 )
 from pushmesh_node.delivery.mqtt.limits import About, Limits
 from pushmesh_node.delivery.mqtt.rendering import Renderer
+from pushmesh_node.delivery.mqtt.runs import packet_id_of, puback_of
 from pushmesh_node.delivery.mqtt.subscriptions import Form, Subscriptions
 from pushmesh_node.delivery.mqtt.window import InFlight
 from pushmesh_node.engine.answers import Level, Outcome, Permission, Principal
@@ -267,6 +269,19 @@ def test_how_the_node_ends_a_connection(event: Ended | TakenOver, code: Disconne
     (words,) = said(actions)
     assert isinstance(words, DisconnectPacket) and words.reason_code == code
     assert rest(actions) == [Close(reason)]
+
+
+def test_what_has_ended_takes_nothing_more_on_the_short_way_either() -> None:
+    connection = subscribed()
+    batch = Batch([a_message(4)])
+    assert connection.write_run(batch, NOW) is not None
+    assert (connection.room, connection.is_full) == (255, False)
+    connection.handle(TakenOver(), NOW)
+    assert connection.room == 0
+    assert connection.write_run(Batch([a_message(5)]), NOW) is None
+    assert not connection.takes_all(batch, NOW)
+    assert connection.take_pubacks(puback_of(packet_id_of(4)), NOW) is None
+    assert connection.handle(Ticked(), NOW) == []
 
 
 def test_time_ends_a_silent_connection_and_not_an_earlier_one() -> None:

@@ -17,6 +17,7 @@ from mqtt5 import (
     PubAckPacket,
     PublishPacket,
     PubRelPacket,
+    QoS,
     SubscribePacket,
     TopicFilter,
 )
@@ -24,15 +25,18 @@ from mqtt5 import (
 from pushmesh_node.delivery.mqtt.conversation import Conversation, Farewell, Said
 from pushmesh_node.delivery.mqtt.events import (
     Authenticate,
+    CaughtUp,
     Close,
     Count,
     CountDelivered,
     Follow,
     Listen,
+    MarkedRead,
     NewsCame,
     Offered,
     Opened,
     Renewed,
+    SubmitRead,
     Timed,
 )
 from pushmesh_node.delivery.mqtt.handshake import Hello, read_connect
@@ -101,6 +105,28 @@ def test_news_go_to_whom_they_were_promised_and_fit() -> None:
     (packet,) = packets(conversation.handle(word, NOW))
     assert isinstance(packet, PublishPacket) and packet.payload == b"{}"
     assert conversation.handle(NewsCame("pushmesh/devices", b"x" * 60), NOW) == ()
+
+
+def test_that_all_was_sent_is_told_to_who_asked_and_has_room_for_it() -> None:
+    marked = SubscribePacket(1, [TopicFilter("pushmesh/inbox")], user_properties=[("markers", "1")])
+    conversation = a_conversation()
+    assert others(conversation.take(INBOX, NOW)) == [Listen(None)]
+    assert conversation.handle(CaughtUp(7), NOW) == []
+    assert others(conversation.take(marked, NOW)) == [Listen(None, tells_live=True)]
+    (marker,) = packets(conversation.handle(CaughtUp(7), NOW))
+    assert (marker.topic, dict(marker.user_properties)["kind"], marker.payload) == ("pushmesh/inbox", "live", b"")
+    small = a_conversation(max_packet_size=40)
+    small.take(marked, NOW)
+    assert small.handle(CaughtUp(7), NOW) == []
+
+
+def test_what_was_read_is_passed_on_and_answered_once() -> None:
+    conversation = a_conversation()
+    publish = PublishPacket("pushmesh/read", b"{}", qos=QoS.AT_LEAST_ONCE, packet_id=3)
+    assert conversation.take(publish, NOW) == [SubmitRead(0, None, [])]
+    (answer,) = packets(conversation.handle(MarkedRead(0, b"{}"), NOW))
+    assert isinstance(answer, PubAckPacket) and answer.packet_id == 3
+    assert conversation.handle(MarkedRead(0, b"{}"), NOW) == []
 
 
 @pytest.mark.parametrize(

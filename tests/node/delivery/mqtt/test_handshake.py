@@ -1,6 +1,7 @@
 """CONNECT and CONNACK: what is asked, what is granted, within the client's packet size."""
 
 import json
+from dataclasses import replace
 from typing import Any, cast
 
 import mqtt5
@@ -94,10 +95,14 @@ def test_connack_returns_the_vouchers_where_there_is_room() -> None:
     assert packet.user_properties == [] and len(data) <= 100
 
 
-def test_the_challenge_is_all_that_a_wallet_needs() -> None:
-    assert json.loads(challenge(ABOUT, 5)) == {
+def test_the_challenge_is_all_that_a_wallet_needs_and_follows_the_hosts() -> None:
+    hosts = {"node.example.org"}
+    about = replace(ABOUT, hosts=hosts)
+    hosts.add("127.0.0.1:8080")
+    assert json.loads(challenge(about, 5)) == {
         "node_id": ABOUT.node_id.hex(),
         "network": ABOUT.network_id.hex(),
+        "hosts": ["127.0.0.1:8080", "node.example.org"],
         "now_ms": 5,
         "purpose": "mqtt",
     }

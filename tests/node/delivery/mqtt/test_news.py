@@ -23,7 +23,7 @@ from pushmesh_node.delivery.mqtt import MqttEndpoint
 from pushmesh_node.delivery.mqtt.news import News
 from pushmesh_protocol.accounts import Topic, display_topic
 from support.fake_inboxes import DAPP, FakeInboxes, a_message, a_notification, a_principal
-from support.fake_wallets import FakeSubscriptions, FakeWallets
+from support.fake_wallets import FakeSubscriptions
 from support.mqtt_talk import connected, publish_of
 from support.mqtt_world import ALICE, RawClient, World, a_connect, running, until
 
@@ -42,11 +42,10 @@ async def subscribed(endpoint: MqttEndpoint, *patterns: str, device: str = "phon
 async def test_a_device_hears_what_another_one_read_and_not_what_it_read_itself() -> None:
     world = World()
     world.inboxes.commit(a_notification(1))
-    wallets = FakeWallets(world.inboxes)
     async with running(world) as endpoint:
         phone = await subscribed(endpoint, DEVICES)
         laptop = await subscribed(endpoint, DEVICES, device="laptop")
-        await wallets.read(a_principal(ALICE), "laptop", 1, [])
+        await world.wallets.read(a_principal(ALICE), "laptop", 1, [])
         heard = await publish_of(phone)
         assert (heard.topic, heard.qos, heard.content_type) == (DEVICES, QoS.AT_MOST_ONCE, "application/json")
         assert json.loads(heard.payload) == {"type": "read", "device": "laptop", "unread": 0}

@@ -7,7 +7,7 @@ import mqtt5
 import pytest
 from mqtt5 import DisconnectReasonCode as Code, PubAckPacket, PubAckReasonCode, PublishPacket, QoS
 
-from pushmesh_node.delivery.mqtt.events import SubmitFrame
+from pushmesh_node.delivery.mqtt.events import SubmitFrame, SubmitRead
 from pushmesh_node.delivery.mqtt.limits import Limits
 from pushmesh_node.delivery.mqtt.publisher import Publisher, Reply
 from pushmesh_node.delivery.mqtt.requests import Why
@@ -22,6 +22,7 @@ from pushmesh_protocol.vouchers import Voucher
 
 ALICE = Principal(Account(b"\x00" + b"\xaa" * 20), frozenset(Permission), None, None, None)
 READER = Principal(ALICE.account, frozenset({Permission.READ}), None, None, None)
+PUBLISHER = Principal(ALICE.account, frozenset({Permission.PUBLISH}), None, None, None)
 RECEIPTS = "pushmesh/receipts/me"
 DURABLE = Outcome(EnvelopeId(b"\x01" * 32), Level.DURABLE, Reason.OK, "", "", 4)
 RECEIPT = Acknowledged(DURABLE, b"receipt", ())
@@ -173,6 +174,8 @@ def test_a_receipt_larger_than_the_client_takes_is_counted() -> None:
         (a_publish(packet_id=3, response_topic="pushmesh/receipts/you"), ALICE, "response topic"),
         (a_publish(packet_id=3, response_topic="pushmesh/inbox"), ALICE, "response topic"),
         (a_publish("pushmesh/ack", b"[]", packet_id=3), ALICE, "cursor"),
+        (a_publish("pushmesh/read", b"[]", packet_id=3), ALICE, "messages"),
+        (a_publish("pushmesh/read", b"{}", packet_id=3), PUBLISHER, "scope read"),
     ],
 )
 def test_what_may_not_be_published_is_refused_in_words(packet: PublishPacket, principal: Principal, word: str) -> None:
@@ -190,6 +193,19 @@ def test_under_qos_0_a_refusal_goes_to_the_receipts_or_ends_the_connection() -> 
     assert json.loads(receipt.payload)["reason"] == "forbidden"
     broken = take(a_publisher(), a_publish("a"))
     assert isinstance(broken, Broken) and broken.code == Code.NOT_AUTHORIZED
+
+
+def test_what_is_read_then_is_told_where_the_client_asked_and_puback_says_that_it_is_kept() -> None:
+    publisher, payload = a_publisher(), b'{"cursor":"c","messages":["m"]}'
+    packet = a_publish("pushmesh/read", payload, packet_id=3, response_topic=RECEIPTS, correlation_data=b"c")
+    assert take(publisher, packet, READER) == SubmitRead(0, "c", ["m"])
+    assert take(publisher, a_publish("pushmesh/read", payload, packet_id=4), READER) == SubmitRead(1, "c", ["m"])
+    told, answer = packets(publisher.marked(0, b"{}").data)
+    assert (told.topic, told.payload, told.correlation_data) == (RECEIPTS, b"{}", b"c")
+    assert (answer.packet_id, answer.reason_code) == (3, PubAckReasonCode.SUCCESS)
+    (answer,) = packets(publisher.marked(1, b"{}").data)
+    assert (answer.packet_id, answer.reason_code) == (4, PubAckReasonCode.SUCCESS)
+    assert publisher.marked(1, b"{}") == Reply(b"", None), "nothing is said twice"
 
 
 def test_a_voucher_of_another_wallet_is_forged() -> None:

@@ -62,3 +62,9 @@ def test_notices_have_no_payload_and_say_why() -> None:
     assert dict(notice.user_properties)["notice"] == "oversize"
     gap = read(gap_notice("pushmesh/inbox", "another store"))
     assert dict(gap.user_properties) == {"kind": "gap", "notice": "another store"}
+
+
+def test_a_live_marker_has_no_payload_and_says_up_to_where() -> None:
+    marker = read(Renderer(INCARNATION).live("pushmesh/inbox", 7))
+    assert (marker.topic, marker.payload, marker.qos) == ("pushmesh/inbox", b"", QoS.AT_MOST_ONCE)
+    assert marker.user_properties == [("cursor", f"{INCARNATION.hex()}.7"), ("kind", "live")]

@@ -12,6 +12,7 @@ from pushmesh_node.delivery.mqtt.requests import (
     acknowledgement,
     is_json,
     read_acknowledgement,
+    read_marks,
     receipt_json,
     refusal_json,
     summary,
@@ -65,6 +66,31 @@ def test_any_bytes_are_an_acknowledgement_or_a_refusal(payload: bytes) -> None:
     except Refusal:
         return
     assert cursor is not None or voucher is not None
+
+
+def test_what_was_read_is_json_or_messagepack() -> None:
+    assert read_marks(an_ack(b'{"cursor":"c","messages":["m"]}')) == ("c", ["m"])
+    assert read_marks(an_ack(msgspec.msgpack.encode({"messages": ["m"]}))) == (None, ["m"])
+    assert read_marks(an_ack(b"{}")) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{", b"[]", b'{"cursor":1}', b'{"messages":"m"}', b'{"messages":[1]}', b'{"messages":null}',
+     b'{"cursor":"c","more":1}', b'{"cursor":"c","device":"other"}', b"\x81\xa6cursor\xc4\x01c", b"\xc1", b"[" * 5000],
+)  # fmt: skip
+def test_whatever_else_was_read_is_refused(payload: bytes) -> None:
+    with pytest.raises(Refusal):
+        read_marks(an_ack(payload))
+
+
+@given(payload=st.binary(max_size=80))
+def test_any_bytes_are_what_was_read_or_a_refusal(payload: bytes) -> None:
+    try:
+        cursor, messages = read_marks(an_ack(payload))
+    except Refusal:
+        return
+    assert isinstance(cursor, str | None) and all(isinstance(message, str) for message in messages)
 
 
 def test_json_is_told_by_its_type_or_its_brace() -> None:

@@ -8,12 +8,14 @@ import msgspec
 from pushmesh_node.admission import Ticket
 from pushmesh_node.delivery.mqtt.events import (
     FrameAnswered,
+    MarkedRead,
     ReceiptsGiven,
     RequestAnswered,
     SubmitAcknowledgement,
     SubmitFrame,
+    SubmitRead,
 )
-from pushmesh_node.delivery.mqtt.submitting import acknowledge, admit, publish, publish_and_tell
+from pushmesh_node.delivery.mqtt.submitting import acknowledge, admit, mark, publish, publish_and_tell
 from pushmesh_node.engine.answers import Denied, Level, Outcome, Wait
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.reasons import Reason
@@ -96,6 +98,24 @@ async def test_a_cursor_of_this_store_moves_the_device_and_another_does_not() ->
         answer = await acknowledge(inboxes, a_principal(), "phone", SubmitAcknowledgement(2, text, None))
         assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
     assert inboxes.devices == {(WALLET, "phone"): 3}
+
+
+async def test_what_a_person_read_is_kept_and_said_as_over_http_and_a_place_elsewhere_is_refused() -> None:
+    world, store = World(), bytes.fromhex(INCARNATION)
+    world.inboxes.commit(*[a_notification(number) for number in range(4)])
+    order = SubmitRead(1, f"{INCARNATION}.1", [f"{INCARNATION}.3"])
+    answer = await mark(world.wallets, store, a_principal(), "phone", order)
+    assert isinstance(answer, MarkedRead) and answer.number == 1
+    assert msgspec.json.decode(answer.form) == {
+        "device": "phone",
+        "cursor": f"{INCARNATION}.1",
+        "messages": [f"{INCARNATION}.3"],
+        "unread": 2,
+    }
+    for cursor in (f"{'cd' * 16}.1", "9", f"{INCARNATION}.5"):
+        answer = await mark(world.wallets, store, a_principal(), "phone", SubmitRead(2, cursor, []))
+        assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
+    assert await world.wallets.unread(a_principal()) == 2
 
 
 def admitted(world: World, *orders: SubmitFrame) -> list[tuple[SubmitFrame, Ticket]]:

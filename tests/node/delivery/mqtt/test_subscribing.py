@@ -89,3 +89,31 @@ def test_unsubscribing_from_what_never_was_says_so() -> None:
     for words, most in ((False, 9_999), (True, 12)):
         answer, _ = mqtt5.read(memoryview(unsubscribe(subscriptions, packet, wants_words=words, max_packet_bytes=most)))
         assert isinstance(answer, UnsubAckPacket) and answer.reason_str is None
+
+
+def marked(markers: str, *patterns: str) -> Answered:
+    filters = [TopicFilter(pattern) for pattern in patterns]
+    packet = SubscribePacket(7, filters, user_properties=[("markers", markers)])
+    return subscribe(Subscriptions(8), a_principal(), packet, wants_words=True, max_packet_bytes=10_000)
+
+
+def test_markers_are_promised_where_a_filter_of_the_inbox_was_granted() -> None:
+    assert marked("1", "#", "pushmesh/inbox").wants_live
+    assert not marked("1", "pushmesh/devices").wants_live
+    assert not marked("1", "#").wants_live
+    assert not marked("0", "pushmesh/inbox").wants_live
+    assert not asked("pushmesh/inbox").wants_live
+
+
+def test_an_unknown_wish_for_markers_grants_nothing() -> None:
+    packet = suback(marked("yes", "pushmesh/inbox"))
+    assert packet.reason_codes == [Code.IMPLEMENTATION_SPECIFIC_ERROR]
+    assert packet.reason_str == "pushmesh/inbox: markers is 0 or 1"
+
+
+def test_a_subscribe_that_asked_for_nothing_more_brings_no_marker_to_those_that_did() -> None:
+    subscriptions = Subscriptions(8)
+    for markers, pattern, wants_live in (("1", "pushmesh/inbox", True), ("0", OF_OTHERS, False), ("1", "#", False)):
+        packet = SubscribePacket(7, [TopicFilter(pattern)], user_properties=[("markers", markers)])
+        answer = subscribe(subscriptions, a_principal(), packet, wants_words=True, max_packet_bytes=10_000)
+        assert (answer.wants_live, subscriptions.marked) == (wants_live, ["pushmesh/inbox"])

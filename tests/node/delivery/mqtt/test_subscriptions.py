@@ -114,3 +114,17 @@ def test_filters_are_bounded_and_replacing_one_is_no_new_one() -> None:
         assert subscriptions.subscribe(ALICE, pattern, SURE, Form.JSON) == Code.GRANTED_QOS_AT_MOST_ONCE
     refused = subscriptions.subscribe(ALICE, "pushmesh/inbox", SURE, Form.JSON)
     assert isinstance(refused, NotGranted) and refused.code == Code.QUOTA_EXCEEDED
+
+
+def test_markers_go_to_the_filters_that_asked_for_them() -> None:
+    subscriptions = Subscriptions(8)
+    for pattern in ("pushmesh/inbox", "pushmesh/devices", OF_ALERTS):
+        subscriptions.subscribe(ALICE, pattern, SURE, Form.JSON)
+    assert subscriptions.marked == []
+    for pattern in ("pushmesh/inbox/#", "pushmesh/devices", OF_ALERTS):
+        subscriptions.subscribe(ALICE, pattern, SURE, Form.JSON, is_marked=True)
+    assert subscriptions.marked == ["pushmesh/inbox", OF_ALERTS]
+    subscriptions.unsubscribe("pushmesh/inbox/#")
+    assert subscriptions.marked == [OF_ALERTS]
+    subscriptions.subscribe(ALICE, OF_ALERTS, SURE, Form.JSON)
+    assert subscriptions.marked == []
