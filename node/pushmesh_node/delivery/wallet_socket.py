@@ -29,7 +29,7 @@ OWN_FAULT = "this is the node's own fault; it has been logged"
 NOT_TEXT = "a word is a text message with a JSON object"
 TOO_SLOW = "the client takes no bytes; it can go on with its cursor"
 MOST_WORDS = 16
-"""Words that wait for the one at work, before no more are read."""
+"""Words that wait for the one at work, before no more are read; nor are they where these are as long as one may be."""
 SILENT_PERIODS = 3
 """A peer that confirms no byte for so many heartbeats is gone."""
 
@@ -48,6 +48,8 @@ class WalletSocket(asyncio.Protocol):
         "_delivering",
         "_frames_only",
         "_inbox",
+        "_inbox_size",
+        "_ping",
         "_principal",
         "_reader",
         "_service",
@@ -70,6 +72,8 @@ class WalletSocket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = FrameReader(service.limits.message_bytes)
         self._inbox: list[str | None] = []
+        self._inbox_size = 0
+        self._ping: bytes | None = None
         self._words: WalletWords | None = None
         self._session: Session | None = None
         self._frames_only = False
@@ -89,6 +93,8 @@ class WalletSocket(asyncio.Protocol):
             self._service.consumers.join(self)
         except Denied as denied:
             return self._finish(denied)
+        if self._closing:
+            return None  # the node stops, and it has been told
         self._wheel.add(self)
         if self._principal is None:
             loop = asyncio.get_running_loop()
@@ -122,9 +128,14 @@ class WalletSocket(asyncio.Protocol):
         if self._writable is not None:
             self._writable.set()
             self._writable = None
+        if self._ping is not None:
+            ping, self._ping = self._ping, None
+            self._pong(ping)
 
     def eof_received(self) -> bool:
-        """A client that says no more hears no more: nothing is left to wait for."""
+        """A client that says no more hears no more than what is on its way: nothing is left to wait for."""
+        if not self._closing:
+            self._part()
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -132,9 +143,9 @@ class WalletSocket(asyncio.Protocol):
         if self._closing:
             return self._await_close(data)
         try:
-            found = self._reader.feed(data)
-            for each in found:
-                self._take(each)
+            for each in self._reader.feed(data):
+                if not self._closing:  # what follows a close counts for nothing
+                    self._take(each)
         except (BrokenFrames, UnicodeDecodeError) as error:
             code = error.code if isinstance(error, BrokenFrames) else CloseCode.NOT_UTF8
             self._close(code, "not WebSocket as it is spoken here")
@@ -144,18 +155,23 @@ class WalletSocket(asyncio.Protocol):
             case Opcode.TEXT:
                 text = received.payload.decode()
                 if not self._take_at_once(text):
-                    self._inbox.append(text)
-                    self._work()
+                    self._put_off(text)
             case Opcode.BINARY:
-                self._inbox.append(None)
-                self._work()
+                self._put_off(None)
             case Opcode.PING:
-                self._write(frame(Opcode.PONG, received.payload))
+                self._pong(received.payload)
             case Opcode.CLOSE:
                 self._write(frame(Opcode.CLOSE, received.payload[:2]))
-                self._closing = True
+                self._part()
                 if self._transport is not None:
                     self._transport.close()
+
+    def _pong(self, ping: bytes) -> None:
+        """Of pings that come faster than the client takes answers the last is answered (RFC 6455, 5.5.3)."""
+        if self._writable is None:
+            self._write(frame(Opcode.PONG, ping))
+        else:
+            self._ping = ping
 
     def _await_close(self, data: bytes) -> None:
         """Nothing counts after the end but the client's own goodbye."""
@@ -174,10 +190,26 @@ class WalletSocket(asyncio.Protocol):
 
     # Words in: one after the other, in a task that ends when there is none left.
 
+    def _put_off(self, text: str | None) -> None:
+        self._inbox.append(text)
+        self._inbox_size += len(text or "")
+        self._work()
+
+    def _next_word(self) -> str | None:
+        text = self._inbox.pop(0)
+        self._inbox_size -= len(text or "")
+        if not self._is_crowded and self._transport is not None:
+            self._transport.resume_reading()
+        return text
+
+    @property
+    def _is_crowded(self) -> bool:
+        return len(self._inbox) >= MOST_WORDS or self._inbox_size >= self._service.limits.message_bytes
+
     def _work(self) -> None:
         if self._working is None:
             self._working = asyncio.create_task(self._handle_words())
-        elif len(self._inbox) >= MOST_WORDS and self._transport is not None:
+        elif self._is_crowded and self._transport is not None:
             self._transport.pause_reading()
 
     async def _handle_words(self) -> None:
@@ -185,9 +217,7 @@ class WalletSocket(asyncio.Protocol):
             if self._words is None and self._principal is not None:
                 await self._welcome(self._principal)
             while self._inbox and not self._closing:
-                await self._handle(self._inbox.pop(0))
-                if len(self._inbox) < MOST_WORDS and self._transport is not None:
-                    self._transport.resume_reading()
+                await self._handle(self._next_word())
         except Denied as denied:
             self._finish(denied)
         except (ConnectionError, TimeoutError):
@@ -222,9 +252,14 @@ class WalletSocket(asyncio.Protocol):
     async def _welcome(self, principal: Principal) -> None:
         require(principal, Permission.READ)
         service = self._service
-        vouchers = await service.last_vouchers(principal)
+        if self._closing:
+            return
         self._stop_timer()
         self._principal = principal
+        service.consumers.join(self)  # again: what the log-in rests on may have ended since it was looked at
+        vouchers = await service.last_vouchers(principal)
+        if self._closing:
+            return
         self._words = WalletWords(service, self, principal, self._address)
         cut = service.consumers.last_cut(principal.account)
         await self.say(
@@ -354,12 +389,19 @@ class WalletSocket(asyncio.Protocol):
         if self._closing or self._transport is None:
             return
         self._write(close_frame(code, reason))
+        self._part()
+        self._transport.resume_reading()  # for the client's own goodbye
+
+    def _part(self) -> None:
+        """Take and say nothing more. A client that does not take what was said, or keeps the connection, is cut after a
+        grace."""
         self._closing = True
         self._stop_timer()
         if self._session is not None:
             self._session.__exit__(None, None, None)
+        if self._delivering is not None and self._delivering is not asyncio.current_task():
+            self._delivering.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._service.limits.close_s, self._cut)
-        self._transport.resume_reading()  # for the client's own goodbye
 
     def _cut_slow(self, session: Session) -> None:
         """It hears why once it reads on, within a grace; else when it comes again."""

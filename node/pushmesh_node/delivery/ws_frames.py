@@ -41,6 +41,8 @@ class CloseCode(IntEnum):
 
 
 _OPCODES = frozenset(Opcode)
+_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+"""Those that may be sent; others below 3000 are reserved."""
 
 
 class BrokenFrames(Exception):
@@ -63,32 +65,42 @@ class Received:
 class FrameReader:
     """Collects bytes and gives what is whole, in order; `limit_bytes` bounds one message."""
 
-    __slots__ = ("_held", "_limit_bytes", "_opcode", "_parts", "_size")
+    __slots__ = ("_held", "_limit_bytes", "_opcode", "_parts", "_size", "_wanted_bytes")
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._held = b""
+        self._held: bytearray | None = None
+        self._wanted_bytes = 0
         self._opcode = 0
         self._parts: list[bytes] | None = None
         self._size = 0
 
     def feed(self, data: bytes) -> list[Received]:
         """Raises BrokenFrames; the connection is of no more use then."""
-        data = self._held + data if self._held else data
+        if self._held is not None:
+            self._held += data
+            if len(self._held) < self._wanted_bytes:  # else a large frame in small pieces is copied with each of them
+                return []
+            data = bytes(self._held)
         found: list[Received] = []
         at = 0
-        while (frame := _next_frame(data, at, self._limit_bytes)) is not None:
-            final, opcode, payload, at = frame
-            received = self._take(final, opcode, payload)
+        self._wanted_bytes = 0
+        while (head := _head(data, at, self._limit_bytes)) is not None:
+            final, opcode, start, end = head
+            if end > len(data):
+                self._wanted_bytes = end - at
+                break
+            received = self._take(final, opcode, _unmasked(data[start : start + 4], data[start + 4 : end]))
             if received is not None:
                 found.append(received)
-        self._held = data[at:]
+            at = end
+        self._held = bytearray(data[at:]) if at < len(data) else None
         return found
 
     def _take(self, final: bool, opcode: int, payload: bytes) -> Received | None:
         if opcode >= Opcode.CLOSE:
-            if not final or len(payload) > MOST_CONTROL_BYTES:
-                raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a control frame is one short frame")
+            if opcode == Opcode.CLOSE:
+                _check_close(payload)
             return Received(opcode, payload)
         if opcode == Opcode.CONTINUATION:
             if self._parts is None:
@@ -113,17 +125,19 @@ class FrameReader:
         return Received(self._opcode, whole)
 
 
-def _next_frame(data: bytes, at: int, limit_bytes: int) -> tuple[bool, int, bytes, int] | None:
-    """(final, opcode, payload, where the next one begins), None where it is not whole yet."""
+def _head(data: bytes, at: int, limit_bytes: int) -> tuple[bool, int, int, int] | None:
+    """(final, opcode, where its mask begins, where the next one begins), None where the head is not whole yet."""
     if len(data) - at < 2:
         return None
     first, second = data[at], data[at + 1]
-    opcode = first & 0x0F
+    final, opcode = bool(first & _FINAL), first & 0x0F
     if first & _RESERVED or opcode not in _OPCODES:
         raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a frame of an extension that was not agreed on")
     if not second & _MASKED:
         raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a client masks its frames")
     size, start = second & 0x7F, at + 2
+    if opcode >= Opcode.CLOSE and (not final or size > MOST_CONTROL_BYTES):
+        raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a control frame is one short frame")
     if size >= 126:
         wide = 2 if size == 126 else 8
         size, start = int.from_bytes(data[start : start + wide], "big"), start + wide
@@ -131,10 +145,20 @@ def _next_frame(data: bytes, at: int, limit_bytes: int) -> tuple[bool, int, byte
             return None
     if size > limit_bytes:
         raise BrokenFrames(CloseCode.TOO_BIG, f"a message has at most {limit_bytes} bytes")
-    end = start + 4 + size
-    if len(data) < end:
-        return None
-    return bool(first & _FINAL), opcode, _unmasked(data[start : start + 4], data[start + 4 : end]), end
+    return final, opcode, start, start + 4 + size
+
+
+def _check_close(payload: bytes) -> None:
+    """Raises BrokenFrames for what is no good-bye (RFC 6455, 5.5.1 and 7.4): nothing, or a code and a text."""
+    if not payload:
+        return
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or not (code in _CLOSE_CODES or 3_000 <= code < 5_000):
+        raise BrokenFrames(CloseCode.PROTOCOL_ERROR, "a close has a code that may be sent, or none")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError as error:
+        raise BrokenFrames(CloseCode.NOT_UTF8, "the reason of a close is a text") from error
 
 
 def _unmasked(mask: bytes, payload: bytes) -> bytes:

@@ -20,6 +20,8 @@ from pushmesh_node.delivery.ws_frames import (
 )
 
 LIMIT = 100_000
+NO_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535)
+"""None of them may be sent in a close (RFC 6455, 7.4)."""
 
 
 def client_frame(opcode: int, payload: bytes, mask: bytes = b"\x01\x02\xf3\x04", *, final: bool = True) -> bytes:
@@ -92,10 +94,30 @@ def test_a_size_is_refused_before_its_bytes_came() -> None:
         client_frame(Opcode.TEXT, b"one", final=False) + client_frame(Opcode.TEXT, b"two"),
         client_frame(Opcode.PING, b"", final=False),
         client_frame(Opcode.PING, b"x" * 126),
+        client_frame(Opcode.PING, b"x" * 126)[:2],
+        *[client_frame(Opcode.CLOSE, bad) for bad in (b"x", *[code.to_bytes(2, "big") for code in NO_CODES])],
     ],
 )
 def test_what_breaks_the_protocol_is_refused(data: bytes) -> None:
     assert refused(data) is CloseCode.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize("code", [1000, 1003, 1007, 1014, 3000, 4999])
+def test_a_close_says_nothing_or_a_code_that_may_be_sent_and_a_text(code: int) -> None:
+    for payload in (b"", code.to_bytes(2, "big"), code.to_bytes(2, "big") + "au revoir \u00e0 tous".encode()):
+        assert FrameReader(LIMIT).feed(client_frame(Opcode.CLOSE, payload)) == [Received(Opcode.CLOSE, payload)]
+    assert refused(client_frame(Opcode.CLOSE, code.to_bytes(2, "big") + b"\xff")) is CloseCode.NOT_UTF8
+
+
+def test_a_large_frame_in_small_pieces_is_not_copied_with_each_of_them() -> None:
+    data, reader = client_frame(Opcode.BINARY, b"x" * 70_000), FrameReader(LIMIT)
+    assert reader.feed(data[:100]) == []
+    held = reader._held
+    for at in range(100, len(data) - 1):
+        assert reader.feed(data[at : at + 1]) == []
+    assert reader._held is held
+    assert reader.feed(data[-1:]) == [Received(Opcode.BINARY, b"x" * 70_000)]
+    assert reader._held is None, "an idle one keeps nothing"
 
 
 def test_fragments_are_bounded_together_even_empty_ones() -> None:
