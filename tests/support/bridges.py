@@ -56,6 +56,8 @@ class FakeWayIn:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.denials: list[Denied] = []
+        self.refusals: list[Reason] = []
+        """Of the envelopes of the next frames."""
         self.pause = asyncio.Event()
         self.pause.set()
         self.most_at_a_time = 0
@@ -71,6 +73,8 @@ class FakeWayIn:
             await self.pause.wait()
             if self.denials:
                 raise self.denials.pop(0)
+            if self.refusals:
+                return [Acknowledged(Outcome(None, Level.REFUSED, self.refusals.pop(0), "", "no", None), None, ())]
             self.frames.append(frame)
         finally:
             self._at_work -= 1

@@ -3,7 +3,6 @@
 No replicated envelope ever authenticates anybody."""
 
 from collections.abc import Callable, Container
-from contextlib import suppress
 from itertools import islice
 
 from pushmesh_protocol.auth.schemes import Session
@@ -173,13 +172,13 @@ class Access:
         topics = None if record.topics is None else frozenset(record.topics)
         return Principal(record.account, permissions, topics, record.grant_id, record.expires_at, record.digest)
 
-    def opened_by_tokens(self, account: Account) -> list[Principal]:
-        """Whoever has one of the wallet's tokens that were shown here and still open something."""
-        found = []
-        for record in self._tokens.of(account):
-            with suppress(Refusal):
-                found.append(self._open(record))
-        return found
+    def opened_by_each_token(self, account: Account) -> list[Principal]:
+        """Whoever has each of the tokens that the wallet showed here; nobody where one of them opens nothing any more,
+        since whoever comes may have that one."""
+        try:
+            return [self._open(record) for record in self._tokens.of(account)]
+        except Refusal:
+            return []
 
     def check(self, principal: Principal) -> None:
         """Raise Denied where what a principal rests on has ended since it was let in (SPEC 11.4)."""

@@ -17,7 +17,8 @@ from ..engine.answers import Denied, Permission, Principal
 from .access import Access
 
 MOST_ADMITTED: Final = 65_536
-"""Connections that are remembered with their token; of others every token of the wallet counts."""
+"""Connections that are remembered with their token. Of others it is not known which one let them in: they may do what
+each of the wallet's lets them do, and nothing where one of these opens nothing any more."""
 
 
 class _Connection(NamedTuple):
@@ -39,14 +40,14 @@ class BrokerHooks:
         """Raise Denied where it is not the broker of this bridge that asks."""
         known = self._bridges.get(bridge)
         expected = "" if known is None or known.hook_secret is None else known.hook_secret
-        if not hmac.compare_digest(expected.encode(), secret.encode()) or not expected:
+        if not _is_same(expected, secret) or not expected:
             raise Denied(Reason.LOGIN_REQUIRED, "the secret is not that of a bridge's broker")
 
     async def log_in(self, bridge: str, user: str, password: str, client_id: str, address: str) -> int | None:
         """When the connection must end (Unix ms), None for never. Raises Denied where it may not begin."""
         settings = self._bridges[bridge]
         if settings.username is not None and user == settings.username:
-            if not hmac.compare_digest((settings.password or "").encode(), password.encode()) or not password:
+            if not _is_same(settings.password or "", password) or not password:
                 raise Denied(Reason.BAD_LOGIN, "the password is not that of the bridge's user")
             return None
         account = _account_of(user)
@@ -63,19 +64,20 @@ class BrokerHooks:
     def check(self, bridge: str, user: str, client_id: str, topic: str, *, reads: bool, writes: bool) -> None:
         """Raise Denied unless a connection may read a topic or filter, and write to a topic."""
         settings = self._bridges[bridge]
-        for rights in self._rights(settings, user, client_id):
-            if (not reads or rights.may_read(topic)) and (not writes or rights.may_write(topic)) and (reads or writes):
-                return
-        raise Denied(Reason.FORBIDDEN, "not a topic of this user")
+        found = self._rights(settings, user, client_id)
+        may_read = not reads or all(rights.may_read(topic) for rights in found)
+        may_write = not writes or all(rights.may_write(topic) for rights in found)
+        if not (found and may_read and may_write and (reads or writes)):
+            raise Denied(Reason.FORBIDDEN, "not a topic of this user")
 
     def _rights(self, settings: BridgeSettings, user: str, client_id: str) -> Sequence[Rights]:
-        """Raises Denied where whatever the connection rests on has ended."""
+        """All of which have to allow it. Raises Denied where whatever the connection rests on has ended."""
         if user == settings.username:
             return [rights_of_bridge(settings)]
         account = _account_of(user)
         principal = self._admitted.get(_Connection(settings.name, user, client_id))
-        if principal is None:  # it was let in before this node started anew: what would let it in now?
-            principals = self._access.opened_by_tokens(account)
+        if principal is None:  # it was let in before this node started anew, by one of these
+            principals = self._access.opened_by_each_token(account)
         else:
             self._access.check(principal)
             principals = [principal]
@@ -87,6 +89,11 @@ def _rights_of(settings: BridgeSettings, user: str, account: Account, principal:
     reads = Permission.READ in principal.permissions and principal.topics is None
     may_publish = Permission.PUBLISH in principal.permissions
     return rights_of_user(settings, user, account if reads else None, may_publish=may_publish)
+
+
+def _is_same(expected: str, shown: str) -> bool:
+    """Takes as long for any that is wrong; what HTTP brings may hold lone surrogates."""
+    return hmac.compare_digest(expected.encode(), shown.encode(errors="surrogatepass"))
 
 
 def _account_of(user: str) -> Account:

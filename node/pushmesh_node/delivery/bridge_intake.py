@@ -30,6 +30,9 @@ JSON_OVERHEAD: Final = 2
 
 RETRY_S: Final = 1.0
 
+PASSING: Final = frozenset({Reason.STORE_FAILED, Reason.QUEUE_FULL})
+"""Why a single envelope was refused though the same bytes are good, and will be taken when the store takes some."""
+
 _encode_json = msgspec.json.Encoder().encode
 _OWN_LEVELS = re.compile(r"[^#+\x00-\x1f\x7f/]{1,256}(?:/[^#+\x00-\x1f\x7f/]{1,64}){0,6}\Z")
 
@@ -117,8 +120,8 @@ class Intake:
         return topic.startswith(prefix) and _OWN_LEVELS.match(topic, len(prefix)) is not None
 
     async def _publish(self, message: aiomqtt.Message) -> dict[str, Any]:
-        """What is told. A node that has too much to do takes it later, if the broker keeps it (QoS 1). Raises
-        Denied."""
+        """What is told. A node that has too much to do, or whose store fails, takes it later, if the broker keeps it
+        (QoS 1). Raises Denied."""
         frame = self._frame_of(message)
         while True:
             try:
@@ -127,10 +130,14 @@ class Intake:
             except Denied as denied:
                 if denied.retry_after_s is None or not message.qos:
                     raise
-                self._observe("intake", denied.reason)
-                await asyncio.sleep(max(denied.retry_after_s, RETRY_S))
+                reason, wait_s = denied.reason, denied.retry_after_s
             else:
-                return {"outcomes": [each.as_json() for each in answers]}
+                passing = [each.outcome.reason for each in answers if each.outcome.reason in PASSING]
+                if not passing or not message.qos:
+                    return {"outcomes": [each.as_json() for each in answers]}
+                reason, wait_s = passing[0], RETRY_S
+            self._observe("intake", reason)
+            await asyncio.sleep(max(wait_s, RETRY_S))
 
     def _frame_of(self, message: aiomqtt.Message) -> bytes:
         """Raises Denied."""

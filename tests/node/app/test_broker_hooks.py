@@ -159,3 +159,28 @@ async def test_no_more_connections_are_remembered_than_allowed(
         await hooks.log_in("home", ALICE.display, token, f"phone {number}", ADDRESS)
     assert len(hooks._admitted) == 2
     assert may(hooks, display_account(ALICE.account), INBOX, client_id="phone 0"), "by the token that opens it still"
+
+
+async def test_a_connection_that_is_not_remembered_may_do_no_more_than_each_token_that_may_have_let_it_in(
+    node: Node, hooks: BrokerHooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_ADMITTED", 2)
+    session = await a_session(node)
+    limited = a_token(node, session, topics=[Topic(MALLORY.account, "news")])
+    await hooks.log_in("home", ALICE.display, a_token(node, session, random=b"\x0b" * 16), "phone", ADDRESS)
+    for number in range(3):  # whoever has one token needs no other to be forgotten
+        await hooks.log_in("home", ALICE.display, limited, f"widget {number}", ADDRESS)
+    assert not may(hooks, ALICE.display, INBOX, client_id="widget 0")
+    assert may(hooks, ALICE.display, "pushmesh/topics/#", client_id="widget 0")
+    await node.tokens.revoke_token(a_principal(ALICE.account), sha256(limited.encode()))
+    for client_id in ("phone", "widget 0", "widget 2"):
+        assert not may(hooks, ALICE.display, "pushmesh/topics/#", client_id=client_id)
+    await hooks.log_in("home", ALICE.display, a_token(node, session, random=b"\x0b" * 16), "phone", ADDRESS)
+    assert may(hooks, ALICE.display, INBOX)
+
+
+async def test_bytes_that_are_no_text_are_a_wrong_secret_and_a_wrong_password(hooks: BrokerHooks) -> None:
+    with pytest.raises(Denied, match="login-required"):
+        hooks.check_secret("home", "\udcff")
+    assert await reason_of_log_in(hooks, "node", "secret\udcff") == "bad-login"
+    assert await reason_of_log_in(hooks, ALICE.display, "\udcff") == "login-required"

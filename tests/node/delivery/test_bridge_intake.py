@@ -11,6 +11,7 @@ import mqtt5
 import pytest
 from mqtt5 import ConnAckPacket, ConnectPacket, Packet, PubAckPacket, PublishPacket, QoS, SubscribePacket, TopicFilter
 
+from pushmesh_node.delivery import bridge_intake as room
 from pushmesh_node.delivery.bridge_intake import AT_A_TIME
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.armor import to_text
@@ -171,6 +172,23 @@ async def test_what_the_node_could_not_take_yet_is_taken_later_and_a_qos_0_is_to
         told = (await dapp.answer())[1]
     assert (told["reason"], told["retry_after_s"]) == ("rate-limited", 0.25)
     assert way_in.frames == [FRAME] and kept.seen == [("intake", "rate-limited")] * 2
+
+
+async def test_what_the_store_did_not_take_is_taken_later_and_what_nobody_takes_is_told(
+    requires: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "RETRY_S", 0.01)
+    way_in, kept = FakeWayIn(), Kept()
+    way_in.refusals = [Reason.STORE_FAILED, Reason.QUEUE_FULL]
+    async with a_world(requires, tmp_path, way_in, kept) as (_, dapp):
+        await dapp.publish(FRAME, response_topic=f"{ANSWERS}/1")
+        assert (await dapp.answer())[1]["outcomes"][0]["level"] == "durable"
+        assert way_in.frames == [FRAME] and kept.seen == [("intake", "store-failed"), ("intake", "queue-full")]
+        for qos, reason in ((QoS.AT_MOST_ONCE, Reason.STORE_FAILED), (QoS.AT_LEAST_ONCE, Reason.BAD_SIGNATURE)):
+            way_in.refusals = [reason]
+            await dapp.publish(FRAME, qos, response_topic=f"{ANSWERS}/1")
+            assert (await dapp.answer())[1]["outcomes"][0]["reason"] == reason
+    assert way_in.frames == [FRAME]
 
 
 async def test_what_comes_while_the_node_is_away_or_breaks_off_is_kept_by_the_broker(
