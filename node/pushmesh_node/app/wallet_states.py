@@ -8,6 +8,7 @@ from pushmesh_protocol.types import Account
 from ..delivery.contract import Cursor, Listener, WalletEvent
 from ..delivery.cursor import format_cursor
 from ..delivery.restriction import restriction_of
+from ..delivery.service import OWN_DEVICES
 from ..delivery.wallet_state import ReadState
 from ..engine.answers import Principal
 from .devices import Devices, Group, group_of
@@ -16,9 +17,6 @@ from .unread import Unread
 
 MOST_NAMED: Final = 64
 """Messages that news of reading name; of more the others ask for the whole."""
-
-BRIDGES: Final = "bridge:"
-"""How the node's own bridges are named: what a broker has confirmed no person has seen."""
 
 
 class WalletStates:
@@ -69,7 +67,7 @@ class WalletStates:
 
     def _moved(self, group: Group, device: str, commit_no: int) -> None:
         others = self._others(group, device)
-        if others and not device.startswith(BRIDGES):
+        if others and not device.startswith(OWN_DEVICES):  # what a broker has confirmed no person has seen
             event = WalletEvent("acked", device, {"device": device, "cursor": self._cursor(commit_no)})
             for listener in others:
                 listener.told(event)

@@ -22,6 +22,7 @@ from .bridge_settings import BridgeSettings
 from .bridge_way import Observe, Source, Way
 from .contract import Inboxes, Message
 from .messages import MessageForms
+from .service import OWN_DEVICES
 
 FIRST_WAIT_S = 0.5
 
@@ -110,7 +111,7 @@ class Bridge:
     async def _work(self, client: BrokerClient) -> None:
         """Until the connection is over; never returns."""
         room = asyncio.Semaphore(min(self._settings.max_in_flight, client.receive_maximum))
-        device = f"bridge:{self._settings.name}"
+        device = f"{OWN_DEVICES}{self._settings.name}"
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(client.until_lost(), name=f"bridge-{self._settings.name}-watch")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.armor import from_text, to_text
@@ -27,6 +27,8 @@ Publish = Callable[[Sequence[bytes], Sequence[Ticket]], Awaitable[Sequence[Seque
 Report = Callable[[BaseException, str], None]
 
 MAX_DEVICE = 128
+OWN_DEVICES: Final = "bridge:"
+"""What the names of the node's own devices begin with, which are its bridges: nobody else moves their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ class Service:
 
 
 def check_device(device: str) -> str:
-    """The name of a wallet's device. Raises Denied `bad-request` where it is too long or not printable."""
-    if len(device) > MAX_DEVICE or not device.isprintable():
-        raise Denied(Reason.BAD_REQUEST, f"a device is a printable text of at most {MAX_DEVICE} characters")
+    """The name of a wallet's device. Raises Denied `bad-request` where it is too long, not printable, or not to be
+    had."""
+    if len(device) > MAX_DEVICE or not device.isprintable() or device.startswith(OWN_DEVICES):
+        detail = f"a device is a printable text of at most {MAX_DEVICE} characters, without {OWN_DEVICES} in front"
+        raise Denied(Reason.BAD_REQUEST, detail)
     return device

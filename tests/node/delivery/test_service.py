@@ -9,7 +9,7 @@ from support.fake_node import a_fake_node, bearer, serving
 def test_a_device_has_a_short_printable_name() -> None:
     for device in ("", "phone", "Ünïcödé 🔔", "x" * 128):
         assert check_device(device) == device
-    for device in ("x" * 129, "a\nb", "\0", "\u202e"):
+    for device in ("x" * 129, "a\nb", "\0", "\u202e", "bridge:home"):
         with pytest.raises(Denied) as caught:
             check_device(device)
         assert caught.value.reason is Reason.BAD_REQUEST
