@@ -5,6 +5,7 @@ from mqtt5 import ConnAckReasonCode, DisconnectReasonCode, PubAckReasonCode
 from pushmesh_protocol.reasons import REJECTS, Reason
 
 _CONNACK = {
+    Reason.OK: ConnAckReasonCode.UNSPECIFIED_ERROR,  # taken over before it was open
     Reason.MALFORMED: ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
     Reason.BAD_SIGNATURE: ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
     Reason.BAD_LOGIN: ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
@@ -32,7 +33,10 @@ _DISCONNECT = {
     Reason.QUEUE_FULL: DisconnectReasonCode.SERVER_BUSY,
     Reason.RATE_LIMITED: DisconnectReasonCode.MESSAGE_RATE_TOO_HIGH,
     Reason.OVERSIZE: DisconnectReasonCode.PACKET_TOO_LARGE,
-    Reason.TIMEOUT: DisconnectReasonCode.KEEP_ALIVE_TIMEOUT,
+    Reason.TIMEOUT: DisconnectReasonCode.SERVER_BUSY,  # of the store; the silence of a client has its own code
+    Reason.STORE_FAILED: DisconnectReasonCode.SERVER_BUSY,
+    Reason.NOT_READY: DisconnectReasonCode.SERVER_BUSY,
+    Reason.TOO_MANY_CONNECTIONS: DisconnectReasonCode.QUOTA_EXCEEDED,
     Reason.MALFORMED: DisconnectReasonCode.MALFORMED_PACKET,
     Reason.INTERNAL: DisconnectReasonCode.UNSPECIFIED_ERROR,
 }

@@ -144,7 +144,7 @@ class TlsDoor:
         except OSError:  # a client that speaks no TLS, knows no cipher of ours, or has gone
             self._observe("connect", Reason.BAD_REQUEST)
         finally:
-            if not is_through:
+            if not is_through and not link.has_begun:  # else its transport closes, and tells it so
                 connection.close()
                 link.connection_lost(None)
 

@@ -48,6 +48,7 @@ class Progress:
         self._after_s = after_s
         self._observe = observe
         self._waiting: dict[Device, None] = {}
+        self._again: dict[Device, None] = {}
         self._timer: asyncio.Handle | None = None
 
     def device(self, principal: Principal, name: str) -> Device:
@@ -62,18 +63,20 @@ class Progress:
     def end(self, device: Device) -> None:
         """The connection has gone: tell now what is left."""
         self._waiting.pop(device, None)
+        self._again.pop(device, None)
         self._tell(device)
 
     def _work_off(self) -> None:
         self._timer = None
-        again = []
         for device in list(self._waiting)[:MOST_AT_ONCE]:
             del self._waiting[device]
             if not self._tell(device):
-                again.append(device)
+                self._again[device] = None
         if self._waiting:
             self._timer = asyncio.get_running_loop().call_soon(self._work_off)
-        for device in again:
+            return
+        again, self._again = self._again, {}
+        for device in again:  # no sooner than all others had their turn, and time went by
             self._wait(device)
 
     def _tell(self, device: Device) -> bool:

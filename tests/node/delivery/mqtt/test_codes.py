@@ -23,6 +23,10 @@ def test_the_codes_that_clients_act_on() -> None:
     assert connack_code(Reason.NOT_READY) == ConnAckReasonCode.SERVER_UNAVAILABLE
     assert disconnect_code(Reason.DRAINING) == DisconnectReasonCode.SERVER_SHUTTING_DOWN
     assert disconnect_code(Reason.GRANT_REVOKED) == DisconnectReasonCode.NOT_AUTHORIZED
+    assert disconnect_code(Reason.TOO_MANY_CONNECTIONS) == DisconnectReasonCode.QUOTA_EXCEEDED
+    for passing in (Reason.TIMEOUT, Reason.STORE_FAILED, Reason.NOT_READY, Reason.QUEUE_FULL):
+        assert disconnect_code(passing) == DisconnectReasonCode.SERVER_BUSY, "the node is to blame, not the client"
+    assert connack_code(Reason.OK) == ConnAckReasonCode.UNSPECIFIED_ERROR, "it may log in, but was taken over"
     assert puback_code(Reason.OVER_ALLOWANCE) == PubAckReasonCode.QUOTA_EXCEEDED
     assert puback_code(Reason.MALFORMED) == PubAckReasonCode.PAYLOAD_FORMAT_INVALID
 

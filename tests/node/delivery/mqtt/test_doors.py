@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -18,9 +20,11 @@ from mqtt5 import (
 )
 
 from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, Redirect
+from pushmesh_node.delivery.mqtt.doors import TlsDoor
+from pushmesh_node.delivery.mqtt.link import Link
 from support.certificates import shown, trusting, write_certificate
 from support.mqtt_talk import connected, last_words
-from support.mqtt_world import RawClient, World, a_connect, a_token, running, until
+from support.mqtt_world import RawClient, World, a_connect, a_token, hanging_up, running, until
 
 ELSEWHERE = Redirect("other.example.org:1883 third.example.org:1883")
 SINGLE = Limits(acknowledge_after_s=0.0, connections=2)
@@ -86,6 +90,43 @@ async def test_handshakes_take_places_so_that_no_flood_of_them_is_endless(folder
         for client in waiting:
             await client.close()
         await until(lambda: endpoint.connections == 0)
+
+
+@pytest.mark.integration
+async def test_a_link_that_got_its_transport_is_told_of_the_end_by_that_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Recorder(asyncio.Protocol):
+        has_begun = False
+        ends = 0
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.has_begun = True
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.ends += 1
+
+    through, never, loop = Recorder(), Recorder(), asyncio.get_running_loop()
+    links, accept = iter([through, never]), loop.connect_accepted_socket
+
+    async def cut_at_the_last_moment(*given: Any, **named: Any) -> None:
+        if not through.has_begun:
+            transport, _ = await accept(*given, **named)
+            transport.abort()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(loop, "connect_accepted_socket", cut_at_the_last_moment)
+    door = await TlsDoor.open(
+        "127.0.0.1", 0, lambda _: cast(Link, next(links)), shown(folder), 5.0, lambda _what, _reason: None
+    )
+    async with hanging_up():
+        with suppress(ConnectionError):
+            await RawClient.dial(door.port, trusting(folder))
+        await until(lambda: through.ends > 0)
+        await RawClient.dial(door.port)
+        await until(lambda: never.ends > 0)
+        await door.close()
+    assert (through.ends, never.ends) == (1, 1)
 
 
 @pytest.mark.integration

@@ -84,3 +84,20 @@ async def test_more_than_are_told_at_once_are_all_told_and_others_have_their_tur
     await until(lambda: len(inboxes.told) > 2 * MOST_AT_ONCE)
     assert between == [MOST_AT_ONCE]
     assert [commit_no for _, commit_no in inboxes.told] == list(range(1, 2 * MOST_AT_ONCE + 2))
+
+
+async def test_however_many_are_not_taken_time_goes_by_before_they_are_tried_again() -> None:
+    inboxes = Recording()
+    progress, seen = a_progress(inboxes)
+    inboxes.fails = True
+    phones = [progress.device(a_principal(), str(number)) for number in range(2 * MOST_AT_ONCE)]
+    for phone in phones:
+        phone.reach(1)
+    progress._after_s = 600.0
+    await until(lambda: len(seen) >= len(phones))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(seen) == len(phones)
+    inboxes.fails = False
+    progress.end(phones[0])
+    assert inboxes.told == [("0", 1)]
