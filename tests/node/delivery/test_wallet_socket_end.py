@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -159,10 +158,10 @@ async def test_after_the_end_no_message_is_read_for_the_client_nor_counted_as_de
     node, asked, given = a_fake_node(), asyncio.Event(), asyncio.Event()
     read = node.inboxes.read
 
-    async def takes_long(*question: Any) -> Page:
+    async def takes_long(principal: Principal, after: int, before: int | None, limit: int) -> Page:
         asked.set()
         await given.wait()
-        return await read(*question)
+        return await read(principal, after, before, limit)
 
     node.inboxes.read = takes_long  # type: ignore[method-assign]  # a store that takes its time
     node.inboxes.commit(*[a_notification(number) for number in range(5)])
