@@ -49,6 +49,8 @@ from .way_in import WayIn
 
 GOODBYE_S = 5.0
 """How long an ended connection may still take: to write its last bytes."""
+MOST_ANSWERS_BYTES = 65_536
+"""Of answers that wait for a client that takes no bytes, before it is not read from."""
 
 
 class Links:
@@ -86,6 +88,7 @@ class Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_reading = True
+        self._waiting_bytes = 0
         self._writable = asyncio.Event()
         self._writable.set()
         self._order: Open | None = None
@@ -120,13 +123,13 @@ class Link(asyncio.Protocol):
             self._courier.moved()
 
     def pause_writing(self) -> None:
-        """The client takes no more: stop reading from it too, for each packet read may add to what waits."""
+        """The client takes no more. It is heard, for it may confirm what it got, but each answer adds to what waits."""
         self._writable.clear()
-        self._regulate()
 
     def resume_writing(self) -> None:
         """The client takes bytes again."""
         self._writable.set()
+        self._waiting_bytes = 0
         self._regulate()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -152,6 +155,8 @@ class Link(asyncio.Protocol):
         match action:
             case Send(data):
                 if self._transport is not None:
+                    if not self._writable.is_set():
+                        self._waiting_bytes += len(data)
                     self._transport.write(data)
             case CountDelivered(messages):
                 self._count_delivered(messages)
@@ -188,7 +193,7 @@ class Link(asyncio.Protocol):
     def _regulate(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        wanted = self._writable.is_set() and not self._connection.is_full
+        wanted = self._waiting_bytes < MOST_ANSWERS_BYTES and not self._connection.is_full
         if wanted == self._is_reading:
             return
         self._is_reading = wanted
@@ -240,9 +245,6 @@ class Link(asyncio.Protocol):
         self._links.open[client] = self
         if older is not None:
             await older.make_room()
-        kept = self._links.kept.take(client, self._ports.now_ms())
-        if order.clean:
-            kept = None
         inboxes = self._ports.inboxes
         try:
             start = await find_start(inboxes, order.principal, order.cursor, order.client_id)
@@ -250,6 +252,11 @@ class Link(asyncio.Protocol):
         except Denied as denied:
             self.handle(Refused(denied.reason, denied.rule, denied.detail))
             return
+        if self._ended is not None:
+            return  # the session stays for the next connection
+        kept = self._links.kept.take(client, self._ports.now_ms())
+        if order.clean:
+            kept = None
         floor = 0
         if kept is not None and order.cursor is None:
             floor = kept.floor

@@ -1,9 +1,11 @@
 """What a client finds again on its next connection, and in which form, over real sockets."""
 
+import asyncio
 from typing import Any
 
 from mqtt5 import (
     ConnAckPacket,
+    ConnAckReasonCode,
     ConnectPacket,
     DisconnectReasonCode,
     PingReqPacket,
@@ -14,9 +16,10 @@ from mqtt5 import (
     TopicFilter,
 )
 
+from pushmesh_node.engine.answers import Principal
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.frames import open_publish
-from support.fake_inboxes import DAPP, NETWORK, a_notification
+from support.fake_inboxes import DAPP, NETWORK, FakeInboxes, a_notification
 from support.mqtt_talk import INCARNATION, connected, last_words, listening, publish_of
 from support.mqtt_world import (
     ALICE,
@@ -185,3 +188,39 @@ async def test_a_subscriber_of_frames_can_verify_what_it_gets() -> None:
         (envelope,) = open_publish(NETWORK, packet.payload).envelopes()
         assert envelope == a_notification(1)
         await client.close()
+
+
+async def test_a_connection_that_goes_or_is_refused_before_it_is_open_leaves_the_session_to_the_next() -> None:
+    asked, told = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeInboxes):
+        async def acknowledged(self, principal: Principal, device: str) -> int | None:
+            asked.set()
+            await told.wait()
+            return await super().acknowledged(principal, device)
+
+    world = World(Slow())
+    async with running(world) as endpoint:
+        told.set()
+        await (await listening(endpoint, again_and_again())).close()
+        await until(lambda: endpoint.connections == 0)
+
+        asked.clear()
+        told.clear()
+        gone = await RawClient.dial(endpoint.port)
+        await gone.send(again_and_again())
+        await asked.wait()
+        await gone.close()
+        await until(lambda: endpoint.connections == 0)
+        told.set()
+
+        refused = await RawClient.dial(endpoint.port)
+        await refused.send(again_and_again(user_properties=[("cursor", "no cursor")]))
+        answer = await refused.read()
+        assert isinstance(answer, ConnAckPacket) and answer.reason_code != ConnAckReasonCode.SUCCESS
+
+        again = await RawClient.dial(endpoint.port)
+        await again.send(again_and_again())
+        answer = await again.read()
+        assert isinstance(answer, ConnAckPacket) and answer.session_present
+        await again.close()

@@ -18,6 +18,7 @@ from mqtt5 import (
 )
 
 from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
+from pushmesh_node.delivery.mqtt.link import MOST_ANSWERS_BYTES
 from pushmesh_node.engine.answers import Denied, Level, Principal, Wait
 from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
@@ -136,6 +137,26 @@ async def test_a_client_that_takes_no_bytes_is_ended_and_resumes_without_loss() 
         following = await again.read()
         assert isinstance(following, PublishPacket)
         assert dict(following.user_properties)["cursor"].endswith(f".{reached + 1}")
+
+
+async def test_a_client_that_takes_bytes_slowly_is_heard_until_too_many_answers_wait_for_it() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1))
+    async with running(world) as endpoint:
+        client = await ready(endpoint, a_connect(clean_start=False), QoS.AT_LEAST_ONCE)
+        packet = await client.read()
+        assert isinstance(packet, PublishPacket)
+        (link,) = endpoint._alive
+        transport = link._transport
+        assert transport is not None
+        link.pause_writing()
+        await client.send(PubAckPacket(packet.packet_id or 0))
+        await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 1)
+        assert transport.is_reading(), "else it would get the same again and again, and confirm it in vain"
+        await client.send(PingReqPacket().write() * MOST_ANSWERS_BYTES)
+        await until(lambda: not transport.is_reading())
+        link.resume_writing()
+        assert transport.is_reading()
 
 
 async def test_a_client_that_asks_and_never_reads_is_not_read_either() -> None:
