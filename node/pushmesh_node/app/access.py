@@ -18,8 +18,8 @@ from pushmesh_protocol.tokens import Token, check_token, parse_token
 from pushmesh_protocol.types import Account, NodeId, UnixMs
 
 from ..engine.answers import Denied, Permission, Principal
-from ..engine.core import Engine
 from ..engine.records import TokenRecord
+from ..engine.state import State
 from ..remote import is_this_machine, place_of
 from .attempts import Attempts
 from .tokens import REVOKED, Tokens
@@ -43,7 +43,7 @@ class Access:
         network: Network,
         node_id: NodeId,
         hosts: Container[str],
-        engine: Callable[[], Engine],
+        state: Callable[[], State],
         tokens: Tokens,
         verify: VerifyPool,
         clock: Callable[[], UnixMs],
@@ -56,7 +56,7 @@ class Access:
         self._network = network
         self._node_id = node_id
         self._hosts = hosts
-        self._engine = engine
+        self._state = state
         self._tokens = tokens
         self._verify = verify
         self._clock = clock
@@ -122,7 +122,7 @@ class Access:
         self._check_nonce(login.nonce)
         session = login.auth if isinstance(login.auth, Session) else None
         if session is not None:
-            self._engine().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
+            self._state().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
         (failure,) = await self._verify.verify([login_claim(self._network, login)])
         if failure is not None:
             raise failure
@@ -130,7 +130,7 @@ class Access:
         self._check_nonce(login.nonce)
         grant_id, expires_at = None, None
         if session is not None:
-            grant = self._engine().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
+            grant = self._state().authority.check_live(login.account, session, Scope.LOGIN, now_ms)
             grant_id, expires_at = bytes(grant.id), UnixMs(grant.body.expires_at)
         self._use_nonce(login.nonce, now_ms)
         return Principal(login.account, EVERYTHING, None, grant_id, expires_at)
@@ -150,7 +150,7 @@ class Access:
         now_ms = self._clock()
         session = Session(token.key, token.grant_id, token.signature, None)
         check_token(self._network, token, node_id=self._node_id, now_ms=now_ms)
-        grant = self._engine().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
+        grant = self._state().authority.check_live(token.account, session, Scope.TOKEN, now_ms)
         expires_at = UnixMs(min(token.expires_at, grant.body.expires_at))
         return self._open(await self._tokens.note(digest, token, expires_at, now_ms))
 
@@ -161,7 +161,7 @@ class Access:
             raise Refusal(Reason.BAD_TOKEN, "11.4", "revoked")
         if record.expires_at <= now_ms:
             raise Refusal(Reason.BAD_TOKEN, "11.3", "expires-at")
-        authority = self._engine().authority
+        authority = self._state().authority
         grant = authority.grant(record.grant_id)
         if grant is None:
             raise Refusal(Reason.UNKNOWN_GRANT, "5.15", "the token's grant is not known here")
@@ -185,7 +185,7 @@ class Access:
         token = None if principal.token is None else self._tokens.get(principal.token)
         if token is not None and token.revoked:
             raise Denied(Reason.BAD_TOKEN, REVOKED, "11.4")
-        if principal.grant_id is not None and self._engine().authority.is_revoked(principal.grant_id):
+        if principal.grant_id is not None and self._state().authority.is_revoked(principal.grant_id):
             raise Denied(Reason.GRANT_REVOKED, "the session key was revoked", "11.4")
         if principal.expires_at is not None and principal.expires_at <= self._clock():
             raise Denied(Reason.EXPIRED, "the log-in expired", "11.4")

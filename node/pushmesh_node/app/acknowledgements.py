@@ -14,7 +14,6 @@ from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import check_voucher
 
 from ..engine.answers import Denied, Principal
-from ..engine.core import Engine
 from ..metrics import Metrics
 from ..storage.store import Store
 from .opened import Opener
@@ -30,7 +29,6 @@ class Acknowledgements:
         self,
         network: Network,
         node_id: bytes,
-        engine: Callable[[], Engine],
         store: Store,
         opener: Opener,
         desk: OutcomeDesk,
@@ -40,7 +38,6 @@ class Acknowledgements:
     ) -> None:
         self._network = network
         self._node_id = node_id
-        self._engine = engine
         self._store = store
         self._opener = opener
         self._desk = desk

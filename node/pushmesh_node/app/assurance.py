@@ -9,8 +9,8 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import Account, UnixMs
 
 from ..delivery.contract import Message
-from ..engine.core import Engine
 from ..engine.records import Record
+from ..engine.state import State
 from ..metrics import Metrics
 from ..storage.store import Store
 from .acknowledgements import Acknowledgements
@@ -38,7 +38,7 @@ class Surroundings:
     seed: bytes
     node_id: bytes
     store: Store
-    engine: Callable[[], Engine]
+    state: Callable[[], State]
     opener: Opener
     publishing: Publishing
     open_stream: Callable[[bytes, str], GossipStream | None]
@@ -55,16 +55,16 @@ class Assurance:
     def __init__(self, around: Surroundings, waits: WaitLimits, max_outcomes: int) -> None:
         self._crashed = around.crashed
         self._tasks: set[asyncio.Task[None]] = set()
-        engine, store, metrics, clock = around.engine, around.store, around.metrics, around.clock
+        state, store, metrics, clock = around.state, around.store, around.metrics, around.clock
         network, seed, node_id = around.network, around.seed, around.node_id
         receipts = Receipts(network, seed, store)
 
         def operators_of(peer: bytes) -> Iterable[Account]:
-            return engine().operators.of(peer, clock())
+            return state().operators.of(peer, clock())
 
         self._holds = Holds(network, node_id, around.open_stream, operators_of, metrics, around.crashed)
         self._hold_answers = HoldAnswers(network, seed, node_id, store, metrics, clock)
-        self._desk = OutcomeDesk(network, node_id, engine, store, around.opener, metrics, clock, max_rows=max_outcomes)
+        self._desk = OutcomeDesk(network, node_id, state, store, around.opener, metrics, clock, max_rows=max_outcomes)
         self._sender = OutcomeSender(
             network,
             seed,
@@ -82,7 +82,7 @@ class Assurance:
             network, around.publishing, receipts, self._holds, self._desk, waits, around.crashed
         )
         self.acknowledgements = Acknowledgements(
-            network, node_id, engine, store, around.opener, self._desk, self._sender, metrics, clock
+            network, node_id, store, around.opener, self._desk, self._sender, metrics, clock
         )
         self.statuses = Statuses(node_id, store, around.opener, receipts, self._holds, self._desk, clock)
 

@@ -101,7 +101,7 @@ class Broadcasts:
 
     def _messages(self, rows: Sequence[StoredEnvelope]) -> list[Message]:
         """Void ones the store leaves out; here go those that were taken back, gave way or whose time is over."""
-        now_ms, curator = self._clock(), self._driver.engine.curator
+        now_ms, curator = self._clock(), self._driver.engine.state.curator
         messages = []
         opened = [self._opener.open(row) for row in rows]
         for row, (part, index), frame in zip(rows, opened, frames_of(opened), strict=True):

@@ -183,7 +183,7 @@ async def _serve(
         endpoint = build_endpoint(config, node, sessions, _report(node))
         mqtt_routes = socket_routes(config, endpoint)
     directory = Directory(
-        node.network, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, _edges(config)
+        node.network, lambda: node.driver.engine.state, node.store, node.opener, node.status, now_ms, _edges(config)
     )
     api = build_api(
         node.publishing,

@@ -20,9 +20,9 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account, EnvelopeId, UnixMs
 
 from ..engine.answers import Denied, Principal
-from ..engine.core import Engine
 from ..engine.records import SlotRange
 from ..engine.seal_keys import seal_grants
+from ..engine.state import State
 from ..engine.targets import shown_to
 from ..storage.store import Store
 from .opened import Opener
@@ -37,7 +37,7 @@ class Directory:
     def __init__(
         self,
         network: Network,
-        engine: Callable[[], Engine],
+        state: Callable[[], State],
         store: Store,
         opener: Opener,
         status: Status,
@@ -45,7 +45,7 @@ class Directory:
         edges: dict[str, int],
     ) -> None:
         self._network = network
-        self._engine = engine
+        self._state = state
         self._store = store
         self._opener = opener
         self._status = status
@@ -54,39 +54,39 @@ class Directory:
 
     def topic(self, topic: Topic) -> Envelope | None:
         """The topic envelope in force."""
-        return self._engine().topics.in_force(topic, self._clock())
+        return self._state().topics.in_force(topic, self._clock())
 
     def subscriptions_of(self, account: Account) -> Sequence[Envelope]:
         """The subscriptions in force of a wallet, on and off."""
-        return self._engine().subscriptions.of(account, self._clock())
+        return self._state().subscriptions.of(account, self._clock())
 
     def subscriber_count(self, topic: Topic) -> int:
         """Wallets whose subscription in force is on."""
-        return len(self._engine().subscriptions.subscribers(topic))
+        return len(self._state().subscriptions.subscribers(topic))
 
     def subscribers(self, topic: Topic, after: Account | None, limit: int) -> Sequence[Account]:
         """Wallets in ascending order."""
-        everyone = self._engine().subscriptions.subscribers(topic)
+        everyone = self._state().subscriptions.subscribers(topic)
         return nsmallest(limit, (account for account in everyone if after is None or account > after))
 
     def opt_in(self, account: Account, topic: Topic) -> bytes | None:
         """The wallet's public word in force on a topic, on or off, as a proof (SPEC 4.29); None where it is not known
         or cannot be shown."""
-        engine = self._engine()
-        word = engine.subscriptions.in_force(account, topic, self._clock())
+        state = self._state()
+        word = state.subscriptions.in_force(account, topic, self._clock())
         if word is None or word.session is None:
             return None if word is None else opt_in_of(self._network, word)
-        grant = engine.grants.find(word.session.grant_id)
+        grant = state.grants.find(word.session.grant_id)
         return None if grant is None else opt_in_of(self._network, word, grant)
 
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""
-        engine = self._engine()
-        return seal_grants(engine.authority, engine.grants.find, account, self._clock())
+        state = self._state()
+        return seal_grants(state.authority, state.grants.find, account, self._clock())
 
     def grants_of(self, account: Account) -> Sequence[dict[str, Any]]:
         """Known grants of an author with their state."""
-        authority = self._engine().authority
+        authority = self._state().authority
         return [
             {
                 "id": grant.id.hex(),
@@ -131,7 +131,7 @@ class Directory:
             late = bool(await self._store.is_late([stored.commit_no]))
             recorded = await self._store.decision(principal.account, stored.commit_no)
             targets = await targets_of(self._store, self._opener, [envelope])
-        told = self._engine().curator.explain(
+        told = self._state().curator.explain(
             envelope, principal.account, self._clock(), void=void, late=late, audience=shown_to(envelope, targets)
         )
         return {

@@ -94,8 +94,8 @@ class Inboxes:
             await self._driver.settled(before)
         end = self._store.last_commit if before is None else before
         now_ms = self._clock()
-        engine = self._driver.engine
-        topics = engine.subscriptions.topics_on(principal.account, now_ms)
+        state = self._driver.engine.state
+        topics = state.subscriptions.topics_on(principal.account, now_ms)
         with telling_of_the_store():
             rows = await self._store.inbox(principal.account, topics, after, limit)
         rows = [row for row in rows if row.commit_no <= end]
@@ -107,13 +107,13 @@ class Inboxes:
             if principal.topics is not None and envelope.topic not in principal.topics:
                 continue
             audience = [principal.account] if row.listed else None
-            decision = engine.curator.decide(envelope, principal.account, now_ms, late=row.late, audience=audience)
+            decision = state.curator.decide(envelope, principal.account, now_ms, late=row.late, audience=audience)
             verdict, reason = decision.verdict, decision.reason
             self._metrics.decided(verdict, reason)
             if verdict in DELIVERS:
                 messages.append(Message(row.commit_no, envelope, frame, verdict, reason))
             else:
-                held.append(engine.curator.record(principal.account, row.commit_no, decision, now_ms))
+                held.append(state.curator.record(principal.account, row.commit_no, decision, now_ms))
         await self._remember(held)
         more = len(rows) >= limit
         return Page(tuple(messages), rows[-1].commit_no if more else max(after, end), more)
@@ -184,7 +184,7 @@ class Inboxes:
 
     def outdated(self, message: Message, now_ms: int, account: Account | None = None) -> bool:
         """Whether it expired, was taken back or gave its place to a newer one while it waited."""
-        return self._driver.engine.curator.is_outdated(message.envelope, account, UnixMs(now_ms))
+        return self._driver.engine.state.curator.is_outdated(message.envelope, account, UnixMs(now_ms))
 
     def count_delivered(self, transport: str, count: int) -> None:
         """So many were handed to a transport."""

@@ -27,6 +27,7 @@ from ..engine.core import Engine
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
 from ..engine.records import Record, Write
+from ..engine.state import State
 from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
 from ..metrics import Metrics
@@ -111,7 +112,7 @@ class Node:
         self.shards = JoinedShards(
             network,
             config.gossip.shards,
-            lambda account, at_ms: self.driver.engine.subscriptions.topics_on(account, at_ms),
+            lambda account, at_ms: self._state().subscriptions.topics_on(account, at_ms),
             lambda account: account in self.driver.engine.listeners,
             [parse_topic(topic) for bridge in config.bridge for topic in bridge.topics],
             now_ms,
@@ -162,11 +163,9 @@ class Node:
         gossip = self.config.gossip
         packer = Packer(self.network, short_wait_ms=gossip.pack_delay_ms, long_wait_ms=gossip.pack_delay_under_load_ms)
         self.relaying = Relaying(packer, self.mesh.send, self.metrics, now_ms)
-        self.own_topics = OwnTopics(
-            lambda account: self.driver.engine.subscriptions.topics_on(account, now_ms()), now_ms
-        )
+        self.own_topics = OwnTopics(lambda account: self._state().subscriptions.topics_on(account, now_ms()), now_ms)
         sets = NodeSets(self.network.shard_count)
-        self.feed = SyncFeed(self.network, self.store, sets, lambda: self.driver.engine, self.opener)
+        self.feed = SyncFeed(self.network, self.store, sets, self._state, self.opener)
         self.sync = Sync(
             self.network,
             self.store,
@@ -194,7 +193,7 @@ class Node:
         book = VoucherBook(self.node_id)
         epoch = self.network.epoch(now_ms())
         book.restore([*await self.store.vouchers(epoch - 1), *await self.store.vouchers(epoch)])
-        self.desk = VoucherDesk(self.network, book, lambda: self.driver.engine, self.store, self.metrics, now_ms)
+        self.desk = VoucherDesk(self.network, book, self._state, self.store, self.metrics, now_ms)
         self.assurance = self._assurance()
         self.mesh.followers = {SYNC_PROTOCOL: self.sync} | dict.fromkeys(ASSURANCE_PROTOCOLS, self.assurance)
         self.devices = Devices(
@@ -219,7 +218,7 @@ class Node:
         self.wallets = WalletStates(
             self.devices, marks, Unread(self.inboxes.read, now_ms), self.inboxes.listeners, self.store.incarnation
         )
-        self.own_subscriptions = OwnSubscriptions(lambda: self.driver.engine, now_ms)
+        self.own_subscriptions = OwnSubscriptions(self._state, now_ms)
         self.broadcasts = Broadcasts(self.inboxes, self.driver, self.store, self.opener, now_ms)
         self.hosts = set(self.config.api.public_hosts)
         self.tokens = Tokens(self.store, self._is_revoked, self.consumers.end)
@@ -228,7 +227,7 @@ class Node:
             self.network,
             self.node_id,
             self.hosts,
-            lambda: self.driver.engine,
+            self._state,
             self.tokens,
             self.verify,
             now_ms,
@@ -239,6 +238,9 @@ class Node:
         )
         await self._find_wallets()
         self.status.waiting_for.discard("store")
+
+    def _state(self) -> State:
+        return self.driver.engine.state
 
     async def _restored(self) -> Engine:
         engine = await restore_engine(self.network, self.store, self.policy, self.opener, now_ms())
@@ -272,7 +274,7 @@ class Node:
             seed=self._seed,
             node_id=self.node_id,
             store=self.store,
-            engine=lambda: self.driver.engine,
+            state=self._state,
             opener=Opener(self.network),
             publishing=self.publishing,
             open_stream=self.mesh.open_stream,
@@ -399,11 +401,11 @@ class Node:
             log.info("shards joined", shards=sorted(self.shards.joined))
 
     def _is_revoked(self, grant_id: bytes) -> bool:
-        return self.driver.engine.authority.is_revoked(grant_id)
+        return self._state().authority.is_revoked(grant_id)
 
     def _is_authorised(self, envelope: Envelope) -> bool:
         try:
-            self.driver.engine.authority.check(envelope)
+            self._state().authority.check(envelope)
         except Refusal:
             return False
         return True

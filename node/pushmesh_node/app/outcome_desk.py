@@ -26,8 +26,8 @@ from pushmesh_protocol.types import Account, UnixMs
 from pushmesh_protocol.vouchers import Voucher
 
 from ..engine.answers import Level, Wait
-from ..engine.core import Engine
 from ..engine.records import ReachedRecord
+from ..engine.state import State
 from ..metrics import Metrics
 from ..storage.store import Store
 from .opened import Opener
@@ -61,7 +61,7 @@ class OutcomeDesk:
         self,
         network: Network,
         node_id: bytes,
-        engine: Callable[[], Engine],
+        state: Callable[[], State],
         store: Store,
         opener: Opener,
         metrics: Metrics,
@@ -71,7 +71,7 @@ class OutcomeDesk:
     ) -> None:
         self._network = network
         self._node_id = node_id
-        self._engine = engine
+        self._state = state
         self._store = store
         self._opener = opener
         self._metrics = metrics
@@ -213,7 +213,7 @@ class OutcomeDesk:
         if isinstance(body, Notification) and body.audience is not None:
             return len(body.audience)
         assert body.topic is not None  # a notification's body says so
-        return max(1, len(self._engine().subscriptions.subscribers(body.topic)))
+        return max(1, len(self._state().subscriptions.subscribers(body.topic)))
 
     def is_origin_of(self, envelope: Envelope) -> bool:
         """Whether outcomes of it come here."""
@@ -242,13 +242,13 @@ class OutcomeDesk:
     def _subscription(self, envelope: Envelope, account: Account) -> Subscription | None:
         topic = envelope.body.topic
         assert topic is not None  # a notification's body says so
-        found = self._engine().subscriptions.in_force(account, topic, self._clock())
+        found = self._state().subscriptions.in_force(account, topic, self._clock())
         return found.body if found is not None and isinstance(found.body, Subscription) else None
 
     def check_grant(self, voucher: Voucher) -> None:
         """Raise Refusal where its key may not sign vouchers for its account now."""
         session = Session(voucher.key, voucher.grant_id, voucher.signature, None)
-        self._engine().authority.check_live(voucher.account, session, Scope.VOUCHER, self._clock())
+        self._state().authority.check_live(voucher.account, session, Scope.VOUCHER, self._clock())
 
     async def check_evidence(self, evidence: Acknowledgement, id_: bytes, account: Account, node_id: bytes) -> None:
         """Raise Refusal where it is not that wallet's own word on that message, given to that node."""

@@ -16,8 +16,8 @@ from pushmesh_protocol.types import Account, UnixMs
 
 from ..delivery.following import Change
 from ..engine.answers import Principal
-from ..engine.core import Engine
 from ..engine.records import PrivateTopicRecord, Record, VoidMark, Write
+from ..engine.state import State
 
 DECIDE: Final = frozenset({Kind.SUBSCRIPTION, Kind.GRANT, Kind.REVOCATION})
 """Kinds that may change which of their author's subscriptions are in force."""
@@ -60,8 +60,8 @@ class _Follower:
 class OwnSubscriptions:
     """Told what is stored, and the time."""
 
-    def __init__(self, engine: Callable[[], Engine], clock: Callable[[], UnixMs]) -> None:
-        self._engine = engine
+    def __init__(self, state: Callable[[], State], clock: Callable[[], UnixMs]) -> None:
+        self._state = state
         self._clock = clock
         self._followers: defaultdict[Account, set[_Follower]] = defaultdict(set)
 
@@ -103,7 +103,7 @@ class OwnSubscriptions:
             follower.wake()
 
     def _current(self, account: Account) -> Mapping[Topic, Envelope]:
-        subscriptions, now_ms = self._engine().subscriptions, self._clock()
+        subscriptions, now_ms = self._state().subscriptions, self._clock()
         topics = {each.topic for each in subscriptions.of(account, now_ms)} | subscriptions.private.topics(account)
         words = {topic: subscriptions.word(account, topic, now_ms) for topic in topics if topic is not None}
         return {topic: word for topic, word in words.items() if word is not None}

@@ -220,7 +220,7 @@ class Publishing:
         (failure,) = await self._verify.verify([claim])
         if failure is not None:
             raise failure
-        self._driver.engine.authority.check(envelope)
+        self._driver.engine.state.authority.check(envelope)
         return envelope
 
 

@@ -36,7 +36,7 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
     private = [record.data for record in await store.preferences()]
     private += [record.data for record in await store.private_topics()]
     for data in private:
-        engine.set_private(_private(network, data))
+        engine.state.set_private(_private(network, data))
     return engine
 
 

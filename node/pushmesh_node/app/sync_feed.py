@@ -13,9 +13,9 @@ from pushmesh_protocol.kinds import Grant, Kind, Revocation
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import UnixMs
 
-from ..engine.core import Engine
 from ..engine.membership import REPLACED_KINDS, Member, belongs, member_of, siblings
 from ..engine.records import Record, StoredEnvelope, StoredItem, VoidMark, Write
+from ..engine.state import State
 from ..storage.errors import StoreFailed
 from ..storage.sets import CONTROL_SET
 from ..storage.store import Store
@@ -44,12 +44,12 @@ class SyncFeed:
     """`stored` at each commit; `run` is the task that loads, and looks again at what may have changed."""
 
     def __init__(
-        self, network: Network, store: Store, sets: NodeSets, engine: Callable[[], Engine], opener: Opener
+        self, network: Network, store: Store, sets: NodeSets, state: Callable[[], State], opener: Opener
     ) -> None:
         self.sets = sets
         self._network = network
         self._store = store
-        self._engine = engine
+        self._state = state
         self._opener = opener
         self._shards = TopicShards(network)
         self._doubtful: dict[int, None] = {}  # commit numbers, in the order in which they came
@@ -136,7 +136,7 @@ class SyncFeed:
             if position is None:
                 break
             after = position
-        self._authors.update(self._engine().authority.disputes())
+        self._authors.update(self._state().authority.disputes())
         self._came.set()
 
     def _load_row(self, row: RecordRow, voids: set[int]) -> None:
@@ -179,7 +179,7 @@ class SyncFeed:
 
     def _follow(self, envelope: Envelope) -> None:
         """A grant or a revocation casts doubt on what its author signed."""
-        body, authority = envelope.body, self._engine().authority
+        body, authority = envelope.body, self._state().authority
         from_ms: int | None = None
         if isinstance(body, Revocation):
             from_ms = body.cut_time
@@ -191,12 +191,12 @@ class SyncFeed:
             self._authors[envelope.author] = min(from_ms, self._authors.get(envelope.author, from_ms))
 
     async def _look_at_siblings(self, envelopes: Iterable[Envelope]) -> None:
-        engine = self._engine()
-        others = {bytes(other.id): other for envelope in envelopes for other in siblings(engine, envelope)}
+        state = self._state()
+        others = {bytes(other.id): other for envelope in envelopes for other in siblings(state, envelope)}
         back = []
         for other in others.values():
             member = member_of(self._network, other)
-            if not belongs(engine, other, False):
+            if not belongs(state, other, False):
                 self.sets.remove(*member)
             elif not self.sets.has(*member):
                 back.append((other.body.issued_at, bytes(other.id)))
@@ -225,7 +225,7 @@ class SyncFeed:
 
     def _place(self, envelope: Envelope, commit_no: int, void: bool) -> None:
         member = member_of(self._network, envelope)
-        if belongs(self._engine(), envelope, void):
+        if belongs(self._state(), envelope, void):
             self.sets.insert(*member, commit_no)
         else:
             self.sets.remove(*member)
@@ -242,14 +242,14 @@ class SyncFeed:
     async def verify(self, now_ms: UnixMs) -> list[tuple[str, Member]]:
         """Compare the sets with what the store and the engine say, record by record: what is `missing` there, what is
         `extra`. Reads everything; for tests and for an operator who asks."""
-        engine, wanted = self._engine(), dict[Member, int]()
+        state, wanted = self._state(), dict[Member, int]()
         voids = await self._store.voids(-1, END)
         after = 0
         while items := await self._store.log(after, 1 << 20):
             for item in items:
                 for commit_no, envelope in enumerate(self._opener.part(item).envelopes, item.first_commit):
                     member = member_of(self._network, envelope)
-                    if belongs(engine, envelope, commit_no in voids) and member.timestamp >= now_ms:
+                    if belongs(state, envelope, commit_no in voids) and member.timestamp >= now_ms:
                         wanted[member] = commit_no
             after = items[-1].first_commit + items[-1].count - 1
         found = {Member(*each) for each in self.sets.members() if each[1] >= now_ms}

@@ -4,13 +4,11 @@ client sent."""
 from collections import Counter
 from collections.abc import Sequence
 
-from pushmesh_protocol.accounts import Topic
-from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Notification, Revocation
+from pushmesh_protocol.kinds import SHARD_KINDS, Grant, Kind, Revocation
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.reasons import Reason, Verdict, verdict_of
 from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
@@ -19,8 +17,6 @@ from ..curation import Policy
 from . import frame_rule
 from .answers import Level, Outcome
 from .audience import Listeners
-from .collapse import Collapses
-from .curator import Curator
 from .effects import Answer, Deliver, Effect, Judge, Reload
 from .events import (
     Candidate,
@@ -40,8 +36,6 @@ from .events import (
     Ticked,
     WasInSync,
 )
-from .grants import Grants
-from .operators import Operators
 from .outcomes import in_order, refused
 from .parking import Parking
 from .parts import leaf_part, pieces
@@ -56,13 +50,11 @@ from .records import (
     Unscheduled,
     VoidMark,
 )
-from .retractions import Retractions
 from .slots import RecentSlots, held_by_same, rivals
-from .subscriptions import Subscriptions
+from .state import State
 from .targets import Targets
 from .turn import Turn
 from .urgency import urgent_first
-from .versions import Versions
 
 YOUNG_MS = 120_000
 """What came by sync and is younger goes on by gossip too (PROTOCOL of frames: synced items under two minutes
@@ -76,25 +68,18 @@ _SOURCE_NAMES: dict[type, str] = {Published: "published", Gossiped: "gossiped", 
 
 
 class Engine:
-    """State of one node. `next_commit` is the first commit number that the store has not used."""
+    """The judge of one node. `next_commit` is the first commit number that the store has not used."""
 
     def __init__(self, network: Network, *, next_commit: int, policy: Policy) -> None:
         self.network = network
-        self.authority = Authority()
-        self.subscriptions = Subscriptions(self.authority)
-        self.topics: Versions[Topic] = Versions(self.authority)
-        self.retractions = Retractions(self.authority)
-        self.collapses = Collapses(self.retractions)
-        self.operators = Operators()
+        self.state = State(network, policy)
         self.listeners = Listeners()
         self.parking = Parking()
-        self.curator = Curator(self.subscriptions, self.topics, self.retractions, self.collapses, policy)
         self.last_commit = next_commit - 1
         self.left_shards: frozenset[int] = frozenset()
         """Shards whose gossip this node takes no part in: what sync brings of them goes no further from here."""
         self.in_sync_ms: int | None = None
         """When this node was in sync last; what it then did not hold of an epoch before is late (SPEC 7.9)."""
-        self.grants = Grants(network)
         self._recent = RecentSlots()
         self._targets = Targets()
         self._next_sweep_ms = 0
@@ -147,10 +132,10 @@ class Engine:
         answers = [self._take_candidate(turn, source, candidate) for candidate in offer.candidates]
         self._tally(turn, name, offer, answers)
         if isinstance(source, Gossiped):
-            judgement = frame_rule.judge(source, offer, answers, self.grants.ridden)
+            judgement = frame_rule.judge(source, offer, answers, self.state.grants.ridden)
             turn.judges.append(judgement)
             if judgement.verdict is Verdict.ACCEPT:
-                self.grants.ridden.update(frame_rule.riders(offer))
+                self.state.grants.ridden.update(frame_rule.riders(offer))
             else:
                 # New accepted items of a frame that is not forwarded go into this node's own next frame (SPEC 8.10).
                 for part in turn.fresh:
@@ -218,14 +203,14 @@ class Engine:
         try:
             if failure is not None:
                 raise failure
-            self.authority.check(envelope)
+            self.state.authority.check(envelope)
         except Refusal as refusal:
             # For the mesh it counts as known with an authorised auth only (SPEC 7.5, 7.6).
             return refused(envelope, refusal.alone())
         if held is not None:
             return self._known(turn, envelope, held, epoch)
         if holders:
-            if rivals(envelope, holders)[0] and not self.authority.is_first_cut(envelope):
+            if rivals(envelope, holders)[0] and not self.state.authority.is_first_cut(envelope):
                 return refused(envelope, Refusal(Reason.SURPLUS, "6.5", "two other envelopes share its slots"))
             sharing[envelope.id] = holders
         return None
@@ -305,7 +290,7 @@ class Engine:
     def _meet(self, turn: Turn, envelope: Envelope) -> None:
         """What takes it back and came before it was shown to nobody so far."""
         self._targets.add(envelope)
-        turn.writes += [Scheduled(number, turn.now_ms) for number in self.retractions.numbers_of(envelope.id)]
+        turn.writes += [Scheduled(number, turn.now_ms) for number in self.state.retractions.numbers_of(envelope.id)]
 
     def _is_late(self, source: Source, envelope: Envelope) -> bool:
         """Whether it comes by sync and should have been here before: this node has been in sync since its time."""
@@ -341,7 +326,7 @@ class Engine:
         others = rivals(envelope, holders)[1] if holders else []
         for other in others:
             turn.writes.append(VoidMark(other.commit_no))
-            self._withdraw(other.id)
+            self.state.withdraw(other.id)
         if others:
             turn.writes.append(VoidMark(holder.commit_no))
         self._recent.add(envelope.author, epoch, holder)
@@ -355,81 +340,31 @@ class Engine:
     def _relay(self, turn: Turn, part: Part) -> None:
         turn.relayed.append(part)
         session = part.envelopes[0].session
-        grant = self.grants.ride(session.grant_id, turn.now_ms) if session is not None else None
+        grant = self.state.grants.ride(session.grant_id, turn.now_ms) if session is not None else None
         if grant is not None:
             turn.riding[grant.id] = grant
 
-    # What an envelope changes.
-
     def _apply(self, turn: Turn, envelope: Envelope, commit_no: int, void: bool) -> None:
-        kind = envelope.kind
+        self.state.apply(envelope, commit_no, void=void)
         body = envelope.body
-        if isinstance(body, Notification):
-            if body.collapse is not None and not void:
-                self.collapses.add(envelope)
-            return
         if isinstance(body, Grant):
-            # A grant or a revocation acts whether its slot is void or not (SPEC 6.5).
-            self.authority.add(envelope)
-            self.grants.add(envelope)
-            self._reconsider(envelope.author)
             turn.released += self.parking.release(envelope.id)
         elif isinstance(body, Revocation):
-            self.authority.add(envelope)
-            self._reconsider(envelope.author)
-            turn.ended += [grant.id for grant in self.authority.revoked_by(envelope.author, body)]
-        elif void:
-            self._pass_over(envelope)
-        elif kind == Kind.SUBSCRIPTION:
-            self.subscriptions.add(envelope)
-        elif kind == Kind.TOPIC and body.topic is not None:
-            self.topics.add(body.topic, envelope)
-        elif kind == Kind.RETRACTION:
-            self.retractions.add(envelope, commit_no)
-        elif kind == Kind.NODE_BINDING:
-            self.operators.add(envelope)
-
-    def _pass_over(self, envelope: Envelope) -> None:
-        """What never counts may still be what older versions are outlasted by (SPEC 4.14)."""
-        if envelope.kind == Kind.SUBSCRIPTION:
-            self.subscriptions.add_void(envelope)
-        elif envelope.kind == Kind.TOPIC and envelope.topic is not None:
-            self.topics.add_void(envelope.topic, envelope)
-
-    def _reconsider(self, author: Account) -> None:
-        self.subscriptions.reconsider(author)
-        self.topics.reconsider(author)
-
-    def _withdraw(self, envelope_id: EnvelopeId) -> None:
-        """Undo what an envelope changed that turns out void, so that the order of arrival decides nothing (SPEC 6.5).
-
-        Grants and revocations act all the same."""
-        self.subscriptions.withdraw(envelope_id)
-        self.topics.withdraw(envelope_id)
-        self.retractions.withdraw(envelope_id)
-        self.collapses.withdraw(envelope_id)
-        self.operators.withdraw(envelope_id)
+            turn.ended += [grant.id for grant in self.state.authority.revoked_by(envelope.author, body)]
 
     def _take_private(self, turn: Turn, request: int, envelope: Envelope) -> None:
         is_word = envelope.kind == Kind.PRIVATE_SUBSCRIPTION
         rule = "4.25" if is_word else "4.19"
-        has_room = self.subscriptions.private.has_room if is_word else self.curator.has_room
-        if not has_room(envelope):
+        if not self.state.has_room_for(envelope):
             what = "subscriptions of its own" if is_word else "preferences"
             full = Refusal(Reason.STORE_FULL, rule, f"this node has no room for more {what}; try another")
             turn.answers.append(Answer(request, [refused(envelope, full)]))
             return
         reason = Reason.DUPLICATE
-        if self.set_private(envelope):
+        if self.state.set_private(envelope):
             reason = Reason.OK
             turn.writes.append(private_record_of(envelope))
         turn.answers.append(Answer(request, [Outcome(envelope.id, Level.DURABLE, reason, rule, "", None)]))
-
-    def set_private(self, envelope: Envelope) -> bool:
-        """Take a private envelope in, also from the store; False where a newer one is held already."""
-        if envelope.kind == Kind.PRIVATE_SUBSCRIPTION:
-            return self.subscriptions.add_private(envelope)
-        return self.curator.set_preferences(envelope)
 
     # Delivery to who is connected now; everybody else reads the store.
 
@@ -445,11 +380,12 @@ class Engine:
         late: bool,
     ) -> None:
         envelope = part.envelopes[index]
-        concerned = self.listeners.concerned(envelope.topic, audience, self.subscriptions)
+        concerned = self.listeners.concerned(envelope.topic, audience, self.state.subscriptions)
         if not concerned:
             return
-        groups, held = self.curator.decide_groups(envelope, concerned, turn.now_ms, late=late, audience=audience)
-        turn.writes += [self.curator.record(account, commit_no, decision, turn.now_ms) for account, decision in held]
+        curator = self.state.curator
+        groups, held = curator.decide_groups(envelope, concerned, turn.now_ms, late=late, audience=audience)
+        turn.writes += [curator.record(account, commit_no, decision, turn.now_ms) for account, decision in held]
         if groups:
             turn.deliveries.append(Deliver(commit_no, part, index, groups, frame))
 
@@ -478,18 +414,12 @@ class Engine:
                 self._targets.forget(write.ids)
                 if write.collapsing:
                     for envelope_id in write.ids:
-                        self.collapses.withdraw(envelope_id)
+                        self.state.collapses.withdraw(envelope_id)
         return [Reload()] if any(changes_state(write) for write in event.writes) else []
 
     def _sweep(self, now_ms: int) -> None:
         if now_ms < self._next_sweep_ms:
             return
         self._next_sweep_ms = now_ms + SWEEP_EVERY_MS
-        self.grants.sweep(now_ms)
-        self.subscriptions.sweep(now_ms)
-        self.topics.sweep(now_ms)
-        self.retractions.sweep(now_ms)
-        self.collapses.sweep(now_ms)
-        self.operators.sweep(now_ms)
+        self.state.sweep(now_ms)
         self.parking.sweep(now_ms)
-        self.curator.sweep(now_ms)

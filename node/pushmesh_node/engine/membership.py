@@ -11,7 +11,7 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.timestamps import timestamp_of
 
 from ..sync.parts import part_of
-from .core import Engine
+from .state import State
 
 ACTING_KINDS = frozenset({Kind.GRANT, Kind.REVOCATION})
 """They act in a void slot too, so everybody must have them."""
@@ -35,28 +35,28 @@ def member_of(network: Network, envelope: Envelope) -> Member:
     )
 
 
-def belongs(engine: Engine, envelope: Envelope, void: bool) -> bool:
+def belongs(state: State, envelope: Envelope, void: bool) -> bool:
     """Whether a stored envelope stands in its set."""
     if void and envelope.kind not in ACTING_KINDS:
         return False
     try:
-        engine.authority.check(envelope)
+        state.authority.check(envelope)
     except Refusal:
         return False
     if envelope.kind == Kind.SUBSCRIPTION:
-        return not engine.subscriptions.is_outdone(envelope)
+        return not state.subscriptions.is_outdone(envelope)
     if envelope.kind == Kind.TOPIC and envelope.topic is not None:
-        return not engine.topics.is_outdone(envelope.topic, envelope)
+        return not state.topics.is_outdone(envelope.topic, envelope)
     return True
 
 
-def siblings(engine: Engine, envelope: Envelope) -> Iterable[Envelope]:
+def siblings(state: State, envelope: Envelope) -> Iterable[Envelope]:
     """The other versions of a subscription or a topic that are held and not void: what becomes of the one may change
     whether they belong."""
     if envelope.kind == Kind.SUBSCRIPTION:
-        versions = engine.subscriptions.versions(envelope)
+        versions = state.subscriptions.versions(envelope)
     elif envelope.kind == Kind.TOPIC and envelope.topic is not None:
-        versions = engine.topics.versions(envelope.topic)
+        versions = state.topics.versions(envelope.topic)
     else:
         return []
     return [other for other in versions if other.id != envelope.id]

@@ -63,7 +63,7 @@ def an_access(node: Node, tokens: Tokens, clock: Callable[[], UnixMs], per_minut
         NETWORK,
         node.node_id,
         {HOST},
-        lambda: node.driver.engine,
+        lambda: node.driver.engine.state,
         tokens,
         node.verify,
         clock,

@@ -41,7 +41,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 @pytest.fixture
 def directory(node: Node) -> Directory:
     edges = {"publish_window": 7}
-    return Directory(NETWORK, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, edges)
+    return Directory(NETWORK, lambda: node.driver.engine.state, node.store, node.opener, node.status, now_ms, edges)
 
 
 async def test_a_topic_and_its_subscribers_are_public_state(node: Node, directory: Directory) -> None:
@@ -86,7 +86,7 @@ async def test_free_slots_are_all_of_one_range_since_no_key_signs_in_both(tmp_pa
     half = NETWORK.wallet_range
     async with a_node(tmp_path) as node:
         directory = Directory(
-            none_allowed, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, {}
+            none_allowed, lambda: node.driver.engine.state, node.store, node.opener, node.status, now_ms, {}
         )
         wallets = await directory.free_slots(DAPP.account, 0, 2**32, 200)
         keys = await directory.free_slots(DAPP.account, half, 2**32, 200)

@@ -54,7 +54,7 @@ async def test_what_one_node_held_the_other_holds_after_every_check(exported: Pa
     assert (imported.frames, dict(imported.reasons)) == (4, {"ok": 43})
     assert told[-1][0] == told[-1][1]
     async with a_node(tmp_path / "to") as node:
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
+        assert node.driver.engine.state.subscriptions.subscribers(TOPIC) == {READER.account}
         assert [item.count for item in await node.store.log(0, 1 << 20)] == [1, 1, 1, 40]
         assert await node.store.is_void(range(1, 50)) == set()  # each node finds out by itself
 

@@ -48,7 +48,7 @@ async def stored(node: Node, wallet: Wallet = READER, after: int = 0) -> list[tu
 
 def directory(node: Node) -> Directory:
     engine = node.driver.engine
-    return Directory(NETWORK, lambda: engine, node.store, node.opener, node.status, now_ms, {})
+    return Directory(NETWORK, lambda: engine.state, node.store, node.opener, node.status, now_ms, {})
 
 
 async def show_due(node: Node) -> None:

@@ -79,7 +79,7 @@ async def test_after_a_failed_commit_the_engine_knows_what_the_store_knows(
             assert words(await publish(node, subscription)) == [("refused", "store-failed")]
         await until(lambda: not node.reloading.under_way)
         assert node.driver.engine is not engine
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == frozenset()
+        assert node.driver.engine.state.subscriptions.subscribers(TOPIC) == frozenset()
         assert words(await publish(node, subscription, a_note_now(DAPP))) == [("durable", "ok")] * 2
         await until(lambda: ear.heard)
 

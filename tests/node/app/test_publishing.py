@@ -148,7 +148,7 @@ async def test_an_engine_that_is_about_to_be_replaced_is_told_no_preferences(nod
     async with node.ingest.paused():
         handing_in = asyncio.create_task(node.publishing.publish_private(principal, item))
         await asyncio.sleep(0.05)
-        assert node.driver.engine.curator.preferences_of(WALLET.account) is None
+        assert node.driver.engine.state.curator.preferences_of(WALLET.account) is None
     assert words([await handing_in]) == [("durable", "ok")]
 
 

@@ -87,7 +87,7 @@ async def test_two_failures_make_one_reload_after_the_other_and_lose_nothing_bet
         node.reload()
         assert words(await publishing) == [("durable", "ok")]
         await until(lambda: not node.reloading.under_way)
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
+        assert node.driver.engine.state.subscriptions.subscribers(TOPIC) == {READER.account}
 
 
 async def test_a_store_that_cannot_be_read_delays_the_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,4 +105,4 @@ async def test_a_store_that_cannot_be_read_delays_the_reload(tmp_path: Path, mon
         node.reload()
         await until(lambda: not node.reloading.under_way)
         assert len(tries) >= 2
-        assert node.driver.engine.subscriptions.subscribers(TOPIC) == {READER.account}
+        assert node.driver.engine.state.subscriptions.subscribers(TOPIC) == {READER.account}

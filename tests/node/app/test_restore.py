@@ -55,19 +55,20 @@ async def again(node: Node) -> Engine:
 def told(engine: Engine) -> dict[str, object]:
     """What the engine knows, by the questions that others ask it."""
     now = now_ms()
+    state, authority = engine.state, engine.state.authority
     wallets = (DAPP.account, READER.account, OTHER.account)
-    topic = engine.topics.in_force(TOPIC, now)
+    topic = state.topics.in_force(TOPIC, now)
     return {
-        "subscribers": sorted(engine.subscriptions.subscribers(TOPIC)),
-        "subscriptions": [[each.id for each in engine.subscriptions.of(wallet, now)] for wallet in wallets],
+        "subscribers": sorted(state.subscriptions.subscribers(TOPIC)),
+        "subscriptions": [[each.id for each in state.subscriptions.of(wallet, now)] for wallet in wallets],
         "topic": None if topic is None else topic.id,
-        "grants": [sorted(grant.id for grant in engine.authority.grants_of(wallet)) for wallet in wallets],
+        "grants": [sorted(grant.id for grant in authority.grants_of(wallet)) for wallet in wallets],
         "revoked": [
-            sorted(grant.id for grant in engine.authority.grants_of(wallet) if engine.authority.is_revoked(grant.id))
+            sorted(grant.id for grant in authority.grants_of(wallet) if authority.is_revoked(grant.id))
             for wallet in wallets
         ],
-        "preferences": [engine.curator.preferences_of(wallet) for wallet in wallets],
-        "private": [engine.subscriptions.private.word(wallet, TOPIC, now) for wallet in wallets],
+        "preferences": [state.curator.preferences_of(wallet) for wallet in wallets],
+        "private": [state.subscriptions.private.word(wallet, TOPIC, now) for wallet in wallets],
         "last": engine.last_commit,
     }
 
@@ -108,7 +109,7 @@ async def test_void_state_does_not_count_after_a_restart_either(tmp_path: Path) 
         assert words(await publish(node, first)) == [("durable", "ok")]
         assert words(await publish(node, second)) == [("durable", "slot-void")]
         engine = await again(node)
-        assert engine.subscriptions.of(READER.account, now_ms()) == []
+        assert engine.state.subscriptions.of(READER.account, now_ms()) == []
         assert told(engine) == told(node.driver.engine)
 
 

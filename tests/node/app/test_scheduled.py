@@ -83,7 +83,8 @@ async def test_why_a_scheduled_message_was_held_can_be_explained(tmp_path: Path)
         ear = Ear(ME)
         node.inboxes.listen(ear)
         await until(lambda: node.store.last_commit == 3)  # shown by itself
-        directory = Directory(NETWORK, lambda: node.driver.engine, node.store, node.opener, node.status, now_ms, {})
+        state = node.driver.engine.state
+        directory = Directory(NETWORK, lambda: state, node.store, node.opener, node.status, now_ms, {})
         recorded = (await directory.explain(ME, note.id, None))["recorded"]
         assert (recorded["verdict"], recorded["rule"], ear.heard) == ("hold", "operator-mutes", [])
 

@@ -82,7 +82,7 @@ async def test_everything_that_a_peer_holds_comes_grants_before_what_rests_on_th
         await publish(server, late)
         await until(lambda: asker.store.last_commit == 308)
         await until(in_sync(asker))
-    assert asker.driver.engine.subscriptions.subscribers(Topic(DAPP.account, "alerts")) == {READER.account}
+    assert asker.driver.engine.state.subscriptions.subscribers(Topic(DAPP.account, "alerts")) == {READER.account}
     await agree(asker, server)
 
 

@@ -163,10 +163,10 @@ def test_a_subscription_whose_slot_turns_out_void_no_longer_counts_and_the_one_b
     engine = an_engine()
     subscribe(engine, BOB, seq=8)
     subscribe(engine, BOB, seq=9, on=False, issued_at=ISSUED_AT + 1, expires_at=ISSUED_AT + 1 + 400 * 86_400_000)
-    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == set()
     subscribe(engine, BOB, seq=9, topic=Topic(ALICE, "other"))
-    assert set(engine.subscriptions.subscribers(TOPIC)) == {BOB}
-    assert set(engine.subscriptions.subscribers(Topic(ALICE, "other"))) == set()
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == {BOB}
+    assert set(engine.state.subscriptions.subscribers(Topic(ALICE, "other"))) == set()
 
 
 def test_a_retraction_whose_slot_turns_out_void_no_longer_counts() -> None:
@@ -175,9 +175,9 @@ def test_a_retraction_whose_slot_turns_out_void_no_longer_counts() -> None:
     ends = target.body.expires_at
     taken_back = an_envelope(NETWORK, Kind.RETRACTION, seq=2, target=target.id, expires_at=ends, topic=TOPIC)
     offer(engine, Part((taken_back,)))
-    assert engine.retractions.of(target) == taken_back
+    assert engine.state.retractions.of(target) == taken_back
     offer(engine, a_note(NETWORK, 2))
-    assert engine.retractions.of(target) is None
+    assert engine.state.retractions.of(target) is None
 
 
 # Batches
@@ -265,10 +265,10 @@ def test_a_tick_forgets_what_expired() -> None:
     topic = an_envelope(NETWORK, Kind.TOPIC, seq=30, topic=TOPIC, expires_at=NOW + 5)
     taken_back = an_envelope(NETWORK, Kind.RETRACTION, seq=2, topic=TOPIC, expires_at=NOW + 5)
     offer(engine, Part((topic,)), Part((taken_back,)))
-    assert (len(engine.topics), len(engine.retractions)) == (1, 1)
+    assert (len(engine.state.topics), len(engine.state.retractions)) == (1, 1)
     engine.handle(Ticked(), UnixMs(NOW + 120_000))
-    assert (len(engine.topics), len(engine.retractions)) == (0, 0)
-    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+    assert (len(engine.state.topics), len(engine.state.retractions)) == (0, 0)
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == set()
 
 
 def test_a_tick_gives_up_on_what_waited_too_long_for_its_grant() -> None:
@@ -303,4 +303,4 @@ def test_a_void_subscription_does_not_count(void: bool) -> None:
     engine = an_engine()
     subscription = an_envelope(NETWORK, Kind.SUBSCRIPTION, BOB, seq=9, topic=TOPIC, on=True)
     engine.handle(Restored([(1, subscription, void)]), NOW)
-    assert (BOB in engine.subscriptions.subscribers(TOPIC)) is not void
+    assert (BOB in engine.state.subscriptions.subscribers(TOPIC)) is not void

@@ -38,7 +38,7 @@ def test_a_grant_is_shown_long_after_it_rode() -> None:
     grant = grant_for()
     offer(engine, grant)
     engine.handle(Ticked(), UnixMs(NOW + 5 * GRANT_RIDES_MS))
-    assert engine.grants.find(grant.envelopes[0].id) == grant.envelopes[0]
+    assert engine.state.grants.find(grant.envelopes[0].id) == grant.envelopes[0]
 
 
 def test_what_a_peer_sent_before_its_grant_is_parked_and_offered_again() -> None:
@@ -75,9 +75,9 @@ def test_a_grant_that_owns_slots_of_a_later_one_takes_its_words_back() -> None:
         NETWORK, Kind.SUBSCRIPTION, BOB, auth=auth, seq=WALLET_RANGE, topic=TOPIC, issued_at=ISSUED_AT + 2
     )
     offer(engine, Part((second,)), Part((word,)))
-    assert set(engine.subscriptions.subscribers(TOPIC)) == {BOB}
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == {BOB}
     offer(engine, Part((first,)))
-    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == set()
 
 
 def test_a_general_revocation_ends_access_by_earlier_grants_only() -> None:
@@ -106,13 +106,13 @@ def test_a_revocation_ends_access_and_the_keys_subscriptions() -> None:
         NETWORK, Kind.SUBSCRIPTION, BOB, auth=a_session(grant), seq=WALLET_RANGE, topic=TOPIC, on=True
     )
     offer(engine, Part((grant,)), Part((subscription,)))
-    assert set(engine.subscriptions.subscribers(TOPIC)) == {BOB}
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == {BOB}
     revocation = an_envelope(
         NETWORK, Kind.REVOCATION, BOB, seq=21, grant_id=grant.id, before=None, cut_time=ISSUED_AT, cut_seq=0
     )
     effects = offer(engine, Part((revocation,)))
     assert only(effects, EndAccess) == EndAccess([grant.id])
-    assert set(engine.subscriptions.subscribers(TOPIC)) == set()
+    assert set(engine.state.subscriptions.subscribers(TOPIC)) == set()
 
 
 def test_a_retraction_after_the_cut_of_its_key_has_no_effect_in_whatever_order_it_came() -> None:
@@ -129,5 +129,5 @@ def test_a_retraction_after_the_cut_of_its_key_has_no_effect_in_whatever_order_i
     for engine, words in ((before, (grant, cut, late)), (after, (grant, late, cut))):
         for word in words:
             offer(engine, Part((word,)))
-    assert before.retractions.of(target) is None
-    assert after.retractions.of(target) is None
+    assert before.state.retractions.of(target) is None
+    assert after.state.retractions.of(target) is None

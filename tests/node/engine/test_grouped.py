@@ -78,7 +78,7 @@ def a_message(rng: Random, seq: int | None = None) -> Envelope:
 
 
 def one_by_one(engine: Engine, message: Envelope, accounts: Iterable[Account], at: UnixMs, late: bool) -> set[Any]:
-    decided = {(account, engine.curator.decide(message, account, at, late=late)) for account in accounts}
+    decided = {(account, engine.state.curator.decide(message, account, at, late=late)) for account in accounts}
     return {(account, decision.verdict, decision.reason) for account, decision in decided}
 
 
@@ -92,8 +92,9 @@ def test_wallets_that_are_decided_together_get_what_each_would_get_alone(rng: Ra
             engine.listeners = Listeners()
             for account in rng.sample(WALLETS, rng.randint(1, len(WALLETS))):
                 engine.listeners.come(account)
-            concerned = list(engine.listeners.concerned(message.topic, audience_of(message), engine.subscriptions))
-            groups, held = engine.curator.decide_groups(message, concerned, at, late=late)
+            state, audience = engine.state, audience_of(message)
+            concerned = list(engine.listeners.concerned(message.topic, audience, state.subscriptions))
+            groups, held = state.curator.decide_groups(message, concerned, at, late=late)
             told = {(account, group.verdict, group.reason) for group in groups for account in group.accounts}
             told |= {(account, decision.verdict, decision.reason) for account, decision in held}
             assert told == one_by_one(engine, message, concerned, at, late)

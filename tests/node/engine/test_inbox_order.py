@@ -63,8 +63,8 @@ class Node:
 
     async def inbox(self, account: Account, at: UnixMs) -> Told:
         """All of it that is delivered, read from the store."""
-        curator, found = self.engine.curator, Told()
-        topics = self.engine.subscriptions.topics_on(account, at)
+        curator, found = self.engine.state.curator, Told()
+        topics = self.engine.state.subscriptions.topics_on(account, at)
         for row in await self.store.inbox(account, topics, 0, 1_000):
             part, index = self._opener.open(row)
             audience = [account] if row.listed else None

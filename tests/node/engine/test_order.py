@@ -88,15 +88,15 @@ def after(words: Sequence[Envelope], every_ms: int = 0) -> Engine:
 
 
 def state(engine: Engine, words: Sequence[Envelope]) -> dict[str, Any]:
-    authority = engine.authority
+    authority = engine.state.authority
     grants = [grant for author in (ALICE, BOB) for grant in authority.grants_of(author)]
     return {
         "grants": [(grant.id, authority.cut_of(grant)) for grant in grants],
         "subscriptions": [
-            engine.subscriptions.in_force(author, topic, NOW) for author in (ALICE, BOB) for topic in TOPICS
+            engine.state.subscriptions.in_force(author, topic, NOW) for author in (ALICE, BOB) for topic in TOPICS
         ],
-        "subscribers": [set(engine.subscriptions.subscribers(topic)) for topic in TOPICS],
-        "topics": [engine.topics.in_force(Topic(author, "one"), NOW) for author in (ALICE, BOB)],
+        "subscribers": [set(engine.state.subscriptions.subscribers(topic)) for topic in TOPICS],
+        "topics": [engine.state.topics.in_force(Topic(author, "one"), NOW) for author in (ALICE, BOB)],
     }
 
 
@@ -157,7 +157,7 @@ def test_a_key_ends_itself_in_whatever_order_a_thief_fills_its_slot() -> None:
     )
     rivals = [an_envelope(NETWORK, Kind.NOTIFICATION, ALICE, title=title, **by_key) for title in ("one", "two")]
     for words in permutations([*rivals, end]):
-        authority = after([grant, *words]).authority
+        authority = after([grant, *words]).state.authority
         known = authority.grant(grant.id)
         assert known is not None
         assert authority.cut_of(known) == (ISSUED_AT, WALLET_RANGE)
@@ -181,4 +181,4 @@ def test_restored_words_leave_the_same_state_as_offered_ones(rng: Random) -> Non
 
 
 def _is_allowed(engine: Engine, word: Envelope) -> bool:
-    return word.session is None or engine.authority.counts(word)
+    return word.session is None or engine.state.authority.counts(word)

@@ -40,22 +40,22 @@ def _void_slots(node: SimNode, by_id: Mapping[bytes, Envelope]) -> frozenset[obj
 
 
 def _grants(node: SimNode, envelope: Envelope, now_ms: int) -> object:
-    authority = node.main.engine.authority
+    authority = node.main.engine.state.authority
     return [(grant.id, authority.cut_of(grant)) for grant in authority.grants_of(envelope.author)]
 
 
 def _topic(node: SimNode, envelope: Envelope, now_ms: int) -> object:
     topic = envelope.topic
-    return _id(None if topic is None else node.main.engine.topics.in_force(topic, now_ms))
+    return _id(None if topic is None else node.main.engine.state.topics.in_force(topic, now_ms))
 
 
 def _subscription(node: SimNode, envelope: Envelope, now_ms: int) -> object:
     topic = envelope.topic
-    return _id(None if topic is None else node.main.engine.subscriptions.in_force(envelope.author, topic, now_ms))
+    return _id(None if topic is None else node.main.engine.state.subscriptions.in_force(envelope.author, topic, now_ms))
 
 
 def _retraction(node: SimNode, envelope: Envelope, now_ms: int) -> object:
-    return _id(node.main.engine.retractions.of(envelope))
+    return _id(node.main.engine.state.retractions.of(envelope))
 
 
 def _id(envelope: Envelope | None) -> bytes | None:

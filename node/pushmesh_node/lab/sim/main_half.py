@@ -90,7 +90,7 @@ class MainHalf:
     def is_authorised(self, envelope: Envelope) -> bool:
         """Whether its signer may sign it (SPEC 7.5)."""
         try:
-            self.engine.authority.check(envelope)
+            self.engine.state.authority.check(envelope)
         except Refusal:
             return False
         return True

@@ -52,13 +52,13 @@ class SimFeed:
             for other in self._signed.get(envelope.author, ()):
                 self._place(self.envelope(other), other)
         if envelope.kind in REPLACED_KINDS:
-            for sibling in siblings(self._engine, envelope):
+            for sibling in siblings(self._engine.state, envelope):
                 if (number := self._store.commit_no(sibling.id)) is not None:
                     self._place(sibling, number)
 
     def _place(self, envelope: Envelope, commit_no: int) -> None:
         member = member_of(self._network, envelope)
-        if belongs(self._engine, envelope, self._store.is_void(commit_no)):
+        if belongs(self._engine.state, envelope, self._store.is_void(commit_no)):
             self.sets.insert(*member, commit_no)
         else:
             self.sets.remove(*member)

@@ -46,7 +46,7 @@ def naive(engine: Engine, store: SimStore, words: Sequence[Envelope]) -> set[Mem
     found = set()
     for word in words:
         number = store.commit_no(word.id)
-        if number is not None and belongs(engine, word, store.is_void(number)):
+        if number is not None and belongs(engine.state, word, store.is_void(number)):
             found.add(member_of(NETWORK, word))
     return found
 
