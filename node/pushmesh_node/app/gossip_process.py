@@ -15,7 +15,6 @@ from typing import Final
 from ..ipc import (
     IPC_VERSION,
     Credit,
-    Decoder,
     Down,
     IpcError,
     Publish,
@@ -27,9 +26,8 @@ from ..ipc import (
     StreamData,
     StreamOpen,
     Up,
-    encode,
-    up_decoder,
 )
+from ..ipc_wire import Decoder, encode, up_decoder
 from .gossip_streams import GossipStream, GossipStreams
 
 READ_BYTES: Final = 1024 * 1024

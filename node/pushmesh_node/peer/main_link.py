@@ -2,7 +2,8 @@
 
 import trio
 
-from ..ipc import Down, IpcError, Up, down_decoder, encode
+from ..ipc import Down, IpcError, Up
+from ..ipc_wire import down_decoder, encode
 
 _READ_BYTES = 262_144
 _MAX_WAITING = 100_000

@@ -7,7 +7,8 @@ import msgspec
 import trio
 
 from pushmesh_node.gossip.frames.inspection import Inspection
-from pushmesh_node.ipc import Allowances, Discovery, Peer, Ready, Seek, Start, Stats, Subscribe, up_decoder
+from pushmesh_node.ipc import Allowances, Discovery, Peer, Ready, Seek, Start, Stats, Subscribe
+from pushmesh_node.ipc_wire import up_decoder
 from pushmesh_node.peer.main_link import MainLink
 from pushmesh_node.peer.node import Node
 from support.dns_server import dns_server

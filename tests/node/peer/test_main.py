@@ -14,6 +14,7 @@ import trio
 from pushmesh_node import ipc
 from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
 from pushmesh_node.gossip.wire.framing import frame
+from pushmesh_node.ipc_wire import encode
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address
@@ -195,9 +196,9 @@ def test_a_descriptor_that_is_none_is_a_sentence(descriptor: str) -> None:
 @pytest.mark.parametrize(
     ("first", "sentence"),
     [
-        (ipc.encode([ipc.Stop()]), "no Start of this version"),
+        (encode([ipc.Stop()]), "no Start of this version"),
         (b"\xff" * 8, "did not speak the protocol"),
-        (ipc.encode([a_start(1, bootstrap=["/ip4/127.0.0.1/tcp/1"])]), "must end in /p2p/ID"),
+        (encode([a_start(1, bootstrap=["/ip4/127.0.0.1/tcp/1"])]), "must end in /p2p/ID"),
     ],
 )
 def test_a_main_that_starts_it_wrongly_is_told_why(first: bytes, sentence: str) -> None:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from pushmesh_node.ipc import Credit, Down, IpcError, Judge, Peer, Stop, encode, up_decoder
+from pushmesh_node.ipc import Credit, Down, IpcError, Judge, Peer, Stop
+from pushmesh_node.ipc_wire import encode, up_decoder
 from pushmesh_node.peer.main_link import MainLink
 
 

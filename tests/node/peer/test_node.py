@@ -23,8 +23,8 @@ from pushmesh_node.ipc import (
     Stats,
     Stop,
     Up,
-    up_decoder,
 )
+from pushmesh_node.ipc_wire import up_decoder
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.bans import PEER_FAULTS
 from pushmesh_node.peer.errors import AddressError

@@ -6,7 +6,8 @@ from pushmesh_node.gossip.parameters import RouterParameters
 from pushmesh_node.gossip.router import Router
 from pushmesh_node.gossip.wire.dialects import Dialect
 from pushmesh_node.gossip.wire.rpc import Graft, Rpc, Subscription
-from pushmesh_node.ipc import MAX_PEER_STATES, Peers, PeerState, encode, up_decoder
+from pushmesh_node.ipc import MAX_PEER_STATES, Peers, PeerState
+from pushmesh_node.ipc_wire import encode, up_decoder
 from pushmesh_node.peer.connection import Connection, Identity
 from pushmesh_node.peer.state import MAX_MILLI, milli, states_of
 
