@@ -8,38 +8,29 @@ same reader (`crowd`) reads both, by turns, and keeps as many publishes under wa
 
 import asyncio
 import json
-import secrets
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pushmesh_client import Node, new_wallet
-from pushmesh_client.compose import Draft, notification_of, signed_envelope
 from pushmesh_client.vouching import EVERY_MESSAGES
 from pushmesh_client.wallet import Wallet
-from pushmesh_protocol.accounts import Topic
-from pushmesh_protocol.auth.signing import sign_login
-from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Kind, Subscription
-from pushmesh_protocol.limits import DAY_MS
-from pushmesh_protocol.login import LogInWords, format_login
 from pushmesh_protocol.network import Network
 
 from .cpu_time import main_thread_cpu_s
 from .devnet import Devnet
 from .errors import LabError
+from .followers import Author, follow, log_ins
 from .memory import resident_mb
 from .narrator import Narrator
 from .networks import shipped_network
 from .statistics import median
 from .worker import Worker
-from .workload import CHUNK, stream_messages
+from .workload import stream_messages
 
 NETWORK = "bench"
 WINDOW = 2
 """Publishes that are not with every wallet yet."""
 QUEUED = 10
-TOPIC_NAME = "bench"
 SETTLE_S = 1.0
 
 
@@ -69,10 +60,11 @@ class FanoutRound:
 async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
     """The figures; rates are deliveries a second. Raises LabError."""
     narrator = Narrator(3)
-    network, author = shipped_network(NETWORK), new_wallet()
+    network = shipped_network(NETWORK)
+    author = Author(network)
     wallets = [new_wallet() for _ in range(plan.subscribers)]
     async with Devnet(folder, 1, network=NETWORK) as net, Node(net.url(0)) as node:
-        await subscribe(node, network, wallets, Topic(author.account, TOPIC_NAME))
+        await follow(node, network, wallets, author.topic)
         narrator.step(f"{plan.subscribers:,} wallets subscribed")
         pid = net.nodes[0].pid
         assert pid is not None  # it is ready
@@ -83,7 +75,7 @@ async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
             kb_per_connection = await connect(crowd, folder, node, pid, network, wallets)
             await crowd.ask({"bare": writer["port"]})
             narrator.step(f"they listen: {kb_per_connection:.1f} kB resident each")
-            bench = _Bench(crowd, pid, writer["pid"], folder, network, author, plan)
+            bench = _Bench(crowd, pid, writer["pid"], folder, author, plan)
             await bench.play(4)  # a warm-up
             rounds = [await bench.play(plan.publishes) for _ in range(plan.rounds)]
         finally:
@@ -108,35 +100,6 @@ def report_of(rounds: list[FanoutRound], kb_per_connection: float) -> dict[str, 
     }
 
 
-async def subscribe(node: Node, network: Network, wallets: list[Wallet], topic: Topic) -> None:
-    """Each wallet's signed subscription, durable. Raises LabError."""
-    now_ms = time.time_ns() // 1_000_000
-    for first in range(0, len(wallets), CHUNK):
-        parts = [
-            Part((signed_envelope(network, each.key, each.account, Kind.SUBSCRIPTION, _on(topic, now_ms)),))
-            for each in wallets[first : first + CHUNK]
-        ]
-        outcomes = await node.publish_frame(encode_frame(parts))
-        if refused := [outcome for outcome in outcomes if not outcome.ok]:
-            raise LabError(f"a subscription was refused: {refused[0]}")
-
-
-def _on(topic: Topic, now_ms: int) -> Subscription:
-    return Subscription(now_ms, 1, now_ms + DAY_MS, topic, True, None, False)
-
-
-async def log_ins(node: Node, network: Network, wallets: list[Wallet]) -> list[str]:
-    """A signed log-in of each to this node."""
-    challenge = await node.challenge()
-    node_id, host = bytes.fromhex(challenge["node_id"]), challenge["hosts"][0]
-    now_ms = time.time_ns() // 1_000_000
-    texts = []
-    for each in wallets:
-        words = LogInWords(node_id, host, each.account, secrets.token_bytes(32), now_ms, "bench")
-        texts.append(format_login(sign_login(each.key, network, words)))
-    return texts
-
-
 async def connect(crowd: Worker, folder: Path, node: Node, pid: int, network: Network, wallets: list[Wallet]) -> float:
     """Every wallet listens; returns what the node's resident memory grew by for each, in kB of 1,000 bytes."""
     path = folder / "log-ins.json"
@@ -151,17 +114,13 @@ async def connect(crowd: Worker, folder: Path, node: Node, pid: int, network: Ne
 class _Bench:
     """A node with its crowd, beside the bare server with as large a one."""
 
-    def __init__(
-        self, crowd: Worker, pid: int, bare_pid: int, folder: Path, network: Network, author: Wallet, plan: FanoutPlan
-    ) -> None:
+    def __init__(self, crowd: Worker, pid: int, bare_pid: int, folder: Path, author: Author, plan: FanoutPlan) -> None:
         self._crowd = crowd
         self._pid = pid
         self._bare_pid = bare_pid
         self._folder = folder
-        self._network = network
         self._author = author
         self._plan = plan
-        self._seq = 0
 
     async def play(self, publishes: int) -> FanoutRound:
         """One slice of each kind."""
@@ -185,7 +144,7 @@ class _Bench:
     async def _publish(self, requests: int, each: int) -> tuple[dict[str, float], float]:
         """The crowd's answer, and the seconds of CPU that the node's loop took."""
         path = self._folder / "fanout.messages"
-        frames = await asyncio.to_thread(self._signed, requests, each)
+        frames = await asyncio.to_thread(lambda: [self._author.frame(each) for _ in range(requests)])
         await asyncio.to_thread(path.write_bytes, stream_messages(frames))
         order = {"publish": str(path), "each": each, "window": WINDOW, "ack_every": EVERY_MESSAGES}
         cpu_s = main_thread_cpu_s(self._pid)
@@ -193,17 +152,3 @@ class _Bench:
         if answer["durable"] != requests * each:
             raise LabError(f"{requests * each} were published, {answer['durable']} are durable")
         return answer, main_thread_cpu_s(self._pid) - cpu_s
-
-    def _signed(self, requests: int, each: int) -> list[bytes]:
-        return [encode_frame([self._note() for _ in range(each)]) for _ in range(requests)]
-
-    def _note(self) -> Part:
-        self._seq += 1
-        author, now_ms = self._author, time.time_ns() // 1_000_000
-        draft = Draft(
-            title=f"Price alert {self._seq:06}",
-            body="The price that you watch has moved by more than the five per cent that you asked for.",
-            url="https://dex.example/alerts/1",
-        )
-        body = notification_of(draft, Topic(author.account, TOPIC_NAME), now_ms, self._seq)
-        return Part((signed_envelope(self._network, author.key, author.account, Kind.NOTIFICATION, body),))

@@ -1,8 +1,8 @@
 """`pushmesh bench ingest`: how much a real node takes, against what this machine's cores can recover at best.
 
 A node process as it ships, a load generator and one subscriber, each a process of its own. Every round is paired with
-slices of
-bare recovery on one thread, before and after, while the node is idle: machines change their speed, ratios less.
+slices of bare recovery on one thread, before and after, while the node is idle: machines change their speed, ratios
+less.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from pushmesh_client.wallet import Wallet
 
 from .devnet import Devnet
 from .errors import LabError
+from .followers import hand_in
 from .narrator import Narrator
 from .recovery import RecoverySlices
 from .statistics import median, percentile
@@ -86,14 +87,11 @@ class Bench:
 
 
 async def measure_ingest(folder: Path, plan: IngestPlan) -> dict[str, float]:
-    """The figures of the issue that this measures. Raises LabError."""
+    """The figures; rates are envelopes a second. Raises LabError."""
     narrator = Narrator(4)
     reader, authors = new_wallet(), new_authors(plan.wallets)
     async with Devnet(folder, 1, network=NETWORK) as net, Node(net.url(0)) as node:
-        for frame in subscription_frames(reader, authors, NETWORK):
-            refused = [outcome for outcome in await node.publish_frame(frame) if not outcome.ok]
-            if refused:
-                raise LabError(f"a subscription was refused: {refused[0].reason}: {refused[0].detail}")
+        await hand_in(node, subscription_frames(reader, authors, NETWORK))
         credential = await Subscriber(node, reader, SlotBook()).credential()
         narrator.step(f"a node runs; its one subscriber follows the topics of {plan.wallets:,} wallets")
         bound = await Worker.start(f"{__package__}.lower_bound", str(folder))

@@ -2,44 +2,33 @@
 
 One process has all clients of both sides, and publishes to both: turns of one message (or of ten, which wait for each
 client together), four turns on their way. Rounds of the sides are interleaved: machines change their speed, ratios
-less.
-Mosquitto is given the bytes that the node sent: once for all clients under one shared topic, and to a topic of each
-client's own, which is what an inbox is.
+less. Mosquitto is given the bytes that the node sent: once for all clients under one shared topic, and to a topic of
+each client's own, which is what an inbox is.
 """
 
 import asyncio
 import base64
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pushmesh_client import Node, new_wallet
-from pushmesh_client.compose import Draft, notification_of, signed_envelope
 from pushmesh_client.wallet import Wallet
-from pushmesh_protocol.accounts import Topic, display_account
-from pushmesh_protocol.auth.signing import sign_login
-from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Kind, Subscription
-from pushmesh_protocol.limits import DAY_MS
-from pushmesh_protocol.login import LogInWords, format_login
+from pushmesh_protocol.accounts import display_account
 
 from .cpu_time import tree_cpu_s
 from .devnet import Devnet
-from .errors import LabError
+from .followers import Author, follow, log_ins
 from .memory import resident_mb
 from .mosquitto import running_mosquitto
 from .narrator import Narrator
 from .networks import shipped_network
 from .statistics import median
 from .worker import Worker
-from .workload import CHUNK
 
 NETWORK = "bench"
-TOPIC_NAME = "bench"
 BATCH = 10
 """Messages that wait for each client together in the second measurement."""
 INBOX = "pushmesh/inbox"
@@ -70,7 +59,7 @@ class _Sides:
 
     plan: MqttPlan
     clients: Worker
-    author: "Author"
+    author: Author
     node_pid: int
     broker_pid: int
 
@@ -95,34 +84,11 @@ class _Sides:
         return Round(received / done["seconds"], 1e6 * cpu_s / received, 1e6 * done["cpu_s"] / received)
 
 
-class Author:
-    """The wallet whose topic all follow."""
-
-    def __init__(self) -> None:
-        self._wallet = new_wallet()
-        self._network = shipped_network(NETWORK)
-        self._seq = secrets.randbelow(2**30)
-        self.topic = Topic(self._wallet.account, TOPIC_NAME)
-
-    def frame(self, count: int) -> bytes:
-        """So many new notifications, each signed by itself."""
-        return encode_frame([Part((self._envelope(),)) for _ in range(count)])
-
-    def _envelope(self) -> Envelope:
-        self._seq += 1
-        draft = Draft(
-            title=f"Price alert {self._seq}",
-            body="The price that you watch has moved by more than the five per cent that you asked for.",
-            url="https://dex.example/alerts/1",
-        )
-        body = notification_of(draft, self.topic, time.time_ns() // 1_000_000, self._seq)
-        return signed_envelope(self._network, self._wallet.key, self._wallet.account, Kind.NOTIFICATION, body)
-
-
 async def measure_mqtt(folder: Path, plan: MqttPlan) -> dict[str, float]:
     """The figures of both sides. Raises LabError."""
     narrator = Narrator(3)
-    author = Author()
+    network = shipped_network(NETWORK)
+    author = Author(network)
     wallets = [new_wallet() for _ in range(plan.subscribers)]
     own = [f"inboxes/{secrets.token_hex(8)}" for _ in wallets]
     async with (
@@ -130,7 +96,7 @@ async def measure_mqtt(folder: Path, plan: MqttPlan) -> dict[str, float]:
         running_mosquitto(folder) as broker,
         Node(net.url(0)) as node,
     ):
-        await _subscribe(node, wallets, author.topic)
+        await follow(node, network, wallets, author.topic)
         narrator.step(f"{plan.subscribers:,} wallets follow one topic")
         clients = await Worker.start(f"{__package__}.mqtt_clients")
         try:
@@ -146,39 +112,18 @@ async def measure_mqtt(folder: Path, plan: MqttPlan) -> dict[str, float]:
     return report | {"kb_per_connection": round(memory_kb, 1)}
 
 
-async def _subscribe(node: Node, wallets: Sequence[Wallet], topic: Topic) -> None:
-    network = shipped_network(NETWORK)
-    now_ms = time.time_ns() // 1_000_000
-    body = Subscription(now_ms, 1, now_ms + DAY_MS, topic, True, None, False)
-    parts = [Part((signed_envelope(network, each.key, each.account, Kind.SUBSCRIPTION, body),)) for each in wallets]
-    for first in range(0, len(parts), CHUNK):
-        refused = [each for each in await node.publish_frame(encode_frame(parts[first : first + CHUNK])) if not each.ok]
-        if refused:
-            raise LabError(f"a subscription was refused: {refused[0].reason}: {refused[0].detail}")
-
-
 async def _connect(clients: Worker, node: Node, wallets: Sequence[Wallet], pid: int) -> float:
     """Log all in; how much memory each takes at the node, in thousands of bytes."""
-    challenge = await node.challenge()
-    network = shipped_network(NETWORK)
-
-    def client(number: int, wallet: Wallet, topics: Sequence[str]) -> list[Any]:
-        words = LogInWords(
-            node_id=bytes.fromhex(challenge["node_id"]),
-            host=challenge["hosts"][0],
-            account=wallet.account,
-            nonce=secrets.token_bytes(32),
-            issued_at=time.time_ns() // 1_000_000,
-            purpose="bench",
-        )
-        login = format_login(sign_login(wallet.key, network, words))
-        return [f"bench{number}", display_account(wallet.account), login, topics]
-
+    publisher, network = new_wallet(), shipped_network(NETWORK)
+    login, *logins = await log_ins(node, network, [publisher, *wallets])
+    named = [
+        (f"bench{number}", display_account(wallet.account), text, (INBOX,))
+        for number, (wallet, text) in enumerate(zip(wallets, logins, strict=True))
+    ]
     port = int((await node.status())["mqtt_address"].rpartition(":")[2])
-    *publisher, _ = client(0, new_wallet(), ())
-    logged_in = [client(number, wallet, (INBOX,)) for number, wallet in enumerate(wallets)]
     before_mb = resident_mb(pid)
-    await clients.ask({"connect": "node", "port": port, "clients": logged_in, "publisher": publisher})
+    by = ("bench0", display_account(publisher.account), login)
+    await clients.ask({"connect": "node", "port": port, "clients": named, "publisher": by})
     await asyncio.sleep(IDLE_S)
     return 1000 * (resident_mb(pid) - before_mb) / len(wallets)
 

@@ -16,6 +16,7 @@ from pushmesh_client import Node, SlotBook, Subscriber, new_wallet
 from .bench_ingest import NETWORK
 from .devnet import Devnet
 from .errors import LabError
+from .followers import hand_in
 from .memory import resident_mb
 from .narrator import Narrator
 from .probe import Single
@@ -52,10 +53,7 @@ async def measure_overload(folder: Path, plan: OverloadPlan) -> dict[str, float]
     narrator = Narrator(5)
     reader, authors, quiet = new_wallet(), new_authors(plan.wallets), new_authors(1)
     async with Devnet(folder, 1, network=NETWORK) as net, Node(net.url(0)) as node:
-        for frame in subscription_frames(reader, quiet, NETWORK):
-            refused = [outcome for outcome in await node.publish_frame(frame) if not outcome.ok]
-            if refused:
-                raise LabError(f"a subscription was refused: {refused[0].reason}: {refused[0].detail}")
+        await hand_in(node, subscription_frames(reader, quiet, NETWORK))
         credential = await Subscriber(node, reader, SlotBook()).credential()
         narrator.step("a node runs")
         bench = Bench(net, (str(node.url.host), str(node.url.port or 80)), folder, plan, narrator)

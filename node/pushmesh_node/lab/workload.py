@@ -93,13 +93,13 @@ def sign_job(job: Job) -> list[bytes]:
         wallet = wallet_of(WalletKey(secret))
         topic = Topic(wallet.account, TOPIC_NAME)
         if job.leaves == 0:
-            body = notification_of(_draft(first), topic, job.issued_at_ms, first)
+            body = notification_of(price_alert(first), topic, job.issued_at_ms, first)
             envelope = signed_envelope(network, wallet.key, wallet.account, Kind.NOTIFICATION, body)
             frames.append(encode_frame([Part((envelope,))]))
         else:
             to = (job.reader,)
             bodies = [
-                notification_of(_draft(seq, to), topic, job.issued_at_ms, seq)
+                notification_of(price_alert(seq, to), topic, job.issued_at_ms, seq)
                 for seq in range(first, first + job.leaves)
             ]
             frames.append(encode_frame([signed_batch(network, wallet.key, wallet.account, bodies)]))
@@ -145,9 +145,10 @@ def subscription_frames(reader: Wallet, authors: Authors, network: str) -> list[
     return [encode_frame(parts[first : first + CHUNK]) for first in range(0, len(parts), CHUNK)]
 
 
-def _draft(number: int, to: tuple[Account, ...] | None = None) -> Draft:
+def price_alert(number: int, to: tuple[Account, ...] | None = None) -> Draft:
+    """What all benches publish: of the size that such things have."""
     return Draft(
-        title=f"Price alert {number}",
+        title=f"Price alert {number:06}",
         body="The price that you watch has moved by more than the five per cent that you asked for.",
         url=f"https://dex.example/alerts/{number}",
         to=to,
