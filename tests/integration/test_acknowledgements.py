@@ -1,6 +1,8 @@
 """Real nodes in a mesh: each level that a publisher is told was reached, and what it rests on can be checked."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,8 +130,12 @@ async def test_outcomes_wait_for_an_origin_that_is_away_and_survive_a_kill(tmp_p
         async def kept() -> bool:
             return await b.metric("pushmesh_deliveries_total", transport="rest") == 1
 
+        async def on_the_disk() -> bool:
+            with closing(sqlite3.connect(tmp_path / "b" / "pushmesh.db")) as connection:
+                return connection.execute("SELECT DISTINCT origin FROM handed WHERE told = 0").fetchall() == [(origin,)]
+
         await eventually(kept, "the delivery")
-        await asyncio.sleep(1.0)  # one flush is enough; the next line ends the node without a word
+        await eventually(on_the_disk, "the outcome on the disk of b")  # the next line ends the node without a word
         await b.kill()
         await asyncio.gather(a.up(), b.up())
         author = Subscriber(a.client, dapp.wallet, SlotBook())

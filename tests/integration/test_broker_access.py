@@ -14,8 +14,8 @@ from support.bridges import INBOX, Kept, a_bridge, bridging
 from support.commands import pushmesh
 from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_notification
 from support.mosquitto import Broker, running_broker
-from support.mqtt_world import until
 from support.outside import find_security_plugin
+from support.until import until
 
 pytestmark = pytest.mark.integration
 

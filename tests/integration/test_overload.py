@@ -20,9 +20,9 @@ from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
-from support.app_world import until
 from support.mqtt_world import RawClient, a_connect
 from support.running_node import running_node, url_of
+from support.until import until
 from support.wallets import a_signed_note, a_wallet
 
 UNITS = 4

@@ -136,10 +136,3 @@ class Ear:
 
     def end(self, reason: str, detail: str) -> None:
         self.ended.append(reason)
-
-
-async def until(condition: Any) -> None:
-    """Waits for what has no event of its own; fails loudly when it never comes."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event of its own
-            await asyncio.sleep(0.01)

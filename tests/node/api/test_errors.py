@@ -14,6 +14,7 @@ from pushmesh_protocol.reasons import Reason
 from support.fake_inboxes import a_notification
 from support.fake_node import FakeNode, a_fake_node, serving
 from support.rude_client import RudeClient
+from support.until import until
 
 
 async def deny(request: web.Request) -> web.Response:
@@ -125,9 +126,7 @@ async def cut(node: FakeNode, path: str, moment: str) -> None:
         await client.hear()
         if upgrade:
             await client.say(b'{"type":"listen","cursor":"0"}')
-        async with asyncio.timeout(10):
-            while not node.inboxes.listeners:  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.002)
+        await until(lambda: node.inboxes.listeners)
         for _ in range(20):
             node.inboxes.commit(*[a_notification(1, text="x" * 200)] * 200)
             await asyncio.sleep(0)
@@ -152,10 +151,9 @@ async def test_a_client_that_resets_its_connection_leaves_no_trace_in_the_log(
     async with serving(node):
         assert node.api is not None
         node.api.logger.addHandler(kept)
+        gate = node.api.gate
         for _ in range(5):
             node.inboxes.messages.clear()
             await cut(node, path, moment)
-            async with asyncio.timeout(10):
-                while node.inboxes.listeners or node.api.gate.connections:  # noqa: ASYNC110  # as above
-                    await asyncio.sleep(0.002)
+            await until(lambda: not (node.inboxes.listeners or gate.connections))
     assert (kept.lines, node.reports, loop_said) == ([], [], [])

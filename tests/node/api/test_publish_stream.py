@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
 from support.fake_inboxes import a_notification
 from support.fake_node import FakeNode, a_fake_node, frame_of, items_json, serving
+from support.until import until
 
 NOTES = [a_notification(number) for number in range(200)]
 
@@ -40,12 +41,6 @@ async def replies(stream: ClientWebSocketResponse, count: int) -> list[Any]:
         assert message.type is WSMsgType.BINARY, message
         found += msgspec.msgpack.decode(message.data)
     return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # the conditions are of objects that know nothing of this test
-            await asyncio.sleep(0.005)
 
 
 async def test_every_request_is_answered_under_its_number() -> None:

@@ -13,8 +13,9 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.outcomes import DisclosedLeaf, Disclosure
 from pushmesh_protocol.tree import levels_of, path_in, root_of
 from pushmesh_protocol.vouchers import VoucherWords, sign_voucher, voucher_leaf
-from support.app_world import NETWORK, a_grant_now, a_note_now, a_principal, count, publish, until
+from support.app_world import NETWORK, a_grant_now, a_note_now, a_principal, count, publish
 from support.origin import OPEN, SHY, STRANGER, a_notification, an_origin, status
+from support.until import until
 
 SALT = b"\x62" * 16
 

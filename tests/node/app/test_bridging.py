@@ -22,9 +22,10 @@ from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.metrics.node import BRIDGE_EVENTS
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.reasons import Reason
-from support.app_world import a_node, count, until
+from support.app_world import a_node, count
 from support.certificates import write_certificate
 from support.mosquitto import running_broker
+from support.until import until
 from support.wallets import a_wallet
 
 ALICE = a_wallet(1).account

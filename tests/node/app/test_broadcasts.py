@@ -19,7 +19,8 @@ from pushmesh_protocol.frames import open_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.kinds.retraction import RETRACT
 from pushmesh_protocol.reasons import Reason
-from support.app_world import NETWORK, Ear, a_node, a_note_now, count, publish, signed, until
+from support.app_world import NETWORK, Ear, a_node, a_note_now, count, publish, signed
+from support.until import until
 from support.wallets import a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

@@ -8,6 +8,7 @@ from pushmesh_node.app import gathered
 from pushmesh_node.app.gathered import Gathered
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.reasons import Reason
+from support.until import until
 
 GONE = Denied(Reason.STORE_FAILED, "the disk is gone", retry_after_s=5)
 
@@ -70,9 +71,7 @@ async def test_of_one_key_the_newest_is_written(book: Gathered[str, int], disk: 
 async def test_what_nobody_waits_for_is_written_too(book: Gathered[str, int], disk: Disk) -> None:
     book.put("a", 1)
     assert "a" in book
-    async with asyncio.timeout(10):
-        while "a" in book:  # noqa: ASYNC110  # it is written by itself, and nobody is told
-            await asyncio.sleep(0.005)
+    await until(lambda: "a" not in book)
     assert disk.kept == {"a": 1}
     await book.settled("a")
 
@@ -205,8 +204,6 @@ async def test_who_has_no_task_is_told_why_it_is_not_durable(book: Gathered[str,
     await disk.began.wait()
     book.when_settled("phone", told.append)
     disk.gate.set()
-    async with asyncio.timeout(10):
-        while len(told) < 2:  # noqa: ASYNC110  # it has no event of its own
-            await asyncio.sleep(0.005)
+    await until(lambda: len(told) >= 2)
     assert [denied and denied.reason for denied in told] == [Reason.STORE_FAILED] * 2
     await book.close()

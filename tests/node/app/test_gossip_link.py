@@ -16,7 +16,8 @@ from pushmesh_protocol.envelope import item_hash
 from pushmesh_protocol.frames import Part, encode_frame, gossip_topic_of, open_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Verdict
-from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, count, publish, until
+from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, count, publish
+from support.until import until
 from support.wallets import a_note, a_signed_batch, a_signed_note, a_wallet
 
 DAPP, OTHER = a_wallet(1), a_wallet(2)

@@ -8,10 +8,10 @@ from pushmesh_node.app import hold_answers as answers_room
 from pushmesh_node.app.hold_wire import MAX_MESSAGE_BYTES, PROTOCOL, AskHolds, EndHolds, TellHold, answers
 from pushmesh_node.app.peer_messages import PeerMessages
 from pushmesh_protocol.holds import check_hold_of
-from support.app_world import until
 from support.holders import HOLDERS as PEERS, NETWORK, Holder, holders, ids_of
 from support.records import NOW
 from support.stream_pair import stream_pair
+from support.until import until
 
 ME = b"\x0e" * 32
 WAIT_S = 20.0

@@ -17,10 +17,10 @@ from pushmesh_protocol.auth.ed25519 import public_key
 from pushmesh_protocol.holds import HoldWords, check_hold_proof, sign_hold
 from pushmesh_protocol.tree import root_of
 from pushmesh_protocol.types import Account
-from support.app_world import until
 from support.holders import HOLDER_SEEDS, HOLDERS, NETWORK, Holder, holders, ids_of
 from support.records import NOW
 from support.stream_pair import stream_pair
+from support.until import until
 
 SEEDS, PEERS = HOLDER_SEEDS, HOLDERS
 ME = b"\x0e" * 32

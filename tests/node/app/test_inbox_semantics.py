@@ -18,7 +18,8 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind, SettingChoice
 from pushmesh_protocol.kinds.retraction import REPLACED_BY, RETRACT
 from pushmesh_protocol.types import UnixMs
-from support.app_world import NETWORK, Ear, a_node, a_note_now, a_principal, a_subscription, publish, signed, until
+from support.app_world import NETWORK, Ear, a_node, a_note_now, a_principal, a_subscription, publish, signed
+from support.until import until
 from support.wallets import a_signed_note, a_wallet
 
 DAPP, READER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)

@@ -22,8 +22,8 @@ from support.app_world import (
     a_subscription,
     count,
     publish,
-    until,
 )
+from support.until import until
 from support.wallets import a_wallet
 
 DAPP, READER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)

@@ -18,7 +18,8 @@ from pushmesh_node.storage import Store, StoreFailed
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason
-from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish, until
+from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish
+from support.until import until
 from support.wallets import a_signed_batch, a_signed_note, a_wallet
 
 WALLET = a_wallet(1)

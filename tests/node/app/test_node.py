@@ -26,9 +26,9 @@ from support.app_world import (
     a_subscription,
     count,
     publish,
-    until,
     words,
 )
+from support.until import until
 from support.wallets import a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

@@ -16,7 +16,7 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.kinds import Kind
-from support.app_world import NETWORK, a_note_now, a_principal, count, signed, until
+from support.app_world import NETWORK, a_note_now, a_principal, count, signed
 from support.origin import (
     DAPP,
     OPEN,
@@ -31,6 +31,7 @@ from support.origin import (
     take,
 )
 from support.stream_pair import stream_pair
+from support.until import until
 from support.wallets import a_wallet
 
 WAIT_S = 20.0

@@ -8,6 +8,7 @@ from pushmesh_node.ipc import MAX_BOOK_ENTRIES, Book, BookEntry, Remember, Stats
 from pushmesh_node.storage import Store
 from pushmesh_node.storage.errors import StoreFailed
 from pushmesh_protocol.types import UnixMs
+from support.until import until
 
 
 def an_entry(n: int = 1, last_seen_ms: int = 5, banned_until_ms: int = 0) -> BookEntry:
@@ -83,9 +84,7 @@ async def test_books_are_saved_as_they_come() -> None:
     running = asyncio.create_task(kept.run())
     for n in (1, 2):
         kept.take([Book([an_entry(n)])])
-        async with asyncio.timeout(10):
-            while len(store.written) < n:  # noqa: ASYNC110  # a store has no event
-                await asyncio.sleep(0.01)
+        await until(lambda n=n: len(store.written) >= n)
     running.cancel()
 
 

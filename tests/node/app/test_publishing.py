@@ -28,10 +28,10 @@ from support.app_world import (
     count,
     publish,
     signed,
-    until,
     words,
 )
 from support.bodies import a_body
+from support.until import until
 from support.wallets import a_note, a_signed_batch, a_wallet
 
 WALLET = a_wallet(1)

@@ -10,7 +10,8 @@ from pushmesh_node.engine.events import CaughtUp
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.receipts import check_receipt, check_seal, first_break
-from support.app_world import NETWORK, SEED, a_node, a_note_now, publish, until
+from support.app_world import NETWORK, SEED, a_node, a_note_now, publish
+from support.until import until
 from support.wallets import a_wallet
 
 DAPP = a_wallet(1)

@@ -12,7 +12,8 @@ from pushmesh_node.ipc import Publish
 from pushmesh_node.metrics import Metrics
 from pushmesh_protocol.frames import Part, gossip_topic_of, open_frame
 from pushmesh_protocol.kinds import Kind
-from support.app_world import NETWORK, a_grant_now, a_note_now, until
+from support.app_world import NETWORK, a_grant_now, a_note_now
+from support.until import until
 from support.wallets import a_note, a_wallet
 
 WALLET = a_wallet(1)

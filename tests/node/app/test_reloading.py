@@ -9,7 +9,8 @@ import pytest
 from pushmesh_node.app.reloading import Reloading
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic
-from support.app_world import a_node, a_subscription, publish, until, words
+from support.app_world import a_node, a_subscription, publish, words
+from support.until import until
 from support.wallets import a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

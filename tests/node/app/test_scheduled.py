@@ -20,9 +20,9 @@ from support.app_world import (
     a_principal,
     a_subscription,
     publish,
-    until,
     words,
 )
+from support.until import until
 from support.wallets import a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

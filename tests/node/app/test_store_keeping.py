@@ -24,9 +24,9 @@ from support.app_world import (
     a_subscription,
     count,
     publish,
-    until,
     words,
 )
+from support.until import until
 from support.wallets import a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)
@@ -132,11 +132,13 @@ async def test_a_damaged_record_is_lost_to_the_engine_too_and_may_come_again(tmp
     note = a_note_now(DAPP, 1)
     async with a_node(tmp_path, store__scrub_rows_per_s=100_000) as node:
         await publish(node, note, a_note_now(DAPP, 2))
+        before = node.driver.engine
+        await until(lambda: node.feed.is_settled)  # it reads what is damaged next
         await node.store._writer.run(
             lambda connection: connection.execute("UPDATE items SET data = x'00' WHERE first_commit = 1").fetchall()
         )
-        await until(lambda: node.store.mending.quarantined == 1)
-        await until(lambda: not node.reloading.under_way)
+        await until(lambda: node.driver.engine is not before and not node.reloading.under_way)
+        assert node.store.mending.quarantined == 1
         assert await node.store.missing_ids(9) == [note.id]
         assert words(await publish(node, note)) == [("durable", "ok")]
         assert await node.store.missing_ids(9) == []

@@ -28,9 +28,9 @@ from support.app_world import (
     count,
     publish,
     signed,
-    until,
 )
 from support.sync_world import SERVER, asking, in_sync, make_impatient, two_nodes
+from support.until import until
 from support.wallets import a_note, a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

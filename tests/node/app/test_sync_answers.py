@@ -26,8 +26,9 @@ from pushmesh_node.sync.words import (
     WantedItem,
 )
 from pushmesh_protocol.frames import Part, encode_frame
-from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish, until
+from support.app_world import NETWORK, WAIT_S, a_node, a_note_now, publish
 from support.stream_pair import stream_pair
+from support.until import until
 from support.wallets import a_signed_batch, a_wallet
 
 DAPP = a_wallet(1)

@@ -8,7 +8,8 @@ from pushmesh_node.app.node import Node
 from pushmesh_node.storage import StoreFailed
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import UnixMs
-from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, a_revocation, publish, signed, until
+from support.app_world import NETWORK, a_grant_now, a_node, a_note_now, a_revocation, publish, signed
+from support.until import until
 from support.wallets import a_signed_batch, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

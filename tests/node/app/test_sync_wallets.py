@@ -17,9 +17,9 @@ from support.app_world import (
     a_principal,
     a_subscription,
     publish,
-    until,
 )
 from support.sync_world import asking, in_sync, make_impatient, two_nodes
+from support.until import until
 from support.wallets import a_signed_batch, a_signed_note, a_wallet
 
 DAPP, READER = a_wallet(1), a_wallet(2)

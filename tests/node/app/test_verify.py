@@ -9,7 +9,8 @@ from pushmesh_node.app.verify import AT_ONCE, PIECE, VerifyPool
 from pushmesh_protocol.auth.verify import Claim, envelope_claim
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.reasons import Reason
-from support.app_world import NETWORK, a_note_now, until
+from support.app_world import NETWORK, a_note_now
+from support.until import until
 from support.wallets import a_wallet
 
 

@@ -8,7 +8,8 @@ from pushmesh_node.app.verify_process import VerifyProcess, WorkerLost
 from pushmesh_node.app.verify_wire import pack_claims, read_answers
 from pushmesh_protocol.auth.verify import envelope_claim
 from pushmesh_protocol.network import dump_network
-from support.app_world import NETWORK, WAIT_S, a_note_now, until
+from support.app_world import NETWORK, WAIT_S, a_note_now
+from support.until import until
 from support.wallets import a_wallet
 
 

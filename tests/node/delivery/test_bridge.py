@@ -22,7 +22,8 @@ from pushmesh_protocol.accounts import Topic, display_topic, solana_account
 from support.bridges import DEVICE, INBOX, Kept, a_bridge, bridging, some_settings
 from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_message, a_notification
 from support.mosquitto import Broker, running_broker
-from support.mqtt_world import NODE_ID, until
+from support.mqtt_world import NODE_ID
+from support.until import until
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from pushmesh_node.delivery import bridge_client
 from pushmesh_node.delivery.bridge_client import BrokerClient, BrokerRefused
 from pushmesh_node.delivery.bridge_forms import PackedProperties
 from support.bridges import some_settings
-from support.mqtt_world import until
 from support.scripted_broker import ScriptedBroker, scripted_broker
+from support.until import until
 
 NOTHING = PackedProperties(b"")
 
@@ -57,14 +57,15 @@ async def test_a_broker_that_does_not_confirm_is_given_up_though_it_confirms_oth
 
 
 async def test_confirmed_in_time_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge_client, "CONFIRM_S", 0.2)
     async with scripted_broker() as broker, connected(broker) as client:
-        lost = asyncio.create_task(client.until_lost())
-        for _ in range(3):
-            client.send("well", b"", NOTHING, lambda: None)
+        lost, confirmed = asyncio.create_task(client.until_lost()), list[int]()
+        for number in range(3):
+            client.send("well", b"", NOTHING, partial(confirmed.append, number))
             broker.confirm(await broker.publish())
-            await asyncio.sleep(0.3)
-        assert not lost.done()
+        await until(lambda: confirmed == [0, 1, 2])
+        monkeypatch.setattr(bridge_client, "CONFIRM_S", 0.0)  # the time of each is over
+        client._look()
+        assert await asyncio.wait((lost,), timeout=0.05) == (set(), {lost})
         lost.cancel()
 
 

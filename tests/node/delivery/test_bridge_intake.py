@@ -19,8 +19,8 @@ from pushmesh_protocol.reasons import Reason
 from support.bridges import FRAME_BYTES, FakeWayIn, Kept, a_bridge, bridging
 from support.fake_inboxes import FakeInboxes, a_message
 from support.mosquitto import Broker, running_broker
-from support.mqtt_world import until
 from support.scripted_broker import scripted_broker
+from support.until import until
 
 pytestmark = pytest.mark.integration
 

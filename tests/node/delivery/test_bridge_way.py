@@ -11,8 +11,8 @@ from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.reasons import Reason
 from support.bridges import DEVICE, INBOX, Kept, a_bridge, bridging
 from support.fake_inboxes import FakeInboxes, a_message, a_notification
-from support.mqtt_world import until
 from support.scripted_broker import ScriptedBroker, scripted_broker
+from support.until import until
 
 NOTES = [a_notification(number) for number in range(1, 13)]
 

@@ -13,6 +13,7 @@ from pushmesh_protocol.frames import Part, open_publish
 from pushmesh_protocol.reasons import Reason
 from support.fake_inboxes import DAPP, NETWORK, a_notification
 from support.fake_node import NODE_ID, a_fake_node, bearer, serving
+from support.until import until
 from support.vouchers import a_voucher
 
 STORE = "ab" * 16
@@ -71,9 +72,7 @@ async def test_an_empty_inbox_is_waited_on_until_something_comes() -> None:
     node = a_fake_node()
     async with serving(node) as client:
         waiting = asyncio.create_task(get(client, "/v1/inbox?after=now&wait_s=20"))
-        async with asyncio.timeout(10):
-            while not node.inboxes.listeners:  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.005)
+        await until(lambda: node.inboxes.listeners)
         node.inboxes.commit(a_notification(1))
         status, page = await waiting
     assert (status, commits(page), page["more"]) == (200, [1], False)

@@ -15,6 +15,7 @@ from pushmesh_node.delivery.sse import HEARTBEAT, encode_events, encode_lines
 from pushmesh_protocol.accounts import Topic, display_topic
 from support.fake_inboxes import DAPP, a_message, a_notification
 from support.fake_node import a_fake_node, bearer, serving
+from support.until import until
 
 STORE = "ab" * 16
 ALERTS, NEWS = (display_topic(Topic(DAPP, name)) for name in ("alerts", "news"))
@@ -112,9 +113,7 @@ async def test_a_client_that_leaves_is_forgotten() -> None:
     async with serving(node, sessions=SessionLimits(idle_s=0.01)) as client:
         async with client.get("/v1/events", headers=bearer()) as response:
             await next_event(response)
-        async with asyncio.timeout(10):
-            while node.inboxes.listeners or len(node.consumers):  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.005)
+        await until(lambda: not (node.inboxes.listeners or len(node.consumers)))
     assert node.reports == []
 
 
@@ -255,9 +254,7 @@ async def test_a_stream_that_has_ended_has_no_name_any_more() -> None:
     async with serving(node, sessions=SessionLimits(idle_s=0.01)) as client:
         async with client.get("/v1/events", headers=bearer()) as response:
             name = json.loads((await any_event(response))["data"])["id"]
-        async with asyncio.timeout(10):
-            while len(node.consumers):  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.005)
+        await until(lambda: not len(node.consumers))
         async with client.post(f"/v1/streams/{name}/topics", json={}, headers=bearer()) as answer:
             assert answer.status == 404
 
@@ -277,9 +274,7 @@ async def test_news_of_other_devices_and_own_subscriptions_come_on_the_stream() 
             node.subscriptions.followings[0].queue.put_nowait([Change(topic, None)])
             event = await next_event(response)
             assert json.loads(event["data"]) == {"type": "subscription", "topic": NEWS, "subscription": None}
-    async with asyncio.timeout(10):
-        while node.subscriptions.followings:  # noqa: ASYNC110  # the node knows nothing of this test
-            await asyncio.sleep(0.005)
+    await until(lambda: not node.subscriptions.followings)
     assert node.reports == []
 
 

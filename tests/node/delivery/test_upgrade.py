@@ -4,6 +4,7 @@ import pytest
 
 from pushmesh_node.api.app import ApiLimits
 from support.fake_node import a_fake_node, bearer, serving
+from support.until import until
 from support.ws_talk import HEAD, masked, read_frame, read_raw, text_frame
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -101,9 +102,8 @@ async def test_a_client_that_is_gone_before_the_answer_leaves_nothing_behind() -
         writer.close()
         await writer.wait_closed()
         assert node.api is not None
-        async with asyncio.timeout(10):
-            while node.api.gate.connections:  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.005)
+        gate = node.api.gate
+        await until(lambda: not gate.connections)
         slow.set()
     assert node.reports == []
     assert not node.consumers._connections

@@ -20,6 +20,7 @@ from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
 from support.fake_inboxes import DAPP, NETWORK, WALLET, a_notification
 from support.fake_node import NODE_ID, FakeNode, a_fake_node, bearer, items_json, serving
+from support.until import until
 from support.vouchers import a_voucher
 
 STORE = "ab" * 16
@@ -219,9 +220,7 @@ async def test_the_wallets_own_subscriptions_are_followed_on_the_stream() -> Non
         node.subscriptions.followings[0].queue.put_nowait([Change(topic, None)])
         assert await hear(stream) == {"type": "subscription", "topic": NEWS, "subscription": None}
         assert (await ask(stream, type="subscriptions"))["reason"] == "bad-request"
-    async with asyncio.timeout(10):
-        while node.subscriptions.followings:  # noqa: ASYNC110  # the node knows nothing of this test
-            await asyncio.sleep(0.005)
+    await until(lambda: not node.subscriptions.followings)
     assert node.reports == []
 
 
@@ -372,9 +371,7 @@ async def test_a_client_that_leaves_is_forgotten() -> None:
     async with connected(node) as (_, stream):
         await ask(stream, type="listen")
         await stream.close()
-        async with asyncio.timeout(10):
-            while node.inboxes.listeners or len(node.consumers):  # noqa: ASYNC110  # the node knows nothing of this test
-                await asyncio.sleep(0.005)
+        await until(lambda: not (node.inboxes.listeners or len(node.consumers)))
     assert node.reports == []
 
 

@@ -114,9 +114,8 @@ def test_dials_that_cross_leave_one_connection_and_it_is_the_same_at_both_ends()
         async with hosts({"/echo": echo}, {"/echo": echo}) as (a, b), trio.open_nursery() as nursery:
             nursery.start_soon(a.host.dial, b.address, 5)
             nursery.start_soon(b.host.dial, a.address, 5)
-            await trio.sleep(0.5)
-            await a.watching.until(lambda: b.node_id in a.host.connections)
-            await b.watching.until(lambda: a.node_id in b.host.connections)
+            for end in (a.watching, b.watching):  # each has met both connections
+                await end.until(lambda end=end: len(end.came) + len(end.refusals) == 2)  # type: ignore[misc]  # binds the variable
             near, far = a.host.connections[b.node_id], b.host.connections[a.node_id]
             assert near.outbound != far.outbound and near.outbound == (a.node_id < b.node_id)
             stream = await near.open("/echo")

@@ -3,6 +3,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from pushmesh_node.ipc import StreamClose, StreamCredit, StreamData, StreamOpen, Up
 from pushmesh_node.peer.errors import StreamBroken
@@ -149,7 +150,8 @@ def test_places_of_ended_streams_are_free_again() -> None:
                 a.relay.data(StreamData(n, b"x"))
                 a.relay.close(StreamClose(n, None))
                 await a.until(StreamClose(n, None))
-                await trio.sleep(0.02)
+                await trio.testing.wait_all_tasks_blocked()
+                assert a.relay._streams == {}
 
     trio.run(main)
 

@@ -9,6 +9,7 @@ from pushmesh_node.storage.thread import ConnectionThread
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
 from support.records import record
+from support.until import until
 
 
 def test_truncate_moves_everything_into_the_file(connection: sqlite3.Connection, path: Path) -> None:
@@ -37,9 +38,7 @@ async def test_the_log_is_copied_after_writes_and_only_then(connection: sqlite3.
     write_group(connection, [record(1)], TopicNumbers(), 0)
     before = size_of(path)
     checkpointer.wrote()
-    async with asyncio.timeout(30):
-        while checkpointer.count == 0:  # noqa: ASYNC110  # what is awaited is a count, not an event of the test's
-            await asyncio.sleep(0.001)
+    await until(lambda: checkpointer.count > 0)
     assert size_of(path) > before
     await checkpointer.close()
 
