@@ -1,4 +1,4 @@
-"""Takes an export into this node's store, offline: each frame goes the way of one that a peer sent by catch-up, with
+"""Takes an export into this node's store, offline: each frame goes the way of one that a peer sent by sync, with
 every check, and nothing is trusted. The store has one writer, so the node must not run meanwhile."""
 
 import asyncio
