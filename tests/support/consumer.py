@@ -1,11 +1,12 @@
 """What a consumer of a session was given, and steps for models of it."""
 
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
 
 from pushmesh_node.delivery.contract import WalletEvent
-from pushmesh_node.delivery.session import Mark, Marker, Portion
+from pushmesh_node.delivery.session import Mark, Marker, Portion, Session
 from support.fake_inboxes import a_notification
 
 
@@ -29,6 +30,15 @@ class Seen:
     @property
     def marks(self) -> list[Mark]:
         return [marker.mark for marker in self.markers]
+
+
+async def read_until_live(session: Session, seen: Seen) -> None:
+    """Everything that there is, up to the word that what follows is new."""
+    async with aclosing(session.batches()) as batches:
+        async for batch in batches:
+            seen.take(batch)
+            if isinstance(batch, Marker) and batch.mark is Mark.LIVE:
+                return
 
 
 POOL = [a_notification(number) for number in range(40)]

@@ -19,8 +19,9 @@ from .contract import WalletEvent
 from .following import told
 from .live_topics import LiveTopics, chosen
 from .messages import MARK_NAMES, MessageForms
+from .pumping import pump
 from .service import Service
-from .session import Mark, Marker, Portion, pump
+from .session import Mark, Marker, Portion
 from .streams import Streams
 
 NDJSON_TYPE = "application/x-ndjson"

@@ -14,23 +14,14 @@ from pushmesh_node.delivery.session import (
     Portion,
     Session,
     SessionLimits,
-    pump,
 )
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.reasons import Reason
-from support.consumer import POOL, Seen, step
+from support.consumer import POOL, Seen, read_until_live, step
 from support.fake_inboxes import DAPP, FakeInboxes, a_message, a_notification, a_principal
 
 SMALL = SessionLimits(queue_messages=3, page_messages=2)
-
-
-async def read_until_live(session: Session, seen: Seen) -> None:
-    async with aclosing(session.batches()) as batches:
-        async for batch in batches:
-            seen.take(batch)
-            if isinstance(batch, Marker) and batch.mark is Mark.LIVE:
-                return
 
 
 async def test_a_session_reads_the_store_and_then_says_live() -> None:
@@ -213,49 +204,6 @@ async def test_pages_shrink_and_grow_with_the_size_of_messages() -> None:
     assert sum(sizes) == 100
     assert sizes[0] == 32
     assert all(size <= 8 for size in sizes[3:])
-
-
-async def test_pump_counts_what_was_written_and_tells_why_it_ended() -> None:
-    inboxes, seen = FakeInboxes(), Seen()
-    sent = inboxes.commit(a_notification(1), a_notification(2))
-    session = Session(inboxes, a_principal(), Start(0))
-
-    async def write(batch: Portion) -> None:
-        seen.take(batch)
-        if isinstance(batch, Marker):
-            session.end(Reason.DRAINING, "the node stops")
-
-    ended = await pump(session, inboxes, "test", write)
-
-    assert ended == Marker(Mark.ENDED, 2, Reason.DRAINING, "the node stops")
-    assert seen.commits == [1, 2]
-    assert inboxes.handed_over == [("test", message.envelope.id) for message in sent]
-    assert inboxes.listeners == []
-
-
-async def test_pump_ends_a_consumer_that_takes_no_bytes_and_does_not_count_them() -> None:
-    inboxes = FakeInboxes()
-    inboxes.commit(a_notification(1))
-
-    async def write(batch: Portion) -> None:
-        await asyncio.Event().wait()
-
-    session = Session(inboxes, a_principal(), Start(0), limits=SessionLimits(write_s=0.01))
-    ended = await pump(session, inboxes, "test", write)
-    assert ended.reason == Reason.SLOW_CONSUMER
-    assert inboxes.handed_over == []
-    assert inboxes.listeners == []
-
-
-async def test_pump_passes_on_that_the_store_failed() -> None:
-    inboxes = FakeInboxes(broken=Denied(Reason.STORE_FAILED, "disk"))
-    inboxes.commit(a_notification(1))
-
-    async def write(batch: Portion) -> None:
-        raise AssertionError("nothing can be read")
-
-    ended = await pump(Session(inboxes, a_principal(), Start(0)), inboxes, "test", write)
-    assert (ended.mark, ended.reason) == (Mark.ENDED, Reason.STORE_FAILED)
 
 
 async def next_portion(session: Session) -> Portion:

@@ -9,22 +9,14 @@ from hypothesis import given
 
 from pushmesh_node.delivery.contract import Message, Page
 from pushmesh_node.delivery.cursor import Start
-from pushmesh_node.delivery.session import MOST_RETURNS, Mark, Marker, Session, SessionLimits
+from pushmesh_node.delivery.session import MOST_RETURNS, Session, SessionLimits
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.accounts import Topic
-from support.consumer import Seen
+from support.consumer import Seen, read_until_live
 from support.fake_inboxes import DAPP, FakeInboxes, a_notification, a_principal
 
 NAMES = ("alerts", "news", "loans")
 ALERTS, NEWS, LOANS = (Topic(DAPP, name) for name in NAMES)
-
-
-async def read_until_live(session: Session, seen: Seen) -> None:
-    async with aclosing(session.batches()) as batches:
-        async for batch in batches:
-            seen.take(batch)
-            if isinstance(batch, Marker) and batch.mark is Mark.LIVE:
-                return
 
 
 def a_mixed_inbox(count: int) -> FakeInboxes:
