@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ from support.origin import a_notification, an_origin, delivered, stated, take
 from support.wallets import a_signed_note, a_wallet
 
 DAPP = a_wallet(1)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 def frame_of(*notes: Envelope) -> bytes:

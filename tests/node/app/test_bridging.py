@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pushmesh_node.delivery.messages import MessageForms
 from pushmesh_node.metrics.node import BRIDGE_EVENTS
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.reasons import Reason
-from support.app_world import a_node, count
+from support.app_world import count
 from support.certificates import write_certificate
 from support.mosquitto import running_broker
 from support.until import until
@@ -129,12 +129,6 @@ def test_a_ca_file_without_certificates_is_one_sentence(tmp_path: Path) -> None:
     assert error_of(a_config(tmp_path, url="mqtts://x", ca_file="ca.pem")).endswith(
         "of the bridge home holds no certificates in PEM form"
     )
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 def bridges_of(node: Node, folder: Path, **keys: Any) -> list[Bridge]:

@@ -1,8 +1,6 @@
 """Who gets into a broker by a real node's word, and what it may do there: real grants, tokens and revocations."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.hashing import sha256
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
-from support.app_world import NETWORK, a_grant_now, a_login, a_node, a_principal, a_revocation, publish
+from support.app_world import NETWORK, a_grant_now, a_login, a_principal, a_revocation, publish
 from support.bridges import some_settings
 from support.wallets import a_wallet
 
@@ -26,12 +24,6 @@ HOME = replace(
     some_settings(username="node", password="secret", takes_publishes=True), hook_secret="the broker's", accounts=()
 )
 INBOX, ADDRESS = f"pushmesh/{ALICE.display}/inbox", "192.0.2.7"
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +29,6 @@ from support.wallets import a_wallet
 DAPP, READER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)
 TOPIC = Topic(DAPP.account, "alerts")
 ME = a_principal(READER.account)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def subscribed(node: Node, wallet: Wallet = READER) -> None:

@@ -1,9 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from pushmesh_client.compose import signed_envelope
 from pushmesh_node.app.clock import now_ms
@@ -17,7 +14,6 @@ from support.app_world import (
     NETWORK,
     WAIT_S,
     a_grant_now,
-    a_node,
     a_principal,
     a_revocation,
     a_subscription,
@@ -30,12 +26,6 @@ from support.wallets import a_wallet
 DAPP, OWNER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)
 NEWS, ALERTS = Topic(DAPP.account, "news"), Topic(DAPP.account, "alerts")
 ME = a_principal(OWNER.account)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def told(following: Following) -> Sequence[Change]:

@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +20,6 @@ from pushmesh_protocol.kinds.preferences import MUTE
 from support.app_world import (
     NETWORK,
     a_grant_now,
-    a_node,
     a_note_now,
     a_principal,
     count,
@@ -35,12 +32,6 @@ from support.until import until
 from support.wallets import a_note, a_signed_batch, a_wallet
 
 WALLET = a_wallet(1)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 def item_of(envelope: Envelope) -> bytes:

@@ -1,8 +1,3 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from pushmesh_node.app.node import Node
 from pushmesh_node.app.offers import entry_of
 from pushmesh_node.app.receipts import Held, Receipts
@@ -10,17 +5,11 @@ from pushmesh_node.engine.events import CaughtUp
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.receipts import check_receipt, check_seal, first_break
-from support.app_world import NETWORK, SEED, a_node, a_note_now, publish
+from support.app_world import NETWORK, SEED, a_note_now, publish
 from support.until import until
 from support.wallets import a_wallet
 
 DAPP = a_wallet(1)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def held_of(node: Node, *things: object) -> list[Held]:

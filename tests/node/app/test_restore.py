@@ -1,7 +1,4 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
@@ -32,12 +29,6 @@ from support.wallets import a_wallet
 
 DAPP, READER, OTHER = a_wallet(1), a_wallet(2), a_wallet(3)
 TOPIC = Topic(DAPP.account, "alerts")
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def test_when_this_node_was_in_sync_last_is_known_again(tmp_path: Path) -> None:

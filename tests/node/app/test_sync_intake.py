@@ -1,22 +1,13 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from pushmesh_node.app import sync_intake
 from pushmesh_node.app.node import Node
 from pushmesh_protocol.frames import Part, encode_frame
-from support.app_world import NETWORK, a_node, a_note_now, count
+from support.app_world import NETWORK, a_note_now, count
 from support.wallets import a_signed_batch, a_wallet
 
 DAPP = a_wallet(1)
 PEER = b"p" * 32
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def test_every_envelope_of_every_frame_gets_its_answer_and_garbage_none(

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ HOME = "192.0.2.7"
 HOUR_MS = 3_600_000
 ME, OTHER = a_wallet(7), a_wallet(8)
 ALERTS = Topic(ME.account, "alerts")
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def granted(node: Node, wallet: Wallet = ME) -> SessionGrant:

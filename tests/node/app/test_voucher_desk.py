@@ -1,5 +1,3 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +10,10 @@ from pushmesh_node.engine.answers import Denied
 from pushmesh_node.storage.errors import StoreFailed
 from pushmesh_protocol.types import Epoch
 from pushmesh_protocol.vouchers import Voucher, VoucherWords, sign_voucher
-from support.app_world import NETWORK, a_grant_now, a_node, a_revocation, count, publish
+from support.app_world import NETWORK, a_grant_now, a_revocation, count, publish
 from support.wallets import a_wallet
 
 WALLET = a_wallet(7)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    async with a_node(tmp_path) as node:
-        yield node
 
 
 async def granted(node: Node, wallet: Wallet = WALLET, scopes: tuple[int, ...] = (130,)) -> SessionGrant:
