@@ -45,7 +45,7 @@ class Leaky(Victim):
 
 
 def test_a_leak_is_seen() -> None:
-    report = run(3, RPCS, Leaky)
+    report = run(3, RPCS // 2, Leaky)
     assert not report.is_flat
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.lab.bench_ack import SYNCS, AckPlan, bare_syncs, measure_ack, report_of
+from pushmesh_node.cli import bench_words as words
+from pushmesh_node.lab.bench_ack import SYNCS, bare_syncs, report_of
+from support.commands import pushmesh
 
 
 def test_the_bound_is_twenty_milliseconds_or_twenty_syncs_whichever_is_more() -> None:
@@ -22,6 +24,8 @@ def test_a_slice_of_syncs_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 async def test_every_notification_of_every_slice_is_acknowledged(tmp_path: Path) -> None:
-    report = await measure_ack(tmp_path, AckPlan(rate=300, seconds=0.5, rounds=2, wallets=5))
+    options = ("--rate", "300", "--seconds", "0.5", "--rounds", "2", "--wallets", "5", "--json")
+    report = (await pushmesh("bench", "ack", *options, cwd=tmp_path)).json
     assert (report["rate"], report["acknowledged"]) == (300, 300)
     assert 0 < report["p50_ms"] <= report["p99_ms"] <= report["max_ms"]
+    assert list(words.ack(report))

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 
 from pushmesh_client import new_wallet
-from pushmesh_node.lab.bench_gossip import GOSSIP_MODULE, GossipPlan, Round, Seen, measure_gossip, start_mesh
+from pushmesh_node.cli import bench_words as words
+from pushmesh_node.lab.bench_gossip import GOSSIP_MODULE, GossipPlan, Round, Seen, start_mesh
 from pushmesh_node.lab.devnet import Devnet
 from pushmesh_node.lab.errors import LabError
 from pushmesh_node.lab.workload import new_authors, plan_jobs, sign_all, stream_messages
+from support.commands import pushmesh
 
 KEYS = {
     *("nodes", "rate", "limit_rate", "ratio", "lower_bound_rate", "lower_bound_ratio", "lost", "p50_ms", "p99_ms"),
@@ -17,10 +19,12 @@ KEYS = {
 
 @pytest.mark.integration
 async def test_a_small_measurement_has_every_figure_and_loses_nothing(tmp_path: Path) -> None:
-    report = await measure_gossip(tmp_path, GossipPlan(2, 0.2, 256, 10))
+    options = ("--nodes", "2", "--seconds", "0.2", "--window", "256", "--wallets", "10", "--json")
+    report = (await pushmesh("bench", "gossip", *options, cwd=tmp_path, timeout_s=110)).json
     assert set(report) == KEYS
     assert (report["nodes"], report["lost"]) == (2, 0)
     assert all(report[name] > 0 for name in KEYS - {"lost", "cpu_us_per_envelope"})  # which the kernel counts in 10 ms
+    assert list(words.gossip(report, 2))
 
 
 @pytest.mark.integration

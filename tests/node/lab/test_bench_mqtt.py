@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pushmesh_node.lab.bench_mqtt import MqttPlan, Round, measure_mqtt, report_of
+from pushmesh_node.cli import bench_words as words
+from pushmesh_node.lab.bench_mqtt import Round, report_of
+from support.commands import pushmesh
 
 KINDS = ("", "mosquitto_", "own_topics_", "batched_", "mosquitto_batched_", "own_topics_batched_")
 
@@ -22,6 +24,8 @@ async def test_every_client_of_both_sides_gets_every_message_once(
     tmp_path: Path, requires: Callable[[str], Path]
 ) -> None:
     requires("mosquitto")
-    report = await measure_mqtt(tmp_path, MqttPlan(subscribers=20, rounds=1, turns=20))
+    options = ("--subscribers", "20", "--rounds", "1", "--turns", "20", "--messages", "60", "--json")
+    report = (await pushmesh("bench", "mqtt", *options, cwd=tmp_path, timeout_s=110)).json
     assert all(report[f"{name}rate"] > 0 for name in KINDS)
     assert report["ratio"] == pytest.approx(report["rate"] / report["mosquitto_rate"], rel=0.01)
+    assert list(words.mqtt(report))
