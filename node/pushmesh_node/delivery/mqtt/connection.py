@@ -31,7 +31,7 @@ from .events import (
     Ticked,
 )
 from .greeting import Greeting
-from .handshake import No, goodbye, no, welcome
+from .handshake import FOREVER, No, goodbye, no, welcome
 from .limits import About, Limits
 from .rendering import Renderer
 from .subscriptions import Subscriptions
@@ -104,6 +104,11 @@ class Connection:
         """Whether acknowledgements are worth storing: not for a client that will never be known again."""
         hello = self._greeting.hello
         return hello is not None and not (hello.is_assigned and not hello.expiry_s)
+
+    @property
+    def _most_bytes(self) -> int:
+        hello = self._greeting.hello
+        return FOREVER if hello is None else hello.max_packet_bytes
 
     def handle(self, event: Event, now_ms: int) -> list[Action]:
         """Never raises for what a client sends."""
@@ -189,19 +194,21 @@ class Connection:
 
     def _disconnect(self, code: DisconnectReasonCode, reason: Reason, detail: str) -> None:
         if self._phase is _Phase.OPEN:
-            self._out.append(goodbye(code, reason, detail, self._about))
+            self._out.append(goodbye(code, reason, detail, self._about, self._most_bytes))
         elif self._phase is not _Phase.FRESH:
-            self._out.append(no(reason, detail).packet(self._about).write())
+            self._out.append(no(reason, detail).write(self._about, self._most_bytes))
         self._close(reason)
 
     def _break(self, code: DisconnectReasonCode, detail: str) -> None:
         self._disconnect(code, reason_of_break(code), detail)
 
     def _refuse(self, refusal: No) -> None:
-        self._out.append(refusal.packet(self._about).write())
+        self._out.append(refusal.write(self._about, self._most_bytes))
         self._close(refusal.reason)
 
     def _tick(self) -> None:
+        if self._open is not None and self._open.is_full:
+            self._open.heard_ms = self._now_ms  # it is not read from, so that it cannot be heard
         if self._now_ms < self.deadline_ms:
             return
         if self._open is None:

@@ -14,6 +14,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
+from ..service import OWN_DEVICES
 from .codes import connack_code
 from .limits import About, Limits
 
@@ -62,14 +63,20 @@ class No:
         text = self.detail or str(self.reason)
         return ConnAckPacket(reason_code=code, server_reference=servers, reason_str=text, user_properties=words)
 
+    def write(self, about: About, most_bytes: int) -> bytes:
+        """The same as bytes, without words for a client that takes no packet so large (MQTT-3.2.2-19)."""
+        full = self.packet(about)
+        data = full.write()
+        return data if len(data) <= most_bytes else ConnAckPacket(reason_code=full.reason_code).write()
+
 
 def no(reason: Reason, detail: str) -> No:
     """A refusal whose code follows from its reason."""
     return No(connack_code(reason), reason, detail)
 
 
-def goodbye(code: DisconnectReasonCode, reason: Reason, detail: str, about: About) -> bytes:
-    """The DISCONNECT of the node."""
+def goodbye(code: DisconnectReasonCode, reason: Reason, detail: str, about: About, most_bytes: int = FOREVER) -> bytes:
+    """The DISCONNECT of the node, without words for a client that takes no packet so large (MQTT-3.14.2-3)."""
     servers = None
     if reason is Reason.DRAINING and about.redirect.servers:
         codes = DisconnectReasonCode
@@ -77,15 +84,17 @@ def goodbye(code: DisconnectReasonCode, reason: Reason, detail: str, about: Abou
         servers = about.redirect.servers
     words = [("reason", str(reason))]
     text = detail or str(reason)
-    return DisconnectPacket(reason_code=code, server_reference=servers, reason_str=text, user_properties=words).write()
+    data = DisconnectPacket(reason_code=code, server_reference=servers, reason_str=text, user_properties=words).write()
+    return data if len(data) <= most_bytes else DisconnectPacket(reason_code=code).write()
 
 
 def read_connect(packet: ConnectPacket, limits: Limits, assigned_id: str) -> Hello | No:
     """`assigned_id` is for a client that brings none."""
     if packet.will is not None:
         return No(ConnAckReasonCode.TOPIC_NAME_INVALID, Reason.BAD_REQUEST, "there is no topic for a will")
-    if len(packet.client_id) > MAX_CLIENT_ID or not packet.client_id.isprintable():
-        detail = f"a client id has at most {MAX_CLIENT_ID} printable characters"
+    name = packet.client_id
+    if len(name) > MAX_CLIENT_ID or not name.isprintable() or name.startswith(OWN_DEVICES):
+        detail = f"a client id has at most {MAX_CLIENT_ID} printable characters, without {OWN_DEVICES} in front"
         return No(ConnAckReasonCode.CLIENT_ID_NOT_VALID, Reason.BAD_REQUEST, detail)
     account = _claimed(packet.username)
     if isinstance(account, No):

@@ -125,7 +125,11 @@ class Publisher:
         return Reply(told.data + self._acknowledge(request, why), _refused(why) or told.refused)
 
     def _acknowledge(self, request: Request, why: Why) -> bytes:
-        return self._requests.answer(request, acknowledgement(request, why, with_words=self._wants_words))
+        """Without words for a client that takes no packet so large (MQTT-3.4.2-2)."""
+        answer = acknowledgement(request, why, with_words=self._wants_words)
+        if answer is not None and answer.reason_str and len(answer.write()) > self._max_packet_bytes:
+            answer = acknowledgement(request, why, with_words=False)
+        return self._requests.answer(request, answer)
 
     def _tell(self, request: Request, payload: bytes) -> Reply:
         topic = request.response_topic

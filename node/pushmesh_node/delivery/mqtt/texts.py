@@ -1,4 +1,5 @@
-"""Checks the texts of a packet before the codec sees them: mqtt5 0.8.0 panics on a text that is no UTF-8.
+"""Checks the texts of a packet before the codec sees them, since mqtt5 0.8.0 panics on one that is no UTF-8, and what
+that lets pass though MQTT forbids it.
 
 Knows only the outline of the packets that a client may send; what the fields mean is the codec's matter.
 """
@@ -26,30 +27,43 @@ class BadPacket(ValueError):
 
 
 def check_texts(first_byte: int, data: bytes) -> None:
-    """`data` is the packet behind its fixed header. Raises BadPacket for a field past the end or a bad text."""
+    """`data` is the packet behind its fixed header. Raises BadPacket for a field past the end, a bad text, or a number
+    or flag that may not be."""
     kind = first_byte >> 4
     walk = _Walk(data)
     if kind == CONNECT:
         _walk_connect(walk)
     elif kind == PUBLISH:
         walk.text()
-        walk.skip(2 if first_byte & 0b110 else 0)
+        if first_byte & 0b110:
+            walk.packet_id()
+        elif first_byte & 0b1000:
+            raise BadPacket("DUP is set under QoS 0")  # MQTT-3.3.1-2
         walk.properties()
     elif kind in (SUBSCRIBE, UNSUBSCRIBE):
-        walk.skip(2)
-        walk.properties()
-        while not walk.at_end():
-            walk.text()
-            walk.skip(1 if kind == SUBSCRIBE else 0)
+        _walk_filters(walk, has_options=kind == SUBSCRIBE)
     elif kind != PINGREQ:
         walk.skip(3 if kind in (PUBACK, PUBREC, PUBREL, PUBCOMP) else 1)
         walk.properties()
+
+
+def _walk_filters(walk: "_Walk", *, has_options: bool) -> None:
+    walk.packet_id()
+    walk.properties()
+    if walk.at_end():
+        raise BadPacket("no filter is named")  # MQTT-3.8.3-2, MQTT-3.10.3-2
+    while not walk.at_end():
+        walk.text()
+        if has_options and walk.byte() & 0xC0:
+            raise BadPacket("a reserved bit of the options is set")  # MQTT-3.8.3-5
 
 
 def _walk_connect(walk: "_Walk") -> None:
     walk.text()
     walk.skip(1)
     flags = walk.byte()
+    if flags & 0x01 or (flags & 0x38 and not flags & 0x04):
+        raise BadPacket("a reserved flag is set")  # MQTT-3.1.2-3, and of a will that there is none of
     walk.skip(2)
     walk.properties()
     walk.text()
@@ -81,6 +95,11 @@ class _Walk:
 
     def byte(self) -> int:
         return self._data[self.skip(1)]
+
+    def packet_id(self) -> None:
+        at = self.skip(2)
+        if self._data[at : at + 2] == b"\0\0":
+            raise BadPacket("a packet id is not 0")  # MQTT-2.2.1-3
 
     def binary(self) -> bytes:
         at = self.skip(2)

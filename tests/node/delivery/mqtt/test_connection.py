@@ -375,3 +375,21 @@ def test_whatever_bytes_come_there_are_actions_or_an_end_and_never_an_exception(
                     waiting += connection.handle(Offered([a_message(1)][:room]), NOW)
                 case Close():
                     assert connection.handle(Received(b"\xc0\x00"), NOW) == []
+
+
+def test_a_client_that_is_not_read_from_is_not_held_to_its_keep_alive() -> None:
+    connection = opened(keep_alive=10)
+    publishes = [PublishPacket("pushmesh/publish", b"frame") for _ in range(LIMITS.waiting_requests)]
+    connection.handle(Received(b"".join([each.write() for each in publishes])), NOW)
+    assert connection.is_full
+    assert connection.handle(Ticked(), NOW + 15_000) == []
+    connection.handle(FrameAnswered(0, [OUTCOME]), NOW + 16_000)
+    assert not connection.is_full
+    assert rest(connection.handle(Ticked(), NOW + 30_000)) == [Close(Reason.TIMEOUT)]
+
+
+def test_a_small_client_is_told_of_the_end_in_a_small_packet() -> None:
+    connection = opened(max_packet_size=128)
+    (words,) = said(connection.handle(Ended(Reason.GRANT_REVOKED, "x" * 200), NOW))
+    assert isinstance(words, DisconnectPacket) and words.reason_str is None
+    assert words.reason_code == DisconnectReasonCode.NOT_AUTHORIZED

@@ -19,6 +19,7 @@ from mqtt5 import (
 from pushmesh_node.engine.answers import Principal
 from pushmesh_protocol.accounts import Topic, display_account, display_topic
 from pushmesh_protocol.frames import open_publish
+from pushmesh_protocol.reasons import Reason
 from support.fake_inboxes import DAPP, NETWORK, FakeInboxes, a_notification
 from support.mqtt_talk import INCARNATION, connected, last_words, listening, publish_of
 from support.mqtt_world import (
@@ -190,7 +191,7 @@ async def test_a_subscriber_of_frames_can_verify_what_it_gets() -> None:
         await client.close()
 
 
-async def test_a_connection_that_goes_or_is_refused_before_it_is_open_leaves_the_session_to_the_next() -> None:
+async def test_a_connection_that_ends_or_is_refused_before_it_is_open_leaves_the_session_to_the_next() -> None:
     asked, told = asyncio.Event(), asyncio.Event()
 
     class Slow(FakeInboxes):
@@ -210,7 +211,7 @@ async def test_a_connection_that_goes_or_is_refused_before_it_is_open_leaves_the
         gone = await RawClient.dial(endpoint.port)
         await gone.send(again_and_again())
         await asked.wait()
-        await gone.close()
+        world.consumers.end(lambda _: True, Reason.GRANT_REVOKED, "the key was revoked")
         await until(lambda: endpoint.connections == 0)
         told.set()
 

@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import mqtt5
 import pytest
-from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, Will
+from mqtt5 import ConnAckPacket, ConnAckReasonCode, ConnectPacket, DisconnectPacket, DisconnectReasonCode, Will
 
-from pushmesh_node.delivery.mqtt.handshake import FOREVER, Hello, No, challenge, read_connect, welcome
-from pushmesh_node.delivery.mqtt.limits import About, Limits
+from pushmesh_node.delivery.mqtt.handshake import FOREVER, Hello, No, challenge, goodbye, no, read_connect, welcome
+from pushmesh_node.delivery.mqtt.limits import About, Limits, Redirect
 from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.codec import pack
+from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
@@ -60,6 +61,7 @@ def test_the_user_name_may_be_left_out_where_the_method_proves_the_account() -> 
         {"will": Will("a")},
         {"client_id": "a\nb"},
         {"client_id": "x" * 129},
+        {"client_id": "bridge:home"},
         {"username": None},
         {"username": "0xaa"},
         {"password": None},
@@ -106,3 +108,19 @@ def test_the_challenge_is_all_that_a_wallet_needs_and_follows_the_hosts() -> Non
         "now_ms": 5,
         "purpose": "mqtt",
     }
+
+
+def test_the_end_is_said_without_words_to_a_client_that_takes_no_packet_so_large() -> None:
+    about = About(b"\x0e" * 32, b"\x0f" * 32, b"\xab" * 16, redirect=Redirect("other.example.org:1883"))
+    code = DisconnectReasonCode.SERVER_SHUTTING_DOWN
+    full = goodbye(code, Reason.DRAINING, "the node is going down", about)
+    assert goodbye(code, Reason.DRAINING, "the node is going down", about, len(full)) == full
+    bare = goodbye(code, Reason.DRAINING, "the node is going down", about, len(full) - 1)
+    assert len(bare) < 10 and mqtt5.read(memoryview(bare))[0] == DisconnectPacket(
+        reason_code=DisconnectReasonCode.USE_ANOTHER_SERVER
+    )
+    refusal = no(Reason.BAD_TOKEN, "revoked")
+    whole = refusal.packet(ABOUT).write()
+    assert refusal.write(ABOUT, len(whole)) == whole
+    assert len(cut := refusal.write(ABOUT, len(whole) - 1)) < 10
+    assert mqtt5.read(memoryview(cut))[0] == ConnAckPacket(reason_code=ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD)

@@ -186,6 +186,17 @@ def test_what_may_not_be_published_is_refused_in_words(packet: PublishPacket, pr
     assert reply.refused is not None
 
 
+def test_a_puback_is_never_larger_than_the_client_takes() -> None:
+    reply = take(a_publisher(), a_publish("a", packet_id=3))
+    assert isinstance(reply, Reply)
+    size = len(reply.data)
+    assert take(a_publisher(max_packet_bytes=size), a_publish("a", packet_id=3)) == reply
+    bare = take(a_publisher(max_packet_bytes=size - 1), a_publish("a", packet_id=3))
+    assert isinstance(bare, Reply) and bare.refused == reply.refused
+    (answer,) = packets(bare.data)
+    assert answer == PubAckPacket(3, reason_code=PubAckReasonCode.NOT_AUTHORIZED)
+
+
 def test_under_qos_0_a_refusal_goes_to_the_receipts_or_ends_the_connection() -> None:
     reply = take(a_publisher(), a_publish("a", response_topic=RECEIPTS))
     assert isinstance(reply, Reply)

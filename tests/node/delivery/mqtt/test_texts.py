@@ -80,3 +80,24 @@ def test_properties_that_overrun_their_length_are_malformed() -> None:
 def test_an_endless_variable_byte_integer_is_malformed() -> None:
     with pytest.raises(BadPacket, match="four bytes"):
         check_texts(0xE0, b"\x00\xff\xff\xff\xff\x01")
+
+
+@pytest.mark.parametrize(
+    ("first_byte", "body"),
+    [
+        (0x82, b"\0\0\0\0\1a\1"),
+        (0x82, b"\0\1\0"),
+        (0x82, b"\0\1\0\0\1a\x41"),
+        (0xA2, b"\0\0\0\0\1a"),
+        (0xA2, b"\0\1\0"),
+        (0x32, b"\0\1a\0\0\0"),
+        (0x38, b"\0\1a\0"),
+        (0x10, b"\0\4MQTT\5\x03\0\0\0\0\0"),
+        (0x10, b"\0\4MQTT\5\x22\0\0\0\0\0"),
+        (0x10, b"\0\4MQTT\5\x0a\0\0\0\0\0"),
+    ],
+)
+def test_what_the_codec_lets_pass_though_it_is_forbidden_is_malformed(first_byte: int, body: bytes) -> None:
+    mqtt5.read(memoryview(bytes((first_byte, len(body))) + body))
+    with pytest.raises(BadPacket):
+        check_texts(first_byte, body)
