@@ -1,8 +1,10 @@
 """State that the newest signed word decides: subscriptions, and topics' own details (SPEC 4.14)."""
 
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from pushmesh_protocol.authority import Authority
@@ -17,6 +19,9 @@ K = TypeVar("K", bound=Hashable)
 OUTLASTED: Final = 8
 """A version that so many newer ones of its signer outlast never counts again, whatever becomes of them (SPEC 4.14): so
 what is held is bounded by who may sign, and not by how often they change their mind."""
+
+FEW: Final = 2 * OUTLASTED
+"""Versions of a key that are put in order only when they are asked for."""
 
 SPARE: Final = 64
 """So many ends of what was forgotten may wait, or as many as there are versions, before they are tidied away."""
@@ -49,6 +54,57 @@ class _Version:
         return not self.is_void and self.outlasted_by < OUTLASTED
 
 
+class _Line:
+    """The versions of one key by one signer that are not outlasted, by when they end. What was outlasted need not be
+    looked at: whatever it outlasts, eight of these do."""
+
+    __slots__ = ("newest", "oldest", "versions")
+
+    def __init__(self, versions: Iterable[_Version]) -> None:
+        self.versions: list[_Version] = []
+        self.newest: Envelope | None = None
+        self.oldest: Envelope | None = None
+        """None of them is newer or older; so who comes in order, either way, is compared with next to nothing."""
+        for version in versions:
+            self.put(version)
+
+    def outlasting(self, envelope: Envelope) -> Iterator[_Version]:
+        """Those that outlast one of this line."""
+        if self.newest is None or newer(envelope, self.newest):
+            return iter(())
+        start = bisect_left(self.versions, envelope.body.expires_at, key=_end_of)
+        return (one for one in islice(self.versions, start, None) if outlasts(one.envelope, envelope))
+
+    def outlasted(self, envelope: Envelope) -> list[_Version]:
+        """Those that one of this line outlasts."""
+        if self.oldest is None or newer(self.oldest, envelope):
+            return []
+        end = bisect_left(self.versions, envelope.body.expires_at + 1, key=_end_of)
+        return [one for one in islice(self.versions, end) if outlasts(envelope, one.envelope)]
+
+    def put(self, version: _Version) -> None:
+        """One that is new."""
+        insort(self.versions, version, key=_place_of)
+        if self.newest is None or newer(version.envelope, self.newest):
+            self.newest = version.envelope
+        if self.oldest is None or newer(self.oldest, version.envelope):
+            self.oldest = version.envelope
+
+    def drop(self, version: _Version) -> None:
+        """Idempotent."""
+        at = bisect_left(self.versions, _place_of(version), key=_place_of)
+        if at < len(self.versions) and self.versions[at] is version:
+            del self.versions[at]
+
+
+def _end_of(version: _Version) -> int:
+    return version.envelope.body.expires_at
+
+
+def _place_of(version: _Version) -> tuple[int, EnvelopeId]:
+    return version.envelope.body.expires_at, version.envelope.id
+
+
 class Versions(Generic[K]):
     """Live versions per key; in force is the newest of those whose signer still counts.
 
@@ -59,6 +115,7 @@ class Versions(Generic[K]):
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
         self._versions: dict[K, dict[EnvelopeId, _Version]] = {}
+        self._lines: dict[tuple[K, bytes | None], _Line] = {}
         self._in_force: dict[K, Envelope] = {}
         self._key_of: dict[EnvelopeId, K] = {}
         self._keys_of: defaultdict[Account, set[K]] = defaultdict(set)
@@ -72,16 +129,18 @@ class Versions(Generic[K]):
 
     def add(self, key: K, envelope: Envelope) -> Envelope | None:
         """Take an envelope in and return what is in force for the key now. Order of arrival does not matter."""
-        before = self._in_force.get(key)
-        self._hold(key, envelope)
-        return before if before is not None and not newer(envelope, before) else self.choose(key)
+        version = self._hold(key, envelope)
+        best = self._in_force.get(key)
+        is_best = version is not None and version.may_count and (best is None or newer(envelope, best))
+        if is_best and self._authority.counts(envelope):
+            best = self._in_force[key] = envelope
+        return best
 
     def add_void(self, key: K, envelope: Envelope) -> Envelope | None:
         """The same for one whose slot is void: it never counts, but outlasts others."""
-        version = self._hold(key, envelope)
-        if version is not None:
-            version.is_void = True
-        return self.choose(key)
+        self._hold(key, envelope)
+        self.withdraw(envelope.id)
+        return self._in_force.get(key)
 
     def withdraw(self, envelope_id: EnvelopeId) -> K | None:
         """It turned out void; returns its key, None where it does not count anyway."""
@@ -121,7 +180,7 @@ class Versions(Generic[K]):
     def is_outdone(self, key: K, envelope: Envelope) -> bool:
         """Whether a newer version by the same signer lasts as long or longer (SPEC 9.3), or so many that are void that
         this one never counts again."""
-        outlasting = [one for one in self._versions.get(key, {}).values() if outlasts(one.envelope, envelope)]
+        outlasting = list(islice(self._line(key, envelope).outlasting(envelope), OUTLASTED))
         return len(outlasting) >= OUTLASTED or any([not one.is_void for one in outlasting])
 
     def keys_of(self, author: Account) -> frozenset[K]:
@@ -141,29 +200,53 @@ class Versions(Generic[K]):
 
     def _hold(self, key: K, envelope: Envelope) -> _Version | None:
         """None for one that never counts."""
-        held = self._versions.get(key, {})
-        if (version := held.get(envelope.id)) is not None:
-            return version
-        outlasted_by = sum([outlasts(one.envelope, envelope) for one in held.values()])
+        if self._key_of.get(envelope.id) is not None:
+            return self._versions[key][envelope.id]
+        line = self._line(key, envelope)
+        outlasted_by = len(list(islice(line.outlasting(envelope), OUTLASTED)))
         if outlasted_by >= OUTLASTED:
             return None
-        for one in held.values():
-            if outlasts(envelope, one.envelope):
-                one.outlasted_by += 1
-                if one.outlasted_by == OUTLASTED:
-                    self._outlasted.append(one.envelope.id)
-        version = self._versions.setdefault(key, held)[envelope.id] = _Version(envelope, outlasted_by)
+        self._outlast(key, line, envelope)
+        version = self._versions.setdefault(key, {})[envelope.id] = _Version(envelope, outlasted_by)
+        line.put(version)
+        if len(self._versions[key]) > FEW:
+            self._lines[key, signer_of(envelope)] = line
         self._key_of[envelope.id] = key
         self._keys_of[envelope.author].add(key)
         self._expiries.add(envelope.body.expires_at, envelope.id)
         return version
+
+    def _line(self, key: K, envelope: Envelope) -> _Line:
+        """Made when it is asked for where a key has few versions: nearly all have one, and there are very many keys."""
+        signer = signer_of(envelope)
+        kept = self._lines.get((key, signer))
+        if kept is not None:
+            return kept
+        held = self._versions.get(key, {}).values()
+        return _Line([one for one in held if one.outlasted_by < OUTLASTED and signer_of(one.envelope) == signer])
+
+    def _outlast(self, key: K, line: _Line, envelope: Envelope) -> None:
+        for one in line.outlasted(envelope):
+            one.outlasted_by += 1
+            if one.outlasted_by < OUTLASTED:
+                continue
+            self._outlasted.append(one.envelope.id)
+            line.drop(one)
+            if self._in_force.get(key) is one.envelope:
+                self.choose(key)
 
     def _forget(self, envelope_id: EnvelopeId) -> K | None:
         key = self._key_of.pop(envelope_id, None)
         if key is None:
             return None
         versions = self._versions[key]
-        envelope = versions.pop(envelope_id).envelope
+        version = versions.pop(envelope_id)
+        envelope, signer = version.envelope, signer_of(version.envelope)
+        line = self._lines.get((key, signer))
+        if line is not None:
+            line.drop(version)
+            if len(versions) <= FEW:
+                del self._lines[key, signer]
         if not versions:
             del self._versions[key]
             self._leave(envelope.author, key)

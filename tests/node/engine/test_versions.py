@@ -2,7 +2,10 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
-from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, outlasts
+import pytest
+
+from pushmesh_node.engine import versions as room
+from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, outlasts, signer_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -213,3 +216,25 @@ def test_what_is_outlasted_is_found_until_the_second_sweep_after_it() -> None:
     filled(found, *(lasting(at) for at in range(OUTLASTED + 1)))
     assert (found.sweep(NOW), len(found)) == ([], OUTLASTED + 1)
     assert (found.sweep(NOW), len(found)) == ([TOPIC], OUTLASTED)
+
+
+@pytest.mark.parametrize("step", [1, 0, -1])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_word_is_compared_with_few_however_many_its_wallet_said_before(
+    step: int, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start takes in all that the store has before anything is swept: a wallet must not make that take for ever."""
+    looked = 0
+
+    def count(envelope: Envelope) -> bytes | None:
+        nonlocal looked
+        looked += 1
+        return signer_of(envelope)
+
+    monkeypatch.setattr(room, "signer_of", count)
+    words = [said(at, expires_at=NOW + DAY_MS + step * at) for at in range(600)]
+    found = versions()
+    filled(found, *words[::order])
+    assert found.in_force(TOPIC, NOW) == words[-1]
+    assert looked <= 6 * OUTLASTED * len(words)
+    assert [found.is_outdone(TOPIC, word) for word in (words[0], words[-1])] == [step >= 0, False]
