@@ -28,8 +28,9 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
             for index, envelope in enumerate(part.envelopes):
                 commit_no = item.first_commit + index
                 entries.append((commit_no, envelope, commit_no in voids))
-        engine.handle(Restored(entries), now_ms)
+        engine.handle(Restored(entries, more=True), now_ms)
         after = items[-1].first_commit + items[-1].count - 1
+    engine.handle(Restored([]), now_ms)
     await _restore_collapsing(engine, store, opener, now_ms)
     if store.in_sync_ms is not None:
         engine.handle(WasInSync(UnixMs(store.in_sync_ms)), now_ms)

@@ -102,10 +102,9 @@ class Engine:
                 self._take_private(turn, request, envelope)
             case StoreFailed():
                 return self._undo(event)
-            case Restored(entries):
-                for commit_no, envelope, void in entries:
-                    self.last_commit = max(self.last_commit, commit_no)
-                    self._apply(turn, envelope, commit_no, void)
+            case Restored(entries, more):
+                self.last_commit = max([self.last_commit, *(commit_no for commit_no, _, _ in entries)])
+                self.state.restore(entries, more=more)
                 return []
             case DueCame(entries, targets):
                 self._targets.begin(targets)
@@ -290,7 +289,7 @@ class Engine:
     def _meet(self, turn: Turn, envelope: Envelope) -> None:
         """What takes it back and came before it was shown to nobody so far."""
         self._targets.add(envelope)
-        turn.writes += [Scheduled(number, turn.now_ms) for number in self.state.retractions.numbers_of(envelope.id)]
+        turn.writes += [Scheduled(number, turn.now_ms) for number in self.state.retractions.numbers_of(envelope)]
 
     def _is_late(self, source: Source, envelope: Envelope) -> bool:
         """Whether it comes by sync and should have been here before: this node has been in sync since its time."""

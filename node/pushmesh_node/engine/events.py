@@ -109,9 +109,11 @@ class StoreFailed:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Committed state, replayed at start in commit order: (commit number, envelope, whether its slot is void)."""
+    """Committed state, replayed at start in commit order: (commit number, envelope, whether its slot is void). With
+    `more` to come nothing is asked of the engine before that."""
 
     entries: Sequence[tuple[int, Envelope, bool]]
+    more: bool = False
 
 
 Due = tuple[int, UnixMs, tuple[Part, int] | None, bool]

@@ -11,10 +11,7 @@ from pushmesh_protocol.network import Network
 from pushmesh_protocol.timestamps import timestamp_of
 
 from ..sync.parts import part_of
-from .state import State
-
-ACTING_KINDS = frozenset({Kind.GRANT, Kind.REVOCATION})
-"""They act in a void slot too, so everybody must have them."""
+from .state import ACTING_KINDS, State
 
 REPLACED_KINDS = frozenset({Kind.SUBSCRIPTION, Kind.TOPIC})
 

@@ -1,6 +1,8 @@
 """What the envelopes that this node holds add up to: who may sign, who subscribes, what a topic is, what was taken
 back, what each wallet wishes. Judges nothing, gives nothing out, and can be made again from the store at any time."""
 
+from collections.abc import Iterable
+
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -17,6 +19,9 @@ from .retractions import Retractions
 from .subscriptions import Subscriptions
 from .versions import Versions
 
+ACTING_KINDS = frozenset({Kind.GRANT, Kind.REVOCATION})
+"""They act whether their slot is void or not (SPEC 6.5), so everybody must have them."""
+
 
 class State:
     """The same whatever order the envelopes came in."""
@@ -30,9 +35,27 @@ class State:
         self.collapses = Collapses(self.retractions)
         self.operators = Operators()
         self.curator = Curator(self.subscriptions, self.topics, self.retractions, self.collapses, policy)
+        self._restored: set[Account] = set()
+
+    def restore(self, entries: Iterable[tuple[int, Envelope, bool]], *, more: bool) -> None:
+        """These are held: (commit number, envelope, void). Authors are reconsidered once, when there is no `more` to
+        come: of one with many grants a start would take for ever. Nothing is asked before."""
+        for commit_no, envelope, void in entries:
+            self._take(envelope, commit_no, void=void)
+            if envelope.kind in ACTING_KINDS:
+                self._restored.add(envelope.author)
+        if not more:
+            for author in self._restored:
+                self._reconsider(author)
+            self._restored.clear()
 
     def apply(self, envelope: Envelope, commit_no: int, *, void: bool) -> None:
-        """One more is held. A grant or a revocation acts whether its slot is void or not (SPEC 6.5)."""
+        """One more is held."""
+        self._take(envelope, commit_no, void=void)
+        if envelope.kind in ACTING_KINDS:
+            self._reconsider(envelope.author)
+
+    def _take(self, envelope: Envelope, commit_no: int, *, void: bool) -> None:
         kind, body = envelope.kind, envelope.body
         if isinstance(body, Notification):
             if body.collapse is not None and not void:
@@ -40,10 +63,8 @@ class State:
         elif isinstance(body, Grant):
             self.authority.add(envelope)
             self.grants.add(envelope)
-            self._reconsider(envelope.author)
         elif isinstance(body, Revocation):
             self.authority.add(envelope)
-            self._reconsider(envelope.author)
         elif void:
             self._pass_over(envelope)
         elif kind == Kind.SUBSCRIPTION:

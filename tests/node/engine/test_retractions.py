@@ -69,9 +69,9 @@ def test_a_sweep_forgets_what_expired() -> None:
 def test_the_numbers_of_what_takes_one_back_are_known_until_it_is_let_go() -> None:
     first, second = taken_back(), taken_back(seq=3)
     found = after(first, second, first)
-    assert (found.numbers_of(TARGET.id), found.numbers_of(first.id)) == ([1, 2], [])
+    assert (found.numbers_of(TARGET), found.numbers_of(first)) == ([1, 2], [])
     found.withdraw(first.id)
-    assert found.numbers_of(TARGET.id) == [2]
+    assert found.numbers_of(TARGET) == [2]
 
 
 def test_a_key_that_was_revoked_before_may_not_sign_and_a_wallet_always_may() -> None:
@@ -84,3 +84,22 @@ def test_a_key_that_was_revoked_before_may_not_sign_and_a_wallet_always_may() ->
     cut: dict[str, Any] = {"cut_time": ISSUED_AT - 1, "cut_seq": 0}
     authority.add(an_envelope(NETWORK, Kind.REVOCATION, ALICE, seq=21, grant_id=grant.id, **cut))
     assert found.is_revoked(note) and not found.is_revoked(TARGET)
+
+
+def test_what_others_say_of_a_notification_costs_its_readers_nothing() -> None:
+    checked: list[Envelope] = []
+
+    class Counting(Authority):
+        def check(self, envelope: Envelope) -> None:
+            checked.append(envelope)
+
+    found = Retractions(Counting())
+    for seq in range(50):
+        found.add(taken_back(BOB, seq), seq)
+        found.add(taken_back(topic=Topic(ALICE, "other"), seq=seq), 100 + seq)
+    assert (found.of(TARGET), found.numbers_of(TARGET)) == (None, [])
+    own = [taken_back(seq=seq) for seq in range(50, 100)]
+    for number, envelope in enumerate(own, 200):
+        found.add(envelope, number)
+    assert found.of(TARGET) == own[0]
+    assert (checked, found.numbers_of(TARGET)) == ([own[0]], list(range(200, 250)))

@@ -9,7 +9,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.kinds import Kind, NodeBinding
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import EnvelopeId
+from pushmesh_protocol.types import Account, EnvelopeId
 from support.bodies import a_network
 from support.envelopes import (
     ALICE,
@@ -113,3 +113,25 @@ def test_the_newer_of_two_private_envelopes_stays(kind: Kind) -> None:
     state = a_state()
     assert state.has_room_for(newer)
     assert [state.set_private(each) for each in (newer, older, newer)] == [True, False, False]
+
+
+def test_who_has_very_many_grants_is_reconsidered_once_when_all_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = a_state()
+    reconsidered: list[Account] = []
+    once = state.subscriptions.reconsider
+
+    def noted(author: Account) -> None:
+        reconsidered.append(author)
+        once(author)
+
+    monkeypatch.setattr(state.subscriptions, "reconsider", noted)
+    grant = an_envelope(NETWORK, Kind.GRANT, BOB, seq=1, scopes=[4])
+    others = [an_envelope(NETWORK, Kind.GRANT, BOB, seq=seq, key=b"k" * 32) for seq in range(2, 20)]
+    by_key = an_envelope(NETWORK, Kind.SUBSCRIPTION, BOB, topic=TOPIC, seq=WALLET_RANGE, auth=a_session(grant))
+    cut = an_envelope(NETWORK, Kind.REVOCATION, BOB, seq=20, grant_id=grant.id, cut_time=NOW, cut_seq=0)
+    for number, word in enumerate([grant, by_key, *others, cut], 1):
+        state.restore([(number, word, False)], more=True)
+    assert reconsidered == []
+    state.restore([], more=False)
+    assert reconsidered == [BOB]
+    assert state.subscriptions.in_force(BOB, TOPIC, NOW) is None
