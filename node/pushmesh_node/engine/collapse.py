@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -18,6 +19,10 @@ from .retractions import Retractions
 MAX_COLLAPSING_BYTES = 128 * 1024 * 1024
 """Of memory, as it is estimated here. What no longer fits is forgotten, the soonest to expire first: then an older one
 may be shown beside the newest."""
+
+MOST_LOOKED_AT: Final = 256
+"""Newer ones of a line that are looked at for one message and wallet, the newest first: nearly always the first counts,
+but a sender can make very many that do not. An older one may then be shown beside the newest, too."""
 
 _ONE_BYTES, _LISTED_BYTES = 1_500, 100
 
@@ -127,7 +132,8 @@ class Collapses:
             return None
         best: Envelope | None = None
         for each in whom:
-            for order, newer in reversed(self._lines.get((body.topic, body.collapse, each), ())):
+            newest_first = reversed(self._lines.get((body.topic, body.collapse, each), ()))
+            for order, newer in islice(newest_first, MOST_LOOKED_AT):
                 if order <= (envelope if best is None else best).order:
                     break
                 if self._counts(newer, account, now_ms, wants):
@@ -138,9 +144,9 @@ class Collapses:
     def _counts(self, newer: Envelope, account: bytes, now_ms: int, wants: Callable[[Notification], bool]) -> bool:
         body = newer.body
         assert isinstance(body, Notification)  # nothing else is held
-        if body.expires_at <= now_ms or (body.not_before or 0) > now_ms or not wants(body):
+        if body.expires_at <= now_ms or (body.not_before or 0) > now_ms:
             return False
-        if body.audience is not None and not _lists(body.audience, account):
+        if (body.audience is not None and not _lists(body.audience, account)) or not wants(body):
             return False
         return self._retractions.of(newer) is None and not self._retractions.is_revoked(newer)
 

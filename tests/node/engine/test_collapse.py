@@ -156,3 +156,21 @@ def test_it_answers_like_its_naive_twin_in_whatever_order_they_come(rng: Random)
                 assert {taker(found, note, account) for account in WALLETS} == {found.taker_for_all(note, NOW)}
                 assert found.taker_of(note, BOB, NOW, subscribed=True, wants=lambda _newer: False) is None
     assert taken > 200
+
+
+def test_however_many_do_not_count_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender who lists others, or takes back what it sent, must not make each reader of its topic search for ever."""
+    monkeypatch.setattr(room, "MOST_LOOKED_AT", 3)
+    looked = 0
+
+    def wants(_newer: Notification) -> bool:
+        nonlocal looked
+        looked += 1
+        return False
+
+    found = after(OLD, *(a_keyed(seq) for seq in range(2, 40)))
+    assert found.taker_of(OLD, BOB, NOW, subscribed=True, wants=wants) is None
+    assert looked == 3
+    for_others = [a_keyed(seq, audience=[ALICE, CAROL]) for seq in range(3, 8)]
+    assert taker(after(OLD, a_keyed(2, audience=[ALICE, BOB]), *for_others[:2]), OLD) is not None
+    assert taker(after(OLD, a_keyed(2, audience=[ALICE, BOB]), *for_others), OLD) is None
