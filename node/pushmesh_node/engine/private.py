@@ -13,7 +13,9 @@ from pushmesh_protocol.types import Account, EnvelopeId
 from .expiries import Expiries
 
 MAX_WORDS, MAX_WORDS_OF_A_WALLET = 65_536, 512
-"""They cost no slot and no work, and anybody can have wallets."""
+MAX_BYTES, MAX_BYTES_OF_A_WALLET = 16 * 1024 * 1024, 64 * 1024
+"""Of signed bodies; with many settings they weigh some six times as much. They cost no slot and no work, and anybody
+can have wallets."""
 
 Key = tuple[Account, Topic]
 K = TypeVar("K")
@@ -27,6 +29,8 @@ class PrivateSubscriptions:
         self._words: dict[Key, Envelope] = {}
         self._key_of: dict[EnvelopeId, Key] = {}
         self._counts: Counter[Account] = Counter()
+        self._bytes: Counter[Account] = Counter()
+        self._all_bytes = 0
         self._on: defaultdict[Topic, set[Account]] = defaultdict(set)
         self._off: defaultdict[Topic, set[Account]] = defaultdict(set)
         self._topics: defaultdict[Account, set[Topic]] = defaultdict(set)
@@ -37,10 +41,15 @@ class PrivateSubscriptions:
         return len(self._words)
 
     def has_room(self, envelope: Envelope) -> bool:
-        """Whether a word may come in; one that takes another's place always may."""
-        if _key(envelope) in self._words:
+        """Whether a word may come in; one that takes another's place always may where it is no longer."""
+        held = self._words.get(_key(envelope))
+        more_bytes = len(envelope.body_bytes) - (0 if held is None else len(held.body_bytes))
+        if held is not None and more_bytes <= 0:
             return True
-        return len(self._words) < MAX_WORDS and self._counts[envelope.author] < MAX_WORDS_OF_A_WALLET
+        account = envelope.author
+        if self._all_bytes + more_bytes > MAX_BYTES or self._bytes[account] + more_bytes > MAX_BYTES_OF_A_WALLET:
+            return False
+        return held is not None or (len(self._words) < MAX_WORDS and self._counts[account] < MAX_WORDS_OF_A_WALLET)
 
     def add(self, envelope: Envelope) -> bool:
         """Take a word in; False where a newer one, or this one, is held already."""
@@ -54,6 +63,8 @@ class PrivateSubscriptions:
         self._words[key] = envelope
         self._key_of[envelope.id] = key
         self._counts[account] += 1
+        self._bytes[account] += len(envelope.body_bytes)
+        self._all_bytes += len(envelope.body_bytes)
         self._topics[account].add(topic)
         assert isinstance(envelope.body, PrivateSubscription)  # the kind says so
         (self._on if envelope.body.on else self._off)[topic].add(account)
@@ -89,10 +100,13 @@ class PrivateSubscriptions:
 
     def _drop(self, key: Key) -> None:
         account, topic = key
-        del self._key_of[self._words.pop(key).id]
+        word = self._words.pop(key)
+        del self._key_of[word.id]
         self._counts[account] -= 1
+        self._bytes[account] -= len(word.body_bytes)
+        self._all_bytes -= len(word.body_bytes)
         if not self._counts[account]:
-            del self._counts[account]
+            del self._counts[account], self._bytes[account]
         _take_out(self._topics, account, topic)
         _take_out(self._on, topic, account)
         _take_out(self._off, topic, account)

@@ -14,7 +14,8 @@ from .recording import audience_of
 from .records import Target
 
 GENERATION = 4_096
-"""Notifications that are forgotten at once."""
+MOST_LISTED = 131_072
+"""Notifications that are forgotten at once, or as many as list so many accounts."""
 
 
 class Targets:
@@ -23,6 +24,7 @@ class Targets:
     def __init__(self) -> None:
         self._found: Mapping[bytes, Target] = {}
         self._new: dict[bytes, Target] = {}
+        self._listed = 0  # accounts in the newest
         self._generations = deque([self._new])  # the newest is first
         self._lasts: deque[int] = deque()  # of each but the newest: none in it has a higher commit number
 
@@ -32,8 +34,8 @@ class Targets:
 
     def let_go(self, seen_commit: int, last_commit: int) -> None:
         """Forget the oldest where the look-ups from now on saw it, as `RecentSlots.let_go` does."""
-        if len(self._new) > GENERATION:
-            self._new = {}
+        if len(self._new) > GENERATION or self._listed > MOST_LISTED:
+            self._new, self._listed = {}, 0
             self._generations.appendleft(self._new)
             self._lasts.appendleft(last_commit)
         while len(self._lasts) > 1 and self._lasts[-1] <= seen_commit:
@@ -42,7 +44,8 @@ class Targets:
 
     def add(self, envelope: Envelope) -> None:
         """Remember a notification that was decided."""
-        self._new[envelope.id] = target_of(envelope)
+        target = self._new[envelope.id] = target_of(envelope)
+        self._listed += len(target.audience or ())
 
     def forget(self, ids: Iterable[EnvelopeId]) -> None:
         """Unlearn what was not stored after all."""

@@ -7,7 +7,7 @@ from pushmesh_node.engine import private as room
 from pushmesh_node.engine.private import PrivateSubscriptions
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
-from pushmesh_protocol.kinds import Kind
+from pushmesh_protocol.kinds import Kind, SettingChoice
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.types import Account
 from support.bodies import a_network
@@ -19,10 +19,12 @@ LOANS = Topic(ALICE, "loans")
 OFF = 400 * DAY_MS
 
 
-def a_word(at: int = 0, *, on: bool = True, author: Account = BOB, topic: Topic = NEWS, life: int = DAY_MS) -> Envelope:
+def a_word(
+    at: int = 0, *, on: bool = True, author: Account = BOB, topic: Topic = NEWS, life: int = DAY_MS, **changes: Any
+) -> Envelope:
     ends = NOW + at + (life if on else OFF)
     said: dict[str, Any] = {"on": on, "topic": topic, "issued_at": NOW + at, "expires_at": ends}
-    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, author, private=True, **said)
+    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, author, private=True, **said | changes)
 
 
 def words(*envelopes: Envelope) -> PrivateSubscriptions:
@@ -108,3 +110,21 @@ def test_one_wallet_cannot_fill_the_room(monkeypatch: pytest.MonkeyPatch) -> Non
     assert held.has_room(a_word(topic=LOANS, author=CAROL))
     held.sweep(NOW + 2 * OFF)
     assert held.has_room(a_word(topic=LOANS))
+
+
+def test_words_with_many_settings_have_their_bound_in_bytes_and_who_says_less_always_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    short, other = a_word(), a_word(topic=LOANS)
+    long = a_word(1, settings=[SettingChoice(f"s-{number}", number) for number in range(10, 40)])
+    both = len(short.body_bytes) + len(other.body_bytes)
+    monkeypatch.setattr(room, "MAX_BYTES_OF_A_WALLET", both)
+    held = words(short)
+    assert held.has_room(other) and not held.has_room(long)
+    held.add(other)
+    assert held.has_room(a_word(2, on=False)) and held.has_room(a_word(author=CAROL))
+    monkeypatch.setattr(room, "MAX_BYTES", both + len(short.body_bytes) - 1)
+    assert not held.has_room(a_word(author=CAROL))
+    assert held.has_room(a_word(2, on=False))
+    held.sweep(NOW + 2 * OFF)
+    assert held.has_room(a_word(author=CAROL)) and (held._all_bytes, held._bytes) == (0, {})

@@ -10,7 +10,7 @@ from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds import Kind
 from support.bodies import a_network
-from support.envelopes import ALICE, BOB, TOPIC, a_note, an_envelope
+from support.envelopes import ALICE, BOB, CAROL, TOPIC, a_note, an_envelope
 
 NETWORK = a_network()
 (NOTE,) = a_note(NETWORK, 1).envelopes
@@ -59,3 +59,14 @@ def test_what_no_look_up_has_seen_is_kept_however_much_it_is(monkeypatch: pytest
     assert not known[0] and all(known[12:])
     found.forget([notes[-1].id])
     assert found.audience_of(taken_back(notes[-1])) == ()
+
+
+def test_where_lists_are_long_fewer_notifications_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_LISTED", 3)
+    notes = [a_note(NETWORK, seq, audience=[BOB, CAROL]).envelopes[0] for seq in range(9)]
+    found = Targets()
+    for commit_no, note in enumerate(notes):
+        found.let_go(commit_no, commit_no)
+        found.add(note)
+    known = [found.audience_of(taken_back(note)) == (BOB, CAROL) for note in notes]
+    assert not any(known[:4]) and all(known[-2:])
