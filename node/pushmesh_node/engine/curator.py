@@ -29,6 +29,7 @@ from ..curation import (
 from .collapse import Collapses
 from .effects import Group
 from .expiries import Expiries
+from .recording import not_before
 from .records import DecisionRecord
 from .retractions import Retractions
 from .subscriptions import Subscriptions
@@ -41,7 +42,7 @@ MAX_PREFERENCES_BYTES = 64 * 1024 * 1024
 """Of all wallets' signed bodies; compiled they weigh some ten times as much. They cost no slot and no work, and
 anybody can have wallets."""
 
-MAX_COMPILED = 65_536
+MAX_COMPILED = 16_384
 """Settings that are remembered in compiled form; they are compiled anew after that."""
 
 
@@ -117,9 +118,13 @@ class Curator:
         late: bool = False,
         audience: Sequence[bytes] | None = None,
     ) -> Decision:
-        """What becomes of a message for a wallet, now. `audience` is of a retraction's target; a notification has its
-        own."""
-        return decide(self._facts(envelope, account, now_ms, audience, void=False, late=late))
+        """What becomes of a message that is shown, for a wallet, now. `audience` is of a retraction's target; a
+        notification has its own.
+
+        Its not-before has come, or nobody would ask: if the clock was put back since, it is not held, since readers go
+        on behind it."""
+        shown_ms = UnixMs(max(now_ms, not_before(envelope)))
+        return decide(self._facts(envelope, account, shown_ms, audience, void=False, late=late))
 
     def decide_groups(
         self,

@@ -92,3 +92,15 @@ def test_one_that_was_cancelled_before_its_time_is_delivered_to_nobody() -> None
     offer(engine, Part((cancel,)))
     effects = list(engine.handle(DueCame([(2, DUE, (part, 0), False)]), DUE))
     assert of(effects, Deliver) == []
+
+
+def test_what_was_found_due_is_delivered_though_the_clock_was_put_back_since() -> None:
+    """Whoever reads on goes on behind it: what is held once more is lost to them."""
+    engine = an_engine()
+    offer(engine, part := a_note(NETWORK, seq=1, not_before=DUE))
+    before = UnixMs(DUE - 5)
+    effects = list(engine.handle(DueCame([(2, DUE, (part, 0), False)]), before))
+    assert len(of(effects, Deliver)) == 1
+    (note,) = part.envelopes
+    assert engine.curator.decide(note, BOB, before).verdict == "now"
+    assert engine.curator.explain(note, BOB, before, void=False).decision.reason == "not-yet"
