@@ -166,8 +166,13 @@ class NaiveStore:
         ]
         return found, keyed[limit - 1][0] if len(keyed) >= limit else None
 
-    async def find_all(self, ids: Sequence[bytes]) -> list[StoredEnvelope]:
-        found = [await self.find(id_, None) for id_ in dict.fromkeys(ids)]
+    async def find_all(self, ids: Sequence[bytes], since_ms: int) -> list[StoredEnvelope]:
+        recent = {
+            record.ids[index]
+            for _, index, record in self._envelopes()
+            if record.issued_ats[index] // HOUR_MS >= since_ms // HOUR_MS
+        }
+        found = [await self.find(id_, None) for id_ in dict.fromkeys(ids) if id_ in recent]
         return sorted([each for each in found if each is not None], key=lambda each: each.commit_no)
 
     async def log(self, after: int, max_bytes: int) -> list[StoredItem]:

@@ -10,7 +10,7 @@ class Opener:
     """Frames from the store were checked before they went in, so one that cannot be opened is a damaged record."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.network = network
         self._data = b""
         self._part: Part | None = None
 
@@ -28,7 +28,7 @@ class Opener:
 
     def _open(self, data: bytes) -> Part:
         if self._part is None or data != self._data:
-            self._part = _only_part(open_frame(self._network, data))
+            self._part = _only_part(open_frame(self.network, data))
             self._data = data
         return self._part
 

@@ -100,16 +100,16 @@ def expiries(connection: sqlite3.Connection, commit_nos: Sequence[int]) -> dict[
 
 _BUCKETS = """WITH RECURSIVE b (x) AS (
         SELECT max(bucket) FROM ids UNION ALL
-        SELECT (SELECT max(bucket) FROM ids WHERE bucket < b.x) FROM b WHERE b.x IS NOT NULL)
-    SELECT x FROM b WHERE x IS NOT NULL"""
+        SELECT (SELECT max(bucket) FROM ids WHERE bucket < b.x) FROM b WHERE b.x > ?1)
+    SELECT x FROM b WHERE x >= ?1"""
 
 
-def find_all(connection: sqlite3.Connection, ids: Sequence[bytes]) -> list[StoredEnvelope]:
-    """The envelopes of those ids that are held, whenever they were issued: a probe of each hour for each id, the newest
+def find_all(connection: sqlite3.Connection, ids: Sequence[bytes], since_ms: int) -> list[StoredEnvelope]:
+    """The envelopes of those ids that are held and were issued since then: a probe of each hour for each id, the newest
     hour first, until it is found."""
     missing = list(dict.fromkeys(ids))
     numbers: list[int] = []
-    for (hour,) in connection.execute(_BUCKETS).fetchall() if missing else ():
+    for (hour,) in connection.execute(_BUCKETS, (bucket(since_ms),)).fetchall() if missing else ():
         found: dict[bytes, int] = {}
         for part in pieces(missing):
             sql = f"SELECT id, commit_no FROM ids WHERE bucket = ? AND id IN {placeholders(len(part))}"

@@ -78,9 +78,10 @@ class Questions:
         """Of the next `limit` notifications with a collapse key those that count, and the number to go on after."""
         return await self._ask(items.collapsing, after, limit)
 
-    async def find_all(self, ids: Sequence[bytes]) -> list[StoredEnvelope]:
-        """The envelopes of those ids that are held: a probe of each hour for each, the newest hour first."""
-        return await self._ask(items.find_all, ids) if ids else []
+    async def find_all(self, ids: Sequence[bytes], since_ms: int) -> list[StoredEnvelope]:
+        """The envelopes of those ids that are held and were issued since then: a probe of each hour for each, the
+        newest hour first."""
+        return await self._ask(items.find_all, ids, since_ms) if ids else []
 
     async def log(self, after: int, max_bytes: int) -> list[StoredItem]:
         """Items of all kinds after a commit number, in commit order: `max_bytes` of data at most, but at least one.

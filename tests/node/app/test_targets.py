@@ -1,7 +1,11 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pushmesh_node.app.targets import targets_of
+from pushmesh_node.engine.records import StoredEnvelope
 from pushmesh_node.engine.targets import target_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Kind
@@ -25,3 +29,20 @@ async def test_the_notifications_that_are_held_are_found_by_what_takes_them_back
         found = await targets_of(node.store, node.opener, [*asked, everybody])
         assert found == {note.id: target_of(note) for note in (listed, everybody)}
         assert await targets_of(node.store, node.opener, [everybody]) == {}
+
+
+async def test_nothing_is_searched_for_that_had_expired_before_it_was_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    async with a_node(tmp_path) as node:
+        find_all = node.store.find_all
+
+        async def noted(ids: Sequence[bytes], since_ms: int) -> list[StoredEnvelope]:
+            asked.append(since_ms)
+            return await find_all(ids, since_ms)
+
+        monkeypatch.setattr(node.store, "find_all", noted)
+        words = [taken_back(b"\x07" * 32, 70), taken_back(b"\x09" * 32, 71)]
+        assert await targets_of(node.store, node.opener, words) == {}
+    assert asked == [min(word.body.issued_at for word in words) - node.network.lives_ms[Kind.NOTIFICATION]]

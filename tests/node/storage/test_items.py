@@ -1,3 +1,4 @@
+import re
 import sqlite3
 
 import pytest
@@ -53,10 +54,21 @@ def test_many_are_found_at_once_whatever_their_hour_and_those_that_are_not_held_
     full: sqlite3.Connection,
 ) -> None:
     wanted = [id_of(n) for n in (100, 3, 105, 3, 150)]
-    assert [each.commit_no for each in items.find_all(full, wanted)] == [3, 100, 105]
-    assert items.find_all(full, []) == []
-    steps = plans(full, lambda: items.find_all(full, wanted))
+    assert [each.commit_no for each in items.find_all(full, wanted, 0)] == [3, 100, 105]
+    assert items.find_all(full, [], 0) == []
+    steps = plans(full, lambda: items.find_all(full, wanted, 0))
     assert tables_walked(steps) == []
+
+
+def test_no_hour_is_looked_into_before_the_time_that_is_asked_for(full: sqlite3.Connection) -> None:
+    wanted = [id_of(n) for n in (97, 98, 99)]
+    statements: list[str] = []
+    full.set_trace_callback(statements.append)
+    found = items.find_all(full, [*wanted, bytes(32)], NOW + 98 * HOUR_MS)
+    full.set_trace_callback(None)
+    assert [each.commit_no for each in found] == [98, 99]
+    probed = {int(hour[1]) for s in statements if (hour := re.search(r"FROM ids WHERE bucket = (\d+) ", s))}
+    assert min(probed) == (NOW + 98 * HOUR_MS) // HOUR_MS and len(probed) == 3
 
 
 def test_what_has_a_collapse_key_is_given_in_pages_without_what_is_void(full: sqlite3.Connection) -> None:

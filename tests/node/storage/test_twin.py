@@ -120,7 +120,11 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
     found["late"] = await store.is_late(range(1, MAX_COMMITS))
     found["voids"] = (await store.voids(3, 30), await store.is_void(range(1, MAX_COMMITS)))
     found["collapsing"] = [await store.collapsing(after, limit) for after, limit in ((0, 100), (0, 2), (9, 1))]
-    found["find all"] = [await store.find_all([id_of(n) for n in numbers]) for numbers in ((), (1, 3), range(60))]
+    found["find all"] = [
+        await store.find_all([id_of(n) for n in numbers], since)
+        for numbers in ((), (1, 3), range(60))
+        for since in (0, NOW - HOUR_MS, NOW, NOW + HOUR_MS)
+    ]
     for number in range(0, MAX_COMMITS, 3):
         found[f"find {number}"] = [await store.find(id_of(number), at) for at in (None, NOW, NOW - HOUR_MS)]
         found[f"log {number}"] = [await store.log(number, size) for size in (1, 60)]
