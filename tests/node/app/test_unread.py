@@ -17,10 +17,11 @@ ME = a_principal()
 
 @dataclass
 class World:
-    """An inbox, a clock, and how many pages were read."""
+    """An inbox, a clock, how long a page takes, and how many were read."""
 
     inboxes: FakeInboxes = field(default_factory=FakeInboxes)
     clock_ms: int = 1_000
+    page_ms: int = 0
     pages: int = 0
 
     def a_counter(self) -> Unread:
@@ -28,6 +29,7 @@ class World:
 
     async def read(self, principal: Principal, after: int, before: int | None, limit: int) -> Page:
         self.pages += 1
+        self.clock_ms += self.page_ms
         return await self.inboxes.read(principal, after, before, limit)
 
 
@@ -89,3 +91,37 @@ async def test_many_who_ask_at_once_are_told_of_one_count() -> None:
     unread = world.a_counter()
     assert await asyncio.gather(*(unread.count(ME, ReadState()) for _ in range(50))) == [1] * 50
     assert world.pages == 1
+
+
+async def test_who_asks_while_a_long_count_goes_on_is_told_the_same() -> None:
+    world = World(page_ms=2 * FRESH_MS)
+    world.inboxes.commit(*(a_notification(number) for number in range(3 * PAGE)))
+    unread = world.a_counter()
+    assert await asyncio.gather(*(unread.count(ME, ReadState()) for _ in range(5))) == [3 * PAGE] * 5
+    assert world.pages == 3
+    world.clock_ms += 3 * 2 * FRESH_MS - 1  # as long as it took
+    assert await unread.count(ME, ReadState()) == 3 * PAGE
+    assert world.pages == 3
+    world.clock_ms += 1
+    assert await unread.count(ME, ReadState()) == 3 * PAGE
+    assert world.pages == 6
+
+
+async def test_a_clock_that_went_back_makes_no_count_last() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1))
+    unread = world.a_counter()
+    assert await unread.count(ME, ReadState()) == 1
+    world.clock_ms -= 500
+    world.inboxes.commit(a_notification(2))
+    assert await unread.count(ME, ReadState()) == 2
+
+
+async def test_an_inbox_of_which_nearly_all_is_held_is_not_looked_through_without_end() -> None:
+    world = World()
+    world.inboxes.page_looks = 1
+    world.inboxes.commit(a_notification(1), *[None] * (2 * room.MOST_PAGES), a_notification(2))
+    unread = world.a_counter()
+    assert await unread.count(ME, ReadState()) == 1
+    assert await unread.count(ME, ReadState()) == 1
+    assert world.pages == room.MOST_PAGES
