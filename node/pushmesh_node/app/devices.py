@@ -29,6 +29,9 @@ MOST_DEVICES: Final = 1_048_576
 MOST_NAMES: Final = 4 * WALLET_DEVICES
 """Of devices that are remembered in memory of one group."""
 
+MOST_NAMES_AT_HAND: Final = 262_144
+"""The same of all groups; a few more while they are not durable."""
+
 COUNT_EACH: Final = 8_192
 """After so many writes the store counts its devices."""
 
@@ -51,11 +54,12 @@ def group_of(principal: Principal) -> Group:
 
 
 class _Places:
-    """Of one group, by device; not `loaded` while the store may know more."""
+    """Of one group, by device; not `loaded` while the store may know more. `counted` of its names stand in the sum."""
 
-    __slots__ = ("loaded", "reached")
+    __slots__ = ("counted", "loaded", "reached")
 
     def __init__(self) -> None:
+        self.counted = 0
         self.loaded = False
         self.reached: dict[str, int] = {}
 
@@ -85,6 +89,7 @@ class Devices:
         self.moved: Callable[[Group, str, int], None] = lambda _group, _device, _commit_no: None
         """Told of each place that became durable."""
         self._groups: OrderedDict[Group, _Places] = OrderedDict()
+        self._names = 0
         self._asked: dict[Group, _Places] = {}
         self._asking: asyncio.Task[Denied | None] | None = None
         self._written: Gathered[tuple[Group, str], int] = Gathered(self._write, crashed)
@@ -114,6 +119,7 @@ class Devices:
         if places.reached.get(device, -1) < commit_no:
             self._written.put((group, device), commit_no)
             places.reach(device, commit_no)
+            self._count(group, places)
 
     async def settled(self, principal: Principal, device: str) -> None:
         """Wait until what the device has reached is durable. Raises Denied where the store did not take it; then it is
@@ -143,6 +149,19 @@ class Devices:
         group, places = self._groups.popitem(last=False)
         if any((group, device) in self._written for device in places.reached):
             self._groups[group] = places
+        else:
+            self._names -= places.counted
+
+    def _count(self, group: Group, places: _Places) -> None:
+        """Its names may have become others; of what is not at hand any more nothing is counted."""
+        if self._groups.get(group) is not places:
+            return
+        self._names += len(places.reached) - places.counted
+        places.counted = len(places.reached)
+        for _ in range(WALLET_DEVICES):  # as many as a group that was read may have brought
+            if self._names <= MOST_NAMES_AT_HAND:
+                break
+            self._forget_one()
 
     async def _loaded(self, group: Group) -> _Places:
         places = self._at_hand(group)
@@ -173,6 +192,7 @@ class Devices:
             for record in records:
                 places.reach(record.device.removeprefix(group.prefix), record.commit_no)
             places.loaded = True
+            self._count(group, places)
 
     # Disk
 
@@ -201,6 +221,7 @@ class Devices:
             if len(places.reached) > MOST_NAMES:  # the store has let go of most of them
                 dirty = {name: place for name, place in places.reached.items() if (group, name) in self._written}
                 places.reached, places.loaded = dirty, False
+                self._count(group, places)
         await self._keep_within(len(records))
 
     async def _keep_within(self, written: int) -> None:

@@ -18,6 +18,9 @@ from .store_words import telling_of_the_store
 MOST_AT_HAND: Final = 8_192
 """Wallets whose marks are remembered in memory."""
 
+MOST_MARKS_AT_HAND: Final = 1_048_576
+"""Of all of them together."""
+
 MOST_WALLETS: Final = 262_144
 """In the store; beyond it those that were silent for longest go, and all of theirs is unread."""
 
@@ -39,6 +42,7 @@ class ReadMarks:
         self._end = end
         self._clock = clock
         self._states: OrderedDict[Group, ReadState] = OrderedDict()
+        self._marks = 0
         self._written: Gathered[Group, ReadState] = Gathered(self._write, crashed)
         self._until_count = 0
 
@@ -75,11 +79,15 @@ class ReadMarks:
         await self._written.close()
 
     def _remember(self, group: Group, state: ReadState) -> None:
+        before = self._states.get(group, ReadState())
         self._states[group] = state
-        if len(self._states) > MOST_AT_HAND:
+        self._marks += len(state.marks) - len(before.marks)
+        while len(self._states) > MOST_AT_HAND or (self._marks > MOST_MARKS_AT_HAND and len(self._states) > 1):
             oldest, its_state = self._states.popitem(last=False)
             if oldest in self._written:
                 self._states[oldest] = its_state
+                break
+            self._marks -= len(its_state.marks)
 
     async def _write(self, states: Mapping[Group, ReadState]) -> None:
         """Raises Denied where the store fails."""

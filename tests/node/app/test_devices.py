@@ -222,3 +222,35 @@ async def test_of_all_wallets_devices_those_silent_for_longest_go(
         await reached(devices, wallet, "phone", 7)
     kept = [await world.a_book().place(wallet, "phone") for wallet in wallets]
     assert kept == [None, None, 7, 7, 7, 7]
+
+
+async def test_the_names_of_all_wallets_devices_together_are_bounded_in_memory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_NAMES_AT_HAND", 10)
+    devices = world.a_book()
+    wallets = [a_principal(Account(b"\x00" + bytes([number]) * 20)) for number in range(8)]
+    for number, wallet in enumerate(wallets):
+        for name in range(4 if number > 3 else 1):
+            await reached(devices, wallet, f"tab {name}", number + 1)
+        assert devices._names == sum(len(places.reached) for places in devices._groups.values()) <= 10
+    for _ in range(2):
+        for number, wallet in enumerate(wallets):
+            places = await devices.places(wallet)
+            assert places == {f"tab {name}": number + 1 for name in range(4 if number > 3 else 1)}
+            assert devices._names == sum(len(places.reached) for places in devices._groups.values()) <= 10
+
+
+async def test_a_group_of_many_names_takes_the_room_of_many_groups_of_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_NAMES_AT_HAND", 12)
+    for number in range(8):
+        await reached(world.a_book(), ME, f"tab {number}", 3)
+    devices = world.a_book()
+    others = [a_principal(Account(b"\x00" + bytes([number]) * 20)) for number in range(2, 14)]
+    for other in others:
+        await reached(devices, other, "phone", 5)
+    assert len(devices._groups) == 12
+    assert len(await devices.places(ME)) == 8
+    assert devices._names == sum(len(places.reached) for places in devices._groups.values()) == 12

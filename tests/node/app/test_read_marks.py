@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pushmesh_node.app import read_marks as room
+from pushmesh_node.app.devices import group_of
 from pushmesh_node.app.read_marks import ReadMarks
 from pushmesh_node.delivery.wallet_state import MOST_MARKS, ReadState
 from pushmesh_node.engine.answers import Denied, Permission
@@ -86,3 +87,20 @@ async def test_memory_and_store_are_bounded(store: Store, monkeypatch: pytest.Mo
         await marks.state(wallet)
     assert len(marks._states) == 2
     assert [(await marks.state(wallet)).commit_no for wallet in wallets] == [0, 0, 0, 4, 4, 4]
+
+
+async def test_single_marks_of_all_wallets_together_are_bounded_in_memory(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_MARKS_AT_HAND", 10)
+    marks = a_book(store)
+    wallets = [a_principal(Account(b"\x00" + bytes([number]) * 20)) for number in range(6)]
+    for wallet in wallets:
+        await marks.mark(wallet, 0, [1, 2, 3])
+        await marks.mark(wallet, 1, [4])
+        assert marks._marks == sum(len(state.marks) for state in marks._states.values()) <= 10
+    for wallet in wallets:
+        assert await marks.state(wallet) == ReadState(1, (2, 3, 4))
+        assert marks._marks == sum(len(state.marks) for state in marks._states.values()) <= 10
+    assert await marks.mark(wallets[0], 1, range(10, 30)) == ReadState(1, (2, 3, 4, *range(10, 30)))
+    assert list(marks._states) == [group_of(wallets[0])]
