@@ -64,6 +64,7 @@ class OwnSubscriptions:
         self._state = state
         self._clock = clock
         self._followers: defaultdict[Account, set[_Follower]] = defaultdict(set)
+        self._voided = False
 
     @contextmanager
     def follow(self, principal: Principal) -> Iterator[_Follower]:
@@ -86,16 +87,17 @@ class OwnSubscriptions:
                 self._wake(write.author)
             elif isinstance(write, PrivateTopicRecord):
                 self._wake(write.account)
-            elif isinstance(write, VoidMark):  # of whom is not said, and it is rare
-                for account in tuple(self._followers):
-                    self._wake(account)
+            elif isinstance(write, VoidMark):  # of whom is not said: all look, at the next tick
+                self._voided = True
 
     def tick(self) -> None:
-        """Some may have expired."""
-        now_ms = self._clock()
+        """Once a second: some may have expired, or turned out void. Anybody can sign void pairs all day, so nobody is
+        woken for each."""
+        now_ms, voided = self._clock(), self._voided
+        self._voided = False
         for followers in self._followers.values():
             for follower in followers:
-                if follower.ends_at is not None and follower.ends_at <= now_ms:
+                if voided or (follower.ends_at is not None and follower.ends_at <= now_ms):
                     follower.wake()
 
     def _wake(self, account: Account) -> None:

@@ -5,7 +5,11 @@ from dataclasses import replace
 from pushmesh_client.compose import signed_envelope
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
+from pushmesh_node.app.own_subscriptions import OwnSubscriptions
+from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.delivery.following import Change, Following
+from pushmesh_node.engine.core import Engine
+from pushmesh_node.engine.records import VoidMark
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.forms import ItemForm
@@ -102,3 +106,38 @@ async def test_a_private_word_is_told_to_its_wallet(node: Node) -> None:
         outcome = await node.publishing.publish_private(ME, pack(item))
         assert outcome.level == "durable", outcome
         assert await told(following) == [Change(NEWS, private)]
+
+
+async def test_void_pairs_of_strangers_wake_nobody_before_the_next_tick() -> None:
+    looked = 0
+    engine = Engine(NETWORK, next_commit=1, policy=NO_POLICY)
+
+    def looked_at() -> Engine:
+        nonlocal looked
+        looked += 1
+        return engine
+
+    own = OwnSubscriptions(looked_at, now_ms)
+    with own.follow(ME) as following:
+        assert await told(following) == []
+        waiting = asyncio.create_task(following.changes())
+        for _ in range(20):
+            own.stored([VoidMark(1), VoidMark(2)])
+            await asyncio.sleep(0)
+        assert looked == 1
+        for _ in range(3):
+            own.tick()
+            await asyncio.sleep(0)
+        assert looked == 2
+        waiting.cancel()
+
+
+async def test_a_word_that_turns_out_void_is_told_to_be_gone(node: Node) -> None:
+    on = a_subscription(OWNER, NEWS, 1)
+    await publish(node, on)
+    with node.own_subscriptions.follow(ME) as following:
+        assert await told(following) == [Change(NEWS, on)]
+        issued_at = on.body.issued_at
+        own = Topic(OWNER.account, "own")
+        await publish(node, signed(OWNER, Kind.NOTIFICATION, topic=own, seq=1, issued_at=issued_at))
+        assert await told(following) == [Change(NEWS, None)]
