@@ -8,8 +8,8 @@ from pushmesh_node.app.node import Node
 from pushmesh_node.app.own_subscriptions import OwnSubscriptions
 from pushmesh_node.curation import NO_POLICY
 from pushmesh_node.delivery.following import Change, Following
-from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.records import VoidMark
+from pushmesh_node.engine.state import State
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.forms import ItemForm
@@ -110,12 +110,12 @@ async def test_a_private_word_is_told_to_its_wallet(node: Node) -> None:
 
 async def test_void_pairs_of_strangers_wake_nobody_before_the_next_tick() -> None:
     looked = 0
-    engine = Engine(NETWORK, next_commit=1, policy=NO_POLICY)
+    state = State(NETWORK, NO_POLICY)
 
-    def looked_at() -> Engine:
+    def looked_at() -> State:
         nonlocal looked
         looked += 1
-        return engine
+        return state
 
     own = OwnSubscriptions(looked_at, now_ms)
     with own.follow(ME) as following:

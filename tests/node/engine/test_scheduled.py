@@ -102,5 +102,5 @@ def test_what_was_found_due_is_delivered_though_the_clock_was_put_back_since() -
     effects = list(engine.handle(DueCame([(2, DUE, (part, 0), False)]), before))
     assert len(of(effects, Deliver)) == 1
     (note,) = part.envelopes
-    assert engine.curator.decide(note, BOB, before).verdict == "now"
-    assert engine.curator.explain(note, BOB, before, void=False).decision.reason == "not-yet"
+    assert engine.state.curator.decide(note, BOB, before).verdict == "now"
+    assert engine.state.curator.explain(note, BOB, before, void=False).decision.reason == "not-yet"
