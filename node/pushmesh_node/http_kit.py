@@ -16,6 +16,12 @@ from .engine.answers import Denied, Permission, Principal
 
 Authenticate = Callable[[str, str], Awaitable[Principal]]
 """`await authenticate(text of a log-in or a token, remote address)`; raises Denied."""
+RefusedAccess = Callable[[str, Reason], None]
+"""`refused_access(transport, reason)`: count that a wallet's client was told so over one of the transports."""
+ASKED_OVER = web.RequestKey("pushmesh-asked-over", str)
+"""The transport of a request that needs a credential, by its name in metrics; without it nobody need log in."""
+REST = "rest"
+"""Its name for plain requests."""
 JSON_TYPE = "application/json"
 MAX_TOPICS = 1_024
 T = TypeVar("T")
@@ -67,8 +73,11 @@ def decode_as(kind: type[T], value: Any) -> T:
     return converted
 
 
-async def principal_of(request: web.Request, authenticate: Authenticate, needs: Permission) -> Principal:
+async def principal_of(
+    request: web.Request, authenticate: Authenticate, needs: Permission, transport: str = REST
+) -> Principal:
     """Who asks: by `Authorization: Bearer <log-in or token>` or `?auth=`. Raises Denied."""
+    request[ASKED_OVER] = transport
     credential = credential_of(request)
     if credential is None:
         raise Denied(Reason.LOGIN_REQUIRED, "send Authorization: Bearer <log-in or token>", "11.1")

@@ -131,3 +131,40 @@ async def test_said_again_the_commands_take_rights_away(requires: Callable[[str]
         async with secured.client(ALICE) as alice:
             assert not await subscribe(alice, INBOX)
             assert await subscribe(alice, INBOX.replace("pushmesh", "moved"))
+
+
+async def test_the_access_list_lets_a_stranger_hear_and_write_nothing(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Mosquitto 2.0 looks at its list when something is delivered or published: a subscription is granted, and dumb."""
+    inboxes, note = FakeInboxes(), a_notification(1)
+    users = {"bridge": "bridge", ALICE: ALICE.replace(":", "."), MALLORY: MALLORY.replace(":", ".")}
+    config, passwords, listed = (tmp_path / name for name in ("pushmesh.toml", "passwords", "list.acl"))
+    config.write_text(CONFIG.format(prefix="pushmesh", accounts=f'"{ALICE}", "{MALLORY}"'))
+    printed = await pushmesh("bridge", "acl", "--config", str(config), cwd=tmp_path)
+    assert printed.code == 0, printed
+    listed.write_text(printed.out)
+    passwords.write_text("".join(f"{user}:{user}\n" for user in users.values()))
+    await _run(requires("mosquitto_passwd"), "-U", passwords)
+    lines = ["allow_anonymous false", f"password_file {passwords}", f"acl_file {listed}"]
+    async with running_broker(requires("mosquitto"), tmp_path, *lines) as broker:
+        secured = Secured(broker, tmp_path, requires)
+        async with secured.client(users[ALICE]) as alice, secured.client(users[MALLORY]) as mallory:
+            await alice.subscribe(INBOX, qos=1)
+            for wanted in ("#", "+/#", "pushmesh/+/inbox", INBOX):
+                await mallory.subscribe(wanted, qos=1)
+            with suppress(aiomqtt.MqttError):  # it is hung up on
+                async with secured.client(users[MALLORY]) as forger:
+                    await forger.publish(INBOX, b'{"envelope": {"id": "forged"}}', qos=1)
+            inboxes.commit(note)
+            async with bridging(a_bridge(broker.port, inboxes, Kept(), username="bridge", password="bridge")):
+                async with asyncio.timeout(30):
+                    message = await anext(aiter(alice.messages))
+                await until(lambda: bool(inboxes.handed_over))
+            assert json.loads(bytes(message.payload))["envelope"]["id"] == note.id.hex(), "the first, not forged"
+            # What is said to all comes behind what was for Alice alone.
+            await mallory.subscribe("pushmesh/topics/#", qos=1)
+            async with secured.client("bridge") as bridge:
+                await bridge.publish("pushmesh/topics/last", b"last", qos=1)
+            async with asyncio.timeout(30):
+                assert bytes((await anext(aiter(mallory.messages))).payload) == b"last"

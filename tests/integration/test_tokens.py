@@ -119,8 +119,13 @@ async def test_a_revoked_token_ends_everywhere_at_once_and_opens_nothing_after_a
         assert await lasting.receive_json(timeout=10) == {"type": "pong", "no": 1}
         assert await refusals(node, token) == {("bad-token", "revoked")}
 
+        used = await owner.credential()
+        assert (await ask(node, "GET", "/v1/unread", used))[0] == 200
+        assert (await ask(node, "GET", "/v1/unread", used))[1]["reason"] == "bad-login"
         await node.kill()
         await node.up()
+        status, said = await ask(node, "GET", "/v1/unread", used)
+        assert (status, said["reason"]) == (422, "too-old"), "the node has forgotten whether it was used"
         assert await refusals(node, token) == {("bad-token", "revoked")}
         assert (await ask(node, "GET", "/v1/inbox", other))[0] == 200
         _, listed = await ask(node, "GET", "/v1/tokens", await owner.credential())

@@ -214,6 +214,7 @@ class FakeNode:
     reports: list[tuple[BaseException, str]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     refused: list[Reason] = field(default_factory=list)
+    barred: list[tuple[str, str]] = field(default_factory=list)
     api: Api | None = None
     url: str = ""
     port: int = 0
@@ -227,6 +228,9 @@ class FakeNode:
         if principal is None:
             raise Denied(Reason.BAD_LOGIN, "signature", "11.2")
         return principal
+
+    def refused_access(self, transport: str, reason: Reason) -> None:
+        self.barred.append((transport, str(reason)))
 
     def report(self, error: BaseException, where: str) -> None:
         self.reports.append((error, where))
@@ -277,6 +281,7 @@ def a_service(node: FakeNode, sessions: SessionLimits | None = None, http: HttpL
         node.forms,
         lambda: 1_790_000_000_000,
         node.report,
+        node.refused_access,
         sessions or SessionLimits(),
         http or HttpLimits(),
     )
@@ -303,6 +308,7 @@ async def serving(
         other_routes=delivery_routes(service),
         drains=[node.consumers.drain],
         refused=node.refused.append,
+        refused_access=node.refused_access,
     )
     async with HttpServer(node.api, "127.0.0.1", 0) as server:
         node.port, node.url = server.port, f"http://127.0.0.1:{server.port}"

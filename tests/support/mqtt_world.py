@@ -76,13 +76,15 @@ def a_frame(*envelopes: Envelope) -> bytes:
 
 @dataclass
 class World:
-    """The node's side. `seen` holds what was observed, `faults` what was reported."""
+    """The node's side. `seen` holds what was observed, `refused` what clients were told that they may not, `faults`
+    what was reported."""
 
     inboxes: FakeInboxes = field(default_factory=FakeInboxes)
     consumers: Consumers = field(default_factory=Consumers)
     wallets: FakeWallets = field(init=False)
     subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
     published: list[Envelope] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
@@ -101,6 +103,9 @@ class World:
         def observe(what: str, reason: str) -> None:
             self.seen.append((what, str(reason)))
 
+        def refused_access(reason: Reason) -> None:
+            self.refused.append(str(reason))
+
         def report(fault: BaseException, where: str) -> None:
             self.faults.append(fault)
 
@@ -116,6 +121,7 @@ class World:
             now_ms=now_ms,
             random_id=lambda: secrets.token_hex(8),
             observe=observe,
+            refused_access=refused_access,
             report=report,
             sessions=SessionLimits(),
         )

@@ -10,11 +10,11 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from ..http_kit import Authenticate
+from ..http_kit import Authenticate, RefusedAccess
 from .acknowledged import AcknowledgedRoutes, Assured, Publisher, StatusLimits
 from .contract import Directory, Publishing, Tokens
 from .cors import allow_origins, answer_preflights
-from .errors import Handler, Refused, Report, error_middleware, remember_started, server_logger, uncounted
+from .errors import Handler, Refused, Report, error_middleware, remember_started, server_logger, uncounted, unnoted
 from .gate import Gate, GateLimits
 from .health import HealthRoutes
 from .lookups import LookupRoutes
@@ -69,12 +69,14 @@ def build_api(
     assurance: Assured | None = None,
     answered: Callable[[str, int], None] | None = None,
     refused: Refused = uncounted,
+    refused_access: RefusedAccess = unnoted,
 ) -> Api:
     """The application of a node; `other_routes` are the wallets' ways out, `metrics` gives Prometheus text.
 
     With `assurance` publishers get receipts, and may wait and ask. Each of `drains` is called when the server stops,
     so that open streams of other rooms end. `answered` is told the path template ("" where there is none) and the
-    status of every answer, `refused` the reason of every request or connection that was refused as a whole."""
+    status of every answer, `refused` the reason of every request or connection that was refused as a whole, and
+    `refused_access` the same of those that need a credential."""
     gate = Gate(limits.gate, refused)
     message_bytes = limits.api_batch_bytes * JSON_OVERHEAD
     publisher = None if assurance is None else assurance.publisher
@@ -91,7 +93,8 @@ def build_api(
         told = AcknowledgedRoutes(assurance, authenticate, limits.status, limits.body_timeout_s)
         other_routes = [*told.routes(), *other_routes]
         drains = [told.drain, *drains]
-    app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, error_middleware(report, refused)])
+    errors = error_middleware(report, refused, refused_access)
+    app = web.Application(middlewares=[_notice(gate, answered), answer_preflights, errors])
     app.on_response_prepare.append(allow_origins)
     app.on_response_prepare.append(remember_started)
     app.add_routes(build_routes(publishing, directory, tokens, authenticate, streams, limits, metrics, publisher))

@@ -10,7 +10,8 @@ from aiohttp import web
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
-from ..http_kit import address_of, decode_json, json_reply, read_body
+from ..http_kit import ASKED_OVER, address_of, decode_json, json_reply, read_body
+from .errors import Refused, uncounted
 
 BODY_BYTES: Final = 65_536
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -36,11 +37,13 @@ class Hooks(Protocol):
 
 class BrokerHookRoutes:
     """POST /v1/broker/{bridge}/auth, acl and superuser: 200 where it may, 403 where it may not, and both said in the
-    body. With `?deny=200` that is 200 too, for brokers that read the body and take other answers for none."""
+    body. With `?deny=200` that is 200 too, for brokers that read the body and take other answers for none. `refused`
+    counts what clients were refused."""
 
-    def __init__(self, hooks: Hooks, body_timeout_s: float) -> None:
+    def __init__(self, hooks: Hooks, body_timeout_s: float, refused: Refused = uncounted) -> None:
         self._hooks = hooks
         self._body_timeout_s = body_timeout_s
+        self._refused = refused
 
     def routes(self) -> list[web.RouteDef]:
         """The table of this file's routes."""
@@ -58,7 +61,7 @@ class BrokerHookRoutes:
                 bridge, asked["username"], asked["password"], asked["clientid"], address_of(request)
             )
         except Denied as denied:
-            return _denied(request, denied)
+            return self._refuse(request, denied)
         return _allowed({} if ends_at is None else {"expire_at": ends_at // 1000})
 
     async def acl(self, request: web.Request) -> web.Response:
@@ -77,7 +80,7 @@ class BrokerHookRoutes:
                 writes=WRITES[wanted],
             )
         except Denied as denied:
-            return _denied(request, denied)
+            return self._refuse(request, denied)
         return _allowed({})
 
     async def superuser(self, request: web.Request) -> web.Response:
@@ -85,8 +88,13 @@ class BrokerHookRoutes:
         await self._asked(request)
         return _denied(request, Denied(Reason.FORBIDDEN, "nobody may do everything"))
 
+    def _refuse(self, request: web.Request, denied: Denied) -> web.Response:
+        self._refused(denied.reason)
+        return _denied(request, denied)
+
     async def _asked(self, request: web.Request) -> tuple[str, dict[str, str]]:
         """The bridge and what its broker asks, absent members empty. Raises Denied."""
+        request[ASKED_OVER] = "bridge"
         bridge = request.match_info["bridge"]
         scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
         secret = credential.strip() if scheme.lower() == "bearer" else request.query.get("secret", "")

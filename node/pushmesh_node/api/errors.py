@@ -11,7 +11,7 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
-from ..http_kit import json_reply
+from ..http_kit import ASKED_OVER, RefusedAccess, json_reply
 from .statuses import BAD_REQUEST, CLIENT_GONE, INTERNAL, NOT_FOUND, TOO_LARGE, retry_headers, status_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,6 +23,10 @@ Refused = Callable[[Reason], None]
 
 def uncounted(_reason: Reason) -> None:
     """For a server without metrics."""
+
+
+def unnoted(_transport: str, _reason: Reason) -> None:
+    """The same for what wallets' clients are refused."""
 
 
 _STARTED = web.RequestKey("pushmesh-started", bool)
@@ -40,18 +44,26 @@ async def remember_started(request: web.Request, response: web.StreamResponse) -
     request[_STARTED] = True
 
 
-def error_middleware(report: Report, refused: Refused = uncounted) -> Middleware:
+def error_middleware(
+    report: Report, refused: Refused = uncounted, refused_access: RefusedAccess = unnoted
+) -> Middleware:
     """Maps Denied, Refusal, aiohttp's own errors and any other exception to `{"reason", "rule", "detail"}`."""
+
+    def count(request: web.Request, reason: Reason) -> None:
+        refused(reason)
+        transport = request.get(ASKED_OVER)
+        if transport is not None:
+            refused_access(transport, reason)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except Denied as denied:
-            refused(denied.reason)
+            count(request, denied.reason)
             return refusal_reply(denied)
         except Refusal as refusal:
-            refused(refusal.reason)
+            count(request, refusal.reason)
             return refusal_reply(Denied.from_refusal(refusal))
         except web.HTTPException as error:
             return _http_reply(error, refused)

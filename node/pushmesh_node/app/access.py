@@ -65,6 +65,7 @@ class Access:
         self._observe = observe
         self._welcome = welcome
         self._nonces: dict[bytes, int] = {}
+        self._began = clock()
 
     async def authenticate(self, credential: str, address: str) -> Principal:
         """A log-in or a token in its text form, from a remote address. Raises Denied with the member that is wrong.
@@ -119,6 +120,9 @@ class Access:
     async def _take_login(self, login: LogIn) -> Principal:
         now_ms = self._clock()
         check_login(login, node_id=self._node_id, hosts=self._hosts, now_ms=now_ms)
+        # Nonces are forgotten with the process: what was signed before it may have been used then.
+        if login.issued_at < self._began <= now_ms:
+            raise Refusal(Reason.TOO_OLD, "11.2", "it was signed before this node began; sign another")
         self._check_nonce(login.nonce)
         session = login.auth if isinstance(login.auth, Session) else None
         if session is not None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,6 +199,7 @@ async def _serve(
         drains=[consumers.drain],
         answered=node.metrics.answered,
         refused=node.metrics.refused,
+        refused_access=node.metrics.refused_access,
     )
     node.metrics.serve_routes(routes_of(api))
     node.connections = lambda: {
@@ -222,7 +224,8 @@ def _hook_routes(config: Config, node: Node, bridges: Sequence[BridgeSettings]) 
     """What brokers ask, where a bridge has a secret for them."""
     if not any(bridge.hook_secret for bridge in bridges):
         return []
-    return BrokerHookRoutes(BrokerHooks(node.access, bridges), config.api.body_timeout_s).routes()
+    refused = partial(node.metrics.refused_access, "bridge")
+    return BrokerHookRoutes(BrokerHooks(node.access, bridges), config.api.body_timeout_s, refused).routes()
 
 
 def _service(config: Config, node: Node, forms: MessageForms) -> Service:
@@ -239,6 +242,7 @@ def _service(config: Config, node: Node, forms: MessageForms) -> Service:
         forms=forms,
         now_ms=now_ms,
         report=_report(node),
+        refused_access=node.metrics.refused_access,
         sessions=_session_limits(config),
         limits=HttpLimits(
             page_messages=delivery.read_page_messages,

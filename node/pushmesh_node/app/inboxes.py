@@ -159,8 +159,8 @@ class Inboxes:
         await self._desk.take(principal.account, voucher)
 
     async def last_vouchers(self, principal: Principal) -> Sequence[Voucher]:
-        """The newest voucher of every stream of the wallet in this and the last epoch."""
-        return self._desk.last(principal.account)
+        """The newest voucher of every stream of the wallet in this and the last epoch, for who may read."""
+        return self._desk.last(principal.account) if Permission.READ in principal.permissions else ()
 
     def fell_back(self, listener: Listener, messages: int) -> None:
         """Count live messages that a slow consumer reads from the store instead."""

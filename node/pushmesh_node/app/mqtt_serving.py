@@ -5,12 +5,13 @@ import ssl
 import stat
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 
 from ..config import Config, ConfigError, data_path
 from ..delivery.mqtt import Limits, MqttEndpoint, Redirect
-from ..delivery.mqtt.ports import Ports
+from ..delivery.mqtt.ports import TRANSPORT, Ports
 from ..delivery.mqtt.websocket import PATH, SocketRoute
 from ..delivery.session import SessionLimits
 from .clock import now_ms
@@ -34,6 +35,7 @@ def build_endpoint(config: Config, node: Node, sessions: SessionLimits, report: 
         now_ms=now_ms,
         random_id=lambda: secrets.token_hex(8),
         observe=node.metrics.mqtt,
+        refused_access=partial(node.metrics.refused_access, TRANSPORT),
         report=report,
         sessions=sessions,
     )

@@ -14,6 +14,7 @@ from pushmesh_protocol.vouchers import Voucher, decode_voucher
 from ..engine.answers import Denied, Permission, Principal
 from ..http_kit import (
     JSON_TYPE,
+    REST,
     decode_as,
     decode_json,
     integer,
@@ -71,9 +72,9 @@ class RestRoutes:
         session = await service.session(principal, request.query.get("after"), device, wanted.topics, page)
         with service.consumers.admit(session), session:
             messages, gap = await _collect(session, limit, limits.page_bytes, wait_s)
-        service.inboxes.delivered("rest", principal.account, messages)
+        service.inboxes.delivered(REST, principal.account, messages)
         form = _page(service, messages, session, gap, full=len(messages) == limit)
-        return json_reply(form | {"errors": wanted.complaints()})
+        return json_reply(form | {"errors": service.complaints(REST, wanted)})
 
     async def challenge(self, request: web.Request) -> web.Response:
         """Node id, network, hosts and time, for a wallet that builds its log-in. Anybody may ask."""
@@ -85,7 +86,7 @@ class RestRoutes:
         principal = await principal_of(request, service.authenticate, Permission.READ)
         form: AckForm = decode_as(AckForm, decode_json(await self._body(request)))
         await service.acknowledge(principal, form.device, form.cursor)
-        voucher = None if form.voucher is None else await service.take_voucher(principal, form.voucher)
+        voucher = None if form.voucher is None else await service.take_voucher(REST, principal, form.voucher)
         return json_reply({"acked": form.cursor, "voucher": voucher})
 
     async def devices(self, request: web.Request) -> web.Response:
@@ -127,7 +128,7 @@ class RestRoutes:
         return json_reply({"vouchers": await self._answers(principal, given)})
 
     async def _answers(self, principal: Principal, given: list[Voucher] | list[str]) -> list[dict[str, Any]]:
-        return [await self.service.take_voucher(principal, each) for each in given]
+        return [await self.service.take_voucher(REST, principal, each) for each in given]
 
     async def _body(self, request: web.Request) -> bytes:
         limits = self.service.limits

@@ -14,10 +14,12 @@ from pushmesh_protocol.vouchers import Voucher, decode_voucher
 
 from ..admission import Door, Ticket
 from ..engine.answers import Denied, Outcome, Principal
+from ..http_kit import RefusedAccess
 from .consumers import Consumers
 from .contract import Authenticate, Inboxes
 from .cursor import commit_no_of, find_start
 from .following import OwnSubscriptions
+from .live_topics import Readable
 from .messages import MessageForms
 from .session import Session, SessionLimits
 from .wallet_state import WalletState
@@ -57,7 +59,8 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The node as the HTTP transports see it; `now_ms` is its clock, `report(error, where)` takes its own faults."""
+    """The node as the HTTP transports see it; `now_ms` is its clock, `report(error, where)` takes its own faults,
+    `refused_access(transport, reason)` counts what clients are told that they may not."""
 
     facts: NodeFacts
     inboxes: Inboxes
@@ -70,6 +73,7 @@ class Service:
     forms: MessageForms
     now_ms: Callable[[], int]
     report: Report
+    refused_access: RefusedAccess
     sessions: SessionLimits
     limits: HttpLimits
 
@@ -92,17 +96,23 @@ class Service:
         commit_no = commit_no_of(cursor, self.inboxes.incarnation())
         await self.inboxes.acknowledge(principal, check_device(device), commit_no)
 
-    async def take_voucher(self, principal: Principal, voucher: Voucher | str) -> dict[str, Any]:
-        """The answer to one voucher, given whole or as text: it never raises for a voucher's fault."""
+    async def take_voucher(self, transport: str, principal: Principal, voucher: Voucher | str) -> dict[str, Any]:
+        """The answer to one voucher, given whole or as text: it never raises for a voucher's fault, but counts it."""
         answer = {"accepted": True, "reason": str(Reason.OK), "rule": "", "detail": ""}
         try:
             voucher = decode_voucher(from_text(voucher)) if isinstance(voucher, str) else voucher
             await self.inboxes.take_voucher(principal, voucher)
-        except Refusal as refusal:
-            answer |= {"accepted": False, **Denied.from_refusal(refusal).as_json()}
-        except Denied as denied:
+        except (Refusal, Denied) as error:
+            denied = Denied.from_refusal(error) if isinstance(error, Refusal) else error
+            self.refused_access(transport, denied.reason)
             answer |= {"accepted": False, **denied.as_json()}
         return answer
+
+    def complaints(self, transport: str, named: Readable) -> list[dict[str, Any]]:
+        """What is said over a transport about topics that were named and may not be read, each counted."""
+        for _, denied in named.errors:
+            self.refused_access(transport, denied.reason)
+        return named.complaints()
 
     async def last_vouchers(self, principal: Principal) -> list[str]:
         """The wallet's newest vouchers (SPEC 10.5) as base64url, so that a client without storage goes on."""

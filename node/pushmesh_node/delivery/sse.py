@@ -53,15 +53,15 @@ class EventRoutes:
 
         Raises ConnectionError where the client has gone or takes too long, which cuts its connection."""
         service = self.service
-        principal = await principal_of(request, service.authenticate, Permission.READ)
+        lines = _wants_lines(request)
+        encode, transport = (encode_lines, "ndjson") if lines else (encode_events, "sse")
+        principal = await principal_of(request, service.authenticate, Permission.READ, transport)
         cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")
         wanted = chosen(request, principal)
         session = await service.session(principal, cursor, request.query.get("device", ""), wanted.topics)
-        lines = _wants_lines(request)
-        encode, transport = (encode_lines, "ndjson") if lines else (encode_events, "sse")
         response = _stream(lines)
 
-        first: list[dict[str, Any]] = [{"type": "error", **each} for each in wanted.complaints()]
+        first: list[dict[str, Any]] = [{"type": "error", **each} for each in service.complaints(transport, wanted)]
 
         async def write(portion: Portion) -> None:
             words = b"".join([encode_word(form, lines=lines) for form in first])
@@ -74,6 +74,7 @@ class EventRoutes:
             await response.prepare(request)
             async with self._beside(request, response, principal, lines=lines):
                 ended = await pump(session, service.inboxes, transport, write)
+            service.refused_access(transport, Reason(ended.reason))
             slow = ended.reason == Reason.SLOW_CONSUMER
             try:  # a slow one hears why once it reads on: the end queues behind what it has not taken yet
                 async with asyncio.timeout(service.limits.close_s if slow else service.sessions.write_s):
@@ -116,7 +117,7 @@ class EventRoutes:
         form: TopicsForm = decode_as(TopicsForm, decode_json(body))
         topics = self.streams.find(request.match_info["id"], principal)
         changed = topics.change(form.add, form.remove, form.since, service.inboxes.incarnation())
-        return json_reply({**topics.as_json(), "errors": changed.complaints()})
+        return json_reply({**topics.as_json(), "errors": service.complaints(topics.session.transport, changed)})
 
 
 def encode_events(forms: MessageForms, portion: Portion) -> bytes:

@@ -19,7 +19,7 @@ from .contract import Batch, WalletEvent
 from .heartbeat import Wheel
 from .service import Service
 from .session import Mark, Marker, Portion, Session
-from .wallet_words import WalletWords
+from .wallet_words import WEBSOCKET, WalletWords
 from .words import LogInWord, read_word
 from .ws_frames import PING, BrokenFrames, CloseCode, FrameReader, Opcode, Received, close_frame, frame
 
@@ -233,7 +233,7 @@ class WalletSocket(asyncio.Protocol):
         if words is None:
             await self._log_in(text)
         elif text is None:
-            await words.complain(Denied(Reason.BAD_REQUEST, NOT_TEXT))
+            await words.refuse(Denied(Reason.BAD_REQUEST, NOT_TEXT))
         else:
             await words.handle(text)
 
@@ -291,7 +291,7 @@ class WalletSocket(asyncio.Protocol):
         """Deliver from here on. Raises Denied where the session is not admitted."""
         if self._transport is None:
             raise ConnectionResetError("the client has gone")
-        self._service.consumers.come(session, "websocket")
+        self._service.consumers.come(session, WEBSOCKET)
         self._session = session.__enter__()
         self._frames_only = frames_only
         session.write_through(self._write_now, self._deliver)
@@ -381,6 +381,8 @@ class WalletSocket(asyncio.Protocol):
 
     def _finish(self, denied: Denied, marker: Marker | None = None) -> None:
         """Say why and close; it queues behind what the client has not taken yet. Idempotent."""
+        if not self._closing and self._transport is not None:
+            self._service.refused_access(WEBSOCKET, denied.reason)
         cursor = None if marker is None else self._service.forms.cursor(marker.commit_no)
         self._write(frame(Opcode.TEXT, _encode({"type": "end", "cursor": cursor, **denied.as_json()})))
         self._close(_CLOSE_CODES.get(denied.reason, CloseCode.POLICY_VIOLATION), str(denied.reason))

@@ -33,6 +33,9 @@ from .words import (
     read_word,
 )
 
+WEBSOCKET: Final = "websocket"
+"""The transport's name in metrics."""
+
 _ACK: Final = '{"type":"ack"'
 MOST_UNANSWERED: Final = 16
 """Acknowledgements that wait for the disk without a task."""
@@ -91,6 +94,7 @@ class WalletWords:
         if denied is None:
             self._stream.put({"type": "acked", "cursor": cursor})
         else:
+            self._service.refused_access(WEBSOCKET, denied.reason)
             self._stream.put({"type": "error", **denied.as_json()})
 
     async def handle(self, text: str) -> None:
@@ -98,13 +102,14 @@ class WalletWords:
         try:
             await self._obey(read_word(text))
         except Denied as denied:
-            await self.complain(denied)
+            await self.refuse(denied)
         except Refusal as refusal:
-            await self.complain(Denied.from_refusal(refusal))
+            await self.refuse(Denied.from_refusal(refusal))
 
-    async def complain(self, denied: Denied, **about: Any) -> None:
-        """Answer a word that is wrong."""
-        await self._stream.say({"type": "error", **denied.as_json(), **about})
+    async def refuse(self, denied: Denied) -> None:
+        """Answer a word that is wrong, or not the wallet's to say; counted."""
+        self._service.refused_access(WEBSOCKET, denied.reason)
+        await self._stream.say({"type": "error", **denied.as_json()})
 
     async def _obey(self, word: Word) -> None:
         match word:
@@ -148,7 +153,7 @@ class WalletWords:
 
     async def _complain_of(self, named: Readable) -> None:
         """Each topic that may not be read gets its own error and spoils nothing."""
-        for complaint in named.complaints():
+        for complaint in self._service.complaints(WEBSOCKET, named):
             await self._stream.say({"type": "error", **complaint})
 
     def _reached(self, word: AckWord) -> int:
@@ -165,7 +170,8 @@ class WalletWords:
         await service.acknowledge(self._principal, self._device, word.cursor)
         await self._stream.say({"type": "acked", "cursor": word.cursor})
         if word.voucher is not None:
-            await self._stream.say({"type": "voucher", **await service.take_voucher(self._principal, word.voucher)})
+            taken = await service.take_voucher(WEBSOCKET, self._principal, word.voucher)
+            await self._stream.say({"type": "voucher", **taken})
 
     async def _read(self, word: ReadWord) -> None:
         wallets, incarnation = self._service.wallets, self._service.inboxes.incarnation()
@@ -191,15 +197,19 @@ class WalletWords:
     async def _publish(self, word: PublishWord) -> None:
         require(self._principal, Permission.PUBLISH)
         door = self._service.door
-        caller = door.caller("websocket", self._address, self._principal.account.hex())
+        caller = door.caller(WEBSOCKET, self._address, self._principal.account.hex())
         try:
             frame = frame_from_json(word.form())
             (outcomes,) = await self._service.publish([frame], [door.admit(caller, len(frame))])
         except Refusal as refusal:
-            await self.complain(Denied.from_refusal(refusal), no=word.no)
+            await self._complain(Denied.from_refusal(refusal), word.no)
         except Denied as denied:
-            await self.complain(denied, no=word.no)
+            await self._complain(denied, word.no)
         else:
             await self._stream.say(
                 {"type": "published", "no": word.no, "outcomes": [each.as_json() for each in outcomes]}
             )
+
+    async def _complain(self, denied: Denied, no: Any) -> None:
+        """What is published is counted where it is judged, or turned away."""
+        await self._stream.say({"type": "error", **denied.as_json(), "no": no})

@@ -27,6 +27,13 @@ MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "messa
 BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message", "intake")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
+OWN_MATTERS: Final = frozenset(
+    {
+        *(Reason.OK, Reason.DUPLICATE, Reason.SLOW_CONSUMER, Reason.DRAINING, Reason.NOT_READY, Reason.TIMEOUT),
+        *(Reason.QUEUE_FULL, Reason.STORE_FULL, Reason.STORE_FAILED, Reason.CHAIN_UNAVAILABLE, Reason.INTERNAL),
+    }
+)
+"""Reasons that speak of the node or of a pace: nobody is refused access for them."""
 STATUSES: Final = tuple(str(code) for code in range(100, 600))
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -125,6 +132,14 @@ class Metrics:
         )
         self._log_ins = Counts(
             registry, "pushmesh_log_ins", "Log-ins and tokens that were shown; reason ok let in.", reason=REASONS
+        )
+        self._refused_access = Counts(
+            registry,
+            "pushmesh_refused_access",
+            "Refusals that wallets' clients were told: of credentials, requests, topics, words; and streams that ended"
+            " with what had let them in.",
+            transport=TRANSPORTS,
+            reason=REASONS,
         )
         self._mqtt = Counts(
             registry,
@@ -240,6 +255,11 @@ class Metrics:
     def log_in(self, reason: Reason) -> None:
         """Reason ok for one that let in."""
         self._log_ins.add(1, reason)
+
+    def refused_access(self, transport: str, reason: Reason) -> None:
+        """`transport` is one of TRANSPORTS: where a client was told so. OWN_MATTERS are not counted."""
+        if reason not in OWN_MATTERS:
+            self._refused_access.add(1, transport, reason)
 
     def mqtt(self, what: str, reason: str) -> None:
         """`what` is one of MQTT_EVENTS, `reason` of the closed list of reasons."""

@@ -23,6 +23,7 @@ class FakeHooks:
 
     def __init__(self) -> None:
         self.checked: list[tuple[str, bool, bool]] = []
+        self.refused: list[Reason] = []
 
     def check_secret(self, bridge: str, secret: str) -> None:
         if (bridge, secret) != ("home", "s3cret"):
@@ -47,7 +48,7 @@ async def asking(hooks: FakeHooks) -> AsyncIterator[TestClient[web.Request, web.
         raise AssertionError(where) from error
 
     app = web.Application(middlewares=[error_middleware(report)])
-    app.add_routes(BrokerHookRoutes(hooks, 5.0).routes())
+    app.add_routes(BrokerHookRoutes(hooks, 5.0, hooks.refused.append).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -89,6 +90,7 @@ async def test_what_a_client_wants_is_read_in_both_vocabularies(
         assert await answer(client, "acl", json=asked) == (200, ALLOWED)
         assert (await answer(client, "acl", json=asked | {"topic": "his"}))[0] == 403
     assert hooks.checked == [("hers", reads, writes), ("his", reads, writes)]
+    assert hooks.refused == [Reason.FORBIDDEN]
 
 
 async def test_what_is_wanted_but_not_understood_is_refused() -> None:
@@ -108,9 +110,11 @@ async def test_a_refusal_is_a_whole_answer_for_brokers_that_take_others_for_none
 
 
 async def test_nobody_may_do_everything() -> None:
-    async with asking(FakeHooks()) as client:
+    hooks = FakeHooks()
+    async with asking(hooks) as client:
         for user in ("alice", "node"):
             assert (await answer(client, "superuser", json={"username": user}))[0] == 403
+    assert hooks.refused == [], "brokers ask so of everybody"
 
 
 async def test_who_does_not_know_the_secret_is_told_nothing() -> None:

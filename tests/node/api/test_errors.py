@@ -157,3 +157,19 @@ async def test_a_client_that_resets_its_connection_leaves_no_trace_in_the_log(
             await cut(node, path, moment)
             await until(lambda: not (node.inboxes.listeners or gate.connections))
     assert (kept.lines, node.reports, loop_said) == ([], [], [])
+
+
+async def test_what_needs_a_credential_is_counted_by_its_transport_and_what_needs_none_is_not() -> None:
+    node = a_fake_node()
+    paths = ("/v1/inbox", "/v1/events", "/v1/stream?auth=nobody", "/v1/tokens", "/v1/topics/nobody/nothing", "/nowhere")
+    async with serving(node) as client:
+        for path in paths:
+            async with client.get(path) as response:
+                assert response.status >= 400
+    assert node.barred == [
+        ("rest", "login-required"),
+        ("sse", "login-required"),
+        ("websocket", "bad-login"),
+        ("rest", "login-required"),
+    ]
+    assert len(node.refused) == len(paths)

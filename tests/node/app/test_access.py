@@ -109,6 +109,24 @@ async def test_a_log_in_works_once(node: Node, wallet: Wallet) -> None:
     assert await denial(node, credential) == ("bad-login", "11.2", "nonce")
 
 
+async def test_a_log_in_that_was_signed_before_the_node_began_may_have_been_used_then(
+    node: Node, wallet: Wallet
+) -> None:
+    began_ms = now_ms()
+    access = an_access(node, node.tokens, lambda: UnixMs(began_ms))
+    with pytest.raises(Denied) as caught:
+        await access.authenticate(a_login(node, wallet, issued_at=began_ms - 1), HOME)
+    assert (caught.value.reason, caught.value.rule) == ("too-old", "11.2")
+    await access.authenticate(a_login(node, wallet, issued_at=began_ms), HOME)
+
+
+async def test_a_clock_that_was_set_back_shuts_nobody_out(node: Node, wallet: Wallet) -> None:
+    time_ms: int = now_ms()
+    access = an_access(node, node.tokens, lambda: UnixMs(time_ms))
+    time_ms -= 3_600_000
+    await access.authenticate(a_login(node, wallet, issued_at=time_ms), HOME)
+
+
 async def test_of_two_copies_at_the_same_time_one_gets_in(node: Node, wallet: Wallet) -> None:
     credential = a_login(node, wallet)
     both = await asyncio.gather(*(node.access.authenticate(credential, HOME) for _ in range(2)), return_exceptions=True)

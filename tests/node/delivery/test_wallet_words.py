@@ -100,3 +100,15 @@ async def test_acknowledgements_that_wait_for_the_disk_are_bounded() -> None:
     assert [words.at_once(text) for _ in range(MOST_UNANSWERED + 1)] == [True] * MOST_UNANSWERED + [False]
     await asyncio.sleep(0)
     assert words.at_once(text)
+
+
+async def test_what_is_refused_is_counted_once_and_what_is_published_counts_elsewhere() -> None:
+    node, said = a_fake_node(), Said()
+    words = WalletWords(a_service(node), said, a_principal(), "127.0.0.1")
+    await words.handle(json.dumps({"type": "ack", "cursor": "9"}))
+    await words.handle(json.dumps({"type": "ack", "cursor": f"{STORE}.0", "voucher": "AA"}))
+    await words.handle(json.dumps({"type": "listen", "topics": ["*", "#"]}))
+    await words.handle(json.dumps({"type": "publish", "no": 7, "frame": 7}))
+    assert [word["type"] for word in said.words] == ["error", "acked", "voucher", "error", "error", "error"]
+    refused = ("bad-cursor", "malformed", "bad-request", "bad-request")
+    assert node.barred == [("websocket", reason) for reason in refused]

@@ -103,6 +103,16 @@ def test_each_method_moves_its_metric(metrics: Metrics) -> None:
     }
 
 
+def test_what_clients_are_refused_is_counted_and_the_nodes_own_matters_are_not(metrics: Metrics) -> None:
+    for reason in (Reason.FORBIDDEN, Reason.DRAINING, Reason.FORBIDDEN, Reason.OK):
+        metrics.refused_access("sse", reason)
+    metrics.refused_access("mqtt", Reason.BAD_LOGIN)
+    name = "pushmesh_refused_access_total"
+    assert value(metrics, name, transport="sse", reason="forbidden") == 2
+    assert value(metrics, name, transport="mqtt", reason="bad-login") == 1
+    assert value(metrics, name, transport="sse", reason="draining") is None
+
+
 def test_a_request_counts_under_its_template_and_never_under_its_path(metrics: Metrics) -> None:
     metrics.answered("/v1/topics/{owner}/{name}", 200)
     metrics.answered("/etc/passwd", 404)

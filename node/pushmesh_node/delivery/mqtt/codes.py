@@ -14,6 +14,7 @@ _CONNACK = {
     Reason.RATE_LIMITED: ConnAckReasonCode.CONNECTION_RATE_EXCEEDED,
     Reason.QUEUE_FULL: ConnAckReasonCode.SERVER_BUSY,
     Reason.NOT_READY: ConnAckReasonCode.SERVER_UNAVAILABLE,
+    Reason.TOO_OLD: ConnAckReasonCode.SERVER_UNAVAILABLE,
     Reason.STORE_FAILED: ConnAckReasonCode.SERVER_UNAVAILABLE,
     Reason.CHAIN_UNAVAILABLE: ConnAckReasonCode.SERVER_UNAVAILABLE,
     Reason.TIMEOUT: ConnAckReasonCode.SERVER_UNAVAILABLE,

@@ -254,7 +254,8 @@ class Conversation:
             max_packet_bytes=self._hello.max_packet_bytes,
         )
         orders = self._listen(tells_live=answer.wants_live)
-        return [answer.data, *[Count("subscribe", reason) for reason in answer.refused], *orders]
+        refused = [Count("subscribe", reason, refuses_access=True) for reason in answer.refused]
+        return [answer.data, *refused, *orders]
 
     def _unsubscribe(self, packet: UnsubscribePacket) -> Sequence[Said]:
         words, most = self._hello.wants_words, self._hello.max_packet_bytes
@@ -286,9 +287,9 @@ class Conversation:
         if isinstance(topic, Broken):
             return [topic]
         answer = self._publisher.take(packet, topic, self._principal, self._subscriptions)
-        return _replied(answer) if isinstance(answer, Reply) else [answer]
+        return _replied(answer, refuses_access=True) if isinstance(answer, Reply) else [answer]
 
 
-def _replied(reply: Reply) -> Sequence[Said]:
+def _replied(reply: Reply, *, refuses_access: bool = False) -> Sequence[Said]:
     said: list[Said] = [reply.data] if reply.data else []
-    return said if reply.refused is None else [*said, Count("publish", reply.refused)]
+    return said if reply.refused is None else [*said, Count("publish", reply.refused, refuses_access)]

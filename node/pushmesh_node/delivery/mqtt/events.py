@@ -251,10 +251,12 @@ class CountDelivered:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Count something that was refused or passed over, under a reason."""
+    """Count something that was refused or passed over, under a reason; `refuses_access` where the client was told that
+    it may not, and not only that what it published was judged so."""
 
     what: str
     reason: Reason
+    refuses_access: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,8 +185,10 @@ class Link(asyncio.Protocol):
                 self._courier.listen(topics, tells_live=tells_live)
             case Follow(topics):
                 self._follow(topics)
-            case Count(what, reason):
+            case Count(what, reason, refuses_access):
                 self._ports.observe(what, reason)
+                if refuses_access:
+                    self._ports.refused_access(reason)
             case Close(reason):
                 self._close(reason)
 
@@ -216,6 +218,7 @@ class Link(asyncio.Protocol):
     def _close(self, reason: Reason) -> None:
         self._ended = reason
         self._ports.observe("end", reason)
+        self._ports.refused_access(reason)
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
@@ -329,13 +332,13 @@ class Link(asyncio.Protocol):
 
     async def _take_acknowledgement(self, order: SubmitAcknowledgement) -> None:
         assert self._order is not None
-        answer = await acknowledge(self._ports.inboxes, self._order.principal, self._order.client_id, order)
+        answer = await acknowledge(self._ports, self._order.principal, self._order.client_id, order)
         self.handle(answer)
 
     async def _mark_read(self, order: SubmitRead) -> None:
         assert self._order is not None
         who, device, ports = self._order.principal, self._order.client_id, self._ports
-        self.handle(await mark(ports.wallets, ports.inboxes.incarnation(), who, device, order))
+        self.handle(await mark(ports, who, device, order))
 
     # Tasks, and the end.
 

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pushmesh_protocol.reasons import Reason
+
 from ...admission import Door, Ticket
 from ...engine.answers import Acknowledged, Outcome, Wait
 from ..consumers import Consumers
@@ -32,7 +34,8 @@ PublishAndTell = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The node around the endpoint. `now_ms` is Unix time, `random_id` a new client id that nobody can guess."""
+    """The node around the endpoint. `now_ms` is Unix time, `random_id` a new client id that nobody can guess,
+    `refused_access` counts what a client was told that it may not."""
 
     inboxes: Inboxes
     publish: Publish
@@ -45,5 +48,6 @@ class Ports:
     now_ms: Callable[[], int]
     random_id: Callable[[], str]
     observe: Observe
+    refused_access: Callable[[Reason], None]
     report: Report
     sessions: SessionLimits

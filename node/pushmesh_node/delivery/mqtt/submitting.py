@@ -10,11 +10,9 @@ from pushmesh_protocol.reasons import Reason
 
 from ...admission import Caller, Door, Ticket
 from ...engine.answers import Denied, Outcome, Principal
-from ..contract import Inboxes
 from ..cursor import commit_no_of
 from ..service import Publish
 from ..wallet_forms import mark_read
-from ..wallet_state import WalletState
 from .events import (
     FrameAnswered,
     MarkedRead,
@@ -24,7 +22,7 @@ from .events import (
     SubmitFrame,
     SubmitRead,
 )
-from .ports import PublishAndTell
+from .ports import Ports, PublishAndTell
 
 Answer = FrameAnswered | RequestAnswered
 
@@ -94,25 +92,28 @@ def _frame(order: SubmitFrame) -> bytes | RequestAnswered:
         return RequestAnswered(order.number, Reason.MALFORMED, "", f"not JSON: {error}")
 
 
-async def acknowledge(inboxes: Inboxes, principal: Principal, device: str, order: SubmitAcknowledgement) -> Answer:
-    """The answer to an explicit acknowledgement; the voucher counts only where the cursor is good too."""
+async def acknowledge(ports: Ports, principal: Principal, device: str, order: SubmitAcknowledgement) -> Answer:
+    """The answer to an explicit acknowledgement, counted where it refuses; the voucher counts only where the cursor is
+    good too."""
+    inboxes = ports.inboxes
     try:
         if order.cursor is not None:
             await inboxes.acknowledge(principal, device, commit_no_of(order.cursor, inboxes.incarnation()))
         if order.voucher is not None:
             await inboxes.take_voucher(principal, order.voucher)
     except Denied as denied:
+        ports.refused_access(denied.reason)
         return _denied(order.number, denied)
     return RequestAnswered(order.number, Reason.OK, "", "")
 
 
-async def mark(
-    wallets: WalletState, incarnation: bytes, principal: Principal, device: str, order: SubmitRead
-) -> MarkedRead | RequestAnswered:
-    """The answer to what a person has read."""
+async def mark(ports: Ports, principal: Principal, device: str, order: SubmitRead) -> MarkedRead | RequestAnswered:
+    """The answer to what a person has read, counted where it refuses."""
+    incarnation = ports.inboxes.incarnation()
     try:
-        form = await mark_read(wallets, incarnation, principal, device, order.cursor, order.messages)
+        form = await mark_read(ports.wallets, incarnation, principal, device, order.cursor, order.messages)
     except Denied as denied:
+        ports.refused_access(denied.reason)
         return _denied(order.number, denied)
     return MarkedRead(order.number, _encode_json(form))
 

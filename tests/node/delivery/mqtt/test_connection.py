@@ -214,7 +214,7 @@ def test_an_unknown_form_is_refused() -> None:
     (answer,) = said(actions)
     assert isinstance(answer, SubAckPacket)
     assert answer.reason_codes == [SubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR]
-    assert rest(actions) == [Count("subscribe", Reason.BAD_REQUEST)]
+    assert rest(actions) == [Count("subscribe", Reason.BAD_REQUEST, refuses_access=True)]
     assert answer.reason_str == "pushmesh/inbox: the format is json or frame"
 
 

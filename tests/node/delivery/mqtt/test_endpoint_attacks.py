@@ -148,6 +148,7 @@ async def test_publishing_elsewhere_and_subscribing_elsewhere_is_refused_and_the
         assert isinstance(refused, PubAckPacket)
         assert (refused.packet_id, refused.reason_code) == (9, PubAckReasonCode.NOT_AUTHORIZED)
         assert "pushmesh/publish" in (refused.reason_str or "")
+        assert world.refused == ["forbidden"] * 9
         await client.send(PingReqPacket())
         assert isinstance(await client.read(), PingRespPacket)
         await client.close()

@@ -20,7 +20,7 @@ from pushmesh_node.engine.answers import Denied, Level, Outcome, Wait
 from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.reasons import Reason
 from support.doors import a_door
-from support.fake_inboxes import WALLET, FakeInboxes, a_notification, a_principal
+from support.fake_inboxes import WALLET, a_notification, a_principal
 from support.mqtt_world import World, a_frame
 
 INCARNATION = "ab" * 16
@@ -91,20 +91,23 @@ def test_what_there_is_no_room_for_is_answered_with_the_time_to_come_back() -> N
 
 
 async def test_a_cursor_of_this_store_moves_the_device_and_another_does_not() -> None:
-    inboxes = FakeInboxes()
+    world = World()
+    ports = world.ports()
     good = SubmitAcknowledgement(1, f"{INCARNATION}.3", None)
-    assert await acknowledge(inboxes, a_principal(), "phone", good) == RequestAnswered(1, Reason.OK, "", "")
+    assert await acknowledge(ports, a_principal(), "phone", good) == RequestAnswered(1, Reason.OK, "", "")
     for text in (f"{'cd' * 16}.9", "9", "now", ""):
-        answer = await acknowledge(inboxes, a_principal(), "phone", SubmitAcknowledgement(2, text, None))
+        answer = await acknowledge(ports, a_principal(), "phone", SubmitAcknowledgement(2, text, None))
         assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
-    assert inboxes.devices == {(WALLET, "phone"): 3}
+    assert world.refused == ["bad-cursor"] * 4
+    assert world.inboxes.devices == {(WALLET, "phone"): 3}
 
 
 async def test_what_a_person_read_is_kept_and_said_as_over_http_and_a_place_elsewhere_is_refused() -> None:
-    world, store = World(), bytes.fromhex(INCARNATION)
+    world = World()
+    ports = world.ports()
     world.inboxes.commit(*[a_notification(number) for number in range(4)])
     order = SubmitRead(1, f"{INCARNATION}.1", [f"{INCARNATION}.3"])
-    answer = await mark(world.wallets, store, a_principal(), "phone", order)
+    answer = await mark(ports, a_principal(), "phone", order)
     assert isinstance(answer, MarkedRead) and answer.number == 1
     assert msgspec.json.decode(answer.form) == {
         "device": "phone",
@@ -113,8 +116,9 @@ async def test_what_a_person_read_is_kept_and_said_as_over_http_and_a_place_else
         "unread": 2,
     }
     for cursor in (f"{'cd' * 16}.1", "9", f"{INCARNATION}.5"):
-        answer = await mark(world.wallets, store, a_principal(), "phone", SubmitRead(2, cursor, []))
+        answer = await mark(ports, a_principal(), "phone", SubmitRead(2, cursor, []))
         assert isinstance(answer, RequestAnswered) and answer.reason is Reason.BAD_CURSOR
+    assert world.refused == ["bad-cursor"] * 3
     assert await world.wallets.unread(a_principal()) == 2
 
 
