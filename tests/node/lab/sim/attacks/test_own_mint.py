@@ -1,6 +1,6 @@
 import pytest
 
-from pushmesh_node.engine import core, frame_rule
+from pushmesh_node.engine import frame_rule, grants
 from pushmesh_node.engine.answers import Level, Outcome
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.records import Holder
@@ -38,7 +38,7 @@ def test_small_items_drag_large_company_where_old_bytes_do_not_count(monkeypatch
 
 def test_small_items_drag_their_grant_along_where_it_rides_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     held, _ = small_siege("small-session-item")
-    monkeypatch.setattr(core, "RotatingSet", Forgetful)
+    monkeypatch.setattr(grants, "RotatingSet", Forgetful)
     weak, _ = small_siege("small-session-item")
     assert held.foreign_copies is not None and weak.foreign_copies is not None
     assert weak.foreign_copies > 3 * held.foreign_copies
