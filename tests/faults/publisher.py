@@ -10,7 +10,7 @@ import msgspec
 
 from pushmesh_client import Wallet
 from pushmesh_client.author import unix_ms
-from pushmesh_client.compose import signed_batch, signed_envelope
+from pushmesh_client.compose import Draft, notification_of, signed_batch, signed_envelope
 from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Notification
@@ -148,25 +148,8 @@ class Publisher:
         return signed_batch(self._network, self.wallet.key, self.wallet.account, bodies)
 
     def _note_of(self, now_ms: int, seq: int) -> Notification:
-        return Notification(
-            issued_at=now_ms,
-            seq=seq,
-            expires_at=now_ms + self._life_ms,
-            topic=self.wallet.topic(TOPIC),
-            audience=None,
-            title=f"Alert {seq}",
-            body="It moved.",
-            url=None,
-            actions=None,
-            category=None,
-            priority=3,
-            collapse=None,
-            not_before=None,
-            language=None,
-            thread=None,
-            origin=None,
-            sealed=None,
-        )
+        draft = Draft(title=f"Alert {seq}", body="It moved.", life_ms=self._life_ms)
+        return notification_of(draft, self.wallet.topic(TOPIC), now_ms, seq)
 
     def _invoked(self, name: str, ids: tuple[bytes, ...]) -> Invoked:
         return Invoked(name, TOPIC, ids, self._now_ms() + self._life_ms)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from pushmesh_client.compose import Draft, notification_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.auth.signing import (
     Key,
@@ -131,25 +132,7 @@ class Publisher:
 
     def _body(self, author: Author, now_ms: int, seq: int, length: int) -> Notification:
         text = " ".join(self._random.choices(WORDS, k=1 + length // 4))[:length]
-        return Notification(
-            issued_at=now_ms,
-            seq=seq,
-            expires_at=now_ms + 7 * DAY_MS,
-            topic=author.topic,
-            audience=None,
-            title=None,
-            body=text,
-            url=None,
-            actions=None,
-            category=None,
-            priority=3,
-            collapse=None,
-            not_before=None,
-            language=None,
-            thread=None,
-            origin=None,
-            sealed=None,
-        )
+        return notification_of(Draft(body=text), author.topic, now_ms, seq)
 
     def _batch(self, author: Author, now_ms: int) -> Part:
         network = self._network

@@ -3,6 +3,8 @@ ones. Clocks of honest nodes are up to ten seconds off."""
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import OpenFrame, Part, encode_frame
 from pushmesh_protocol.kinds import Kind, Notification
@@ -104,23 +106,5 @@ class EdgeExpiryPoison(Forgers):
     def _item(self, author: Author, issued_at: int, expires_at: int) -> Envelope:
         plain = self.publisher.item(author, issued_at, 20, by_wallet=True).body
         assert isinstance(plain, Notification)
-        body = Notification(
-            issued_at=issued_at,
-            seq=plain.seq,
-            expires_at=expires_at,
-            topic=author.topic,
-            audience=None,
-            title=None,
-            body=plain.body,
-            url=None,
-            actions=None,
-            category=None,
-            priority=3,
-            collapse=None,
-            not_before=None,
-            language=None,
-            thread=None,
-            origin=None,
-            sealed=None,
-        )
+        body = replace(plain, issued_at=issued_at, expires_at=expires_at)
         return signed_item(self.world.network, Kind.NOTIFICATION, author.account, body, author.wallet)
