@@ -141,7 +141,20 @@ class WalletSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Frames of the client, which may come in any pieces."""
         if self._closing:
-            return self._await_close(data)
+            self._await_close(data)
+        else:
+            self._take_all(data)
+        if self._reader.has_more and self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """With what came, after others had their turn."""
+        self.data_received(b"")
+        if not self._is_crowded and self._transport is not None:
+            self._transport.resume_reading()
+
+    def _take_all(self, data: bytes) -> None:
         try:
             for each in self._reader.feed(data):
                 if not self._closing:  # what follows a close counts for nothing
@@ -204,7 +217,8 @@ class WalletSocket(asyncio.Protocol):
 
     @property
     def _is_crowded(self) -> bool:
-        return len(self._inbox) >= MOST_WORDS or self._inbox_size >= self._service.limits.message_bytes
+        is_long = self._inbox_size >= self._service.limits.message_bytes
+        return is_long or len(self._inbox) >= MOST_WORDS or self._reader.has_more
 
     def _work(self) -> None:
         if self._working is None:
@@ -399,6 +413,8 @@ class WalletSocket(asyncio.Protocol):
         grace."""
         self._closing = True
         self._stop_timer()
+        self._inbox.clear()
+        self._inbox_size = 0
         if self._session is not None:
             self._session.__exit__(None, None, None)
         if self._delivering is not None and self._delivering is not asyncio.current_task():

@@ -12,6 +12,8 @@ from enum import IntEnum
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
 MOST_CONTROL_BYTES = 125
+MOST_AT_ONCE = 1_024
+"""Frames that one call looks at, so that a flood of small ones leaves others their turn."""
 PING = b"\x89\x00"
 """A whole ping without payload."""
 
@@ -63,9 +65,11 @@ class Received:
 
 
 class FrameReader:
-    """Collects bytes and gives what is whole, in order; `limit_bytes` bounds one message."""
+    """Collects bytes and gives what is whole, in order; `limit_bytes` bounds one message.
 
-    __slots__ = ("_held", "_limit_bytes", "_opcode", "_parts", "_size", "_wanted_bytes")
+    Where `has_more`, more is whole than was looked at: feed it nothing, a little later."""
+
+    __slots__ = ("_held", "_limit_bytes", "_opcode", "_parts", "_size", "_wanted_bytes", "has_more")
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -74,6 +78,7 @@ class FrameReader:
         self._opcode = 0
         self._parts: list[bytes] | None = None
         self._size = 0
+        self.has_more = False
 
     def feed(self, data: bytes) -> list[Received]:
         """Raises BrokenFrames; the connection is of no more use then."""
@@ -83,9 +88,10 @@ class FrameReader:
                 return []
             data = bytes(self._held)
         found: list[Received] = []
-        at = 0
+        at = looked = 0
         self._wanted_bytes = 0
-        while (head := _head(data, at, self._limit_bytes)) is not None:
+        self.has_more = False
+        while looked < MOST_AT_ONCE and (head := _head(data, at, self._limit_bytes)) is not None:
             final, opcode, start, end = head
             if end > len(data):
                 self._wanted_bytes = end - at
@@ -93,7 +99,8 @@ class FrameReader:
             received = self._take(final, opcode, _unmasked(data[start : start + 4], data[start + 4 : end]))
             if received is not None:
                 found.append(received)
-            at = end
+            at, looked = end, looked + 1
+        self.has_more = looked == MOST_AT_ONCE and at < len(data)
         self._held = bytearray(data[at:]) if at < len(data) else None
         return found
 

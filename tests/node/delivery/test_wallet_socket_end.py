@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from pushmesh_node.delivery import ws_frames
 from pushmesh_node.delivery.consumers import Consumers
 from pushmesh_node.delivery.contract import Page
 from pushmesh_node.delivery.service import HttpLimits
 from pushmesh_node.delivery.session import SessionLimits
 from pushmesh_node.delivery.wallet_socket import MOST_WORDS, WalletSocket
-from pushmesh_node.delivery.ws_frames import Opcode, frame
+from pushmesh_node.delivery.ws_frames import FrameReader, Opcode, frame
 from pushmesh_node.engine.answers import Denied, Principal
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.vouchers import Voucher
@@ -193,4 +194,60 @@ async def test_words_that_are_long_stop_the_reading_before_they_are_many() -> No
         node.publishing.gate.set()
         assert (await read_frame(reader))["no"] == 0
         assert [(await read_frame(reader))["no"][0] for _ in range(MOST_WORDS - 1)] == list(range(MOST_WORDS - 1))
+        writer.close()
+
+
+async def turns_with_more(reader: FrameReader, enough: int) -> None:
+    """Wait until so many turns of the loop found frames that were not looked at yet."""
+    turns = 0
+    async with asyncio.timeout(20):
+        while turns < enough:
+            turns += reader.has_more
+            await asyncio.sleep(0)
+
+
+async def test_a_flood_of_small_frames_leaves_others_their_turn_and_is_answered_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ws_frames, "MOST_AT_ONCE", 8)
+    node = a_fake_node()
+    async with serving(node):
+        reader, writer = await dial(node)
+        await read_frame(reader)
+        watching = asyncio.create_task(turns_with_more(connection_of(node)._reader, 20))
+        await asyncio.sleep(0)
+        pings = [b"%d" % number for number in range(800)]
+        writer.write(b"".join([masked(9, ping) for ping in pings]) + text_frame({"type": "ping", "no": 1}))
+        await watching
+        assert [(await read_raw(reader))[1] for _ in pings] == pings
+        assert (await read_frame(reader))["type"] == "pong"
+        writer.close()
+
+
+async def test_acknowledgements_of_a_client_that_takes_no_answers_wait_and_then_are_not_read() -> None:
+    node = a_fake_node()
+    async with serving(node, sessions=LATER):
+        connection, _, writer = await stuck(node)
+        transport = connection._transport
+        assert transport is not None
+        cursor = node.forms.cursor(0).encode()
+        writer.write(masked(1, b'{"type":"ack","cursor":"' + cursor + b'"}') * 100)
+        await until(lambda: not transport.is_reading())
+        assert len(connection._inbox) >= MOST_WORDS
+        writer.close()
+
+
+async def test_an_acknowledgement_behind_another_word_is_answered_behind_it() -> None:
+    node = a_fake_node()
+    node.publishing.gate.clear()
+    async with serving(node):
+        reader, writer = await dial(node)
+        await read_frame(reader)
+        connection, cursor = connection_of(node), node.forms.cursor(0).encode()
+        writer.write(text_frame({"type": "publish", "no": 0, "items": []}))
+        await until(lambda: connection._working is not None and node.publishing.at_work == 1)
+        writer.write(masked(1, b'{"type":"ack","cursor":"' + cursor + b'"}'))
+        await until(lambda: len(connection._inbox) == 1)
+        node.publishing.gate.set()
+        assert [(await read_frame(reader))["type"] for _ in range(2)] == ["published", "acked"]
         writer.close()

@@ -8,6 +8,7 @@ from aiohttp.http_websocket import WebSocketReader
 from hypothesis import given, strategies as st
 
 from pushmesh_node.delivery.ws_frames import (
+    MOST_AT_ONCE,
     BrokenFrames,
     CloseCode,
     FrameReader,
@@ -143,3 +144,13 @@ def test_the_handshake_of_the_standard() -> None:
     assert accept_of("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     assert is_key("dGhlIHNhbXBsZSBub25jZQ==")
     assert not any(map(is_key, ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "ÿ" * 24, "A" * 44]))
+
+
+def test_of_a_flood_of_frames_so_many_are_looked_at_at_once_and_all_in_the_end() -> None:
+    reader = FrameReader(LIMIT)
+    flood = client_frame(Opcode.TEXT, b"a", final=False) + client_frame(Opcode.PING, b"") * (2 * MOST_AT_ONCE - 1)
+    found = reader.feed(flood + client_frame(0, b"b")[:3])
+    assert len(found) == MOST_AT_ONCE - 1 and reader.has_more
+    found += reader.feed(client_frame(0, b"b")[3:])
+    assert found == [Received(Opcode.PING, b"")] * (2 * MOST_AT_ONCE - 1) and reader.has_more
+    assert reader.feed(b"") == [Received(Opcode.TEXT, b"ab")] and not reader.has_more

@@ -83,11 +83,16 @@ class Connection:
         return 0 if self._open is None else self._open.room
 
     @property
+    def has_more(self) -> bool:
+        """Whether more came than was looked at: to be handled as Received of nothing after others had their turn."""
+        return self._phase is not _Phase.CLOSED and self._reader.has_more
+
+    @property
     def is_full(self) -> bool:
         """Whether the client must not be read from for now."""
         if self._open is not None:
-            return self._open.is_full
-        return self._phase in (_Phase.AUTHENTICATING, _Phase.OPENING)
+            return self.has_more or self._open.is_full
+        return self.has_more or self._phase in (_Phase.AUTHENTICATING, _Phase.OPENING)
 
     @property
     def deadline_ms(self) -> int:

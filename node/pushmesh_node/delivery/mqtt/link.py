@@ -88,6 +88,7 @@ class Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_reading = True
+        self._goes_on = False
         self._waiting_bytes = 0
         self._writable = asyncio.Event()
         self._writable.set()
@@ -149,7 +150,16 @@ class Link(asyncio.Protocol):
             self._perform(action)
         if self._courier is not None:
             self._courier.moved()
+        if self._connection.has_more and not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._go_on)
         self._regulate()
+
+    def _go_on(self) -> None:
+        """With what came, after others had their turn."""
+        self._goes_on = False
+        if self._transport is not None:
+            self.handle(Received(b""))
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -51,14 +51,21 @@ class OtherVersion:
 Inbound: TypeAlias = Packet | Broken | OtherVersion
 
 
+MOST_AT_ONCE: Final = 1_024
+"""Packets that one call gives, so that a flood of small ones leaves others their turn."""
+
+
 class PacketReader:
-    """Collects bytes; `limit_bytes` bounds the size of one packet, header included, and so what is held."""
+    """Collects bytes; `limit_bytes` bounds the size of one packet, header included, and so what is held.
+
+    Where `has_more`, more is whole than was given: feed it nothing, a little later."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._held = bytearray()
         self._wanted_bytes = 0
         self._ended = False
+        self.has_more = False
 
     @property
     def is_between(self) -> bool:
@@ -84,7 +91,7 @@ class PacketReader:
         found: list[Inbound] = []
         at, size, view = 0, len(data), memoryview(data)
         self._wanted_bytes = 0
-        while not self._ended:
+        while not self._ended and len(found) < MOST_AT_ONCE:
             header = _header(data, at, size)
             if header is None:
                 break
@@ -104,6 +111,7 @@ class PacketReader:
             found.append(entry)
             self._ended = isinstance(entry, Broken | OtherVersion)
             at = end
+        self.has_more = len(found) == MOST_AT_ONCE and not self._ended and at < size
         return found, size if self._ended else at
 
 

@@ -17,7 +17,7 @@ from mqtt5 import (
     TopicFilter,
 )
 
-from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint
+from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, wire
 from pushmesh_node.delivery.mqtt.link import MOST_ANSWERS_BYTES
 from pushmesh_node.engine.answers import Denied, Level, Principal, Wait
 from pushmesh_protocol.reasons import Reason
@@ -156,7 +156,25 @@ async def test_a_client_that_takes_bytes_slowly_is_heard_until_too_many_answers_
         await client.send(PingReqPacket().write() * MOST_ANSWERS_BYTES)
         await until(lambda: not transport.is_reading())
         link.resume_writing()
-        assert transport.is_reading()
+        await until(transport.is_reading)
+
+
+async def test_a_flood_of_small_packets_leaves_others_their_turn_and_is_answered_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "MOST_AT_ONCE", 8)
+    async with running(World()) as endpoint:
+        client = await ready(endpoint)
+        (link,) = endpoint._alive
+        turns = 0
+        await client.send(PingReqPacket().write() * 800)
+        async with asyncio.timeout(20):
+            while turns < 20:
+                turns += link._connection.has_more
+                await asyncio.sleep(0)
+        answers = [await client.read() for _ in range(800)]
+        assert all([isinstance(answer, PingRespPacket) for answer in answers])
+        await client.close()
 
 
 async def test_a_client_that_asks_and_never_reads_is_not_read_either() -> None:

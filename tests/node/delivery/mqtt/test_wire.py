@@ -18,7 +18,7 @@ from mqtt5 import (
     TopicFilter,
 )
 
-from pushmesh_node.delivery.mqtt.wire import Broken, Inbound, OtherVersion, PacketReader
+from pushmesh_node.delivery.mqtt.wire import MOST_AT_ONCE, Broken, Inbound, OtherVersion, PacketReader
 
 CONNECT = ConnectPacket("phone", username="u", password=b"p")
 PUBLISH = PublishPacket("pushmesh/publish", b"x" * 300, qos=QoS.AT_LEAST_ONCE, packet_id=4)
@@ -124,3 +124,18 @@ def test_a_damaged_packet_gives_packets_or_an_end(data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     found = PacketReader(1_000).feed(bytes(raw))
     assert not any(isinstance(entry, Broken | OtherVersion) for entry in found[:-1])
+
+
+def test_of_a_flood_of_packets_so_many_come_at_once_and_all_in_the_end_in_their_order() -> None:
+    flood = [PubAckPacket(number) for number in range(1, 2 * MOST_AT_ONCE + 2)]
+    reader = PacketReader(1_000)
+    found = reader.feed(b"".join([packet.write() for packet in flood]) + b"\xc0")
+    assert len(found) == MOST_AT_ONCE and reader.has_more and not reader.is_between
+    found += reader.feed(b"\x00")
+    assert len(found) == 2 * MOST_AT_ONCE and reader.has_more
+    found += reader.feed(b"")
+    assert not reader.has_more and reader.is_between
+    assert shown(found) == [repr(packet) for packet in [*flood, PingReqPacket()]]
+    whole = PacketReader(1_000)
+    whole.feed(b"\xc0\x00" * MOST_AT_ONCE)
+    assert not whole.has_more
