@@ -91,3 +91,11 @@ async def test_a_node_that_does_not_know_the_grant_is_told_it_once() -> None:
 async def test_a_refusal_that_trying_again_cannot_mend_is_raised() -> None:
     with pytest.raises(Refused, match="grant-revoked"):
         await a_link(a_node(1, Refused("", reason="grant-revoked")), a_node(2)).open({})
+
+
+@pytest.mark.parametrize("reason", ["too-old", "not-ready"])
+async def test_what_passes_by_itself_is_tried_again_with_another_log_in(reason: str, pauses: list[float]) -> None:
+    link = a_link(a_node(1, Refused("", reason=reason)))
+    await link.open({})
+    assert link.connected.is_set() and len(pauses) == 1
+    await link.close()
