@@ -254,3 +254,19 @@ async def test_a_group_of_many_names_takes_the_room_of_many_groups_of_one(
     assert len(devices._groups) == 12
     assert len(await devices.places(ME)) == 8
     assert devices._names == sum(len(places.reached) for places in devices._groups.values()) == 12
+
+
+async def test_a_place_is_written_when_what_lies_before_it_is_durable(world: World) -> None:
+    waited: list[int] = []
+
+    async def durable(commit_no: int) -> None:
+        waited.append(commit_no)
+        await world.store.commit([record(commit_no)])
+
+    def crashed(error: BaseException) -> None:
+        raise error
+
+    devices = Devices(world.store, lambda: LAST + 1, durable, lambda: UnixMs(world.clock_ms), crashed)
+    await reached(devices, ME, "phone", LAST + 1)
+    assert waited == [LAST + 1]
+    assert await world.a_book().place(ME, "phone") == LAST + 1

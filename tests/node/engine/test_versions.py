@@ -238,3 +238,12 @@ def test_a_word_is_compared_with_few_however_many_its_wallet_said_before(
     assert found.in_force(TOPIC, NOW) == words[-1]
     assert looked <= 6 * OUTLASTED * len(words)
     assert [found.is_outdone(TOPIC, word) for word in (words[0], words[-1])] == [step >= 0, False]
+
+
+def test_words_that_end_at_one_time_outlast_each_other_too() -> None:
+    words = [said(at, expires_at=NOW + DAY_MS) for at in range(OUTLASTED + 1)]
+    found = versions()
+    filled(found, *words)
+    for word in words[1:]:
+        found.withdraw(word.id)
+    assert found.in_force(TOPIC, NOW) is None
