@@ -12,21 +12,24 @@ from types import TracebackType
 from typing import Self
 
 from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.types import Account
 
 from .acknowledging import Acknowledger
 from .counts import InboxCounts
-from .errors import BadAnswer, Refused, TimedOut, Unreachable
+from .errors import BadAnswer, ClientError, Refused, TimedOut, Unreachable
 from .link import FATAL, Link, Source
 from .received import Received
 from .sealing import SealSecret, by_public, open_content
 from .transports import Delivery, Ended, Event, Live, VoucherAnswer
 from .transports.contract import Request
-from .verify import verify_delivery
+from .verify import SignedBy, Verified, learn_grant, verify_delivery
 from .vouching import Tally
 
 REMEMBERED_IDS = 65_536
+MOST_SOUGHT = 1_024
+"""Grants that the node of a connection is asked for, each once: it could make them up for ever."""
 
 
 class Inbox:
@@ -57,6 +60,7 @@ class Inbox:
         self._now_ms = now_ms
         self._seals = by_public(seals, now_ms())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._sought: set[bytes] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._handed: Received | None = None
 
@@ -122,6 +126,7 @@ class Inbox:
 
     async def _disconnect(self) -> None:
         self.live.clear()
+        self._sought.clear()
         await self._link.close()
 
     async def _take_in(self, event: Event) -> Received | None:
@@ -138,7 +143,9 @@ class Inbox:
 
     async def _verify(self, delivery: Delivery) -> Received | None:
         try:
-            verified = verify_delivery(self._network, self._authority, self._account, delivery.frame)
+            verified = self._check(delivery)
+            if verified.signed_by is SignedBy.UNKNOWN_GRANT and await self._seek_grant(verified.envelope):
+                verified = self._check(delivery)
         except BadAnswer as fault:
             self.counts.faults[fault.reason] += 1
             await self._acknowledger.go_on(delivery.cursor)
@@ -163,6 +170,22 @@ class Inbox:
             )
         await self._acknowledger.go_on(delivery.cursor)
         return None
+
+    def _check(self, delivery: Delivery) -> Verified:
+        return verify_delivery(self._network, self._authority, self._account, delivery.frame)
+
+    async def _seek_grant(self, envelope: Envelope) -> bool:
+        """Ask the node for the grant that a session key rests on; whether one came, which may not hold."""
+        session = envelope.session
+        if session is None or session.grant_id in self._sought or len(self._sought) >= MOST_SOUGHT:
+            return False
+        self._sought.add(session.grant_id)
+        try:
+            item = await self._link.nodes[self._link.node_id].grant(session.grant_id)
+        except ClientError:
+            return False
+        learn_grant(self._network, self._authority, item)
+        return True
 
     async def _taken(self) -> None:
         message, self._handed = self._handed, None

@@ -34,8 +34,8 @@ MENDABLE = frozenset({"unknown-grant", "bad-login", "login-required"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One node to listen to. `open` gives a fresh transport, `introduce` tells the node our grant, `give_voucher`
-    hands one in over HTTP, `disclose` shows single messages of one that counts."""
+    """One node to listen to. `transport` gives a fresh one, `introduce` tells the node our grant, `give_voucher` hands
+    one in over HTTP, `disclose` shows single messages of one that counts, `grant` gives any grant as it was signed."""
 
     url: str
     node_id: Callable[[], Awaitable[bytes]]
@@ -43,6 +43,7 @@ class Source:
     introduce: Callable[[], Awaitable[None]]
     give_voucher: Callable[[Voucher], Awaitable[None]]
     disclose: Callable[[Disclosure], Awaitable[None]]
+    grant: Callable[[bytes], Awaitable[bytes]]
 
 
 class Link:

@@ -221,6 +221,14 @@ class Node:
         """A wallet's known grants with their state."""
         return await self.get(f"/v1/accounts/{display_account(account)}/grants")
 
+    async def grant(self, grant_id: bytes) -> bytes:
+        """The packed item of a grant, as the node knows it: not checked. Raises Refused `not-found`."""
+        text = (await self.get(f"/v1/grants/{grant_id.hex()}")).get("grant")
+        try:
+            return from_text(str(text))
+        except Refusal as error:
+            raise BadAnswer(f"{self.url} gave a grant that cannot be read") from error
+
     async def opt_in(self, account: Account, topic: Topic) -> str:
         """A wallet's public word on a topic as a proof, not checked. Raises Refused `not-found`."""
         place = f"{display_account(Account(topic.owner))}/{topic.name}"

@@ -17,7 +17,8 @@ class Received:
     in Unix milliseconds.
 
     `content` is what it says: opened where it was `sealed`, None where it could not be, and for a retraction. Whoever
-    expects sealed content of a topic acts on OPENED alone: anybody's word in the open is no secret's."""
+    expects sealed content of a topic acts on OPENED alone: anybody's word in the open is no secret's. That it opens
+    says nothing of who sealed it: `signed_by` does, and UNKNOWN_GRANT is the node's word alone."""
 
     envelope: Envelope
     signed_by: SignedBy

@@ -280,7 +280,7 @@ class Subscriber:
         async def disclose(disclosure: Disclosure) -> None:
             await node.give_acknowledgements(pack(disclosure), await self.credential(node))
 
-        return Source(str(node.url), fresh_id, open_transport, introduce, give, disclose)
+        return Source(str(node.url), fresh_id, open_transport, introduce, give, disclose, node.grant)
 
     async def _transport(self, node: Node, name: str) -> Transport:
         async def login() -> str:

@@ -5,8 +5,11 @@ from enum import StrEnum
 
 from pushmesh_protocol.auth.verify import envelope_claim, statement_claim, verify_claims
 from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.checks import check_item
+from pushmesh_protocol.codec import Codec
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import OpenFrame, Part, open_publish
 from pushmesh_protocol.kinds import Kind, Notification
 from pushmesh_protocol.network import Network
@@ -15,9 +18,12 @@ from pushmesh_protocol.types import Account
 
 from .errors import BadAnswer
 
+_item: Codec[ItemForm] = Codec(ItemForm)
+
 
 class SignedBy(StrEnum):
-    """Whose word a message is. UNKNOWN_GRANT: a session key signed it whose grant this wallet has not seen."""
+    """Whose word a message is. UNKNOWN_GRANT: a session key signed it whose grant this wallet has not seen: that it
+    is its author's is the node's word alone."""
 
     WALLET = "wallet"
     SESSION = "session"
@@ -56,6 +62,17 @@ def verify_delivery(network: Network, authority: Authority, account: Account, fr
         ) from refusal
 
 
+def learn_grant(network: Network, authority: Authority, item: bytes) -> None:
+    """Take in a grant that a node was asked for, if its wallet signed it; else nothing changes."""
+    try:
+        form = _item.decode(item)
+        grant = check_item(network, form.kind, form.author, form.body, form.auth)
+    except Refusal:
+        return
+    if grant.kind == Kind.GRANT:
+        _learn(network, authority, grant)
+
+
 def _the_one(opened: OpenFrame) -> tuple[Envelope, Part]:
     if len(opened.parts) != 1:
         raise Refusal(Reason.MALFORMED, "8.1", "a delivered frame carries one envelope")
@@ -70,9 +87,13 @@ def _the_one(opened: OpenFrame) -> tuple[Envelope, Part]:
 def _learn_grants(network: Network, authority: Authority, opened: OpenFrame) -> None:
     for grant in opened.grants:
         if isinstance(grant, Envelope):
-            claim = envelope_claim(grant.author, grant.kind, grant.auth, grant.body, grant.id)
-            if verify_claims(network, [claim])[0] is None:
-                authority.add(grant)
+            _learn(network, authority, grant)
+
+
+def _learn(network: Network, authority: Authority, grant: Envelope) -> None:
+    claim = envelope_claim(grant.author, grant.kind, grant.auth, grant.body, grant.id)
+    if verify_claims(network, [claim])[0] is None:
+        authority.add(grant)
 
 
 def _check_recipient(envelope: Envelope, account: Account) -> None:

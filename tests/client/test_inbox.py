@@ -6,15 +6,23 @@ from pathlib import Path
 import pytest
 
 from pushmesh_client import Dapp, Inbox, Node, Received, SlotBook, Subscriber
+from pushmesh_client.author import Signer
+from pushmesh_client.compose import signed_envelope
 from pushmesh_client.errors import BadAnswer, Refused, Unreachable
+from pushmesh_client.session_key import PUBLISHER_SCOPES
 from pushmesh_client.transports import Delivery
 from pushmesh_client.transports.contract import Request
+from pushmesh_client.verify import SignedBy
+from pushmesh_protocol.auth.signing import SessionKey
 from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.codec import pack
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import Part, encode_frame
+from pushmesh_protocol.kinds import Kind
 from support.bodies import ISSUED_AT, a_network
 from support.fake_transport import FakeNode
 from support.running_node import port_of, running_node, url_of
-from support.wallets import GENEROUS, a_signed_note, a_wallet
+from support.wallets import GENEROUS, a_note, a_session, a_signed_note, a_wallet
 
 OWNER, READER = a_wallet(1), a_wallet(2)
 TRANSPORTS = ["ws", "sse", "mqtt"]
@@ -190,3 +198,55 @@ async def test_a_node_that_sends_nonsense_is_counted_and_left_for_the_next_one()
         (message,) = await take(inbox, 1)
     assert (message.id, inbox.counts.faults) == (note.id, {"bad-answer": 1})
     assert good.acknowledged == [("c.1", None)]
+
+
+@pytest.fixture
+async def session_dapp(node: Node) -> Dapp:
+    """The owner's, that signs with a session key."""
+    session = await Subscriber(node, OWNER, SlotBook()).grant(PUBLISHER_SCOPES)
+    seqs = (session.body.first_seq, session.body.end_seq)
+    return Dapp(node, OWNER, SlotBook(), signer=Signer(session.key, OWNER.account, seqs, (session.grant,)))
+
+
+async def test_by_what_right_a_session_key_signed_is_asked_of_the_node_and_checked(
+    session_dapp: Dapp, reader: Subscriber
+) -> None:
+    async with await reader.listen() as inbox:
+        listening = asyncio.create_task(take(inbox, 2))
+        await inbox.connected.wait()
+        names = await published(session_dapp, 2)
+        received = await listening
+    assert titles(received) == names
+    assert [message.signed_by for message in received] == [SignedBy.SESSION] * 2
+
+
+async def test_who_names_a_grant_that_nobody_signed_is_told_apart_and_each_grant_is_asked_for_once() -> None:
+    network = a_network(parameters=GENEROUS)
+    session, forged = (a_session(network, wallet, ISSUED_AT, PUBLISHER_SCOPES) for wallet in (OWNER, READER))
+    notes = [
+        signed_envelope(network, key, OWNER.account, Kind.NOTIFICATION, a_note(OWNER, ISSUED_AT, 2**31 + seq))
+        for key, seq in (
+            (session.key, 1),
+            (forged.key, 2),
+            (session.key, 3),
+            *((SessionKey(b"f" * 32, b"n" * 32), seq) for seq in (4, 5)),
+        )
+    ]
+    events = [Delivery(f"c.{n}", encode_frame([Part((note,))]), "now", "") for n, note in enumerate(notes, 1)]
+    node = FakeNode(b"\x01" * 32, Unreachable("gone"), events=events)
+    for grant in (session.grant, forged.grant):
+        node.grants[grant.id] = pack(ItemForm(grant.kind, grant.author, grant.body_bytes, grant.auth))
+    inbox = Inbox(
+        [node.source()],
+        network=network,
+        account=READER.account,
+        authority=Authority(),
+        request=Request("phone", None, None),
+        tally=None,
+        now_ms=lambda: ISSUED_AT,
+    )
+    async with inbox:
+        received = await take(inbox, 4)
+    assert [message.signed_by for message in received] == [SignedBy.SESSION] * 2 + [SignedBy.UNKNOWN_GRANT] * 2
+    assert inbox.counts.faults == {"out-of-scope": 1}
+    assert node.asked == [session.grant.id, forged.grant.id, b"n" * 32]

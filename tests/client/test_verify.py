@@ -3,9 +3,11 @@ import pytest
 
 from pushmesh_client.compose import frames_of_batch, signed_envelope
 from pushmesh_client.errors import BadAnswer
-from pushmesh_client.verify import SignedBy, verify_delivery
+from pushmesh_client.verify import SignedBy, learn_grant, verify_delivery
 from pushmesh_protocol.authority import Authority
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind
 from support.bodies import ISSUED_AT, a_network
@@ -69,3 +71,22 @@ def test_a_session_key_needs_its_grant_and_keeps_to_it() -> None:
         NETWORK, session.key, OWNER.account, Kind.NOTIFICATION, a_note(OWNER, ISSUED_AT, 2**31 + 5000)
     )
     assert reason_of(encode_frame([Part((outside,))]), authority) == "out-of-scope"
+
+
+def test_a_grant_that_was_asked_for_is_believed_to_its_wallet_alone() -> None:
+    session = a_session(NETWORK, OWNER, ISSUED_AT, (Kind.NOTIFICATION,))
+    body = a_note(OWNER, ISSUED_AT, 2**31 + 5)
+    note = encode_frame([Part((signed_envelope(NETWORK, session.key, OWNER.account, Kind.NOTIFICATION, body),))])
+    grant, authority = session.grant, Authority()
+    good = ItemForm(grant.kind, grant.author, grant.body_bytes, grant.auth)
+    other = a_signed_note(NETWORK, OWNER, ISSUED_AT)
+    bad = (
+        b"\xc1",
+        pack(ItemForm(grant.kind, grant.author, grant.body_bytes, other.auth)),
+        pack(ItemForm(other.kind, other.author, other.body_bytes, other.auth)),
+    )
+    for item in bad:
+        learn_grant(NETWORK, authority, item)
+        assert verify(note, authority)[1] is SignedBy.UNKNOWN_GRANT
+    learn_grant(NETWORK, authority, pack(good))
+    assert verify(note, authority)[1] is SignedBy.SESSION

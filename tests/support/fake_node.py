@@ -121,6 +121,7 @@ class FakeDirectory:
     wallets: list[Account] = field(default_factory=list)
     opt_ins: dict[tuple[Account, Topic], bytes] = field(default_factory=dict)
     sealing: dict[Account, list[Envelope]] = field(default_factory=dict)
+    granted: dict[bytes, Envelope] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     broken: Exception | None = None
     asked: list[Any] = field(default_factory=list)
@@ -146,6 +147,9 @@ class FakeDirectory:
 
     def opt_in(self, account: Account, topic: Topic) -> bytes | None:
         return self.opt_ins.get((account, topic))
+
+    def grant(self, grant_id: bytes) -> Envelope | None:
+        return self.granted.get(grant_id)
 
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         self.asked.append(account)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 
+from pushmesh_client.errors import Refused
 from pushmesh_client.link import Source
 from pushmesh_client.transports import Event
 from pushmesh_client.transports.contract import Request
@@ -51,6 +52,8 @@ class FakeNode:
     acknowledged: list[tuple[str, bytes | None]] = field(default_factory=list)
     vouchers: list[Voucher] = field(default_factory=list)
     disclosed: list[Disclosure] = field(default_factory=list)
+    grants: dict[bytes, bytes] = field(default_factory=dict)
+    asked: list[bytes] = field(default_factory=list)
     introduced: int = 0
     opened: int = 0
 
@@ -70,4 +73,10 @@ class FakeNode:
         async def disclose(disclosure: Disclosure) -> None:
             self.disclosed.append(disclosure)
 
-        return Source(f"http://{self.id.hex()}", node_id, transport, introduce, give_voucher, disclose)
+        async def grant(grant_id: bytes) -> bytes:
+            self.asked.append(grant_id)
+            if grant_id not in self.grants:
+                raise Refused("it is not known here", reason="not-found")
+            return self.grants[grant_id]
+
+        return Source(f"http://{self.id.hex()}", node_id, transport, introduce, give_voucher, disclose, grant)

@@ -60,6 +60,9 @@ class Directory(Protocol):
         """The wallet's public word in force on a topic, on or off, as a proof (SPEC 4.29); None where it is not known
         or cannot be shown."""
 
+    def grant(self, grant_id: bytes) -> Envelope | None:
+        """A grant as it was signed, revoked or not; None where it is not known."""
+
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""
 

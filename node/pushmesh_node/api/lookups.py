@@ -6,12 +6,15 @@ from typing import Any
 from aiohttp import web
 
 from pushmesh_protocol.accounts import Topic, display_account
+from pushmesh_protocol.armor import to_text
+from pushmesh_protocol.codec import pack
 from pushmesh_protocol.display import envelope_json
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import EnvelopeId
 
 from ..engine.answers import Denied, Permission
-from ..http_kit import Authenticate, account, hex_id, integer, json_reply, principal_of, topic
+from ..http_kit import Authenticate, account, hex_bytes, hex_id, integer, json_reply, principal_of, topic
 from .contract import Directory
 
 MOST_SUBSCRIBERS = 1_000
@@ -58,6 +61,13 @@ class LookupRoutes:
     async def grants(self, request: web.Request) -> web.Response:
         """An author's known grants with their state."""
         return json_reply({"grants": list(self.directory.grants_of(account(request.match_info["account"])))})
+
+    async def grant(self, request: web.Request) -> web.Response:
+        """One grant as it was signed, for whoever checks what a session key signed."""
+        found = self.directory.grant(hex_bytes("id", request.match_info["id"]))
+        if found is None:
+            raise Denied(Reason.NOT_FOUND, "this grant is not known here")
+        return json_reply({"grant": to_text(pack(ItemForm(found.kind, found.author, found.body_bytes, found.auth)))})
 
     async def slots(self, request: web.Request) -> web.Response:
         """Free seqs of the current epoch from `first` to before `end`, in random order."""

@@ -79,6 +79,10 @@ class Directory:
         grant = state.grants.find(word.session.grant_id)
         return None if grant is None else opt_in_of(self._network, word, grant)
 
+    def grant(self, grant_id: bytes) -> Envelope | None:
+        """A grant as it was signed, as long as anything that it let sign may live."""
+        return self._state().grants.find(grant_id)
+
     def seal_grants(self, account: Account) -> Sequence[Envelope]:
         """The wallet's live grants that name a seal key, the newest first."""
         state = self._state()

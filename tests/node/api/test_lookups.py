@@ -3,11 +3,13 @@ from typing import Any
 import pytest
 
 from pushmesh_protocol.accounts import Topic, display_account, evm_account
+from pushmesh_protocol.armor import to_text
 from pushmesh_protocol.auth.schemes import Eip712
 from pushmesh_protocol.checks import check_item
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.display import envelope_json
 from pushmesh_protocol.envelope import Envelope
+from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.kinds import Kind
 from support.bodies import a_body
 from support.fake_inboxes import DAPP, NETWORK, WALLET
@@ -135,3 +137,12 @@ async def test_a_bad_question_is_answered_with_its_reason(
     assert (got, body["reason"]) == (status, reason)
     assert body.keys() == {"reason", "rule", "detail"}
     assert node.reports == []
+
+
+async def test_a_grant_comes_as_it_was_signed() -> None:
+    node, grant = a_fake_node(), an_envelope(Kind.GRANT, WALLET)
+    node.directory.granted[grant.id] = grant
+    item = to_text(pack(ItemForm(grant.kind, grant.author, grant.body_bytes, grant.auth)))
+    assert await ask(node, f"/v1/grants/{grant.id.hex()}") == (200, {"grant": item})
+    answers = [await ask(node, f"/v1/grants/{id_}") for id_ in ("00" * 32, "no")]
+    assert [(status, body["reason"]) for status, body in answers] == [(404, "not-found"), (400, "bad-request")]
