@@ -34,6 +34,8 @@ async def test_every_path_answers_whom_the_manual_names_and_refuses_others(tmp_p
         account = display_account(a_wallet(1).account)
         id_ = published.id.hex()
         values = {"owner": account, "name": "loans", "account": account, "digest": "00" * 32, "id": id_}
+        granted = await Subscriber(node.client, a_wallet(1), SlotBook()).grant()
+        values["grant_id"] = granted.grant_id.hex()
         values["issued_at"] = str(published.envelope.body.issued_at)
         assert display_topic(dapp.topic("loans")) == f"{account}/loans"
 

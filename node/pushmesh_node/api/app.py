@@ -136,7 +136,7 @@ def build_routes(
         web.get("/v1/topics/{owner}/{name}/subscribers", lookups.subscribers),
         web.get("/v1/accounts/{account}/subscriptions", lookups.subscriptions),
         web.get("/v1/accounts/{account}/grants", lookups.grants),
-        web.get("/v1/grants/{id}", lookups.grant),
+        web.get("/v1/grants/{grant_id}", lookups.grant),
         web.get("/v1/accounts/{account}/opt-ins/{owner}/{name}", opt_ins.opt_in),
         web.post("/v1/seal-keys", seal_keys.seal_keys),
         web.get("/v1/slots", lookups.slots),

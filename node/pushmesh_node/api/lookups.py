@@ -64,7 +64,7 @@ class LookupRoutes:
 
     async def grant(self, request: web.Request) -> web.Response:
         """One grant as it was signed, for whoever checks what a session key signed."""
-        found = self.directory.grant(hex_bytes("id", request.match_info["id"]))
+        found = self.directory.grant(hex_bytes("the grant", request.match_info["grant_id"]))
         if found is None:
             raise Denied(Reason.NOT_FOUND, "this grant is not known here")
         return json_reply({"grant": to_text(pack(ItemForm(found.kind, found.author, found.body_bytes, found.auth)))})

@@ -11,6 +11,7 @@ from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.limits import DAY_MS
+from pushmesh_protocol.newest import newer
 from support.bodies import a_network
 from support.envelopes import ALICE, BOB, ISSUED_AT, NOW, TOPIC, WALLET_RANGE, a_session, an_envelope
 
@@ -226,12 +227,18 @@ def test_a_word_is_compared_with_few_however_many_its_wallet_said_before(
     """A start takes in all that the store has before anything is swept: a wallet must not make that take for ever."""
     looked = 0
 
-    def count(envelope: Envelope) -> bytes | None:
+    def signer(envelope: Envelope) -> bytes | None:
         nonlocal looked
         looked += 1
         return signer_of(envelope)
 
-    monkeypatch.setattr(room, "signer_of", count)
+    def compared(one: Envelope, other: Envelope) -> bool:
+        nonlocal looked
+        looked += 1
+        return newer(one, other)
+
+    monkeypatch.setattr(room, "signer_of", signer)
+    monkeypatch.setattr(room, "newer", compared)
     words = [said(at, expires_at=NOW + DAY_MS + step * at) for at in range(600)]
     found = versions()
     filled(found, *words[::order])
@@ -247,3 +254,15 @@ def test_words_that_end_at_one_time_outlast_each_other_too() -> None:
     for word in words[1:]:
         found.withdraw(word.id)
     assert found.in_force(TOPIC, NOW) is None
+
+
+def test_how_many_outlast_a_word_is_known_wherever_it_comes_among_them(rng: Random) -> None:
+    words = [lasting(at) for at in range(3 * OUTLASTED)]
+    for _ in range(10):
+        found = versions()
+        filled(found, *rng.sample(words, len(words)))
+        for word in words[1 - OUTLASTED :]:
+            found.withdraw(word.id)
+        assert found.in_force(TOPIC, NOW) == words[-OUTLASTED]
+        found.withdraw(words[-OUTLASTED].id)
+        assert found.in_force(TOPIC, NOW) is None
