@@ -16,6 +16,7 @@ from pushmesh_client import Dapp, Draft, Node, SlotBook, Subscriber
 from pushmesh_node.app.keys import create_key
 from pushmesh_node.lab.addresses import free_ports
 from pushmesh_node.lab.process import NodePlan, NodeProcess
+from pushmesh_protocol.hashing import sha256
 from support.mosquitto import Broker, running_broker
 from support.wallets import a_wallet
 
@@ -85,6 +86,12 @@ class World:
         )
         assert all(each.ok for each in published)
         return [each.id.hex() for each in published]
+
+    async def say(self, method: str, path: str, credential: str, said: dict[str, Any] | None = None) -> int:
+        """The status of the answer."""
+        headers, url = {"Authorization": f"Bearer {credential}"}, f"{self.process.plan.url}{path}"
+        async with self.http.request(method, url, json=said, headers=headers) as response:
+            return response.status
 
     async def bridges(self) -> list[dict[str, Any]]:
         async with self.http.get(f"{self.process.plan.url}/v1/status") as response:
@@ -186,6 +193,57 @@ async def test_everything_that_was_durable_arrives_though_the_node_is_killed_aga
         found = await world.collector.until(places(PUBLIC, durable))
     first_seen = [each for _, each in dict.fromkeys(found)]
     assert first_seen == durable, "at least once, and first in commit order"
+
+
+async def test_a_wallet_that_asks_is_served_over_a_kill_until_its_token_is_revoked_or_it_says_so(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    node_folder, broker_folder = tmp_path / "node", tmp_path / "broker"
+    node_folder.mkdir()
+    broker_folder.mkdir()
+    (node_folder / "hook.secret").touch(mode=0o600)
+    (node_folder / "hook.secret").write_text("hush")
+    keys = {"topics": [TOPIC], "max_wallets": 1, "hook_secret_file": "hook.secret"}
+    async with (
+        running_broker(requires("mosquitto"), broker_folder) as broker,
+        a_world(node_folder, requires, broker, **keys) as world,
+    ):
+        await world.collector.subscribe()
+        await world.start()
+        reader = Subscriber(world.client, READER, SlotBook())
+        await reader.grant()
+        assert (await reader.subscribe(world.dapp.topic("prices"))).ok
+        token = await reader.token()
+        asked = {"username": READER.display, "password": token, "clientid": "phone", "topic": INBOX, "acc": 1}
+        assert await world.say("POST", "/v1/broker/home/auth", "hush", asked) == 200
+        assert await world.say("POST", "/v1/broker/home/acl", "hush", asked) == 403, "nothing is there to read"
+        ids = await world.publish("before it asked", 1)
+        assert await world.say("PUT", "/v1/bridges/home", token) == 200
+        assert await world.say("POST", "/v1/broker/home/acl", "hush", asked) == 200
+        ids += await world.publish("live", 1)
+        await world.process.kill()
+        await world.start()
+        ids += await world.publish("after a kill", 1)
+        found = await world.collector.until(places(INBOX, ids) | places(PUBLIC, ids))
+        assert await world.say("POST", "/v1/broker/home/acl", "hush", asked) == 200
+        stranger = Subscriber(world.client, OWNER, SlotBook())
+        assert await world.say("PUT", "/v1/bridges/home", await stranger.credential()) == 429
+
+        digest = sha256(token.encode()).hex()
+        assert await world.say("DELETE", f"/v1/tokens/{digest}", await reader.credential()) == 200
+        assert await world.say("POST", "/v1/broker/home/acl", "hush", asked) == 403
+        missed = await world.publish("while nobody asked", 1)
+        found += await world.collector.until(places(PUBLIC, missed))
+        assert places(INBOX, missed).isdisjoint(found)
+        assert await world.say("PUT", "/v1/bridges/home", await reader.credential()) == 200
+        found += await world.collector.until(places(INBOX, missed))
+        assert await world.say("DELETE", "/v1/bridges/home", await reader.credential()) == 200
+        last = await world.publish("after it took that back", 1)
+        await world.process.kill()
+        await world.start()
+        found += await world.collector.until(places(PUBLIC, last))
+        assert places(INBOX, last).isdisjoint(found)
+        assert [each for topic, each in dict.fromkeys(found) if topic == INBOX] == [*ids, *missed], "in commit order"
 
 
 async def test_a_password_that_others_can_read_ends_the_start_with_one_sentence(

@@ -25,6 +25,7 @@ from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.login import LogInWords, format_login
 from pushmesh_protocol.network import Network
+from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
 from pushmesh_protocol.types import Account
 from support.bodies import a_body, a_network
 from support.wallets import GENEROUS, a_session, a_signed_note
@@ -110,6 +111,27 @@ def a_login(node: Node, wallet: Wallet, key: Any = None, **changes: Any) -> str:
     }
     login = sign_login(wallet.key if key is None else key, NETWORK, LogInWords(**(values | changes)))
     return format_login(login)
+
+
+async def a_session_at(node: Node, wallet: Wallet) -> SessionGrant:
+    """A session key that may log in, sign tokens and vouch, and that the node knows."""
+    session = a_grant_now(wallet, (128, 129, 130))
+    (outcome,) = await publish(node, session.grant)
+    assert outcome.level == "durable", outcome
+    return session
+
+
+def a_token_at(node: Node, session: SessionGrant, **changes: Any) -> str:
+    """A token of scope read that is right, unless a change breaks it."""
+    values: dict[str, Any] = {
+        "node_id": node.node_id,
+        "account": session.grant.author,
+        "scopes": [int(TokenScope.READ)],
+        "topics": None,
+        "expires_at": now_ms() + 86_400_000,
+        "random": b"\x0a" * 16,
+    }
+    return format_token(sign_token(session.seed, session.grant_id, NETWORK, TokenWords(**(values | changes))))
 
 
 def a_principal(account: Account, grant_id: bytes | None = None, expires_at: int | None = None) -> Principal:

@@ -9,6 +9,7 @@ from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
     DueRecord,
+    GuestRecord,
     Holder,
     LateMark,
     PeerEntry,
@@ -105,7 +106,7 @@ class NaiveStore:
             self._voids -= set(range(first_commit, first_commit + removed.count))
             self._late -= set(range(first_commit, first_commit + removed.count))
             self._unsent -= set(range(first_commit, first_commit + removed.count))
-        for kind in (PrivateRecord, PrivateTopicRecord, TokenRecord):
+        for kind in (PrivateRecord, PrivateTopicRecord, TokenRecord, GuestRecord):
             over = [key for key, w in self._keyed.items() if isinstance(w, kind) and w.expires_at <= now_ms]
             for key in sorted(over, key=lambda key: (self._keyed[key].expires_at, key[1:]))[:limit]:  # type: ignore[union-attr]  # both kinds have it
                 del self._keyed[key]
@@ -258,6 +259,10 @@ class NaiveStore:
         tokens = [write for write in self._keyed.values() if isinstance(write, TokenRecord)]
         return sorted(tokens, key=lambda token: token.digest)
 
+    async def guests(self) -> list[GuestRecord]:
+        guests = [write for write in self._keyed.values() if isinstance(write, GuestRecord)]
+        return sorted(guests, key=lambda guest: (guest.bridge, guest.account))
+
     async def cursors(self, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
         return [sorted(self._group(*group), key=lambda cursor: (cursor.at, cursor.device)) for group in groups]
 
@@ -353,6 +358,8 @@ def key_of(write: Write) -> tuple[object, ...]:
             return PrivateTopicRecord, write.account, write.topic
         case TokenRecord():
             return TokenRecord, write.digest
+        case GuestRecord():
+            return GuestRecord, write.bridge, write.account
         case CursorRecord():
             return CursorRecord, write.account, write.device
         case ReadRecord():

@@ -16,6 +16,7 @@ from ..delivery.bridge_settings import BridgeSettings
 from ..delivery.messages import MessageForms
 from .broadcasts import Broadcasts
 from .clock import now_ms
+from .guests import Guests
 from .node import Node
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def outline_of(bridge: BridgeConfig) -> BridgeSettings:
         max_in_flight=bridge.max_in_flight,
         reconnect_max_s=bridge.reconnect_max_s,
         takes_publishes=bridge.takes_publishes,
+        max_wallets=bridge.max_wallets,
     )
 
 
@@ -113,6 +115,22 @@ def build_bridges(settings: Sequence[BridgeSettings], node: Node, forms: Message
         )
         for each in settings
     ]
+
+
+async def build_guests(settings: Sequence[BridgeSettings], node: Node, bridges: "Sequence[Bridge]") -> Guests:
+    """The wallets that asked for these bridges, which serve them from now on. Raises StoreFailed."""
+    guests = Guests(
+        settings,
+        node.store,
+        node.consumers,
+        now_ms,
+        welcome=node.welcome,
+        observe=node.metrics.bridge,
+        count=node.metrics.bridge_wallets,
+    )
+    guests.restore(await node.store.guests())
+    guests.attach({bridge.name: bridge for bridge in bridges})
+    return guests
 
 
 async def run_bridges(bridges: "Sequence[Bridge]", broadcasts: Broadcasts) -> None:

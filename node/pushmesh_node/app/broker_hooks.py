@@ -3,7 +3,7 @@ theirs. Obeys `api.broker_hooks.Hooks`; publishes and reads nothing."""
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pushmesh_protocol.accounts import display_account, parse_account
@@ -31,8 +31,12 @@ class BrokerHooks:
     """Of all bridges whose brokers ask. No log-in opens anything: what a broker is shown it could use itself, and a
     token can be of scope read alone, and be revoked."""
 
-    def __init__(self, access: Access, bridges: Iterable[BridgeSettings]) -> None:
+    def __init__(
+        self, access: Access, bridges: Iterable[BridgeSettings], is_guest: Callable[[str, Account], bool]
+    ) -> None:
+        """`is_guest(bridge, account)` tells which wallets a bridge serves because they asked."""
         self._access = access
+        self._is_guest = is_guest
         self._bridges: Mapping[str, BridgeSettings] = {each.name: each for each in bridges if each.hook_secret}
         self._admitted: OrderedDict[_Connection, Principal] = OrderedDict()
 
@@ -81,12 +85,16 @@ class BrokerHooks:
         else:
             self._access.check(principal)
             principals = [principal]
-        return [_rights_of(settings, user, account, each) for each in principals]
+        is_served = account in settings.accounts or self._is_guest(settings.name, account)
+        return [_rights_of(settings, user, account, each, is_served=is_served) for each in principals]
 
 
-def _rights_of(settings: BridgeSettings, user: str, account: Account, principal: Principal) -> Rights:
-    """A token that is limited to topics opens no inbox: a broker has one topic for all of it."""
-    reads = Permission.READ in principal.permissions and principal.topics is None
+def _rights_of(
+    settings: BridgeSettings, user: str, account: Account, principal: Principal, *, is_served: bool
+) -> Rights:
+    """A token that is limited to topics opens no inbox, for a broker has one topic for all of it; nor does any other
+    where the inbox is not served."""
+    reads = is_served and Permission.READ in principal.permissions and principal.topics is None
     may_publish = Permission.PUBLISH in principal.permissions
     return rights_of_user(settings, user, account if reads else None, may_publish=may_publish)
 

@@ -22,6 +22,7 @@ from ..api.acknowledged import Assured, StatusLimits
 from ..api.app import ApiLimits, HttpServer, build_api, routes_of
 from ..api.broker_hooks import BrokerHookRoutes
 from ..api.gate import GateLimits
+from ..api.guests import GuestRoutes
 from ..api.publish_stream import StreamLimits
 from ..config import Config, ConfigError, key_path, network_path, store_path
 from ..config.schema import StoreConfig
@@ -36,12 +37,13 @@ from ..storage.receipts import Issuer
 from ..storage.retention import NONE
 from ..storage.settings import StoreSettings
 from ..storage.store import Store
-from .bridging import build_bridges, read_bridges, run_bridges
+from .bridging import build_bridges, build_guests, read_bridges, run_bridges
 from .broker_hooks import BrokerHooks
 from .clock import now_ms
 from .descriptors import raise_limit
 from .directory import Directory
 from .gossip_process import COMMAND
+from .guests import Guests
 from .keys import load_key
 from .mqtt_serving import build_endpoint, serve_mqtt, socket_routes
 from .node import Node
@@ -102,7 +104,9 @@ async def _run_until(stop: asyncio.Event, config: Config, ready: Ready | None, g
         stack.push_async_callback(_cancel, running)
         forms = MessageForms(store.incarnation, config.delivery.shared_messages)
         bridges = build_bridges(bridge_settings, node, forms)
-        await _serve(stack, config, node, forms, bridges, _hook_routes(config, node, bridge_settings))
+        guests = await build_guests(bridge_settings, node, bridges)
+        bridge_routes = _bridge_routes(config, node, bridge_settings, guests)
+        await _serve(stack, config, node, forms, bridges, bridge_routes)
         work = [running]
         if bridges:
             work.append(asyncio.create_task(run_bridges(bridges, node.broadcasts), name="bridges"))
@@ -172,7 +176,7 @@ async def _serve(
     node: Node,
     forms: MessageForms,
     bridges: "Sequence[Bridge]",
-    hook_routes: Sequence[web.RouteDef],
+    bridge_routes: Sequence[web.RouteDef],
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
@@ -194,7 +198,7 @@ async def _serve(
         report=_report(node),
         limits=_api_limits(config, node.network),
         metrics=node.metrics.exposition if config.api.metrics else None,
-        other_routes=[*delivery_routes(service), *mqtt_routes, *hook_routes],
+        other_routes=[*delivery_routes(service), *mqtt_routes, *bridge_routes],
         assurance=Assured(node.assurance.acknowledging, node.assurance.statuses, node.assurance.acknowledgements),
         drains=[consumers.drain],
         answered=node.metrics.answered,
@@ -220,12 +224,14 @@ async def _serve(
         await serve_mqtt(stack, config, node, endpoint)
 
 
-def _hook_routes(config: Config, node: Node, bridges: Sequence[BridgeSettings]) -> list[web.RouteDef]:
-    """What brokers ask, where a bridge has a secret for them."""
-    if not any(bridge.hook_secret for bridge in bridges):
-        return []
-    refused = partial(node.metrics.refused_access, "bridge")
-    return BrokerHookRoutes(BrokerHooks(node.access, bridges), config.api.body_timeout_s, refused).routes()
+def _bridge_routes(config: Config, node: Node, bridges: Sequence[BridgeSettings], guests: Guests) -> list[web.RouteDef]:
+    """What brokers ask, where a bridge has a secret for them, and what wallets ask."""
+    routes = GuestRoutes(guests, node.access.authenticate).routes()
+    if any(bridge.hook_secret for bridge in bridges):
+        hooks = BrokerHooks(node.access, bridges, guests.holds)
+        refused = partial(node.metrics.refused_access, "bridge")
+        routes += BrokerHookRoutes(hooks, config.api.body_timeout_s, refused).routes()
+    return routes
 
 
 def _service(config: Config, node: Node, forms: MessageForms) -> Service:

@@ -234,7 +234,7 @@ class Node:
             Attempts(self.config.access.log_ins_per_minute),
             exempt_loopback=self.config.access.exempt_loopback,
             observe=self.metrics.log_in,
-            welcome=self._welcome,
+            welcome=self.welcome,
         )
         await self._find_wallets()
         self.status.waiting_for.discard("store")
@@ -290,15 +290,15 @@ class Node:
     async def _find_wallets(self) -> None:
         """Who is of this node, as far as the store knows: their shards are joined from the start."""
         for account, seen_ms in await self.store.wallets():
-            self._welcome(Account(account), seen_ms)
+            self.welcome(Account(account), seen_ms)
         for token in await self.store.tokens():
-            self._welcome(token.account, token.first_seen)
+            self.welcome(token.account, token.first_seen)
         for bridge in self.config.bridge:
             for text in bridge.accounts:
-                self._welcome(parse_account(text), FOR_EVER_MS)
+                self.welcome(parse_account(text), FOR_EVER_MS)
         self._follow_shards()
 
-    def _welcome(self, account: Account, seen_ms: int | None = None) -> None:
+    def welcome(self, account: Account, seen_ms: int | None = None) -> None:
         """A wallet is of this node: its shards are joined, its topics come first in sync."""
         self.shards.came(account, seen_ms)
         self.own_topics.came(account)

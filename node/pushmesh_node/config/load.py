@@ -158,8 +158,12 @@ def _check_together(config: Config) -> None:
 
 def _check_bridge(name: str, bridge: BridgeConfig) -> None:
     """A key that would change nothing is a mistake, and so is a bridge of nothing."""
-    if not bridge.accounts and not bridge.topics:
+    if not bridge.accounts and not bridge.topics and not bridge.max_wallets:
         raise ConfigError(f"{name}.accounts and {name}.topics are both empty, so there is nothing to bridge")
+    if bridge.max_wallets and not bridge.hook_secret_file:
+        raise ConfigError(
+            f"{name}.max_wallets is set, but {name}.hook_secret_file is empty: its broker has to ask who may read"
+        )
     if bridge.password_file and not bridge.username:
         raise ConfigError(f"{name}.password_file is set, but {name}.username is empty")
     if bridge.ca_file and not bridge.url.startswith("mqtts:"):

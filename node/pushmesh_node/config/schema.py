@@ -395,6 +395,10 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     accounts: Accounts = ()
     """Wallets whose inboxes are published, each as this node curates it; ask them first."""
 
+    max_wallets: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    """Wallets that are served beside `accounts` because they ask (PUT /v1/bridges/<name>); 0 for none. Needs
+    hook_secret_file, since the broker has to learn at once who may read what."""
+
     topics: Topics = ()
     """Topics whose broadcasts are published, whoever subscribed: they are public."""
 

@@ -26,6 +26,8 @@ class BridgeSettings:
     reconnect_max_s: float
     takes_publishes: bool = False
     """Whether dapps may publish signed envelopes through the broker."""
+    max_wallets: int = 0
+    """How many wallets that ask are served beside `accounts`."""
     hook_secret: str | None = field(default=None, repr=False)
     """What the broker shows when it asks who may do what; None where it does not ask."""
 

@@ -204,6 +204,18 @@ class TokenRecord:
     revoked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class GuestRecord:
+    """A wallet that asked for its inbox to go to a bridge's broker, and what its wish rests on: a grant, and a token of
+    it; neither for the wallet's own signature. It ends at `expires_at`, 0 where it was taken back."""
+
+    bridge: str
+    account: Account
+    grant_id: bytes | None
+    token: bytes | None
+    expires_at: UnixMs
+
+
 APART = "\x1f"
 """In no device's own name, since it is not printable."""
 
@@ -345,6 +357,7 @@ Write = (
     | PrivateRecord
     | PrivateTopicRecord
     | TokenRecord
+    | GuestRecord
     | CursorRecord
     | ReadRecord
     | LeftBehind

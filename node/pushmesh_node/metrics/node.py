@@ -24,7 +24,7 @@ ACKNOWLEDGEMENTS: Final = (
 )
 DIRECTIONS: Final = ("in", "out")
 MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
-BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message", "intake")
+BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message", "intake", "wallet")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)
 OWN_MATTERS: Final = frozenset(
@@ -151,9 +151,12 @@ class Metrics:
         self._bridge = Counts(
             registry,
             "pushmesh_bridge_events",
-            "What a bridge could not do; but for an expired message it tries again.",
+            "What a bridge could not do; but for an expired message, and a wallet's wish that ended, it tries again.",
             what=BRIDGE_EVENTS,
             reason=REASONS,
+        )
+        self._bridge_wallets = Gauge(
+            "pushmesh_bridge_wallets", "Wallets that asked for a bridge and are served.", registry=registry
         )
         self._sync = SyncStats(registry)
         self._restarts = Counts(registry, "pushmesh_gossip_restarts", "Times that the gossip process was lost.")
@@ -268,6 +271,10 @@ class Metrics:
     def bridge(self, what: str, reason: str) -> None:
         """`what` is one of BRIDGE_EVENTS, `reason` of the closed list of reasons."""
         self._bridge.add(1, what, reason)
+
+    def bridge_wallets(self, count: int) -> None:
+        """So many asked for a bridge and are served."""
+        self._bridge_wallets.set(count)
 
     def serve_routes(self, routes: Iterable[str]) -> None:
         """Path templates of the API; until they are told every request counts as `other`."""

@@ -69,7 +69,12 @@ _DELETE_RECEIPTS = """DELETE FROM receipts WHERE number IN
 _DELETE_KEYED = tuple(
     f"""DELETE FROM {table} WHERE ({key}) IN
         (SELECT {key} FROM {table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
-    for table, key in (("private", "account, kind"), ("private_topics", "account, topic"), ("tokens", "digest"))
+    for table, key in (
+        ("private", "account, kind"),
+        ("private_topics", "account, topic"),
+        ("tokens", "digest"),
+        ("guests", "bridge, account"),
+    )
 ) + tuple(
     f"""DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)"""
     for table, key in (("handed", "id, account"), ("reached", "commit_no, account, node_id"))

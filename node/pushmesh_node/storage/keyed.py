@@ -1,4 +1,4 @@
-"""Reads of the small keyed tables: vouchers, decisions, private envelopes, tokens, cursors."""
+"""Reads of the small keyed tables: vouchers, decisions, private envelopes, tokens, guests, cursors."""
 
 import sqlite3
 import sys
@@ -12,6 +12,7 @@ from ..engine.records import (
     APART,
     CursorRecord,
     DecisionRecord,
+    GuestRecord,
     PrivateRecord,
     PrivateTopicRecord,
     ReadRecord,
@@ -20,7 +21,7 @@ from ..engine.records import (
 )
 from .bulk import pieces, placeholders
 from .items import COVERING
-from .sums import CURSORS, DECISIONS, PRIVATE, PRIVATE_TOPICS, READS, TOKENS, VOUCHERS, Row, checked, first
+from .sums import CURSORS, DECISIONS, GUESTS, PRIVATE, PRIVATE_TOPICS, READS, TOKENS, VOUCHERS, Row, checked, first
 
 # Rows of removed items stay until the walk of expiry meets them.
 _HELD = f"""commit_no < coalesce((SELECT first_commit + count FROM items
@@ -82,6 +83,12 @@ def tokens(connection: sqlite3.Connection) -> list[TokenRecord]:
         TokenRecord(digest, account, grant_id, tuple(scopes), _topics(topics), expires_at, first_seen, bool(revoked))
         for digest, account, grant_id, scopes, topics, expires_at, first_seen, revoked in rows
     ]
+
+
+def guests(connection: sqlite3.Connection) -> list[GuestRecord]:
+    """All wallets that asked for a bridge, by (bridge, account)."""
+    rows = connection.execute(f"{GUESTS.select} ORDER BY bridge, account")
+    return [GuestRecord(*row) for row in checked(GUESTS, rows)]
 
 
 def _topics(data: bytes | None) -> tuple[Topic, ...] | None:

@@ -242,6 +242,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX items_by_topic",
         "CREATE INDEX items_by_topic ON items (first_commit >> 14, topic_no, first_commit) WHERE broadcast > 0",
     ),
+    (
+        # Wallets that asked for a bridge, and what their wishes rest on.
+        """CREATE TABLE guests (
+            bridge TEXT, account BLOB, grant_id BLOB, token BLOB, expires_at INTEGER NOT NULL, sum INTEGER NOT NULL,
+            PRIMARY KEY (bridge, account)) WITHOUT ROWID""",
+        "CREATE INDEX guests_by_end ON guests (expires_at)",
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from pushmesh_protocol.receipts import SealWords
 from ..engine.records import (
     CursorRecord,
     DecisionRecord,
+    GuestRecord,
     Holder,
     Owed,
     PeerEntry,
@@ -231,6 +232,10 @@ class Questions:
     async def tokens(self) -> list[TokenRecord]:
         """All tokens that are remembered, the revoked too, by digest."""
         return await self._ask(keyed.tokens)
+
+    async def guests(self) -> list[GuestRecord]:
+        """All wallets that asked for a bridge, those that took it back too, by (bridge, account)."""
+        return await self._ask(keyed.guests)
 
     async def cursors(self, groups: Sequence[tuple[bytes, str]]) -> list[list[CursorRecord]]:
         """For each (account, prefix) how far its devices have acknowledged, the one heard of last at the end. The empty

@@ -93,6 +93,7 @@ TOKENS = Table(
     ("digest", "account", "grant_id", "scopes", "topics", "expires_at", "first_seen", "revoked"),
     ("digest",),
 )
+GUESTS = Table("guests", ("bridge", "account", "grant_id", "token", "expires_at"), ("bridge", "account"))
 CURSORS = Table("cursors", ("account", "device", "commit_no", "at"), ("account", "device"))
 READS = Table("reads", ("account", "restriction", "commit_no", "marks", "at"), ("account", "restriction"))
 PEERS = Table(
@@ -119,7 +120,7 @@ QUARANTINE = Table("quarantine", ("no", "at", "origin", "reason", "ids", "row"),
 SUMMED = (
     *(META, QUARANTINE, FLOORS, TOPICS, ITEMS, RUNS, SLOTS, VOIDS, LATE, COLLAPSING, UNSENT, SCHEDULED),
     *(RECEIPTS, LATE_RECEIPTS, HANDED, REACHED, VOUCHERS, DECISIONS, PRIVATE, PRIVATE_TOPICS, TOKENS, CURSORS),
-    *(READS, PEERS),
+    *(GUESTS, READS, PEERS),
 )
 """All but `ids` and `targets`, in the order in which they are checked and saved: what others refer to first."""
 

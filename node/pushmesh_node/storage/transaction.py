@@ -12,6 +12,7 @@ from ..engine.records import (
     CursorRecord,
     DecisionRecord,
     DueRecord,
+    GuestRecord,
     HandedRecord,
     InSyncMark,
     LateMark,
@@ -54,6 +55,7 @@ from .sets import CONTROL_SET, SHARD_KINDS, Place
 from .sums import (
     CURSORS,
     DECISIONS,
+    GUESTS,
     ITEMS,
     LATE,
     META,
@@ -281,6 +283,11 @@ def _write_tokens(connection: sqlite3.Connection, tokens: Iterable[TokenRecord])
     bulk.insert(connection, TOKENS.replace, [with_sum(row) for row in rows])
 
 
+def _write_guests(connection: sqlite3.Connection, guests: Iterable[GuestRecord]) -> None:
+    rows = [(g.bridge, g.account, g.grant_id, g.token, g.expires_at) for g in guests]
+    bulk.insert(connection, GUESTS.replace, [with_sum(row) for row in rows])
+
+
 def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
     rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
     bulk.insert(connection, CURSORS.replace, [with_sum(row) for row in rows])
@@ -332,6 +339,7 @@ _KEYED: dict[type, Callable[[sqlite3.Connection, list[Any]], None]] = {
     PrivateRecord: _write_private,
     PrivateTopicRecord: _write_private_topics,
     TokenRecord: _write_tokens,
+    GuestRecord: _write_guests,
     CursorRecord: _write_cursors,
     ReadRecord: _write_reads,
     LeftBehind: _leave_behind,

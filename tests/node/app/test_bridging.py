@@ -69,6 +69,7 @@ def test_every_key_reaches_the_bridge(tmp_path: Path) -> None:
         "accounts": (display_account(ALICE), display_account(ALICE).lower()),
         "topics": (display_topic(TOPIC), display_topic(TOPIC)),
         "takes_publishes": True,
+        "max_wallets": 9,
         "hook_secret_file": "hook.secret",
         "max_in_flight": 7,
         "reconnect_max_s": 2.5,
@@ -90,6 +91,7 @@ def test_every_key_reaches_the_bridge(tmp_path: Path) -> None:
             max_in_flight=7,
             reconnect_max_s=2.5,
             takes_publishes=True,
+            max_wallets=9,
             hook_secret="hush",
         )
     ]

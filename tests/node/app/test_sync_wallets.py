@@ -77,7 +77,7 @@ async def test_messages_of_own_wallets_come_first_and_newest_first_also_by_a_sub
     await publish(server, *batches)
     await publish(server, *own[1::2], a_subscription(READER, Topic(shop.account, "alerts")))
     await until(lambda: server.feed.is_settled)
-    asker._welcome(READER.account)
+    asker.welcome(READER.account)
     async with asking(asker, server.sync.stream_came):
         await until(in_sync(asker))
     items = await asker.store.log(0, 10**7)

@@ -110,6 +110,12 @@ def test_a_mistake_in_the_file_is_told_in_one_sentence(file: Path, text: str, wo
     assert words in error_of(file)
 
 
+def test_a_bridge_may_be_for_wallets_that_ask_alone(file: Path) -> None:
+    file.write_text('[[bridge]]\nname = "a"\nurl = "mqtt://a"\nmax_wallets = 5\nhook_secret_file = "s"')
+    (bridge,) = load_config(file, {}, {}).bridge
+    assert (bridge.max_wallets, bridge.accounts) == (5, ())
+
+
 def test_two_bridges_of_one_name_would_share_a_place_in_the_inbox(file: Path) -> None:
     file.write_text(f'[[bridge]]\nname = "a"\nurl = "mqtt://a"\naccounts = ["{ALICE}"]\n' * 2)
     assert error_of(file) == "bridge[1].name is 'a', but another bridge has that name"
@@ -119,6 +125,10 @@ def test_two_bridges_of_one_name_would_share_a_place_in_the_inbox(file: Path) ->
     ("lines", "words"),
     [
         ("", "bridge[0].accounts and bridge[0].topics are both empty, so there is nothing to bridge"),
+        (
+            "max_wallets = 5",
+            "bridge[0].max_wallets is set, but bridge[0].hook_secret_file is empty: its broker has to ask who may read",
+        ),
         (
             f'accounts = ["{ALICE}"]\npassword_file = "pw"',
             "bridge[0].password_file is set, but bridge[0].username is empty",

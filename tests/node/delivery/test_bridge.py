@@ -18,7 +18,7 @@ from pushmesh_node.delivery.bridge import sources, wait_s
 from pushmesh_node.delivery.broker_access import access_list, rights_of_all
 from pushmesh_node.engine.answers import Permission
 from pushmesh_node.resources import configs_folder
-from pushmesh_protocol.accounts import Topic, display_topic, solana_account
+from pushmesh_protocol.accounts import Topic, display_account, display_topic, solana_account
 from support.bridges import DEVICE, INBOX, Kept, a_bridge, bridging, some_settings
 from support.fake_inboxes import DAPP, WALLET, FakeInboxes, a_message, a_notification
 from support.mosquitto import Broker, running_broker
@@ -48,14 +48,15 @@ async def a_client(broker: Broker, name: str, **more: Any) -> AsyncIterator[aiom
         ended.exception()  # Mosquitto 2.0.11 hangs up after a refused publish; aiomqtt never looks at why
 
 
-async def collect(broker: Broker, name: str, wanted: set[str], **more: Any) -> list[tuple[str, Any]]:
-    """(topic, payload) of everything until the ids wanted have come."""
-    found, left = [], set(wanted)
+async def collect(broker: Broker, name: str, wanted: set[str] | int, **more: Any) -> list[tuple[str, Any]]:
+    """(topic, payload) of everything until the ids wanted have come, or so many messages."""
+    found = list[tuple[str, Any]]()
+    left: set[str | int] = set(range(wanted)) if isinstance(wanted, int) else set(wanted)
     async with asyncio.timeout(60), a_client(broker, name, **more) as client:
         async for message in client.messages:
             shown = json.loads(bytes(message.payload))
             found.append((str(message.topic), shown))
-            left.discard(shown["envelope"]["id"])
+            left.discard(len(found) - 1 if isinstance(wanted, int) else shown["envelope"]["id"])
             if not left:
                 break
     return found
@@ -295,3 +296,37 @@ def test_a_bridge_reads_with_no_more_right_than_reading() -> None:
     inbox, public = sources(some_settings(topics=(ALERTS,)), inboxes, inboxes, NODE_ID)
     assert (inbox.principal.account, inbox.principal.permissions) == (WALLET, frozenset({Permission.READ}))
     assert (public.principal.account, public.principal.topics) == (solana_account(NODE_ID), frozenset({ALERTS}))
+
+
+async def test_a_guest_is_served_from_its_word_on_and_no_more_after_it(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inboxes, kept = FakeInboxes(), Kept()
+    guest = f"pushmesh/{display_account(DAPP)}/inbox"
+    async with running_broker(requires("mosquitto"), tmp_path) as broker:
+        async with a_client(broker, "collector") as client:
+            await client.subscribe("pushmesh/#", qos=1)
+        bridge = a_bridge(broker.port, inboxes, kept, accounts=())
+        inboxes.commit(a_notification(1))
+        bridge.serve(DAPP)  # before there is a connection
+        async with bridging(bridge):
+            await until(lambda: inboxes.devices.get((DAPP, "bridge:home")) == 1)
+            bridge.serve(DAPP)
+            bridge.serve(WALLET)  # while there is one
+            await until(has_reached(inboxes, 1))
+            bridge.leave(DAPP)
+            bridge.leave(DAPP)
+            await until(lambda: [each.principal.account for each in inboxes.listeners] == [WALLET])
+            inboxes.commit(a_notification(2))
+            await until(has_reached(inboxes, 2))
+            await broker.stop()
+            bridge.leave(WALLET)
+            bridge.serve(DAPP)  # whatever happened while it was away
+            await broker.start()
+            await until(lambda: inboxes.devices[DAPP, "bridge:home"] == 2)
+            assert inboxes.devices[DEVICE] == 2
+        assert inboxes.listeners == []
+        found = await collect(broker, "collector", 4)
+    titles = [(topic, shown["envelope"]["fields"]["title"]) for topic, shown in found]
+    assert sorted(titles[:2]) == sorted([(guest, "Note 1 "), (INBOX, "Note 1 ")])
+    assert titles[2:] == [(INBOX, "Note 2 "), (guest, "Note 2 ")]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
+    GuestRecord,
     Holder,
     PrivateRecord,
     PrivateTopicRecord,
@@ -268,6 +269,18 @@ async def test_private_records_tokens_and_cursors_keep_the_last_of_each_key(stor
     await store.expire(NOW, 10)
     assert await store.preferences() == [bobs]
     assert await store.tokens() == [lasting]
+
+
+async def test_guests_of_bridges_keep_the_last_word_of_each_and_go_when_they_end(store: AnyStore) -> None:
+    first = GuestRecord("home", ALICE, b"g" * 32, b"t" * 32, UnixMs(NOW + 1))
+    signed, elsewhere = replace(first, grant_id=None, token=None), replace(first, bridge="away")
+    bobs = GuestRecord("home", BOB, b"g" * 32, None, UnixMs(NOW))
+    await store.commit([first, elsewhere, bobs])
+    await store.commit([signed])
+    assert await store.guests() == sorted([elsewhere, signed, bobs], key=lambda guest: (guest.bridge, guest.account))
+    await store.commit([replace(elsewhere, expires_at=UnixMs(0))])
+    await store.expire(NOW, 10)
+    assert await store.guests() == [signed]
 
 
 async def test_private_words_on_topics_keep_the_last_of_each_and_go_when_they_end(store: AnyStore) -> None:

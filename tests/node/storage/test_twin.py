@@ -12,6 +12,7 @@ from pushmesh_node.engine.records import (
     CursorRecord,
     DecisionRecord,
     DueRecord,
+    GuestRecord,
     LateMark,
     PrivateRecord,
     PrivateTopicRecord,
@@ -68,6 +69,7 @@ def marks(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Write]:
         st.builds(DecisionRecord, accounts, numbers, verdicts, st.just("why"), st.just("r"), times),
         st.builds(CursorRecord, accounts, st.sampled_from(["a", "", "\x1fnews\x1fa", "\x1fnews\x1f"]), numbers, ends),
         st.builds(PrivateRecord, accounts, st.just(64), times, ends, st.binary(max_size=3)),
+        st.builds(GuestRecord, st.sampled_from(["home", "away"]), accounts, st.none() | st.just(b"g"), st.none(), ends),
         st.builds(
             PrivateTopicRecord, accounts, st.sampled_from([b"t", b"u"]), times, ends, st.binary(max_size=3),
         ),
@@ -144,6 +146,7 @@ async def answers(store: Store | NaiveStore) -> dict[str, object]:
     found["vouchers"] = [(await store.vouchers(Epoch(e)), await store.epoch_totals(Epoch(e))) for e in range(3)]
     found["preferences"] = await store.preferences()
     found["private topics"] = await store.private_topics()
+    found["guests"] = await store.guests()
     return found
 
 
