@@ -225,3 +225,20 @@ async def test_a_connection_that_ends_or_is_refused_before_it_is_open_leaves_the
         answer = await again.read()
         assert isinstance(answer, ConnAckPacket) and answer.session_present
         await again.close()
+
+
+async def test_a_clean_start_gives_the_session_up_for_good() -> None:
+    world = World()
+    async with running(world) as endpoint:
+        await (await listening(endpoint, again_and_again())).close()
+        await until(lambda: endpoint.connections == 0)
+        for connect in (a_connect(), again_and_again()):
+            client = await RawClient.dial(endpoint.port)
+            await client.send(connect)
+            answer = await client.read()
+            assert isinstance(answer, ConnAckPacket) and not answer.session_present
+            world.inboxes.commit(a_notification(1))
+            await client.send(PingReqPacket())
+            assert isinstance(await client.read(), PingRespPacket), "nothing is subscribed to"
+            await client.close()
+            await until(lambda: endpoint.connections == 0)

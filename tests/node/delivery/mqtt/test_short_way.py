@@ -252,6 +252,8 @@ def test_only_what_would_pass_over_nothing_is_offered_at_once() -> None:
     assert not deliveries().takes_all(messages, subscriptions(), last_ms - 999)
     assert not deliveries().takes_all(messages, Subscriptions(8), NOW)
     assert not deliveries(max_packet_bytes=5_000).takes_all(messages, subscriptions(), NOW)
+    resumed = Deliveries(RENDERER, size=9, max_packet_bytes=1 << 20, left=InFlight(((1, 0), (2, 7)), 8))
+    assert not resumed.takes_all(messages, subscriptions(), NOW), "the first was acknowledged, and is passed over"
 
 
 def test_no_packet_is_larger_than_what_is_reckoned_with() -> None:
