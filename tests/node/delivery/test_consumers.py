@@ -96,6 +96,8 @@ async def test_a_log_in_that_ended_on_its_way_here_gets_no_session() -> None:
     late = replace(a_principal(), token=b"t")
     with pytest.raises(Denied, match="bad-token"), consumers.admit(Session(inboxes, late, Start(None))):
         raise AssertionError("it must not be admitted")
+    with pytest.raises(Denied, match="bad-token"):
+        consumers.come(Session(inboxes, late, Start(None)), "websocket")
     with pytest.raises(Denied, match="bad-token"), consumers.attend(lambda: late, lambda *_: None):
         raise AssertionError("it must not stay")
     assert len(consumers) == 0
