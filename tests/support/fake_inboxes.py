@@ -96,6 +96,9 @@ class FakeInboxes:
         if listener in self.listeners:
             self.listeners.remove(listener)
 
+    def durable(self) -> int:
+        return self.last_commit
+
     def fell_back(self, listener: Listener, messages: int) -> None:
         assert messages > 0
         self.fallbacks += 1

@@ -116,6 +116,10 @@ class Broadcasts:
         """16 bytes of this node's store."""
         return self._inboxes.incarnation()
 
+    def durable(self) -> int:
+        """The highest commit number that the store holds for good."""
+        return self._inboxes.durable()
+
     def fell_back(self, listener: Listener, messages: int) -> None:
         """Count live messages that a slow consumer reads from the store instead."""
         self._inboxes.fell_back(listener, messages)

@@ -162,6 +162,10 @@ class Inboxes:
         """The newest voucher of every stream of the wallet in this and the last epoch, for who may read."""
         return self._desk.last(principal.account) if Permission.READ in principal.permissions else ()
 
+    def durable(self) -> int:
+        """The highest commit number that the store holds for good."""
+        return self._store.last_commit
+
     def fell_back(self, listener: Listener, messages: int) -> None:
         """Count live messages that a slow consumer reads from the store instead."""
         self._metrics.dropped("live", Reason.SLOW_CONSUMER, messages)

@@ -170,8 +170,8 @@ class Session:
 
     @property
     def position(self) -> int:
-        """The commit number up to which the consumer has been given everything that it wants."""
-        return self._position
+        """The commit number up to which the consumer has been given everything that it wants: its cursor."""
+        return min(self._position, self._inboxes.durable())
 
     @property
     def given(self) -> int:
@@ -274,7 +274,7 @@ class Session:
     def end(self, reason: str, detail: str) -> None:
         """The node ends the session: nothing more is given but the ENDED marker. The first reason stays."""
         if self._ended is None:
-            self._ended = Marker(Mark.ENDED, self._position, reason, detail)
+            self._ended = Marker(Mark.ENDED, self.position, reason, detail)
         self._drop_queue()
         self._rouse()
 
@@ -298,7 +298,7 @@ class Session:
                     idle.clear()
                     if not self._resting:
                         continue
-                    portion = Marker(Mark.IDLE, self._position)
+                    portion = Marker(Mark.IDLE, self.position)
                 yield portion
                 if isinstance(portion, Marker) and portion.mark is Mark.ENDED:
                     return
@@ -309,7 +309,7 @@ class Session:
         self._resting = False
         if self._start.gap:
             gap, self._start = self._start.gap, Start(self._start.after)
-            return Marker(Mark.GAP, self._position, Reason.BAD_CURSOR, gap)
+            return Marker(Mark.GAP, self.position, Reason.BAD_CURSOR, gap)
         while self._ended is None:
             if self._phase is not _Phase.LIVE:
                 if messages := await self._approach():
@@ -320,7 +320,7 @@ class Session:
             self._position = max(self._position, self._offered)
             if not self._said_live:
                 self._said_live = True
-                return Marker(Mark.LIVE, self._position)
+                return Marker(Mark.LIVE, self.position)
             if self._events:
                 return self._events.pop(next(iter(self._events)))
             self._resting = True

@@ -417,7 +417,7 @@ class WalletSocket(asyncio.Protocol):
         self._inbox_size = 0
         if self._session is not None:
             self._session.__exit__(None, None, None)
-        if self._delivering is not None and self._delivering is not asyncio.current_task():
+        if self._delivering is not None:  # which may be what calls this, and then is at its end
             self._delivering.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._service.limits.close_s, self._cut)
 

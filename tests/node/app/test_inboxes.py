@@ -7,6 +7,8 @@ import pytest
 from pushmesh_client.wallet import Wallet
 from pushmesh_node.app.node import Node
 from pushmesh_node.delivery.contract import Message
+from pushmesh_node.delivery.cursor import Start
+from pushmesh_node.delivery.session import Mark, Marker, Session
 from pushmesh_node.engine.answers import Denied, Permission, Principal
 from pushmesh_node.engine.effects import Deliver, Group
 from pushmesh_node.storage import StoreFailed
@@ -210,3 +212,25 @@ async def test_after_a_reload_the_same_wallets_listen(node: Node) -> None:
     await until(lambda: ear.heard)
     assert len(node.driver.engine.listeners) == 1
     assert node.inboxes.incarnation() == node.store.incarnation
+
+
+async def test_no_cursor_is_told_that_a_failed_commit_leaves_to_other_messages(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribed(node)
+
+    async def fails(*args: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.store, "commit", fails)
+        (outcome,) = await publish(node, a_note_now(DAPP, 1))
+        assert outcome.reason is Reason.STORE_FAILED
+    assert node.driver.engine.last_commit > node.store.last_commit
+    with Session(node.inboxes, ME, Start(None)) as session:
+        marker = await session.next()
+        assert isinstance(marker, Marker) and marker.mark is Mark.LIVE
+        assert marker.commit_no == node.store.last_commit, "after a restart the next message has the number above"
+        (outcome,) = await publish(node, a_note_now(DAPP, 2))
+        await until(lambda: session._queue or not session.is_resting)
+        assert session.position <= node.store.last_commit

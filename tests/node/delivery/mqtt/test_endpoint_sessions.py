@@ -242,3 +242,15 @@ async def test_a_clean_start_gives_the_session_up_for_good() -> None:
             assert isinstance(await client.read(), PingRespPacket), "nothing is subscribed to"
             await client.close()
             await until(lambda: endpoint.connections == 0)
+
+
+async def test_a_session_that_began_with_what_comes_does_not_go_on_before_that() -> None:
+    world = World()
+    world.inboxes.commit(a_notification(1), a_notification(2))
+    async with running(world) as endpoint:
+        await (await listening(endpoint, a_connect(session_expiry_interval=600))).close()
+        await until(lambda: endpoint.connections == 0)
+        world.inboxes.commit(a_notification(3))
+        again = await connected(endpoint, again_and_again())
+        assert dict((await publish_of(again)).user_properties)["cursor"] == f"{INCARNATION}.3"
+        await again.close()

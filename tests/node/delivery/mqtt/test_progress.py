@@ -101,3 +101,22 @@ async def test_however_many_are_not_taken_time_goes_by_before_they_are_tried_aga
     inboxes.fails = False
     progress.end(phones[0])
     assert inboxes.told == [("0", 1)]
+
+
+async def test_what_is_not_taken_of_a_connection_that_goes_between_is_not_tried_again() -> None:
+    class Interrupted(Recording):
+        fails = True
+
+        def reach(self, principal: Principal, device: str, commit_no: int) -> None:
+            if device == "0":
+                asyncio.get_running_loop().call_soon(progress.end, phones[0])
+            super().reach(principal, device, commit_no)
+
+    inboxes = Interrupted()
+    progress, seen = a_progress(inboxes)
+    phones = [progress.device(a_principal(), str(number)) for number in range(MOST_AT_ONCE + 1)]
+    for phone in phones:
+        phone.reach(1)
+    progress._after_s = 600.0
+    await until(lambda: len(seen) > len(phones))
+    assert len(progress._waiting) == MOST_AT_ONCE and phones[0] not in progress._waiting
