@@ -131,8 +131,8 @@ class Inboxes(Protocol):
         """Idempotent."""
 
     def durable(self) -> int:
-        """The highest commit number that no crash takes back. No cursor that is told lies above it: the numbers there may
-        yet become those of other messages."""
+        """The highest commit number that no crash takes back. No cursor that is told lies above it: the numbers there
+        may yet become those of other messages."""
 
     def fell_back(self, listener: Listener, messages: int) -> None:
         """Count a slow consumer: so many live messages left its full queue, and it will read them from the store."""
