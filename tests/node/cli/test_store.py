@@ -4,8 +4,10 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
 import pytest
+import pytest_asyncio
 
 from pushmesh_node.storage.exports import ExportWriter, read_frames, read_head
 from support.commands import check_one_sentence, pushmesh
@@ -14,11 +16,12 @@ from support.running_node import running_node, url_of
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> Path:
-    """A node's folder with a topic, a subscription and three messages; the node has ended."""
-    assert (await pushmesh("init", cwd=tmp_path)).code == 0
-    async with running_node(tmp_path / "data") as node:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A node's folder with a topic, a subscription and three messages; the node has ended. Made once: take a copy."""
+    folder = tmp_path_factory.mktemp("lived")
+    assert (await pushmesh("init", cwd=folder)).code == 0
+    async with running_node(folder / "data") as node:
         url = url_of(node)
         for words in (
             ("key", "new"),
@@ -26,8 +29,14 @@ async def home(tmp_path: Path) -> Path:
             ("subscribe", "prices"),
             *(("publish", "prices", "--title", f"number {number}") for number in range(3)),
         ):
-            assert (await pushmesh(*words, cwd=tmp_path, PUSHMESH_URL=url)).code == 0
-    return tmp_path
+            assert (await pushmesh(*words, cwd=folder, PUSHMESH_URL=url)).code == 0
+    return folder
+
+
+@pytest.fixture
+def home(lived: Path, tmp_path: Path) -> Path:
+    """Its own folder of such a node."""
+    return copytree(lived, tmp_path, dirs_exist_ok=True)
 
 
 async def test_a_node_is_backed_up_verified_and_restored(home: Path) -> None:
@@ -67,13 +76,19 @@ async def test_an_export_goes_into_another_node(home: Path) -> None:
     check_one_sentence(await pushmesh("store", "import", "nothing", cwd=other), 1, "cannot be read")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gave(lived: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an export, and beside it the folder of another node that has not begun. Made once."""
+    folder = copytree(lived, tmp_path_factory.mktemp("gave"), dirs_exist_ok=True)
+    assert (await pushmesh("store", "export", "all.export", cwd=folder)).code == 0
+    (folder / "other").mkdir()
+    assert (await pushmesh("init", cwd=folder / "other")).code == 0
+    return folder
+
+
 @pytest.fixture
-async def exported(home: Path) -> Path:
-    assert (await pushmesh("store", "export", "all.export", cwd=home)).code == 0
-    other = home / "other"
-    other.mkdir()
-    assert (await pushmesh("init", cwd=other)).code == 0
-    return home / "all.export"
+def exported(gave: Path, tmp_path: Path) -> Path:
+    return copytree(gave, tmp_path, dirs_exist_ok=True) / "all.export"
 
 
 def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
