@@ -3,11 +3,13 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import aiomqtt
 import msgspec
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from yarl import URL
 
 from pushmesh_protocol.armor import to_text
@@ -50,7 +52,7 @@ class MqttTransport:
     async def open(self, request: Request) -> None:
         """Connect with the log-in as password; the device is the client id."""
         tls = self._url.scheme == "mqtts"
-        client = aiomqtt.Client(
+        client = _Client(
             str(self._url.host),
             self._url.port or (8883 if tls else 1883),
             username=self._account,
@@ -129,6 +131,26 @@ class MqttTransport:
         if isinstance(value, int) and value in REFUSALS:
             return Refused(f"{self._url} refused the connection ({error})", reason=REFUSALS[value])
         return Unreachable.by(self._url, error)
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's, which would wait on for an answer when the connection that it was to come over is lost."""
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        lost = aiomqtt.MqttCodeError(reason_code, "the connection was lost")
+        pending: list[asyncio.Future[Any]] = [self._connected, *self._pending_subscribes.values(), self._disconnected]
+        for answer in pending:
+            self._loop.call_soon_threadsafe(_fail, answer, lost)  # CONNECT is sent on a thread
+
+
+def _fail(answer: "asyncio.Future[Any]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+    if not answer.cancelled():
+        answer.exception()  # looked at, so that the loop does not log one that nobody waits for
 
 
 def _read(message: aiomqtt.Message) -> Delivery | None:

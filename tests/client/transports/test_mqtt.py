@@ -1,4 +1,7 @@
+import asyncio
+
 import pytest
+from mqtt5 import ConnAckPacket
 
 from pushmesh_client import Dapp, Node, Refused, SlotBook, Subscriber, Unreachable
 from pushmesh_client.transports import Delivery
@@ -59,3 +62,24 @@ async def test_nobody_there_is_unreachable_and_a_wrong_address_is_refused_at_onc
         await MqttTransport("mqtt://127.0.0.1:1", READER.display, login).open(Request("phone", None, None))
     with pytest.raises(ValueError, match="not the address of an MQTT endpoint"):
         MqttTransport("http://127.0.0.1:1", READER.display, login)
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+async def test_a_node_that_goes_before_it_has_answered_is_noticed_at_once(answers: int) -> None:
+    """It hears CONNECT; or it answers that, and hears SUBSCRIBE."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(answers):
+            await reader.read(65_536)
+            writer.write(ConnAckPacket().write())
+        await reader.read(65_536)
+        writer.close()
+
+    async def login() -> str:
+        return "a log-in"
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(20):
+        port = server.sockets[0].getsockname()[1]
+        transport = MqttTransport(f"mqtt://127.0.0.1:{port}", READER.display, login, timeout_s=3_600)
+        with pytest.raises(Unreachable):
+            await transport.open(Request("phone", None, None))
