@@ -41,6 +41,7 @@ from .events import (
 )
 from .limits import Limits
 from .news import News
+from .parting import part
 from .ports import TRANSPORT, Ports
 from .progress import Device, Progress
 from .registry import Client, KeptSession, KeptSessions, client_of
@@ -203,7 +204,7 @@ class Link(asyncio.Protocol):
                 self._close(reason)
 
     def _regulate(self) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._ended is not None:
             return
         wanted = self._waiting_bytes < MOST_ANSWERS_BYTES and not self._connection.is_full
         if wanted == self._is_reading:
@@ -232,7 +233,7 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
-            self._transport.close()
+            part(self._transport, is_behind=not self._writable.is_set())
             self._timer = self._loop.call_later(GOODBYE_S, self._transport.abort)
 
     # Logging in.

@@ -156,6 +156,14 @@ class _Stream(asyncio.Transport):
             self._readable.set()
             self._wake()
 
+    def can_write_eof(self) -> bool:
+        """A WebSocket says by itself that it ends."""
+        return True
+
+    def write_eof(self) -> None:
+        """Closing goes on reading until the client leaves."""
+        self.close()
+
     def abort(self) -> None:
         """Cut the connection."""
         self._is_closing = True
