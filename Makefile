@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check attacks faults fuzz soak vectors corpus lock clean venv-run venv-dev
+.PHONY: help demo run test check attacks faults outages fuzz soak vectors corpus lock clean venv-run venv-dev
 
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
@@ -41,6 +41,10 @@ faults: .venv-dev/stamp ## a thousand kills and hundreds of power cuts, and the 
 	.ci/need compiler
 	.venv-dev/bin/python -m pytest -q -m long tests/faults
 	PYTHONPATH=tests .venv-dev/bin/python -m faults.run $(ARGS)
+
+outages: .venv-dev/stamp ## delivery while brokers, nodes and clients come and go, and the proof that nothing was lost; ARGS="--seed 1" repeats a run
+	.ci/need mosquitto
+	PYTHONPATH=tests .venv-dev/bin/python -m faults.outages $(ARGS)
 
 soak: .venv-dev/stamp ## forty minutes of mixed load, twenty of them measured: the nodes' memory must not grow; ARGS="--minutes 60" measures for longer
 	PYTHONPATH=tests .venv-dev/bin/python -m faults.soak $(ARGS)

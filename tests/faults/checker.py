@@ -1,8 +1,9 @@
 """Proves over a history what a node promises, or gives the shortest story that breaks the promise. Pure.
 
 acknowledged as durable => in the store whenever it is looked through => delivered to every subscriber of its topic, or
-expired; never twice under different numbers, nor at or below the cursor that a session goes on after; nothing that
-nobody published, nothing that was refused outright; and one number for one envelope, whatever happens.
+expired, in the order of its topic; never twice under different numbers, nor at or below the cursor that a session goes
+on after; nothing that nobody published, nothing that was refused outright; and one number for one envelope, whatever
+happens.
 """
 
 from collections import defaultdict
@@ -46,6 +47,8 @@ class Fault(StrEnum):
     PHANTOM = "phantom"
     REFUSED_YET_THERE = "refused-yet-there"
     RENUMBERED = "renumbered"
+    REORDERED = "out-of-order"
+    """Of one topic: an older message came first after a newer one."""
     CONTRADICTED = "contradicted"
     """A receipt that does not hold, or two that cannot both be true."""
 
@@ -97,6 +100,9 @@ class _Known:
     got: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     renumbering: set[str] = field(default_factory=set)
     handed: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    first: dict[tuple[str, bytes], Delivered] = field(default_factory=dict)
+    newest: dict[tuple[bool, str, str, bytes, str], int] = field(default_factory=dict)
+    """The highest number of a topic that a subscriber was given at a node, or handed on from it."""
     delivered: int = 0
 
 
@@ -133,6 +139,8 @@ def _breaks(known: _Known, event: Event) -> Iterator[tuple[Fault, bytes]]:
         case Handed(subscriber, id_):
             if id_ in known.handed[subscriber]:
                 yield Fault.TWICE, id_
+            elif (came := known.first.get((subscriber, id_))) and not _is_newest(known, came, handed=True):
+                yield Fault.REORDERED, id_
             known.handed[subscriber].add(id_)
             yield from _unheard_of(known, id_)
         case Held():
@@ -180,14 +188,28 @@ def _is_true(known: _Known, event: Durable) -> bool:
 def _came(known: _Known, event: Delivered) -> Iterator[tuple[Fault, bytes]]:
     known.delivered += 1
     numbers = known.numbers[event.subscriber, event.node, event.incarnation]
+    is_first = known.first.setdefault((event.subscriber, event.id), event) is event
     again = numbers.setdefault(event.id, event.commit_no) != event.commit_no
     if again and event.node not in known.renumbering:
         yield Fault.TWICE, event.id
+    if is_first and not _is_newest(known, event):
+        yield Fault.REORDERED, event.id
     session = known.after.get(event.subscriber)
     if session and session.incarnation == event.incarnation and event.commit_no <= session.after:
         yield Fault.TWICE, event.id  # whoever goes on after a cursor is given nothing from before it
     known.got[event.subscriber].add(event.id)
     yield from _unheard_of(known, event.id)
+
+
+def _is_newest(known: _Known, event: Delivered, *, handed: bool = False) -> bool:
+    """What comes for the first time is newer than all of its topic that came before, and so is what is handed on."""
+    invoked = known.invoked.get(event.id)
+    if invoked is None or event.node in known.renumbering:
+        return True  # a phantom is told as one
+    stream = (handed, event.subscriber, event.node, event.incarnation, invoked.topic)
+    before = known.newest.get(stream, 0)
+    known.newest[stream] = max(before, event.commit_no)
+    return event.commit_no > before
 
 
 def _unheard_of(known: _Known, id_: bytes) -> Iterator[tuple[Fault, bytes]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from pushmesh_node.lab.process import NodePlan
+from pushmesh_node.lab.process import NodePlan, NodeProcess
 from support.processes import Running
 
 from .control import Control
@@ -75,16 +75,22 @@ class FaultyNode(Running):
         return None
 
     async def kill_tree(self) -> None:
-        """All its processes at one moment: none sees another one's end."""
-        pids = [pid for pid in (self.pid, *self.children()) if pid is not None]
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                signal_process(pid, number)
-        await self.dead()
+        """See below."""
+        await kill_tree(self)
 
     def close(self) -> None:
         """After its last process has ended."""
         self.control.close()
+
+
+async def kill_tree(node: NodeProcess) -> None:
+    """All processes of a node at one moment: none sees another one's end."""
+    pid = node.pid
+    pids = [] if pid is None else [pid, *_children(pid)]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for each in pids:
+            signal_process(each, number)
+    await node.kill()
 
 
 def signal_process(pid: int, number: int) -> None:

@@ -40,9 +40,11 @@ class Publisher:
         life_ms: int = LIFE_MS,
         batch: int = BATCH,
         batches: float = 0.2,
+        topic: str = TOPIC,
     ) -> None:
         """`rate` is requests a second, on average, while a stream is open; the share `batches` of them are batches of
         so many; everything expires after `life_ms`."""
+        self.topic = topic
         self._batches = batches
         self._life_ms = life_ms
         self._batch = batch
@@ -59,11 +61,6 @@ class Publisher:
         self._open: dict[int, tuple[str, bytes, tuple[bytes, ...]]] = {}
         self._unknown: list[tuple[str, bytes, tuple[bytes, ...]]] = []
         self.refusals: dict[str, int] = {}
-
-    @property
-    def topic(self) -> str:
-        """Of everything that it publishes."""
-        return TOPIC
 
     def skip(self, seqs: int) -> None:
         """Leave out slots that an earlier life of this wallet has used."""
@@ -149,10 +146,10 @@ class Publisher:
 
     def _note_of(self, now_ms: int, seq: int) -> Notification:
         draft = Draft(title=f"Alert {seq}", body="It moved.", life_ms=self._life_ms)
-        return notification_of(draft, self.wallet.topic(TOPIC), now_ms, seq)
+        return notification_of(draft, self.wallet.topic(self.topic), now_ms, seq)
 
     def _invoked(self, name: str, ids: tuple[bytes, ...]) -> Invoked:
-        return Invoked(name, TOPIC, ids, self._now_ms() + self._life_ms)
+        return Invoked(name, self.topic, ids, self._now_ms() + self._life_ms)
 
 
 _WAITS: Final = ((), (("durable", 1, 10_000),))

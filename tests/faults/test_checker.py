@@ -55,6 +55,7 @@ def held(*ids: bytes, node: str = NODE, store: bytes = STORE, now: int = NOW) ->
 SUBSCRIBED = Subscribed(WALLET, "news")
 LISTENED = Listened(WALLET, NODE, STORE, 0)
 END = Ended(NOW)
+TOLD_IN_ORDER = [invoked(ONE, TWO), delivered(ONE, 5), delivered(TWO, 6)]
 GOOD: list[Event] = [
     SUBSCRIBED,
     LISTENED,
@@ -101,6 +102,8 @@ def test_a_history_that_keeps_every_promise_holds() -> None:
         (Fault.REFUSED_YET_THERE, [invoked(ONE), RefusedOutright(NODE, ONE, "queue-full"), held(ONE)]),
         (Fault.REFUSED_YET_THERE, [invoked(ONE), RefusedOutright(NODE, ONE, "too-old"), delivered(ONE)]),
         (Fault.RENUMBERED, [invoked(ONE), durable(ONE, 5), durable(ONE, 6)]),
+        (Fault.REORDERED, [invoked(ONE, TWO), delivered(TWO, 6), delivered(ONE, 5)]),
+        (Fault.REORDERED, [*TOLD_IN_ORDER, Handed(WALLET, TWO), Handed(WALLET, ONE)]),
         (Fault.RENUMBERED, [invoked(ONE), durable(ONE, 7), held(ONE)]),
         (Fault.RENUMBERED, [invoked(ONE), durable(ONE), held(ONE, store=NEW_STORE)]),
     ],
@@ -125,6 +128,9 @@ def test_a_broken_promise_is_found(broken: Fault, events: list[Event]) -> None:
         [SUBSCRIBED, invoked(ONE, topic="other"), durable(ONE), held(ONE), END],
         # At-least-once on the wire: the same number again in a session that goes on before it.
         [invoked(ONE), LISTENED, delivered(ONE), LISTENED, delivered(ONE)],
+        # What came before comes again after a newer one, and is dropped; topics have no order between them.
+        [*TOLD_IN_ORDER, delivered(ONE, 5), Handed(WALLET, ONE), Handed(WALLET, TWO)],
+        [invoked(ONE), invoked(TWO, topic="other"), delivered(TWO, 6), delivered(ONE, 5)],
         # An older copy of the store does not know it, and numbers it anew.
         [invoked(ONE), durable(ONE), delivered(ONE), Renumbers(NODE, "an older copy"), held(), delivered(ONE, 9)],
         # A new store begins its numbers anew, and so do its readers.
