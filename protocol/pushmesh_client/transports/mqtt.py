@@ -134,7 +134,8 @@ class MqttTransport:
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's, which would wait on for an answer when the connection that it was to come over is lost."""
+    """aiomqtt's, which waits on for answers when the connection is lost that they were to come over, and takes part in
+    what other sockets of the loop do."""
 
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
@@ -144,6 +145,20 @@ class _Client(aiomqtt.Client):
         pending: list[asyncio.Future[Any]] = [self._connected, *self._pending_subscribes.values(), self._disconnected]
         for answer in pending:
             self._loop.call_soon_threadsafe(_fail, answer, lost)  # CONNECT is sent on a thread
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """aiomqtt notes the socket's number, by which the loop may come to watch another one that has it by then."""
+        self._loop.call_soon_threadsafe(self._watch, sock)
+
+    def _watch(self, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except OSError as error:
+            _fail(self._disconnected, error)
 
 
 def _fail(answer: "asyncio.Future[Any]", error: Exception) -> None:

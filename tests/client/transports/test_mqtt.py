@@ -1,10 +1,11 @@
 import asyncio
+import socket
 
 import pytest
 from mqtt5 import ConnAckPacket
 
 from pushmesh_client import Dapp, Node, Refused, SlotBook, Subscriber, Unreachable
-from pushmesh_client.transports import Delivery
+from pushmesh_client.transports import Delivery, mqtt
 from pushmesh_client.transports.contract import Request
 from pushmesh_client.transports.mqtt import MqttTransport
 from support.wallets import a_wallet
@@ -83,3 +84,17 @@ async def test_a_node_that_goes_before_it_has_answered_is_noticed_at_once(answer
         transport = MqttTransport(f"mqtt://127.0.0.1:{port}", READER.display, login, timeout_s=3_600)
         with pytest.raises(Unreachable):
             await transport.open(Request("phone", None, None))
+
+
+async def test_a_socket_that_was_closed_is_not_watched_for_its_number_may_be_anothers_by_then() -> None:
+    client = mqtt._Client("127.0.0.1", 1)
+    mine, other_end = socket.socketpair()
+    with other_end:
+        client._on_socket_register_write(client._client, None, mine)
+        number = mine.fileno()
+        mine.close()
+        anothers, third = socket.socketpair()
+        with anothers, third:
+            assert anothers.fileno() == number, "the system gives the lowest that is free"
+            await asyncio.sleep(0.01)
+            assert not asyncio.get_running_loop().remove_writer(number)
