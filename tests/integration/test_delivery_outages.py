@@ -37,7 +37,7 @@ async def test_a_node_that_is_killed_under_load_keeps_nothing_from_any_wallet(tm
 
 
 async def test_a_client_that_is_cut_wherever_it_hurts_gets_everything_once(tmp_path: Path, seed: int) -> None:
-    outcome = judged(await reconnect(tmp_path, seed, print, times=40))
+    outcome = judged(await reconnect(tmp_path, seed, print, times=40, rate=8.0))
     for way in WAYS:
         assert outcome.ways[way].connections > 40
         assert outcome.figures["cuts"][way] == dict.fromkeys(sorted(map(str, Cut)), 10)

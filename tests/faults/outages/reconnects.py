@@ -78,9 +78,9 @@ class Cutter:
             raise Unreachable("the wire was cut")
 
 
-async def reconnect(folder: Path, seed: int, say: Say, times: int) -> Outcome:
-    """`times` reconnects over each way."""
-    async with World("reconnects", folder, seed, patience_s=60 + times) as world, AsyncExitStack() as stack:
+async def reconnect(folder: Path, seed: int, say: Say, times: int, rate: float = 20.0) -> Outcome:
+    """`times` reconnects over each way; `rate` is that of each publisher."""
+    async with World("reconnects", folder, seed, rate=rate, patience_s=60 + times) as world, AsyncExitStack() as stack:
         cutters: dict[str, Cutter] = {}
         for way in WAYS:
             wire = await stack.enter_async_context(Wire(world.port_of(way)))

@@ -198,7 +198,9 @@ class World:
     def publish(self) -> None:
         """Both publishers, until `rest` or the node's end."""
         name, url = self.place.name, self.node.plan.url
-        self._loads = [asyncio.create_task(each.run(name, url, WINDOW)) for each in self.publishers]
+        self._loads = [
+            asyncio.create_task(each.run(name, url, WINDOW), name=f"load of {each.topic}") for each in self.publishers
+        ]
 
     async def rest(self) -> None:
         """No load; the streams have ended."""
@@ -225,7 +227,7 @@ class World:
         try:
             async with asyncio.timeout(self._patience_s):
                 while not condition():  # what is waited for lies in other processes
-                    for task in self.tasks:
+                    for task in (*self.tasks, *self._loads):
                         if task.done():
                             task.result()
                             raise AssertionError(f"{task.get_name()} has ended")

@@ -6,7 +6,8 @@ from mqtt5 import DisconnectPacket, PubAckPacket, PublishPacket
 from pushmesh_node.delivery.mqtt import Limits, link
 from support.fake_inboxes import a_notification
 from support.mqtt_talk import listening
-from support.mqtt_world import World, a_connect, running, until
+from support.mqtt_world import World, a_connect, running
+from support.until import until
 
 MANY = 8_000
 
