@@ -97,7 +97,7 @@ class Client:
             return self._place.node_id
 
         url = f"http://{HOST}:{self._port}"
-        source = Source(url, node_id, self._transport, _introduced, _no_voucher, _no_disclosure)
+        source = Source(url, node_id, self._transport, _introduced, _no_voucher, _no_disclosure, _no_grant)
         return Inbox(
             [source] * self._at_once,
             network=self._place.network,
@@ -193,6 +193,10 @@ async def _no_voucher(voucher: Voucher) -> None:
 
 async def _no_disclosure(disclosure: Disclosure) -> None:
     raise AssertionError(f"nothing is disclosed without a session key: {disclosure}")
+
+
+async def _no_grant(grant_id: bytes) -> bytes:
+    raise AssertionError(f"nobody publishes by a session key: {grant_id.hex()}")
 
 
 async def ended(tasks: list[asyncio.Task[None]]) -> None:
