@@ -79,7 +79,7 @@ async def test_no_route_is_served_twice_and_every_one_answers_something() -> Non
         assert len(routes) == len(set(routes))
         for method, path in routes:
             path = path.replace("{owner}", "x").replace("{name}", "y").replace("{account}", "z")
-            path = path.replace("{digest}", "d")
+            path = path.replace("{digest}", "d").replace("{grant_id}", "g")
             async with client.request(method, path, data=b"" if method == "POST" else None) as response:
                 expected = (404,) if "{id}" in path else (200, 400, 401)  # no stream has this number
                 assert response.status in expected, (method, path)
