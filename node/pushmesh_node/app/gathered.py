@@ -38,7 +38,7 @@ class _Sheet(Generic[Key, Value]):
 class Gathered(Generic[Key, Value]):
     """`write` makes values durable or raises Denied, and is called by one task; `crashed` takes our own faults.
 
-    What the store did not take stays and is tried again."""
+    What the store did not take, or a fault of ours kept from it, stays and is tried again."""
 
     def __init__(
         self, write: Callable[[Mapping[Key, Value]], Awaitable[None]], crashed: Callable[[BaseException], None]
@@ -113,6 +113,8 @@ class Gathered(Generic[Key, Value]):
             await self._write(sheet.values)
         except Denied as denied:
             told = denied
+        except Exception as error:  # our own fault: loud, and nobody may wait or be told that it is durable for it
+            self._crashed(error)
         else:
             sheet.done.set_result(None)
             return True

@@ -164,8 +164,9 @@ async def test_the_end_writes_what_is_left_and_does_not_wait_for_a_broken_disk(
 
 
 async def test_our_own_fault_is_loud_and_leaves_nobody_waiting(
-    book: Gathered[str, int], disk: Disk, crashes: list[BaseException]
+    book: Gathered[str, int], disk: Disk, crashes: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gathered, "RETRY_S", 0)
     disk.faults = [ZeroDivisionError()]
     book.put("a", 1)
     with pytest.raises(Denied, match="internal"):
@@ -207,3 +208,25 @@ async def test_who_has_no_task_is_told_why_it_is_not_durable(book: Gathered[str,
     await until(lambda: len(told) >= 2)
     assert [denied and denied.reason for denied in told] == [Reason.STORE_FAILED] * 2
     await book.close()
+
+
+async def test_what_our_own_fault_kept_from_the_disk_is_tried_again_and_who_came_meanwhile_is_not_forgotten(
+    book: Gathered[str, int], disk: Disk, crashes: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place that memory knows and the disk does not would be told to be durable when it is told again."""
+    monkeypatch.setattr(gathered, "RETRY_S", 0)
+    disk.gate.clear()
+    disk.faults = [ZeroDivisionError()]
+    book.put("a", 1)
+    first = asyncio.create_task(book.settled("a"))
+    await disk.began.wait()
+    book.put("b", 2)
+    second = asyncio.create_task(book.settled("b"))
+    await asyncio.sleep(0)
+    disk.gate.set()
+    with pytest.raises(Denied, match="internal"):
+        await first
+    async with asyncio.timeout(20):
+        await second
+    assert disk.kept == {"a": 1, "b": 2}
+    assert len(crashes) == 1

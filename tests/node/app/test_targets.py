@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.targets import targets_of
 from pushmesh_node.engine.records import StoredEnvelope
 from pushmesh_node.engine.targets import target_of
@@ -16,8 +17,8 @@ DAPP, READER = a_wallet(1), a_wallet(2)
 TOPIC = Topic(DAPP.account, "alerts")
 
 
-def taken_back(target: bytes, seq: int) -> Any:
-    return signed(DAPP, Kind.RETRACTION, topic=TOPIC, seq=seq, target=target)
+def taken_back(target: bytes, seq: int, **changes: Any) -> Any:
+    return signed(DAPP, Kind.RETRACTION, topic=TOPIC, seq=seq, target=target, **changes)
 
 
 async def test_the_notifications_that_are_held_are_found_by_what_takes_them_back(tmp_path: Path) -> None:
@@ -43,6 +44,6 @@ async def test_nothing_is_searched_for_that_had_expired_before_it_was_taken_back
             return await find_all(ids, since_ms)
 
         monkeypatch.setattr(node.store, "find_all", noted)
-        words = [taken_back(b"\x07" * 32, 70), taken_back(b"\x09" * 32, 71)]
+        words = [taken_back(b"\x07" * 32, 70), taken_back(b"\x09" * 32, 71, issued_at=now_ms() - 5)]
         assert await targets_of(node.store, node.opener, words) == {}
-    assert asked == [min(word.body.issued_at for word in words) - node.network.lives_ms[Kind.NOTIFICATION]]
+    assert asked == [words[1].body.issued_at - node.network.lives_ms[Kind.NOTIFICATION]]
