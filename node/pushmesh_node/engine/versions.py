@@ -180,6 +180,9 @@ class Versions(Generic[K]):
     def is_outdone(self, key: K, envelope: Envelope) -> bool:
         """Whether a newer version by the same signer lasts as long or longer (SPEC 9.3), or so many that are void that
         this one never counts again."""
+        held = self._versions.get(key, {}).get(envelope.id)
+        if held is not None and held.outlasted_by in (0, OUTLASTED):
+            return held.outlasted_by > 0
         outlasting = list(islice(self._line(key, envelope).outlasting(envelope), OUTLASTED))
         return len(outlasting) >= OUTLASTED or any([not one.is_void for one in outlasting])
 
