@@ -1,8 +1,10 @@
 import asyncio
+from typing import cast
 
 import pytest
 
 from pushmesh_node.api.app import ApiLimits
+from pushmesh_node.engine.answers import Principal
 from support.fake_node import a_fake_node, bearer, serving
 from support.until import until
 from support.ws_talk import HEAD, masked, read_frame, read_raw, text_frame
@@ -107,3 +109,33 @@ async def test_a_client_that_is_gone_before_the_answer_leaves_nothing_behind() -
         slow.set()
     assert node.reports == []
     assert not node.consumers._connections
+
+
+async def test_who_sent_so_much_behind_the_handshake_that_it_was_not_read_is_heard_again() -> None:
+    node = a_fake_node()
+    authenticate, connections = node.authenticate, list[asyncio.Transport]()
+
+    async def takes_long(credential: str, address: str) -> Principal:
+        await until(lambda: not connections[-1].is_reading())
+        return await authenticate(credential, address)
+
+    node.authenticate = takes_long  # type: ignore[method-assign]  # a door that takes its time
+    async with serving(node):
+        assert node.api is not None
+        gate = node.api.gate
+        started = gate.started
+
+        def notice(transport: asyncio.BaseTransport | None) -> None:
+            connections.append(cast(asyncio.Transport, transport))
+            started(transport)
+
+        gate.started = notice  # type: ignore[method-assign]  # to see the connection before it is upgraded
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        writer.write(HEAD % b"/v1/stream?auth=wallet")
+        word = b'{"type":"ping","no":"' + b"x" * 300_000 + b'"}'
+        parts = [masked(1 if at == 0 else 0, word[at : at + 60_000]) for at in range(0, len(word), 60_000)]
+        writer.write(b"".join([bytes((part[0] & 0x7F,)) + part[1:] for part in parts[:-1]]) + parts[-1])
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await read_frame(reader))["type"] == "welcome"
+        assert (await read_frame(reader))["no"] == "x" * 300_000
+        writer.close()
