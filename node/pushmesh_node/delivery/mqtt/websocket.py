@@ -11,7 +11,7 @@ from pushmesh_protocol.reasons import Reason
 from ...engine.answers import Denied
 from ...http_kit import address_of
 from .endpoint import MqttEndpoint
-from .link import Link
+from .link import GOODBYE_S, Link
 
 PATH = "/mqtt"
 SUBPROTOCOL = "mqtt"
@@ -78,7 +78,10 @@ class _Stream(asyncio.Transport):
             self._is_closing = True
             self._left.set()
             if self._writing is not None:
-                await asyncio.wait((self._writing,))
+                _, late = await asyncio.wait((self._writing,), timeout=GOODBYE_S)
+                if late:  # who said good-bye takes no bytes
+                    self.abort()
+                    await asyncio.wait(late)
 
     async def _read(self) -> None:
         while True:

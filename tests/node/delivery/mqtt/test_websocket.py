@@ -27,7 +27,7 @@ from mqtt5 import (
 )
 
 from pushmesh_node.api.errors import error_middleware
-from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, websocket
+from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, websocket, websocket as room
 from pushmesh_node.delivery.mqtt.websocket import PATH, SocketRoute
 from support.fake_inboxes import a_message, a_notification
 from support.mqtt_world import ALICE, QUICK, World, a_connect, until
@@ -221,6 +221,24 @@ async def test_a_client_that_takes_no_bytes_is_ended_and_costs_no_memory() -> No
         client.vanish()
         await until(lambda: node.endpoint.connections == 0)
         assert 0 < world.inboxes.devices[(ALICE, "phone")] < 12_000
+
+
+async def test_a_client_that_says_goodbye_and_takes_no_bytes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "GOODBYE_S", 0.05)
+    world = World()
+    long = a_notification(1, text="x" * 200)
+    world.inboxes.append([a_message(number, long) for number in range(1, 12_001)])
+    async with served(world, Limits(write_timeout_s=600.0, acknowledge_after_s=0.0)) as node:
+        client = await node.dial(max_msg_size=0)
+        client.socket._reader._protocol.pause_reading()  # nothing public stops a client from reading
+        once = TopicFilter("pushmesh/inbox", max_qos=QoS.AT_MOST_ONCE)
+        await client.send(a_connect(clean_start=False), SubscribePacket(1, [once]))
+        await until(lambda: bool(node.endpoint._alive))
+        (link,) = node.endpoint._alive
+        await until(lambda: not link._writable.is_set())
+        await client.socket._writer.close(1000)
+        await until(lambda: node.endpoint.connections == 0)
+        client.vanish()
 
 
 async def test_a_client_that_vanishes_leaves_nothing_behind() -> None:
