@@ -26,7 +26,7 @@ from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.login import LogInWords, format_login
 from pushmesh_protocol.network import Network
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, UnixMs
 from support.bodies import a_body, a_network
 from support.wallets import GENEROUS, a_session, a_signed_note
 
@@ -158,3 +158,13 @@ class Ear:
 
     def end(self, reason: str, detail: str) -> None:
         self.ended.append(reason)
+
+
+class Clock:
+    """A clock that a test sets ahead, in place of the node room's `now_ms` before the node is made."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def __call__(self) -> UnixMs:
+        return UnixMs(now_ms() + self.ahead_ms)

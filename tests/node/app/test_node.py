@@ -54,10 +54,12 @@ async def test_each_tick_shows_the_gauges_and_removes_what_expired(
     monkeypatch.setattr(node_room, "TICK_S", 0.02)
     async with a_node(tmp_path) as node:
         node.connections = lambda: {"websocket": 3}
-        await publish(node, a_note_now(DAPP, 1), a_note_now(DAPP, 2, expires_at=now_ms() + 400))
+        short = a_note_now(DAPP, 2, expires_at=now_ms() + 60_000)
+        await publish(node, a_note_now(DAPP, 1), short)
         await until(lambda: count(node, "pushmesh_last_commit_number") == 2)
         assert count(node, "pushmesh_connections", transport="websocket") == 3
         assert count(node, "pushmesh_epoch_current") == NETWORK.epoch(now_ms())
+        monkeypatch.setattr(node.keeping, "_clock", lambda: short.body.expires_at)
         async with asyncio.timeout(20):
             while (await node.store.stats()).items > 1:  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.02)

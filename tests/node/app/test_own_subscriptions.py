@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from pushmesh_client.compose import signed_envelope
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
@@ -89,12 +91,14 @@ async def test_what_a_revoked_key_had_signed_is_told_to_be_gone(node: Node) -> N
         assert await told(following) == [Change(NEWS, None)]
 
 
-async def test_what_expires_is_told_to_be_gone(node: Node) -> None:
+async def test_what_expires_is_told_to_be_gone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     with node.own_subscriptions.follow(ME) as following:
         await told(following)
-        short = signed(OWNER, Kind.SUBSCRIPTION, topic=NEWS, seq=1, expires_at=now_ms() + 1_500)
+        short = signed(OWNER, Kind.SUBSCRIPTION, topic=NEWS, seq=1, expires_at=now_ms() + 60_000)
         await publish(node, short)
         assert await told(following) == [Change(NEWS, short)]
+        monkeypatch.setattr(node.own_subscriptions, "_clock", lambda: short.body.expires_at)
+        node.own_subscriptions.tick()
         assert await told(following) == [Change(NEWS, None)]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pushmesh_node.app import scheduled as scheduled_room
+from pushmesh_node.app import node as node_room, scheduled as scheduled_room
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.directory import Directory
 from pushmesh_node.app.node import Node
@@ -14,6 +14,7 @@ from pushmesh_protocol.accounts import Topic, display_account
 from pushmesh_protocol.types import UnixMs
 from support.app_world import (
     NETWORK,
+    Clock,
     Ear,
     a_node,
     a_note_now,
@@ -43,14 +44,17 @@ async def test_a_message_for_later_is_heard_when_its_time_has_come_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduled_room, "LOOK_EVERY_S", 0.02)
+    clock = Clock()
+    monkeypatch.setattr(node_room, "now_ms", clock)
     async with a_node(tmp_path) as node:
         await publish(node, a_subscription(READER, TOPIC))
         ear = Ear(ME)
         node.inboxes.listen(ear)
-        later, now = a_note_now(DAPP, 1, not_before=now_ms() + 700), a_note_now(DAPP, 2)
+        later, now = a_note_now(DAPP, 1, not_before=now_ms() + FAR_MS), a_note_now(DAPP, 2)
         assert words(await publish(node, later, now)) == [("durable", "ok")] * 2
         await until(lambda: len(ear.heard) == 1)
         cursor = node.store.last_commit  # a reader that has seen everything so far
+        clock.ahead_ms = FAR_MS
         await until(lambda: len(ear.heard) == 2)
         assert [message.envelope.id for message in ear.heard] == [now.id, later.id]
         assert ear.heard[1].commit_no > cursor
@@ -75,13 +79,18 @@ async def test_what_was_scheduled_before_a_restart_is_shown_after_it_once(tmp_pa
         assert node.opener.open(row)[0].envelopes[0] == note and row.commit_no == node.store.last_commit
 
 
-async def test_why_a_scheduled_message_was_held_can_be_explained(tmp_path: Path) -> None:
-    due_at = now_ms() + 300
+async def test_why_a_scheduled_message_was_held_can_be_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, due_at = Clock(), now_ms() + FAR_MS
+    monkeypatch.setattr(node_room, "now_ms", clock)
     async with a_node(tmp_path, curation__mute_accounts=[display_account(DAPP.account)]) as node:
         note = a_note_now(DAPP, 1, not_before=due_at)
         await publish(node, a_subscription(READER, TOPIC), note)
         ear = Ear(ME)
         node.inboxes.listen(ear)
+        assert node.store.last_commit == 2
+        clock.ahead_ms = FAR_MS
         await until(lambda: node.store.last_commit == 3)  # shown by itself
         state = node.driver.engine.state
         directory = Directory(NETWORK, lambda: state, node.store, node.opener, node.status, now_ms, {})
