@@ -248,6 +248,11 @@ def _network(genesis: dict[str, Any], parameters: Parameters) -> Network:
                 f"genesis.longest_life_ms.{KIND_NAMES[kind]} must be at least {exact_ms}: nobody could "
                 f"{'revoke a key' if kind == Kind.REVOCATION else 'unsubscribe'} (SPEC 4.4)"
             )
+    if network.lives_ms[Kind.SUBSCRIPTION] > OFF_LIFE_MS:
+        raise NetworkFileError(
+            f"genesis.longest_life_ms.subscription must be {OFF_LIFE_MS}: a yes that lives longer would hold again "
+            "when the no that took it back is over (SPEC 4.4)"
+        )
     if len(set(keys)) < len(keys):
         raise NetworkFileError("genesis.admins names a key twice")
     if _hex(genesis, "parameters_digest", 32) != parameters.digest():

@@ -110,6 +110,11 @@ def _changed(change: dict[str, object]) -> Network:
         ("0b" * 32, "0a" * 32, "admins names a key twice"),
         (f"revocation = {490 * DAY_MS}", f"revocation = {490 * DAY_MS - 1}", "nobody could revoke a key"),
         (f"subscription = {400 * DAY_MS}", f"subscription = {400 * DAY_MS - 1}", "nobody could unsubscribe"),
+        (
+            f"subscription = {400 * DAY_MS}",
+            f"subscription = {400 * DAY_MS + 1}",
+            "a yes that lives longer would hold again",
+        ),
         ("default_allowance = 5", "default_allowance = 6", "parameters_digest does not match"),
         ("notification = 18", "notification = 65", "notification must be"),
         ("notification = 18", "letter = 18", "letter is not a kind"),

@@ -24,7 +24,7 @@ export function openNetwork({ genesis, parameters }) {
   within(parameters.number, 0, 0);
   const lives = new Map(genesis.longest_life_ms);
   within(lives.get(3), 490 * DAY_MS, Number.MAX_SAFE_INTEGER);
-  within(lives.get(4), 400 * DAY_MS, Number.MAX_SAFE_INTEGER);
+  within(lives.get(4), 400 * DAY_MS, 400 * DAY_MS);
   if (new Set(genesis.admins).size < genesis.admins.length) throw malformed('1.2');
   if (!/^[a-z0-9-]{1,32}$/.test(genesis.name) || genesis.nonce.length !== 32) throw malformed('1.2');
   const packedParameters = pack([
