@@ -253,3 +253,18 @@ async def test_an_acknowledgement_behind_another_word_is_answered_behind_it() ->
         node.publishing.gate.set()
         assert [(await read_frame(reader))["type"] for _ in range(2)] == ["published", "acked"]
         writer.close()
+
+
+async def test_what_follows_a_close_counts_for_nothing() -> None:
+    node = a_fake_node()
+    async with serving(node):
+        reader, writer = await dial(node)
+        await read_frame(reader)
+        cursor = node.forms.cursor(0).encode()
+        writer.write(
+            masked(8, b"") + masked(1, b'{"type":"ack","cursor":"' + cursor + b'"}') + masked(9, b"still there?")
+        )
+        assert (await read_raw(reader))[0] == Opcode.CLOSE
+        assert await reader.read() == b""
+        assert node.inboxes.devices == {}
+        writer.close()

@@ -212,8 +212,8 @@ async def test_a_connection_that_ends_or_is_refused_before_it_is_open_leaves_the
         await gone.send(again_and_again())
         await asked.wait()
         world.consumers.end(lambda _: True, Reason.GRANT_REVOKED, "the key was revoked")
-        await until(lambda: endpoint.connections == 0)
         told.set()
+        await until(lambda: endpoint.connections == 0)
 
         refused = await RawClient.dial(endpoint.port)
         await refused.send(again_and_again(user_properties=[("cursor", "no cursor")]))
@@ -254,3 +254,12 @@ async def test_a_session_that_began_with_what_comes_does_not_go_on_before_that()
         again = await connected(endpoint, again_and_again())
         assert dict((await publish_of(again)).user_properties)["cursor"] == f"{INCARNATION}.3"
         await again.close()
+
+
+async def test_whoever_took_over_is_taken_over_in_its_turn() -> None:
+    async with running(World()) as endpoint:
+        clients = [await connected(endpoint, again_and_again()) for _ in range(3)]
+        for older in clients[:2]:
+            assert (await last_words(older)).reason_code == Code.SESSION_TAKEN_OVER
+        await until(lambda: endpoint.connections == 1)
+        await clients[2].close()

@@ -153,8 +153,9 @@ async def test_a_client_that_takes_bytes_slowly_is_heard_until_too_many_answers_
         await client.send(PubAckPacket(packet.packet_id or 0))
         await until(lambda: world.inboxes.devices.get((ALICE, "phone")) == 1)
         assert transport.is_reading(), "else it would get the same again and again, and confirm it in vain"
-        await client.send(PingReqPacket().write() * MOST_ANSWERS_BYTES)
-        await until(lambda: not transport.is_reading())
+        await client.send(PingReqPacket().write() * (MOST_ANSWERS_BYTES // 2 + 9))
+        await until(lambda: link._waiting_bytes >= MOST_ANSWERS_BYTES and not link._connection.has_more)
+        assert not transport.is_reading()
         link.resume_writing()
         await until(transport.is_reading)
 
