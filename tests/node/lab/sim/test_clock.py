@@ -1,4 +1,8 @@
 import gc
+from itertools import count
+from random import Random
+
+import pytest
 
 from pushmesh_node.lab.sim.clock import Clock, SkewedClock
 
@@ -42,6 +46,27 @@ def test_an_action_may_order_another_one_for_the_same_time() -> None:
     clock.at(3, lambda: clock.at(3, seen.append, "then"))
     clock.run_until(3)
     assert seen == ["then"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_goes_like_a_clock_that_sorts_everything_each_time(seed: int) -> None:
+    clock, random, waiting, ran = Clock(BEGAN), Random(seed), list[tuple[int, int]](), list[tuple[int, int]]()
+    numbers = count()
+
+    def order(number: int) -> None:
+        ran.append((clock.now_us, number))
+        for delay_us in random.choices((-5, 0, 1, 700, 5_000, 90_000, 3_000_000), k=random.randrange(3)):
+            add(max(clock.now_us, clock.now_us + delay_us))
+
+    def add(time_us: int) -> None:
+        waiting.append((time_us, number := next(numbers)))
+        clock.at(time_us, order, number)
+
+    for _ in range(200):
+        add(clock.now_us + random.randrange(2_000_000))
+        clock.run_until(clock.now_us + random.randrange(30_000))
+        assert sorted(each for each in waiting if each[0] <= clock.now_us) == ran
+    assert len(ran) > 100
 
 
 def test_the_collector_rests_only_while_time_passes() -> None:
