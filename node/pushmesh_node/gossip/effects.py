@@ -1,7 +1,8 @@
 """What the router orders, to be carried out in order. Every drop is a `Count` with its reason."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from .wire.rpc import Rpc
 
@@ -16,8 +17,7 @@ class Lane(IntEnum):
     DATA = 2
 
 
-@dataclass(frozen=True, slots=True)
-class SendRpc:
+class SendRpc(msgspec.Struct, frozen=True):
     """Queue an RPC for a peer. A full queue drops and counts, it never blocks.
 
     `message_id` is set where the RPC is one message and nothing else, so that `Unsend` finds it."""
@@ -28,16 +28,14 @@ class SendRpc:
     message_id: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unsend:
+class Unsend(msgspec.Struct, frozen=True):
     """Take a message out of a peer's queue, if it is still there: the peer has it already."""
 
     peer: bytes
     message_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Inspect:
+class Inspect(msgspec.Struct, frozen=True):
     """Find the verdict on a message and answer with `Judged`; the message stays pending until then."""
 
     peer: bytes
@@ -46,24 +44,21 @@ class Inspect:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(msgspec.Struct, frozen=True):
     """End the connection; `PeerDisconnected` follows. Reason `graylisted` asks to refuse the peer for a while too."""
 
     peer: bytes
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(msgspec.Struct, frozen=True):
     """A trusted peer recommends another: check its signed record, then dial it if there is room."""
 
     peer: bytes
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(msgspec.Struct, frozen=True):
     """Add `n` to a counter. Names and labels come from closed lists in this room, never from peers."""
 
     name: str

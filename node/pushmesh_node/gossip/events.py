@@ -1,6 +1,6 @@
 """What the router is told. Peers are named by their 32-byte node id, messages by their gossipsub message id."""
 
-from dataclasses import dataclass
+import msgspec
 
 from pushmesh_protocol.reasons import Verdict
 
@@ -8,8 +8,7 @@ from .wire.dialects import Dialect
 from .wire.rpc import Rpc
 
 
-@dataclass(frozen=True, slots=True)
-class PeerConnected:
+class PeerConnected(msgspec.Struct, frozen=True):
     """A gossip stream to the peer stands; RPCs may be queued for it at once.
 
     `outbound` is true if this node dialled. `host` names where it comes from, as far as peers of one owner may share
@@ -21,39 +20,34 @@ class PeerConnected:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDisconnected:
+class PeerDisconnected(msgspec.Struct, frozen=True):
     """The connection is gone, and everything queued for the peer with it."""
 
     peer: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordShown:
+class RecordShown(msgspec.Struct, frozen=True):
     """The signed peer record of a connected peer, verified: what peer exchange may hand on."""
 
     peer: bytes
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RpcReceived:
+class RpcReceived(msgspec.Struct, frozen=True):
     """One decoded RPC of a connected peer."""
 
     peer: bytes
     rpc: Rpc
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """An own frame, valid by definition."""
 
     topic: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """The answer to `Inspect`. `new_bytes` are the encoded bytes of the frame's new accepted items."""
 
     message_id: bytes
@@ -62,31 +56,27 @@ class Judged:
     new_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
+class Subscribed(msgspec.Struct, frozen=True):
     """The whole set of topics this node takes part in."""
 
     topics: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True):
     """Main's own opinion of a peer in thousandths (P5); it stays until the next one."""
 
     peer: bytes
     score_milli: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """What an earlier run thought of a peer in thousandths; only what is below 0 counts. Comes before the peer does."""
 
     peer: bytes
     score_milli: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True):
     """Time passed; sent every `heartbeat_ms`."""
 
 
