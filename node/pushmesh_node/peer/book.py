@@ -1,11 +1,12 @@
 """The peer book: where peers are, how good they were, and when each may be dialled again. Pure: times (of the caller's
-steady clock unless they say wall) and jitter are arguments. The simulator runs it too."""
+steady clock unless they say wall), jitter and randomness are arguments. The simulator runs it too."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from typing import Final
 
+from ..gossip.randomness import Randomness
 from .hosts import Address
 
 MAX_ADDRESSES_PER_PEER: Final = 8
@@ -13,6 +14,9 @@ MAX_PEERS: Final = 1_024
 MAX_UNPROVEN: Final = 512
 """Peers that this node never reached by a dial of its own: whoever makes up peers, or connects under many names, pushes
 out others of that kind, never a proven one."""
+DROPPED_AT_ONCE: Final = 32
+"""Of unproven ones, when they are too many: who makes up a peer a millisecond must not have all of them compared for
+each."""
 MAX_DIALLING: Final = 16
 HEARSAY_PATIENCE: Final = 10
 """So many times longer is the longest pause between two dials of a peer that others made up, perhaps."""
@@ -43,6 +47,9 @@ class _Entry:
 
     proven: bool = False
     patience: int = HEARSAY_PATIENCE  # times the longest back-off
+    lot: float = (
+        0.0  # decides who goes of those who are as bad: nobody can know it, so neither first nor last comers win
+    )
 
     def rank(self) -> tuple[bool, bool, int, bool, int, int]:
         """Lower is dialled earlier: bootstrap, no bad score, not often failed, proven, seen lately, good score."""
@@ -60,9 +67,10 @@ class _Entry:
 class PeerBook:
     """Bootstrap peers are kept for ever; of the others the one of the worst rank goes when the book is full."""
 
-    def __init__(self, backoff_min_ms: int, backoff_max_ms: int) -> None:
+    def __init__(self, backoff_min_ms: int, backoff_max_ms: int, randomness: Randomness) -> None:
         self._backoff_min_ms = backoff_min_ms
         self._backoff_max_ms = backoff_max_ms
+        self._randomness = randomness
         self._entries: dict[bytes, _Entry] = {}
         self._unproven: set[bytes] = set()  # but no bootstrap peers
         self._dialling = 0
@@ -159,19 +167,22 @@ class PeerBook:
             return None
         if len(self._entries) >= MAX_PEERS and not self._drop_worst(self._unproven or self._entries):
             return None
-        entry = self._entries[node_id] = _Entry()
+        entry = self._entries[node_id] = _Entry(lot=self._randomness.random())
         if not bootstrap:
             self._unproven.add(node_id)
         return entry
 
     def _drop_worst(self, among: Collection[bytes]) -> bool:
-        dropable = [each for each in among if not (entry := self._entries[each]).bootstrap and not entry.dialling]
-        if not dropable:
-            return False
-        worst = max(dropable, key=lambda each: self._entries[each].rank())
-        del self._entries[worst]
-        self._unproven.discard(worst)
-        return True
+        dropable = [
+            (entry.rank(), entry.lot, each)
+            for each in among
+            if not (entry := self._entries[each]).bootstrap and not entry.dialling
+        ]
+        worst = nlargest(DROPPED_AT_ONCE if among is self._unproven else 1, dropable)
+        for _, _, each in worst:
+            del self._entries[each]
+            self._unproven.discard(each)
+        return bool(worst)
 
     # Dialling
 

@@ -107,7 +107,7 @@ class Node:
         bans = Bans(gate.is_exempt)
         router = self._router = Router(_router_parameters(settings), secrets.SystemRandom())
         self._host = Host(self.node_id, build_upgrader(keys), gate, bans, self, now_ms, router.score_of)
-        book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
+        book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms, secrets.SystemRandom())
         hearsay = self._hearsay = Hearsay(self.node_id, book, self._counters.add)
         self._known = Acquaintances(book, bans, router, self._hear_of, self._counters, now_ms, wall_ms)
         self._mesh = Mesh(router, settings, self._counters, link.send, self._known.introductions.introduce, now_ms)

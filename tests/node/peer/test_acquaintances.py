@@ -53,7 +53,7 @@ class Life:
         self.router = Router(RouterParameters(), Random(1))
         self.counters = Counters()
         self.known = Acquaintances(
-            PeerBook(100, 1_000),
+            PeerBook(100, 1_000, Random(1)),
             Bans(lambda host: False),
             self.router,
             self._hear,

@@ -1,4 +1,10 @@
+import os
+import subprocess
+import sys
+from random import Random
+
 from pushmesh_node.peer.book import (
+    DROPPED_AT_ONCE,
     HEARSAY_PATIENCE,
     MAX_ADDRESSES_PER_PEER,
     MAX_DIALLING,
@@ -17,7 +23,7 @@ def an_address(n: int, port: int = 1) -> Address:
 
 
 def a_book() -> PeerBook:
-    return PeerBook(backoff_min_ms=100, backoff_max_ms=1_000)
+    return PeerBook(100, 1_000, Random(1))
 
 
 def test_bootstrap_peers_are_dialled_even_when_there_are_enough_peers() -> None:
@@ -120,8 +126,56 @@ def test_made_up_peers_push_out_each_other_and_no_proven_one() -> None:
     for n in range(10_000, 10_000 + 2 * MAX_UNPROVEN):
         assert book.add(an_address(n))
         book.seen(n.to_bytes(32, "big"), 9 * HOUR_MS)
-    assert len(book) == MAX_PEERS
+    assert MAX_PEERS - DROPPED_AT_ONCE < len(book) <= MAX_PEERS
     assert all(n.to_bytes(32, "big") in book for n in range(MAX_PEERS - MAX_UNPROVEN))
+
+
+def test_neither_the_first_nor_the_last_of_made_up_peers_win() -> None:
+    book = a_book()
+    for n in range(MAX_UNPROVEN):
+        book.hear([an_address(n)])
+    for n in range(10_000, 10_000 + MAX_UNPROVEN):
+        book.hear([an_address(n)])
+    early = sum([n.to_bytes(32, "big") in book for n in range(MAX_UNPROVEN)])
+    assert MAX_UNPROVEN // 3 < early < 2 * MAX_UNPROVEN // 3
+
+
+BOOK_FLOODED = """
+from random import Random
+from pushmesh_node.peer.book import PeerBook
+from pushmesh_node.peer.hosts import Address
+book = PeerBook(100, 1_000, Random(1))
+for n in range(2_000):
+    book.hear([Address("ip4", "10.0.0.1", 1, n.to_bytes(32, "big"))])
+print([n for n in range(2_000) if n.to_bytes(32, "big") in book])
+"""
+
+
+def test_who_makes_room_does_not_rest_on_the_hashes_of_a_process() -> None:
+    paths = os.pathsep.join(sys.path)
+    one, other = [
+        subprocess.run(
+            [sys.executable, "-c", BOOK_FLOODED],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert one == other != b"[]\n"
+
+
+def test_unproven_peers_of_a_bad_name_make_room_first() -> None:
+    book = a_book()
+    for n in range(MAX_UNPROVEN):
+        book.hear([an_address(n)])
+    faulty = [n.to_bytes(32, "big") for n in range(0, 2 * DROPPED_AT_ONCE, 2)]
+    for node_id in faulty:
+        book.seen(node_id, 0, score_milli=-1)
+    book.hear([an_address(5_000)])
+    assert [node_id in book for node_id in faulty] == [False] * DROPPED_AT_ONCE
+    assert len(book) == MAX_UNPROVEN - DROPPED_AT_ONCE + 1
 
 
 def test_proven_peers_take_the_place_of_unproven_ones() -> None:

@@ -23,7 +23,7 @@ class Dialler:
         self.counters = Counters()
         router = Router(RouterParameters(), Random(1))
         self.known = Acquaintances(
-            PeerBook(50, 200), running.bans, router, lambda addresses: None, self.counters, now_ms, now_ms
+            PeerBook(50, 200, Random(1)), running.bans, router, lambda addresses: None, self.counters, now_ms, now_ms
         )
         self.dialling = Dialling(
             running.node_id, running.host, self.known, lambda: wanted, self._missed, self.counters, 5.0, now_ms

@@ -1,4 +1,5 @@
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -22,7 +23,7 @@ def id_of(n: int) -> bytes:
 
 class World:
     def __init__(self) -> None:
-        self.book = PeerBook(100, 1_000)
+        self.book = PeerBook(100, 1_000, Random(1))
         self.counts: Counter[tuple[str, str]] = Counter()
         self.hearsay = Hearsay(OWN, self.book, self._count)
 

@@ -35,7 +35,7 @@ class Peering:
         dial: Callable[[Address], None],
     ) -> None:
         self.links: dict[bytes, Link] = {}
-        self.book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms)
+        self.book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms, Random(b"book" + node_id))
         self.gate = Gate(
             GateLimits(
                 max_peers=settings.max_peers,
