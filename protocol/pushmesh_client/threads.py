@@ -75,9 +75,9 @@ def status_of(thread: Thread, answers: Sequence[Sequence[Mapping[str, Any]]]) ->
     for part, pages in zip(thread.parts, answers, strict=True):
         try:
             recipients |= _recipients_of(part, pages)
-            if pages:
-                delivered += _wallets(part, pages[0]["delivered"])
-                acknowledged += _wallets(part, pages[0]["acknowledged"])
+            if pages:  # the last page is the newest: no row says more than its sums
+                delivered += _wallets(part, pages[-1]["delivered"])
+                acknowledged += _wallets(part, pages[-1]["acknowledged"])
         except (KeyError, TypeError, ValueError, AccountError) as error:
             raise BadAnswer("the node gave a status that cannot be read") from error
     return ThreadStatus(recipients, delivered, acknowledged)

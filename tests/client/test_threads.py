@@ -53,8 +53,8 @@ def test_of_a_wallet_at_two_nodes_the_furthest_counts_and_it_counts_once() -> No
         assert (told.delivered, told.acknowledged) == (1, 1)
 
 
-def test_pages_are_put_together() -> None:
-    pages = [page((ALICE, "delivered", 1), delivered=2), page((BOB, "delivered", 2), delivered=2)]
+def test_pages_are_put_together_and_the_last_one_has_the_newest_sums() -> None:
+    pages = [page((ALICE, "delivered", 1), delivered=1), page((BOB, "delivered", 2), delivered=2)]
     told = status_of(Thread(b"", (part(ALICE, BOB),)), [pages])
     assert told.counted("delivered") == 2 and told.delivered == 2
 
