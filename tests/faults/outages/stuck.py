@@ -87,7 +87,7 @@ async def stuck_beside_quick(folder: Path, seed: int, say: Say) -> Outcome:
             await world.until(lambda: all(large.ids <= each.got for each in quick), "everything at the quick ones")
             behind = {client.way for client in stuck if not large.ids <= client.got}
             assert behind >= set(held), "what a stuck wallet has not taken it cannot have"
-            await asyncio.sleep(WRITE_S * 1.5**rounds)  # how long they stand still beyond that: no wait for anything
+            await asyncio.sleep(WRITE_S)  # how long they stand still beyond that: no wait for anything
             for way in held:
                 wires[way].release()
             await world.until(lambda: all(large.ids <= each.got for each in stuck), "everything at the stuck ones")
