@@ -108,7 +108,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def _of_user(bridge: str, user: str, rights: Rights) -> Sequence[dict[str, Any]]:
-    role = {"rolename": f"pushmesh-{bridge}-{user}", "acls": _acls(rights)}
+    role = {"rolename": f"pushmesh/{bridge}/{user}", "acls": _acls(rights)}  # no bridge has a / in its name
     client = {"username": user, "roles": [{"rolename": role["rolename"]}]}
     return (
         {"command": "createRole"} | role,

@@ -125,7 +125,7 @@ def test_the_commands_are_the_rights_and_refuse_everything_else() -> None:
     assert client == {
         "command": "modifyClient",
         "username": "dapp",
-        "roles": [{"rolename": "pushmesh-home-dapp"}],
+        "roles": [{"rolename": "pushmesh/home/dapp"}],
     }
     assert [(each["acltype"], each["topic"]) for each in role["acls"]] == [
         ("publishClientSend", "pushmesh/publish"),
