@@ -12,6 +12,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied
 from ..remote import is_this_machine, place_of
+from ..sockets import give_up_after
 from .errors import Refused, uncounted
 from .statuses import status_of
 
@@ -20,12 +21,14 @@ ProtocolFactory = Callable[[], asyncio.Protocol]
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """Connections at a time, in all and per place, and the time for the head of the first request."""
+    """Connections at a time, in all and per place, the time for the head of the first request, and how long a client
+    may take nothing of an answer."""
 
     connections: int = 16_384
     per_place: int = 256
     exempt_loopback: bool = True
     header_s: float = 10.0
+    stuck_s: float = 60.0
 
 
 class Gate:
@@ -63,6 +66,7 @@ class Gate:
             return False
         self._count += 1
         self._places[place_of(address)] += 1
+        give_up_after(transport, self.limits.stuck_s)
         loop = asyncio.get_running_loop()
         self._waiting[transport] = loop.call_later(self.limits.header_s, self._cut, transport)
         return True

@@ -5,7 +5,6 @@ words mean is `wallet_words`.
 """
 
 import asyncio
-import socket
 from typing import Any, cast
 
 import msgspec
@@ -15,6 +14,7 @@ from pushmesh_protocol.reasons import Reason
 
 from ..engine.answers import Denied, Permission, Principal
 from ..http_kit import require
+from ..sockets import give_up_after
 from .contract import Batch, WalletEvent
 from .heartbeat import Wheel
 from .service import Service
@@ -88,7 +88,7 @@ class WalletSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The upgrade is answered; the log-in, or the welcome, comes first."""
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's are one in all but the class
-        _give_up_after(transport, SILENT_PERIODS * self._service.limits.heartbeat_s)
+        give_up_after(transport, SILENT_PERIODS * self._service.limits.heartbeat_s)
         try:
             self._service.consumers.join(self)
         except Denied as denied:
@@ -436,11 +436,3 @@ class WalletSocket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _give_up_after(transport: asyncio.Transport, silent_s: float) -> None:
-    """Where the system can: a peer that confirms nothing that was written for so long is gone, without a word of ours
-    that it would have to answer."""
-    link = transport.get_extra_info("socket")
-    if link is not None and hasattr(socket, "TCP_USER_TIMEOUT") and link.family in (socket.AF_INET, socket.AF_INET6):
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_s * 1000))

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 
 import pytest
 
@@ -87,6 +88,24 @@ async def test_a_client_that_never_sends_a_whole_head_is_cut(sent: bytes) -> Non
         writer.close()
         await until(lambda: gate_of(node).connections == 0)
         assert node.refused == [Reason.TIMEOUT]
+
+
+class Flood(asyncio.Protocol):
+    """Answers at once, with more than any socket holds."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(bytes(32 << 20))
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut() -> None:
+    gate = Gate(GateLimits(stuck_s=0.2, header_s=60))
+    server = await asyncio.get_running_loop().create_server(gate.wrap(Flood), "127.0.0.1", 0)
+    with socket.create_connection(server.sockets[0].getsockname()) as client:
+        await until(lambda: gate.connections == 1)
+        client.setblocking(False)  # and it is never read from
+        await until(lambda: gate.connections == 0)
+    server.close()
 
 
 async def test_a_stream_has_no_time_for_its_head_left_to_wait_for() -> None:
