@@ -9,6 +9,12 @@ from .sums import Row, Table
 PROBES = 65_536
 """Ranges of a table that are tried at most."""
 
+PROBES_AMONG_CIRCLES = 256
+"""The same, once it is known that pages of the table lead to each other in circles."""
+
+MEETINGS = 2
+"""So often a row is met again before the way is called a circle: a page that is linked twice gives its rows twice."""
+
 POINTING = (
     Table("ids", ("bucket", "id", "commit_no"), ("bucket", "id")),
     Table("targets", ("stretch", "account", "commit_no"), ("stretch", "account", "commit_no")),
@@ -64,10 +70,11 @@ class Walk:
             yield from self._between((middle - 1,), first)
 
     def _rows(self, low: Row | None, high: Row | None, order: str) -> Iterator[Row | None]:
-        """The rows up to the first that cannot be read; at the end None, if there was no such.
+        """The rows up to the first that cannot be read, or to where the way goes in a circle; at the end None, if there
+        was no such.
 
         A walk fails one row before, since each step looks at the next: the last ones are asked for one by one."""
-        step = ""
+        step, circle = "", _Circle()
         while True:
             bounds = [("<", high)] if high is not None else []
             bounds += [(">", low)] if low is not None else []
@@ -78,6 +85,9 @@ class Walk:
                 for row in self._source.execute(sql, [value for _sign, bound in bounds for value in bound]):
                     found += 1
                     low, high = (self._key_of(row), high) if order == "ASC" else (low, self._key_of(row))
+                    if circle.closes(self._key_of(row)):
+                        self._probes = min(self._probes, PROBES_AMONG_CIRCLES)
+                        return
                     yield row
             except sqlite3.DatabaseError as error:
                 if not is_fault_of_the_world(error):
@@ -92,6 +102,27 @@ class Walk:
 
     def _key_of(self, row: Row) -> Row:
         return tuple([row[place] for place in self._places])
+
+
+class _Circle:
+    """Finds out that a way goes in a circle, however long, by remembering one place of it (R. P. Brent, 1980): the
+    place is chosen anew each time when twice as much was walked."""
+
+    def __init__(self) -> None:
+        self._mark: Row | None = None
+        self._met = 0
+        self._walked = 0
+        self._until = 1
+
+    def closes(self, key: Row) -> bool:
+        """Whether, with this step, the remembered place was met again too often."""
+        self._walked += 1
+        if key == self._mark:
+            self._met += 1
+            return self._met >= MEETINGS
+        if self._walked == self._until:
+            self._mark, self._met, self._until = key, 0, 2 * self._walked
+        return False
 
 
 def _columns(table: Table, has_sum: bool) -> str:

@@ -1,5 +1,6 @@
 import os
 import sqlite3
+from itertools import chain, cycle, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,50 @@ def test_a_table_without_a_beginning_gives_nothing_and_breaks_nothing(
     assert list(walk.rows()) == []
     assert not walk.is_whole
     source.close()
+
+
+INTERIOR_PAGE = 5  # of a table, in the file format of SQLite
+NUMBERED = Table("numbered", ("no", "text"), ("no",))
+
+
+def a_file_that_goes_in_circles(path: Path) -> int:
+    """A table whose pages lead to each other so often that its rows would come millions of times; gives how many rows
+    there are."""
+    count = 12_000
+    with sqlite3.connect(path) as source:
+        source.execute("PRAGMA page_size = 512")
+        source.execute("CREATE TABLE numbered (no INTEGER PRIMARY KEY, text)")
+        source.executemany("INSERT INTO numbered VALUES (?, ?)", [(no, "x" * 90) for no in range(count)])
+    source.close()
+    data = bytearray(path.read_bytes())
+    inner = [at for at in range(512, len(data), 512) if data[at] == INTERIOR_PAGE]
+    for page, next_page in pairwise(inner[40:44]):  # the first of all is the root
+        for cell in range(int.from_bytes(data[page + 3 : page + 5], "big")):
+            at = page + int.from_bytes(data[page + 12 + 2 * cell : page + 14 + 2 * cell], "big")
+            data[at : at + 4] = (next_page // 512 + 1).to_bytes(4, "big")
+    path.write_bytes(data)
+    return count
+
+
+def test_pages_that_lead_to_each_other_again_and_again_are_left_behind(path: Path) -> None:
+    count = a_file_that_goes_in_circles(path)
+    source = source_of(path)
+    walk = Walk(source, NUMBERED)
+    rows = [row[0] for row in islice(walk.rows(), 100 * count)]
+    assert len(rows) < 100 * count
+    assert not walk.is_whole
+    assert len(set(rows)) > count * 3 // 4
+    source.close()
+
+
+@pytest.mark.parametrize(("before", "length"), [(0, 1), (0, 7), (5, 1), (100, 33), (3, 5_000)])
+def test_a_circle_is_found_wherever_it_begins_and_however_long_it_is(before: int, length: int) -> None:
+    circle = walking._Circle()
+    way = chain(range(before), cycle(range(before, before + length)))
+    steps = next(number for number, place in enumerate(way, 1) if circle.closes((place,)))
+    assert before + length < steps <= 8 * (before + length) + 8
+
+
+def test_a_way_that_is_walked_twice_is_no_circle() -> None:
+    circle = walking._Circle()
+    assert not any([circle.closes((place,)) for place in [*range(1_000), *range(1_000), *range(1_000, 5_000)]])
