@@ -21,8 +21,10 @@ from pushmesh_node.lab.addresses import free_ports
 from pushmesh_node.lab.networks import shipped_network
 from pushmesh_node.lab.process import NodePlan, NodeProcess
 from pushmesh_protocol.armor import from_text
+from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
 from support.mosquitto import Broker, running_broker
+from support.until import until
 from support.wallets import a_signed_note, a_wallet
 
 pytestmark = pytest.mark.integration
@@ -47,6 +49,12 @@ async def a_bridged_node(folder: Path, broker: Broker, **bridge: Any) -> AsyncIt
         await process.stop()
 
 
+async def publish(client: aiomqtt.Client, at: int, note: Envelope) -> None:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
+    properties.ResponseTopic = f"mesh/receipts/dapp/{at}"
+    await client.publish("mesh/publish", encode_frame([Part((note,))]), qos=1, properties=properties)
+
+
 async def test_a_dapp_publishes_through_the_broker_and_checks_the_nodes_receipt(
     requires: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -55,30 +63,32 @@ async def test_a_dapp_publishes_through_the_broker_and_checks_the_nodes_receipt(
     network = shipped_network("devnet")
     notes = [a_signed_note(network, OWNER, now_ms(), number) for number in range(1, 41)]
     bridge = {"topics": [f"{OWNER.display}/alerts"], "takes_publishes": True}
-    answers: list[dict[str, Any]] = []
+    outcomes: dict[str, dict[str, Any]] = {}
     async with (
         running_broker(requires("mosquitto"), broker_folder) as broker,
         a_bridged_node(tmp_path / "node", broker, **bridge) as process,
         aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client,
     ):
+
+        async def collect() -> None:
+            async for message in client.messages:
+                outcomes.update({each["id"]: each for each in json.loads(bytes(message.payload))["outcomes"]})
+
         await client.subscribe("mesh/receipts/dapp/#", qos=1)
-        for at, note in enumerate(notes):
+        collecting = asyncio.create_task(collect())
+        async with asyncio.timeout(60):
+            while not outcomes:  # until the node has subscribed, the broker keeps nothing for it
+                await publish(client, 0, notes[0])
+                await asyncio.sleep(0.1)
+        for at, note in enumerate(notes[1:], 1):
             if at == 20:
                 await process.kill()
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
-            properties.ResponseTopic = f"mesh/receipts/dapp/{at}"
-            await client.publish("mesh/publish", encode_frame([Part((note,))]), qos=1, properties=properties)
+            await publish(client, at, note)
         await process.start()
-        wanted = {note.id.hex() for note in notes}
-        async with asyncio.timeout(60):
-            async for message in client.messages:
-                answers.append(json.loads(bytes(message.payload)))
-                wanted -= {each["id"] for each in answers[-1]["outcomes"]}
-                if not wanted & {note.id.hex() for note in notes[20:]}:
-                    break
+        await until(lambda: outcomes.keys() >= {note.id.hex() for note in notes[20:]})
+        collecting.cancel()
         async with Node(process.plan.url) as node:
             for note in notes[20:]:
                 assert await node.receipt(note.id, note.body.issued_at)
-    outcomes = {each["id"]: each for answer in answers for each in answer["outcomes"]}
     assert {each["level"] for each in outcomes.values()} == {"durable"}
     assert all(from_text(each["receipt"]) for each in outcomes.values()), "signed receipts"
