@@ -8,7 +8,7 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import FEW_ENVELOPES, Ingest
+from pushmesh_node.app.ingest import FEW_ENVELOPES, LONGEST_REST_S, Ingest, rest_s
 from pushmesh_node.app.lanes import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Lane
 from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.app.verify import VerifyPool
@@ -185,6 +185,47 @@ async def test_few_wait_for_the_batch_before_them_and_many_are_begun_beside_it(
     running.cancel()
     await asyncio.wait((running,))
     await gate.pool.close()
+
+
+@pytest.mark.parametrize(("came", "begun"), [(FEW_ENVELOPES - 1, [2]), (FEW_ENVELOPES, [2, FEW_ENVELOPES])])
+async def test_after_a_batch_of_several_few_wait_for_more_and_many_do_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch, came: int, begun: list[int]
+) -> None:
+    gate, looked_up, holders = Gate(store), list[int](), store.holders
+
+    async def counted(ranges: Sequence[Any]) -> Any:
+        looked_up.append(len(ranges))
+        return await holders(ranges)
+
+    monkeypatch.setattr(store, "holders", counted)
+    monkeypatch.setattr(ingest_room, "rest_s", lambda took_s, entries: 3_600 if entries > 1 else 0)
+    for seq in range(2):
+        gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
+    running = asyncio.create_task(gate.ingest.run())
+    await until(lambda: bool(gate.decided))
+    for seq in range(2, came + 2):
+        gate.ingest.take(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))
+        await asyncio.sleep(0)  # each is seen to have come
+    await asyncio.sleep(0.05)
+    assert looked_up == begun
+    running.cancel()
+    await asyncio.wait((running,))
+    await gate.pool.close()
+
+
+async def test_a_rest_ends_by_itself(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_room, "rest_s", lambda took_s, entries: 0.05)
+    for seq in range(3):
+        assert len(await gate.candidates(entry_of(Published(seq), [Part((a_note_now(WALLET, seq),))]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("took_s", "entries", "rest"),
+    [(0.001, 2, 0.004), (0.1, 2, LONGEST_REST_S), (0.1, 1, 0.0)],
+    ids=["four times the work", "never long", "who waits for his answer"],
+)
+def test_a_rest_is_as_long_as_batches_are_dear(took_s: float, entries: int, rest: float) -> None:
+    assert rest_s(took_s, entries) == pytest.approx(rest)
 
 
 async def test_it_ends_with_all_that_it_began(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
