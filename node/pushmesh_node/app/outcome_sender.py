@@ -51,6 +51,10 @@ MAX_QUEUED: Final = 16_384
 wrong one."""
 
 FLUSH_S: Final = 0.25
+
+ORIGINS_AT_ONCE: Final = 32
+"""Origins that are told side by side: one that takes nothing for a minute holds up no other."""
+
 FIRST_REST_S, LONGEST_REST_S = 1.0, 300.0
 """After a round that failed an origin is left alone, twice as long each time in a row."""
 
@@ -92,6 +96,7 @@ class OutcomeSender:
         self._queue: deque[HandedRecord] = deque()
         self._owed: set[bytes] = set()
         self._rests: dict[bytes, tuple[float, float]] = {}
+        self._telling: set[bytes] = set()
         self._serving: set[bytes] = set()
 
     # What happens at this node's wallets
@@ -131,15 +136,25 @@ class OutcomeSender:
     async def run(self) -> None:
         """Keep and tell, until cancelled."""
         counted_s: float | None = None
-        while True:
-            now_s = asyncio.get_running_loop().time()
-            if counted_s is None or now_s - counted_s >= COUNT_AGAIN_S:
-                counted_s = now_s if await self._look() else counted_s
-            await self._flush()
-            due = [origin for origin in self._owed if self._rests.get(origin, (0.0, 0.0))[0] <= now_s]
-            for origin in due:
-                await self._tell(origin)
-            await asyncio.sleep(FLUSH_S)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                now_s = asyncio.get_running_loop().time()
+                if counted_s is None or now_s - counted_s >= COUNT_AGAIN_S:
+                    counted_s = now_s if await self._look() else counted_s
+                await self._flush()
+                for origin in self._due(now_s):
+                    self._telling.add(origin)
+                    group.create_task(self._tell(origin), name="outcomes-tell")
+                await asyncio.sleep(FLUSH_S)
+
+    def _due(self, now_s: float) -> list[bytes]:
+        """Whom to tell now: this node itself whatever the others do, and of these first who has failed least."""
+        rests = {origin: self._rests.get(origin, (0.0, 0.0)) for origin in self._owed - self._telling}
+        due = [origin for origin, (again_s, _) in rests.items() if again_s <= now_s]
+        due.sort(key=lambda origin: rests[origin][1])
+        others = [origin for origin in due if origin != self._node_id]
+        room = ORIGINS_AT_ONCE - len(self._telling - {self._node_id})
+        return [origin for origin in due if origin == self._node_id] + others[: max(0, room)]
 
     async def _look(self) -> bool:
         """What the store keeps and who is owed something; False where it cannot be read now."""
@@ -165,15 +180,18 @@ class OutcomeSender:
         self._rows += len(batch)
 
     async def _tell(self, origin: bytes) -> None:
+        self._owed.discard(origin)  # what comes meanwhile may be too late for this turn
         try:
             done = await self._tell_all(origin)
         except (StreamLost, TimeoutError, Refusal, StoreBusy, StoreFailed):
             self._metrics.acknowledgement("outcome-told", Reason.TIMEOUT)
             done = False
+        finally:
+            self._telling.discard(origin)
         if done:
-            self._owed.discard(origin)
             self._rests.pop(origin, None)
             return
+        self._owed.add(origin)
         _, rest_s = self._rests.get(origin, (0.0, FIRST_REST_S))
         again_s = asyncio.get_running_loop().time() + rest_s * random.uniform(0.5, 1.0)
         self._rests[origin] = again_s, min(2 * rest_s, LONGEST_REST_S)
@@ -185,6 +203,8 @@ class OutcomeSender:
                 await self._desk.take(statement[0], self._node_id)
                 await self._store.commit(statement[1])
             return True
+        if not await self._store.owed(origin, 1):
+            return True  # it is over: who is away need not be looked for any more
         stream = None
         if self._is_peer(origin):
             stream = self._open_stream(origin, PROTOCOL)

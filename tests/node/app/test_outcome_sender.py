@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pushmesh_node.app import outcome_sender
 from pushmesh_node.app.gossip_streams import GossipStream
 from pushmesh_node.app.node import Node
 from pushmesh_node.app.outcome_wire import MAX_MESSAGE_BYTES, PROTOCOL, EndOutcomes, Taken, Tell, answers
@@ -136,6 +137,40 @@ async def test_what_an_origin_that_is_away_is_owed_stays_on_the_disk(node: Node)
     ((owed),) = await node.store.owed(PEER, 10)
     assert (owed.handed.id, owed.handed.account, owed.handed.named) == (note.id, OPEN.account, True)
     assert (owed.delivered, owed.acknowledged) == (1, 0)
+
+
+async def test_an_origin_that_is_away_is_looked_for_until_the_notification_is_over(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_sender, "LONGEST_REST_S", 0.05)
+    sender, looked_for = node.assurance._sender, list[bytes]()
+    sender._reach = looked_for.append
+    note = await a_notification(node, origin=PEER)
+    handed(node, note, OPEN)
+    await until(lambda: len(looked_for) > 2)
+    await node.store.expire(note.body.expires_at, 100)
+    await until(lambda: PEER not in sender._owed | sender._telling | sender._rests.keys())
+
+
+async def test_an_origin_that_takes_nothing_holds_up_no_other(node: Node) -> None:
+    mine, theirs = stream_pair(PROTOCOL, node.node_id, PEER)
+    sender = node.assurance._sender
+    sender._is_peer = lambda origin: origin == PEER
+    sender._open_stream = lambda _origin, _protocol: mine
+    handed(node, await a_notification(node, origin=PEER), OPEN)
+    told = PeerMessages(theirs, MAX_MESSAGE_BYTES, WAIT_S)
+    assert await told.read(WAIT_S) is not None  # and never answers
+
+    note = await a_notification(node, 2)
+    handed(node, note, OPEN)
+    await until(lambda: node.assurance._desk.reached(note.id, Wait(Level.DELIVERED, 1)) is Level.DELIVERED)
+    assert not mine.is_over
+
+    await told.write(Taken(0))
+    await until(lambda: mine.is_over)
+    async with asyncio.timeout(WAIT_S):
+        while await node.store.origins_owed():  # noqa: ASYNC110  # the disk has no event for us
+            await asyncio.sleep(0.05)
 
 
 async def test_beyond_the_bound_outcomes_are_dropped_and_counted(node: Node) -> None:
