@@ -55,6 +55,7 @@ class Holds:
         self._crashed = crashed
         self._proofs: OrderedDict[bytes, dict[bytes, HoldProof]] = OrderedDict()
         self._changed: dict[bytes, set[asyncio.Event]] = {}
+        self._watched: dict[bytes, set[asyncio.Event]] = {}
         self._wanted: OrderedDict[bytes, int] = OrderedDict()
         self._askers: OrderedDict[bytes, _Asker] = OrderedDict()
 
@@ -84,6 +85,17 @@ class Holds:
     def count(self, id_: bytes) -> int:
         """Of how many distinct others (SPEC 12.8)."""
         return count_holders(self._proofs.get(id_, ()), self._node_id, self._operators_of)
+
+    def watch(self, id_: bytes, changed: asyncio.Event) -> None:
+        """Set the event whenever one more is known; nobody is asked for it."""
+        self._watched.setdefault(id_, set()).add(changed)
+
+    def unwatch(self, id_: bytes, changed: asyncio.Event) -> None:
+        """Idempotent."""
+        watching = self._watched.get(id_, set())
+        watching.discard(changed)
+        if not watching:
+            self._watched.pop(id_, None)
 
     async def wait(self, wanted: Sequence[Wanted], peers: int) -> None:
         """Returns when so many others hold each of them, and at once where too much is waited for already; the caller
@@ -124,7 +136,7 @@ class Holds:
             known = self._proofs.setdefault(proof.id, {})
             known.setdefault(node_id, proof)
             self._proofs.move_to_end(proof.id)
-            for event in self._changed.get(proof.id, ()):
+            for event in (*self._changed.get(proof.id, ()), *self._watched.get(proof.id, ())):
                 event.set()
         idle = (id_ for id_ in list(self._proofs) if id_ not in self._wanted)
         while len(self._proofs) > MAX_IDS:

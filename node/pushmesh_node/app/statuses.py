@@ -95,10 +95,12 @@ class Statuses:
     def watch(self, id_: EnvelopeId, changed: asyncio.Event) -> None:
         """Set the event when more is known."""
         self._desk.watch(id_, changed)
+        self._holds.watch(id_, changed)
 
     def unwatch(self, id_: EnvelopeId, changed: asyncio.Event) -> None:
         """Idempotent."""
         self._desk.unwatch(id_, changed)
+        self._holds.unwatch(id_, changed)
 
     async def _find(self, id_: EnvelopeId, issued_at: int | None) -> tuple[Envelope, int]:
         with telling_of_the_store():

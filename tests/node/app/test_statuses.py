@@ -9,9 +9,11 @@ from pushmesh_node.app.node import Node
 from pushmesh_node.app.receipts import Held
 from pushmesh_node.engine.answers import Denied
 from pushmesh_protocol.armor import from_text
+from pushmesh_protocol.holds import HoldWords, check_hold_of, sign_hold
 from pushmesh_protocol.receipts import check_receipt, decode_receipt
+from pushmesh_protocol.tree import root_of
 from support.app_world import NETWORK, a_note_now, a_principal
-from support.origin import DAPP, OPEN, PEER, SHY, a_notification, an_origin, delivered, stated, status, take
+from support.origin import DAPP, OPEN, PEER, SEED, SHY, a_notification, an_origin, delivered, stated, status, take
 
 AUTHOR = a_principal(DAPP.account)
 
@@ -73,6 +75,18 @@ async def test_who_watches_is_woken_and_only_then(node: Node) -> None:
     node.assurance.statuses.unwatch(note.id, changed)
     node.assurance.statuses.unwatch(note.id, changed)
     assert not node.assurance._desk._changed
+
+
+async def test_who_watches_is_woken_by_a_hold_too(node: Node) -> None:
+    note, changed = await a_notification(node), asyncio.Event()
+    node.assurance.statuses.watch(note.id, changed)
+    hold = sign_hold(SEED, NETWORK, HoldWords(PEER, 1, 1, root_of([note.id])))
+    node.assurance._holds.take(PEER, check_hold_of(NETWORK, hold, [note.id]))
+    assert changed.is_set()
+    assert (await status(node, note))["propagated"]["nodes"] == 1
+    node.assurance.statuses.unwatch(note.id, changed)
+    node.assurance.statuses.unwatch(note.id, changed)
+    assert not node.assurance._holds._watched
 
 
 async def test_totals_are_there_after_a_restart(tmp_path: Path) -> None:
