@@ -32,6 +32,8 @@ def carve_items(path: Path) -> Iterator[Row]:
         def page(number: int) -> bytes:
             if number in logged:
                 return logged[number]
+            if not number:  # the end of a chain, where more of it should be
+                return b""
             file.seek((number - 1) * PAGE_BYTES)
             return file.read(PAGE_BYTES)
 

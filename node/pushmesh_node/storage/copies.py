@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .derived import Remake
-from .errors import StoreError, describe, is_fault_of_the_world
-from .files import mark_of, read_meta, size_of, write_log_again
+from .errors import StoreDamaged, StoreError, describe, is_fault_of_the_world
+from .files import check_tables, drop_cut_log, mark_of, read_meta, size_of, write_log_again
 from .lock import StoreLock
 from .migrations import MIGRATIONS, check_header
 from .salvage import sync
@@ -52,6 +52,7 @@ def verify(path: Path, remake: Remake | None, progress: Progress) -> Verified:
     with open_reading(path) as connection:
         try:
             found.pages += check_pages(connection)
+            check_tables(connection)
             meta = read_meta(connection)
             total = meta_records = sum(amount.items for amount in meta.sets.values())
             found.incarnation, found.last_commit, found.records = meta.incarnation, meta.last_commit, meta_records
@@ -68,6 +69,8 @@ def verify(path: Path, remake: Remake | None, progress: Progress) -> Verified:
                 progress(min(found.rows, total), total)
         except Damaged as damage:
             found.damaged[damage.table.name] += 1
+        except StoreDamaged as failure:
+            found.pages.append(failure.reason)
         except sqlite3.DatabaseError as error:
             if not is_fault_of_the_world(error):
                 raise
@@ -96,8 +99,7 @@ def back_up(path: Path, target: Path, progress: Progress) -> int:
         os.replace(part, target)
         sync(target.absolute().parent)
     except (sqlite3.Error, OSError) as error:
-        reason = describe(error) if isinstance(error, sqlite3.Error) else error.strerror
-        raise StoreError(f"the backup {target} cannot be written: {reason}") from error
+        raise StoreError(f"the backup {target} cannot be written: {describe(error)}") from error
     finally:
         part.unlink(missing_ok=True)
     return size_of(target)
@@ -128,8 +130,7 @@ def restore(backup: Path, path: Path, remake: Remake | None, new_incarnation: by
             os.replace(part, path)
             sync(path.absolute().parent)
         except (sqlite3.Error, OSError) as error:
-            reason = describe(error) if isinstance(error, sqlite3.Error) else error.strerror
-            raise StoreError(f"the store {path} cannot be written: {reason}") from error
+            raise StoreError(f"the store {path} cannot be written: {describe(error)}") from error
         mark_of(path).unlink(missing_ok=True)
         lock.remember(new_incarnation.hex())
     finally:
@@ -145,6 +146,7 @@ def compact(path: Path) -> tuple[int, int]:
     lock = StoreLock(path)
     try:
         before = size_of(path) + size_of(path.with_name(path.name + "-wal"))
+        drop_cut_log(path)
         write_log_again(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _check(connection, path)

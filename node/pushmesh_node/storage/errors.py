@@ -67,8 +67,11 @@ def is_fault_of_the_world(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _WORLD
 
 
-def describe(error: sqlite3.Error) -> str:
-    """SQLite's sentence with the exact code, such as `database or disk is full (SQLITE_FULL)`."""
+def describe(error: sqlite3.Error | OSError) -> str:
+    """SQLite's sentence with the exact code, such as `database or disk is full (SQLITE_FULL)`; of an OSError the
+    system's."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     return f"{error} ({getattr(error, 'sqlite_errorname', 'no code')})"
 
 

@@ -10,7 +10,6 @@ import os
 import sqlite3
 import struct
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
@@ -18,9 +17,10 @@ from zlib import crc32
 import msgspec
 
 from .copies import Progress, open_reading
-from .errors import StoreError, describe, is_fault_of_the_world
+from .errors import StoreDamaged, StoreError, describe, is_fault_of_the_world
+from .files import check_tables
 from .salvage import sync
-from .sums import ITEMS, is_intact
+from .sums import ITEMS, META, Damaged, first, is_intact
 
 MAGIC = b"PMEXPORT"
 FORMAT = 1
@@ -29,20 +29,40 @@ PAGE_ITEMS = 256
 
 _HEAD = struct.Struct(">II")
 _encode = msgspec.msgpack.encode
-_decode = msgspec.msgpack.decode
 
 
 class ExportError(Exception):
     """The file is not a whole export of this network; the message is one sentence for an operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExportHead:
+class _Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of all entries: `[tag, fields...]`."""
+
+
+class ExportHead(_Entry, frozen=True, tag=0):
     """What an export says of itself."""
 
+    format: int
     network_id: bytes
     created_ms: int
     incarnation: bytes
+
+
+class ExportedFrame(_Entry, frozen=True, tag=1):
+    """One item."""
+
+    frame: bytes
+
+
+class ExportEnd(_Entry, frozen=True, tag=2):
+    """How many frames there were, and SHA-256 of everything before this entry."""
+
+    frames: int
+    digest: bytes
+
+
+Entry = ExportHead | ExportedFrame | ExportEnd
+_decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, progress: Progress) -> tuple[int, int]:
@@ -54,21 +74,21 @@ def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, prog
     try:
         with open_reading(store) as connection, part.open("wb") as file:
             connection.execute("BEGIN")
-            (incarnation,) = connection.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()
+            incarnation = _incarnation(connection, store)
             (total,) = connection.execute("SELECT count(*) FROM items WHERE origin IS NULL").fetchone()
             out = ExportWriter(file)
-            out.put([0, FORMAT, network_id, now_ms, incarnation])
+            out.put(ExportHead(FORMAT, network_id, now_ms, incarnation))
             for frame in _frames(connection):
-                out.put([1, frame])
+                out.put(ExportedFrame(frame))
                 progress(out.entries - 1, total)
             frames = out.entries - 1
-            out.put([2, frames, out.digest.digest()])
+            out.put(ExportEnd(frames, out.digest.digest()))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
         sync(target.absolute().parent)
     except OSError as error:
-        raise StoreError(f"the export {target} cannot be written: {error.strerror}") from error
+        raise StoreError(f"the export {target} cannot be written: {describe(error)}") from error
     except sqlite3.Error as error:
         if not is_fault_of_the_world(error):
             raise
@@ -87,13 +107,24 @@ class ExportWriter:
         self._file = file
         file.write(MAGIC)
 
-    def put(self, entry: list[object]) -> None:
-        """The head, a frame, or the end."""
+    def put(self, entry: Entry) -> None:
+        """The head first, the end last."""
         data = _encode(entry)
         framed = _HEAD.pack(len(data), crc32(data)) + data
         self._file.write(framed)
         self.digest.update(framed)
         self.entries += 1
+
+
+def _incarnation(connection: sqlite3.Connection, store: Path) -> bytes:
+    try:
+        check_tables(connection)
+        row = first(META, connection.execute(f"{META.select} WHERE name = 'incarnation'"))
+    except (Damaged, StoreDamaged):
+        row = None
+    if row is None:
+        raise StoreError(f"the store {store} is damaged: start a node on it once, which salvages it")
+    return bytes(row[1])
 
 
 def _frames(connection: sqlite3.Connection) -> Iterator[bytes]:
@@ -122,25 +153,25 @@ def read_frames(path: Path) -> Iterator[tuple[bytes, int]]:
     frames = 0
     for entry, digest, place in entries:
         match entry:
-            case [1, bytes() as frame]:
+            case ExportedFrame(frame):
                 frames += 1
                 yield frame, place
-            case [2, int() as count, bytes() as told] if count == frames and told == digest:
+            case ExportEnd() if entry == ExportEnd(frames, digest):
                 return
             case _:
                 raise ExportError(f"{path} is damaged: its end does not fit what stands before it")
     raise ExportError(f"{path} is cut off after {frames} frames")
 
 
-def _head(path: Path, entry: object) -> ExportHead:
-    match entry:
-        case [0, 1, bytes() as network_id, int() as created_ms, bytes() as incarnation]:
-            return ExportHead(network_id, created_ms, incarnation)
+def _head(path: Path, entry: Entry | None) -> ExportHead:
+    if isinstance(entry, ExportHead) and entry.format == FORMAT:
+        return entry
     raise ExportError(f"{path} is an export of a format that this version does not know")
 
 
-def _entries(path: Path) -> Generator[tuple[object, bytes, int], None, None]:
-    """Each entry with the digest of all before it, and the place behind it. Raises ExportError."""
+def _entries(path: Path) -> Generator[tuple[Entry | None, bytes, int], None, None]:
+    """Each entry (None for what is none) with the digest of all before it, and the place behind it. Raises
+    ExportError."""
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
@@ -153,16 +184,18 @@ def _entries(path: Path) -> Generator[tuple[object, bytes, int], None, None]:
                 data = file.read(length) if length <= MAX_ENTRY_BYTES else b""
                 if len(data) != length or crc32(data) != told:
                     raise ExportError(f"{path} is damaged or cut off at its entry {number}")
-                yield _decode_entry(path, data), digest.digest(), file.tell()
+                yield _entry(data), digest.digest(), file.tell()
                 digest.update(head + data)
             if not number:
                 raise ExportError(f"{path} is cut off at its beginning")
     except OSError as error:
-        raise ExportError(f"{path} cannot be read: {error.strerror}") from error
+        raise ExportError(f"{path} cannot be read: {describe(error)}") from error
 
 
-def _decode_entry(path: Path, data: bytes) -> object:
+def _entry(data: bytes) -> Entry | None:
+    """By its type: what a stranger nests as deep as he likes is not even looked at."""
     try:
-        return _decode(data)
-    except msgspec.DecodeError as error:
-        raise ExportError(f"{path} is damaged: {error}") from error
+        entry: Entry = _decode(data)
+    except msgspec.DecodeError:
+        return None
+    return entry

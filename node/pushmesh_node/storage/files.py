@@ -18,6 +18,7 @@ from .sets import ShardOf, one_shard
 from .settings import StoreSettings
 from .sums import META, SUMMED, checked, prepare_sums, sum_of
 from .tally import Amount, count_sets
+from .walking import POINTING
 
 _EVERY_CONNECTION = (
     "PRAGMA synchronous = FULL",  # the log is synced at each commit: this is what `durable` promises
@@ -80,7 +81,7 @@ def prepare_writer(
     connection.execute(f"PRAGMA journal_size_limit = {settings.log_bytes}")
     _prepare(connection, settings.write_cache_bytes, settings)
     migrate(connection, version, new_incarnation, shard_of, remake)
-    _check_tables(connection)
+    check_tables(connection)
     for statement in singles.PREPARE:
         connection.execute(statement)
     if version:
@@ -88,11 +89,12 @@ def prepare_writer(
     return read_meta(connection)
 
 
-def _check_tables(connection: sqlite3.Connection) -> None:
+def check_tables(connection: sqlite3.Connection) -> None:
     """Raise StoreDamaged where the file's list of tables is not what was written there."""
-    for table in SUMMED:
+    listed = {table: table.listed for table in SUMMED} | {table: ", ".join(table.columns) for table in POINTING}
+    for table, columns in listed.items():
         try:
-            connection.execute(f"{table.select} LIMIT 0")
+            connection.execute(f"SELECT {columns} FROM {table.name} LIMIT 0")
         except sqlite3.OperationalError as error:
             if is_fault_of_the_world(error):
                 raise

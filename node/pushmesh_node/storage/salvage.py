@@ -69,7 +69,7 @@ def salvage(
 ) -> Salvaged:
     """Put a new file in the place of the damaged one; nobody else may have it open. `prepare` makes a new store of an
     empty file; `keep_ms` is how long receipts promise to keep. Raises StoreError where nothing can be read, or where
-    the disk fails; then the files are as before."""
+    the disk fails; until the new file takes its place all files are as before."""
     fresh = path.with_name(path.name + ".salvage")
     _remove(fresh)
     try:
@@ -80,9 +80,9 @@ def salvage(
             target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             target.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         _remove(fresh)
-        if not is_fault_of_the_world(error):
+        if isinstance(error, sqlite3.Error) and not is_fault_of_the_world(error):
             raise
         raise StoreError(f"the store {path} is damaged and cannot be salvaged: {describe(error)}") from error
     except _NothingReadable as error:
@@ -91,7 +91,13 @@ def salvage(
             f"the store {path} is damaged and nothing of it can be read ({error}); restore a backup with "
             "`pushmesh store restore`, or move the file away to begin anew and fetch what peers have"
         ) from error
-    damaged = _exchange(fresh, path)
+    try:
+        damaged = _exchange(fresh, path)
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} is damaged, and what was salvaged cannot take its place ({describe(error)}): "
+            f"it is {fresh}"
+        ) from error
     return Salvaged(damaged, *counts)
 
 

@@ -11,7 +11,14 @@ from pushmesh_node.app.importing import import_file
 from pushmesh_node.app.keys import create_key
 from pushmesh_node.config import Config, ConfigError, load_config
 from pushmesh_node.engine.records import VoidMark
-from pushmesh_node.storage.exports import ExportError, ExportWriter, write_export
+from pushmesh_node.storage.exports import (
+    ExportedFrame,
+    ExportEnd,
+    ExportError,
+    ExportHead,
+    ExportWriter,
+    write_export,
+)
 from pushmesh_node.storage.files import size_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.network import dump_network
@@ -73,12 +80,12 @@ async def test_forged_and_unreadable_frames_are_refused_one_by_one(tmp_path: Pat
         items = await node.store.log(0, 1 << 20)
     with (tmp_path / "forged").open("wb") as file:
         out = ExportWriter(file)
-        out.put([0, 1, NETWORK.id, 1, bytes(16)])
+        out.put(ExportHead(1, NETWORK.id, 1, bytes(16)))
         changed = bytearray(items[1].data)
         changed[-40] ^= 1  # in the signature
         for frame in (items[0].data, bytes(changed), b"no frame", items[2].data):
-            out.put([1, frame])
-        out.put([2, 4, out.digest.digest()])
+            out.put(ExportedFrame(frame))
+        out.put(ExportEnd(4, out.digest.digest()))
     imported = await import_file(a_config(tmp_path / "to"), tmp_path / "forged", nobody)
     assert imported.reasons["ok"] == 2
     assert imported.reasons.total() == 4

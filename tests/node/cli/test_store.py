@@ -9,7 +9,7 @@ from shutil import copytree
 import pytest
 import pytest_asyncio
 
-from pushmesh_node.storage.exports import ExportWriter, read_frames, read_head
+from pushmesh_node.storage.exports import ExportedFrame, ExportEnd, ExportHead, ExportWriter, read_frames, read_head
 from support.commands import check_one_sentence, pushmesh
 from support.running_node import running_node, url_of
 
@@ -131,15 +131,15 @@ async def test_what_is_refused_of_an_export_is_told_in_one_sentence_for_each_rea
     frames = [frame for frame, _place in read_frames(exported)]
     with forged.open("wb") as file:
         out = ExportWriter(file)
-        out.put([0, 1, read_head(exported).network_id, 1, bytes(16)])
+        out.put(ExportHead(1, read_head(exported).network_id, 1, bytes(16)))
         for frame in (
             b"no frame",
             frames[0],
             b"none either",
             frames[-1][:-9] + bytes([frames[-1][-9] ^ 1]) + frames[-1][-8:],
         ):
-            out.put([1, frame])
-        out.put([2, 4, out.digest.digest()])
+            out.put(ExportedFrame(frame))
+        out.put(ExportEnd(4, out.digest.digest()))
     taken = await pushmesh("store", "import", str(forged), cwd=exported.parent / "other")
     assert (taken.code, taken.err) == (0, "")
     assert taken.out.splitlines() == [

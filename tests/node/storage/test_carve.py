@@ -1,6 +1,7 @@
 import os
 import shutil
 import sqlite3
+import struct
 from pathlib import Path
 from random import Random
 
@@ -63,3 +64,11 @@ def test_of_bytes_that_are_no_file_nothing_is_found(tmp_path: Path) -> None:
     for data in (b"", b"\x0d" * 40_960, os.urandom(40_960)):
         (tmp_path / "x").write_bytes(data)
         assert list(carve_items(tmp_path / "x")) == []
+
+
+def test_a_chain_that_ends_before_its_row_does_is_no_row(tmp_path: Path) -> None:
+    page = bytearray(4_096)
+    page[:10] = struct.pack(">BHHHBH", 0x0D, 0, 1, 100, 0, 100)
+    page[100:104] = b"\x83\xd4\x60\x01"  # a row of 60,000 bytes, and no page where the rest would be
+    (tmp_path / "x").write_bytes(bytes(4_096) + page)
+    assert list(carve_items(tmp_path / "x")) == []

@@ -1,4 +1,5 @@
 import os
+import shutil
 import sqlite3
 import stat
 from pathlib import Path
@@ -7,8 +8,9 @@ import pytest
 
 from pushmesh_node.engine.records import Record, StoredItem
 from pushmesh_node.storage import Store, StoreError, copies
+from pushmesh_node.storage.checkpoints import checkpoint
 from pushmesh_node.storage.copies import back_up, compact, restore, verify
-from pushmesh_node.storage.files import mark_of
+from pushmesh_node.storage.files import mark_of, size_of
 from pushmesh_node.storage.migrations import MIGRATIONS
 from support.records import ALICE, EVERYBODY, NOW, record
 
@@ -167,3 +169,45 @@ async def test_compacting_gives_all_free_room_back_and_loses_nothing(full: Path)
     with pytest.raises(StoreError, match="there is no store"):
         compact(full.with_name("none.db"))
     assert copies.STEP_ROWS > 400  # or the progress would be told in steps
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM meta WHERE name = 'incarnation'", "a row of meta is missing"),
+        ("DROP TABLE meta", "its list of tables is damaged"),
+        ("DROP TABLE targets", "its list of tables is damaged"),
+    ],
+)
+def test_a_store_without_what_it_rests_on_is_damaged_and_takes_nobodys_place(
+    full: Path, tmp_path: Path, statement: str, why: str
+) -> None:
+    bad = tmp_path / "bad.db"
+    back_up(full, bad, nobody)
+    change(bad, statement)
+    found = verify(bad, remake, nobody)
+    assert not found.is_sound and why in found.pages[0]
+    with pytest.raises(StoreError, match=r"is damaged.*; nothing was changed"):
+        restore(bad, full, remake, NEW, nobody)
+    assert verify(full, remake, nobody).is_sound
+
+
+def a_copy_with_its_log_cut(path: Path, folder: Path, size: int) -> Path:
+    folder.mkdir()
+    shutil.copy(path, folder)
+    log = path.with_name(path.name + "-wal")
+    (folder / log.name).write_bytes(log.read_bytes()[:size])
+    return folder / path.name
+
+
+async def test_a_log_that_was_cut_takes_nothing_back_when_a_store_is_compacted(path: Path, tmp_path: Path) -> None:
+    store = await Store.open(path, new_incarnation=OLD)
+    await store.commit(RECORDS[:100])
+    cut = size_of(path.with_name(path.name + "-wal"))
+    await store.commit(RECORDS[100:])
+    await store._writer.run(checkpoint, "PASSIVE")
+    copy = a_copy_with_its_log_cut(path, tmp_path / "copy", cut)
+    await store.close()
+    compact(copy)
+    found = verify(copy, remake, nobody)
+    assert found.is_sound and found.envelopes == 401

@@ -3,11 +3,21 @@ import sqlite3
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
+import msgspec
 import pytest
 
 from pushmesh_node.storage import Store, StoreError
-from pushmesh_node.storage.exports import MAGIC, ExportError, read_frames, read_head, write_export
+from pushmesh_node.storage.exports import (
+    MAGIC,
+    ExportError,
+    ExportHead,
+    ExportWriter,
+    read_frames,
+    read_head,
+    write_export,
+)
 from support.records import EVERYBODY, NOW, record
 
 NETWORK_ID = b"w" * 32
@@ -130,3 +140,49 @@ def test_a_file_that_is_none_or_gone_is_told(tmp_path: Path) -> None:
         read_head(tmp_path / "text")
     with pytest.raises(ExportError, match="cannot be read: No such file"):
         read_head(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (b"\x91" * 200_000 + b"\x00", "a format that this version does not know"),
+        (b"\xc1", "a format that this version does not know"),
+        (msgspec.msgpack.encode([0, 2, b"w" * 32, NOW, bytes(16)]), "a format that this version does not know"),
+        (msgspec.msgpack.encode([0, 1, b"w" * 32, NOW, bytes(16), "more"]), "a format that this version does not know"),
+        (msgspec.msgpack.encode([1, b"frame"]), "a format that this version does not know"),
+    ],
+    ids=["nested deep", "no value", "a later format", "a longer head", "no head"],
+)
+def test_a_head_that_is_none_is_told_whatever_it_is(tmp_path: Path, entry: bytes, why: str) -> None:
+    path = tmp_path / "hostile"
+    path.write_bytes(MAGIC + struct.pack(">II", len(entry), crc32(entry)) + entry)
+    with pytest.raises(ExportError, match=why):
+        read_head(path)
+    with pytest.raises(ExportError, match=why):
+        frames_of(path)
+
+
+@pytest.mark.parametrize("entry", [[3, b"x"], [1, "text"], [1], [2, -1, b""], [[[[]]]]])
+def test_an_entry_that_is_none_ends_the_file(tmp_path: Path, entry: object) -> None:
+    path = tmp_path / "hostile"
+    with path.open("wb") as file:
+        out = ExportWriter(file)
+        out.put(ExportHead(1, NETWORK_ID, NOW, bytes(16)))
+        out.put(entry)  # type: ignore[arg-type]  # a stranger's
+    with pytest.raises(ExportError, match="is damaged"):
+        frames_of(path)
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE meta", "DELETE FROM meta", "UPDATE meta SET value = 1", "DROP TABLE ids"]
+)
+def test_of_a_store_that_is_damaged_where_it_rests_no_export_is_made(
+    full: Path, tmp_path: Path, statement: str
+) -> None:
+    connection = sqlite3.connect(full)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="start a node on it once, which salvages it"):
+        write_export(full, tmp_path / "all.export", NETWORK_ID, NOW, nobody)
+    assert not list(tmp_path.glob("all.export*"))

@@ -1,9 +1,11 @@
 """What salvaging keeps, case by case; `test_damage` has all the places where a bit may flip."""
 
+import errno
 import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from msgspec import structs
@@ -17,7 +19,7 @@ from pushmesh_node.engine.records import (
     VoidMark,
     VoucherRecord,
 )
-from pushmesh_node.storage import Store, StoreError
+from pushmesh_node.storage import Store, StoreError, salvage
 from pushmesh_node.storage.files import mark_of, size_of
 from pushmesh_node.storage.promises import Promises
 from pushmesh_node.storage.retention import Excess, Pruned, prune
@@ -133,6 +135,40 @@ async def test_a_file_of_which_nothing_is_left_is_told_in_a_sentence_and_stays(f
     with pytest.raises(StoreError, match=r"nothing of it can be read .* restore a backup"):
         await opened(full)
     assert sorted(os.listdir(full.parent)) == ["store.db", "store.db.lock", "store.db.suspect"]
+
+
+def stores_in(folder: Path) -> dict[Path, bytes]:
+    """The store, wherever it was moved."""
+    places = [folder / name for name in ("store.db", "store.db.damaged-1")]
+    return {place: place.read_bytes() for place in places if place.exists()}
+
+
+async def test_a_disk_that_fails_meanwhile_is_told_in_a_sentence_and_all_stays(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_args: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    overwrite(full, 1, os.urandom(4_096))
+    before = stores_in(full.parent)
+    for name in ("carve_items", "sync"):
+        monkeypatch.setattr(salvage, name, fails)
+        with pytest.raises(StoreError, match="Input/output error"):
+            await opened(full)
+        monkeypatch.undo()
+        ((place, data),) = stores_in(full.parent).items()
+        assert data == before[full]
+        place.replace(full)
+
+
+async def test_a_table_that_is_gone_from_the_list_is_made_again(full: Path) -> None:
+    connection = sqlite3.connect(full)
+    connection.execute("DROP TABLE ids")
+    connection.close()
+    store = await Store.open(full, new_incarnation=b"x" * 16, remake=remake)
+    assert store.salvaged is not None and store.salvaged.records == len(RECORDS)
+    assert await store.find(RECORDS[0].ids[0], RECORDS[0].issued_ats[0]) is not None
+    await store.close()
 
 
 async def test_a_mark_on_a_sound_file_is_lifted_and_nothing_changes(full: Path) -> None:
