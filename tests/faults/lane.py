@@ -19,7 +19,7 @@ from .checker import Verdict, check
 from .history import Durable, Ended, History, Struck
 from .looking import look_through
 from .nodes import FaultyNode
-from .publisher import TOPIC, Publisher
+from .publisher import LIFE_MS, TOPIC, Publisher
 from .subscribers import Application, CursorReader
 
 WINDOW: Final = 16
@@ -52,8 +52,18 @@ Blow = Callable[["Lane", FaultyNode], Awaitable[str]]
 class Lane:
     """Nodes, a publisher at the first, subscribers at each."""
 
-    def __init__(self, name: str, folder: Path, seed: int, nodes: int, progress: Progress, **settings: object) -> None:
-        """`settings` are further keys of every node, two underscores for the dot."""
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        seed: int,
+        nodes: int,
+        progress: Progress,
+        *,
+        life_ms: int = LIFE_MS,
+        **settings: object,
+    ) -> None:
+        """What is published lives `life_ms`; `settings` are further keys of every node, two underscores for the dot."""
         self.name = name
         self.random = Random(f"{seed}/{name}")
         self.history = History()
@@ -67,7 +77,9 @@ class Lane:
             plans.append(a_plan(folder, f"{name}{number}", plans, **SETTINGS, **settings, **mesh))
         self.nodes = [FaultyNode(plan) for plan in plans]
         wallet = 1 if nodes == 1 else 11
-        self.publisher = Publisher(self._network, a_wallet(wallet), self.history, self.random, rate=RATE)
+        self.publisher = Publisher(
+            self._network, a_wallet(wallet), self.history, self.random, rate=RATE, life_ms=life_ms
+        )
         self._readers = [
             CursorReader(f"reader at {node.plan.name}", self._network, a_wallet(wallet + 1 + place), self.history)
             for place, node in enumerate(self.nodes)

@@ -55,6 +55,7 @@ from .offers import entry_of
 from .opened import Opener
 from .own_subscriptions import OwnSubscriptions
 from .own_topics import OwnTopics
+from .patient_clock import PatientClock
 from .policy import operator_policy
 from .publishing import Publishing
 from .read_marks import ReadMarks
@@ -130,12 +131,13 @@ class Node:
             lambda: self.readiness.begin(),
         )
         self.status.peers = lambda: self.mesh.rows(self.sync.peers)
+        self.patience = PatientClock(now_ms, time.monotonic)
         self.keeping = StoreKeeping(
             store,
             metrics,
             self.status.waiting_for,
             self._lost,
-            now_ms,
+            self.patience.now_ms,
             scrub_rows=config.store.scrub_rows_per_s,
             open_since_ms=self._open_since_ms,
             first_voucher_epoch=self._first_voucher_epoch,
@@ -435,7 +437,7 @@ class Node:
     def _open_since_ms(self) -> int:
         """Vouchers are taken for this epoch and the one before (SPEC 10.5)."""
         network = self.network
-        return network.epoch_start(network.epoch(now_ms()) - 1)
+        return network.epoch_start(network.epoch(self.patience.now_ms()) - 1)
 
     def _lost(self, rows: Sequence[Aside]) -> None:
         """What stood in these rows is not held any more, so that it may come again."""
@@ -444,7 +446,7 @@ class Node:
             self.reload()
 
     def _follow_sync(self) -> None:
-        self.feed.let_go(now_ms())
+        self.feed.let_go(self.patience.now_ms())
         self.feed.raise_floors(self.store.floors)
         self.readiness.tick(self.mesh.link.peers, self.sync.peers)
         if self.store.receipt_chain is not None:  # receipts carry it (SPEC 12.2)
@@ -452,7 +454,7 @@ class Node:
         self.metrics.sync_peers(self.sync.peers, now_ms())
 
     def _first_voucher_epoch(self) -> int:
-        return self.network.epoch(now_ms()) - VOUCHERS_KEPT_MS // self.network.epoch_length_ms
+        return self.network.epoch(self.patience.now_ms()) - VOUCHERS_KEPT_MS // self.network.epoch_length_ms
 
     def _end_expired(self) -> None:
         time_ms = now_ms()

@@ -9,7 +9,6 @@ from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.kinds import Kind
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import UnixMs
 
 from ..metrics import Metrics
 from ..storage.errors import Fault, StoreDamaged, StoreFailed
@@ -38,13 +37,14 @@ class StoreKeeping:
         metrics: Metrics,
         not_ready: set[str],
         lost: Callable[[Sequence[Aside]], None],
-        clock: Callable[[], UnixMs],
+        clock: Callable[[], int],
         *,
         scrub_rows: int,
         open_since_ms: Callable[[], int],
         first_voucher_epoch: Callable[[], int],
     ) -> None:
-        """`lost` hears of rows that were moved aside; what was issued since `open_since_ms` an open epoch needs."""
+        """`clock` says by when things go; `lost` hears of rows that were moved aside; what was issued since
+        `open_since_ms` an open epoch needs."""
         self._store = store
         self._metrics = metrics
         self._not_ready = not_ready
@@ -60,8 +60,9 @@ class StoreKeeping:
             log.error(store.salvaged.sentence)
 
     async def tick(self) -> None:
-        """Raises StoreDamaged where the file has to be opened anew; other failures are logged, and tried again at the
-        next tick."""
+        """Raises StoreDamaged where the file has to be opened anew, StoreError where it is the store no more; other
+        failures are logged, and tried again at the next tick."""
+        await self._store.check_place()
         if self._store.mending.damage.is_set():
             raise StoreDamaged("pages of the store's file do not fit each other")
         try:

@@ -102,7 +102,7 @@ def in_sync_at_ms(peers: Iterable[PeerSync], now_ms: int) -> int | None:
 def _whole_rounds_ms(peers: Iterable[PeerSync], now_ms: int) -> list[int]:
     """When the last rounds ended that count and found nothing missing."""
     rounds = [peer.round_ms for peer in peers if peer.round_ms is not None and peer.missing == 0]
-    return [round_ms for round_ms in rounds if now_ms - round_ms <= COUNTED_MS]
+    return [round_ms for round_ms in rounds if abs(now_ms - round_ms) <= COUNTED_MS]  # a clock may be set back
 
 
 def clock_offset_ms(peers: Mapping[bytes, PeerSync]) -> int:

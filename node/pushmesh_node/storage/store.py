@@ -63,6 +63,7 @@ class Store(Questions):
         self.in_sync_ms = meta.in_sync_ms
         """When this node was in sync last: as an earlier life left it, or as whoever commits the mark says."""
         self._path = path
+        self._places = upkeep.places_of(path)
         self._lock = lock
         self._writer = writer
         prober, reader, self._scrubber, keeper = others
@@ -246,6 +247,15 @@ class Store(Questions):
         used = self._usage
         settings = self._settings
         return Room.FREE if used is None else upkeep.room_of(used, settings.budget_bytes, settings.min_free_bytes)
+
+    async def check_place(self) -> None:
+        """Raise StoreError where the open file is not the one that stands in the folder: what is committed now is lost
+        with this process."""
+        if not await asyncio.to_thread(upkeep.is_in_place, self._path, self._places):
+            raise StoreError(
+                f"the store {self._path} was removed or replaced while it was in use, so that nothing more is taken: "
+                "start the node again; stop it first to put a backup in place with `pushmesh store restore`"
+            )
 
     async def measure(self) -> Usage:
         """How much of the file is in use, and how much the disk has left; `room` follows from it."""

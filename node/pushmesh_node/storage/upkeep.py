@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -76,3 +77,24 @@ def vacuum_step(connection: sqlite3.Connection, used: Usage, pages: int) -> int:
     # It gives one page back at each step of the statement, and execute() takes one step where there are no columns.
     connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return max(0, used.free_pages - pages - keep)
+
+
+Place = tuple[int, int]
+"""Which file it is: its device and its number there."""
+
+
+def places_of(path: Path) -> Mapping[Path, Place]:
+    """Of an open store: its file and its log. Raises OSError."""
+    found = {each: each.stat() for each in (path, path.with_name(path.name + "-wal"))}
+    return {each: (stat.st_dev, stat.st_ino) for each, stat in found.items()}
+
+
+def is_in_place(path: Path, places: Mapping[Path, Place]) -> bool:
+    """Whether the files are still those that were opened. One that was removed, or that another took the name of, is
+    written to all the same, and is gone with the process. A disk that cannot be asked is not blamed: commits tell."""
+    try:
+        return places_of(path) == places
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

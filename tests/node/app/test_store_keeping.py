@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from pushmesh_node.app import node as node_room
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
-from pushmesh_node.storage import StoreFailed
+from pushmesh_node.storage import StoreError, StoreFailed
 from pushmesh_node.storage.errors import StoreDamaged
 from pushmesh_node.storage.upkeep import Usage
 from pushmesh_protocol.accounts import Topic
@@ -183,3 +184,46 @@ async def test_the_sets_of_sync_lose_what_is_lost_and_what_went_early_and_peers_
             lambda connection: connection.execute("UPDATE items SET data = x'00' WHERE first_commit = 3").fetchall()
         )
         await until(lambda: {member[2] for member in node.feed.sets.members()} == {notes[3].id})
+
+
+async def test_a_clock_that_is_an_hour_ahead_for_a_while_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead_ms = [0]
+    monkeypatch.setattr(node_room, "now_ms", lambda: now_ms() + ahead_ms[0])
+    async with a_node(tmp_path) as node:
+        note = a_note_now(DAPP, 1, expires_at=now_ms() + 600_000)
+        await publish(node, note)
+        await until(lambda: len(node.feed.sets) == 1)
+        ahead_ms[0], tick, ticked = 3_600_000, node.keeping.tick, list[None]()
+
+        async def counted() -> None:
+            await tick()
+            ticked.append(None)
+
+        monkeypatch.setattr(node.keeping, "tick", counted)
+        await until(lambda: len(ticked) > 3)
+        assert [item.first_commit for item in await node.store.log(0, 1 << 20)] == [1]
+        assert len(node.feed.sets) == 1
+
+        ahead_ms[0] = 0
+        await until(lambda: len(ticked) > 6)
+        assert [item.first_commit for item in await node.store.log(0, 1 << 20)] == [1]
+        assert len(node.feed.sets) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"], ids=["file", "log"])
+async def test_a_store_that_is_replaced_under_its_node_ends_it_with_a_sentence(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_room, "TICK_S", 3_600.0)
+    async with a_node(tmp_path) as node:
+        await publish(node, a_note_now(DAPP, 1))
+        await node.keeping.tick()
+        place = node.store._path.with_name(node.store._path.name + suffix)
+        place.rename(tmp_path / "aside")
+        shutil.copy(tmp_path / "aside", place)
+        with pytest.raises(StoreError, match="was removed or replaced while it was in use"):
+            await node.keeping.tick()
+        (tmp_path / "aside").replace(place)
+        await node.keeping.tick()

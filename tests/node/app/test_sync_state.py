@@ -23,6 +23,8 @@ def a_peer(missing: int = 0, age_ms: int = 0, **changes: object) -> PeerSync:
         ([a_peer(), a_peer(1)], False),
         ([a_peer(), a_peer(), a_peer(9)], True),
         ([a_peer(age_ms=COUNTED_MS + 1)], False),
+        ([a_peer(age_ms=-COUNTED_MS - 1)], False),  # this node's clock was set back since
+        ([a_peer(age_ms=-COUNTED_MS)], True),
         ([a_peer(state=State.POISONED)], None),
         ([a_peer(has_floor_above=True)], None),
         ([PeerSync(state=State.FAILED, is_silent=True)], None),

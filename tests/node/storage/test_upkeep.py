@@ -1,10 +1,11 @@
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from pushmesh_node.storage import upkeep
-from pushmesh_node.storage.upkeep import Room, Usage, probe, room_of, usage, vacuum_step
+from pushmesh_node.storage.upkeep import Room, Usage, is_in_place, places_of, probe, room_of, usage, vacuum_step
 
 GIB = 1 << 30
 
@@ -55,3 +56,17 @@ def test_free_pages_are_given_back_in_steps_down_to_what_is_kept(
     assert 3 <= steps <= 10
     assert end.free_pages <= max(16, end.pages // 4) + 100
     assert end.disk_free_bytes > 0
+
+
+def test_a_file_is_in_place_until_it_or_its_log_is_removed_or_replaced(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    places, aside = places_of(path), path.with_name("aside")
+    assert is_in_place(path, places)
+    for place in places:
+        place.rename(aside)
+        assert not is_in_place(path, places)
+        shutil.copy(aside, place)
+        assert not is_in_place(path, places)
+        aside.replace(place)
+        assert is_in_place(path, places)
