@@ -6,10 +6,13 @@ from hashlib import sha256
 from pushmesh_node.sync import answering
 from pushmesh_node.sync.asking import Asking
 from pushmesh_node.sync.claims import Claims
+from pushmesh_node.sync.digests import digest_of
 from pushmesh_node.sync.memory import PeerMemory
 from pushmesh_node.sync.node_sets import NodeSets
 from pushmesh_node.sync.parts import common_floors
 from pushmesh_node.sync.ports import (
+    Digest,
+    Digested,
     Due,
     End,
     Event,
@@ -106,7 +109,7 @@ class HonestPeer:
                 half = len(frames) // 2
                 return [Frames(word.want_no, True, frames[:half]), Frames(word.want_no, False, frames[half:])]
             case AskHashes():
-                return [answering.hashes(self.sets, self.floors, word)]
+                return [answering.hashes(answering.snapshots(self.sets, self.floors, word))]
             case AskIds():
                 return [answering.ids(self.sets, self.floors, word)]
             case _:
@@ -153,6 +156,8 @@ class Asker:
                         events.append(Taken(want_no, [(frame, self.judge(frame)) for frame in frames]))
                     case Show(commit_nos):
                         self.shown += commit_nos
+                    case Digest(snapshots):
+                        events.append(Digested([digest_of(each.ids) for each in snapshots]))
                     case Settle():
                         events.append(Settled())
                     case Finished():

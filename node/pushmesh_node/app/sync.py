@@ -23,10 +23,13 @@ from ..storage.sets import CONTROL_SET
 from ..storage.store import Store
 from ..sync.asking import Asking
 from ..sync.claims import Claims
+from ..sync.digests import digest_of
 from ..sync.fetching import MAX_SHOWN
 from ..sync.memory import MEMORY_MS, PeerMemory
 from ..sync.parts import FLOOR_AHEAD_MS
 from ..sync.ports import (
+    Digest,
+    Digested,
     Due,
     Effect,
     End,
@@ -39,10 +42,11 @@ from ..sync.ports import (
     Settle,
     Settled,
     Show,
+    Snapshot,
     Take,
     Taken,
 )
-from ..sync.words import PROTOCOL as PROTOCOL, Answer, Frames, Hello, Sorry
+from ..sync.words import PROTOCOL as PROTOCOL, Answer, Frames, Hello, Replies, Sorry
 from .gossip_streams import GossipStream, StreamLost
 from .ingest import Ingest
 from .offers import slots_of
@@ -291,12 +295,17 @@ class _Session:
     async def _handle(self, event: Event) -> None:
         pending: list[Event] = [event]
         while pending:
-            effects = self._asking.handle(pending.pop(0), self._node._clock())
-            for effect in effects:
+            for effect in await self._handled(pending.pop(0)):
                 more = await self._do(effect)
                 if more is not None:
                     pending.append(more)
         self._show()
+
+    async def _handled(self, event: Event) -> Sequence[Effect]:
+        now_ms = self._node._clock()
+        if isinstance(event, Heard) and isinstance(event.word, Replies):  # which a peer can make cost much
+            return await self._node._answering.paced(lambda: self._asking.handle(event, now_ms))
+        return self._asking.handle(event, now_ms)
 
     async def _do(self, effect: Effect) -> Event | None:
         match effect:
@@ -310,6 +319,8 @@ class _Session:
                 self._takes.put_nowait(effect)  # bounded by the pages that the asker lets be under way
             case Show(commit_nos):
                 await self._show_rivals(commit_nos)
+            case Digest(snapshots):
+                return Digested(await asyncio.to_thread(_digests, snapshots))
             case Settle():
                 asyncio.get_running_loop().call_later(SETTLE_S, self._events.put_nowait, Settled())
             case Finished(missing, elsewhere):
@@ -371,3 +382,7 @@ class _Session:
         frames = await self._node.rivals(commit_nos)
         if frames:
             await self._words.write(Frames(0, False, frames))
+
+
+def _digests(snapshots: Sequence[Snapshot]) -> list[bytes]:
+    return [digest_of(each.ids) for each in snapshots]

@@ -2,9 +2,10 @@
 asks anything itself."""
 
 import asyncio
-from collections import defaultdict
+import time
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.frames import encode_frame
@@ -16,6 +17,7 @@ from ..engine.records import StoredItem
 from ..storage.errors import StoreFailed
 from ..storage.store import Store
 from ..sync import answering
+from ..sync.keys import ID_BYTES
 from ..sync.node_sets import NodeSets
 from ..sync.parts import common_floors
 from ..sync.words import (
@@ -35,16 +37,23 @@ from ..sync.words import (
 )
 from .gossip_streams import GossipStream, StreamLost
 from .opened import Opener
-from .serving_pace import ServingPace
+from .serving_pace import WORK_US_PER_S, ServingPace
 from .sync_intake import SyncIntake
-from .sync_stream import WordStream, reason_of
+from .sync_stream import ANSWER_S, WordStream, reason_of
 from .topic_shards import tag_of
+
+T = TypeVar("T")
 
 SILENCE_S: Final = 180.0
 """A peer that asks nothing for so long is left."""
 
+STREAMS_PER_PEER: Final = 2
+"""The one that it asks on, and one that it has just given up."""
+
 PAGE_BYTES: Final = 384 * 1024
-READ_ITEMS: Final = 256
+READ_ITEMS: Final = 32
+"""Read at a time: of the largest ones, 8 MiB."""
+
 MAX_PAGE_FRAMES: Final = 1_024
 
 MAX_SHOWN_FRAMES: Final = 64
@@ -55,9 +64,13 @@ MUCH_BYTES: Final = 64 * 1024
 GIVING_S: Final = 5.0
 """A page of so many bytes in this time is much: who is given as much has more to come."""
 
-MAX_HASHED: Final = 16_384
+EVERYTHING: Final = 1_000_000
+MAX_HASHED: Final = 2 * EVERYTHING
 HASHED_EVERY_S: Final = 6 * 3_600.0
-"""In each such time so many buckets are hashed for a peer."""
+"""In each such time a peer may have everything hashed twice; counted in millionths of what is held."""
+
+MAX_HASHING: Final = 1_024
+"""Peers of which that is remembered."""
 
 
 class Allowed:
@@ -98,22 +111,53 @@ class Answering:
         self._hello = hello
         self._heard = heard
         self._pace = ServingPace()
+        self._work = ServingPace(WORK_US_PER_S, free=0)
+        self._hashing = asyncio.Lock()  # one at a time: it takes the interpreter from everything else
+        self._streams: Counter[bytes] = Counter()
+        self._hashed: OrderedDict[bytes, Allowed] = OrderedDict()
         self._gave_s: dict[bytes, float] = {}  # when a peer was given much; of those that ask now
 
     def gives_much(self, node_id: bytes) -> bool:
         """Whether a peer is just being given much that it lacks."""
         gave_s = self._gave_s.get(node_id)
-        return gave_s is not None and asyncio.get_running_loop().time() - gave_s < GIVING_S
+        return gave_s is not None and _now_s() - gave_s < GIVING_S
+
+    def allowed_hashes(self, node_id: bytes) -> Allowed:
+        """What a peer may have hashed still, whatever stream it asks on."""
+        allowed = self._hashed.setdefault(node_id, Allowed(MAX_HASHED, HASHED_EVERY_S))
+        self._hashed.move_to_end(node_id)
+        if len(self._hashed) > MAX_HASHING:
+            self._hashed.popitem(last=False)
+        return allowed
+
+    async def paced(self, make: Callable[[], T]) -> T:
+        """What it makes, a little later where comparing sets took much of this node's time lately. Raises TimeoutError
+        where it took far too much."""
+        began_s = _now_s()
+        made = make()
+        now_s = _now_s()
+        wait_s = self._work.wait_s(0, int((now_s - began_s) * 1e6), now_s)
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        return made
 
     async def serve(self, stream: GossipStream) -> None:
         """One peer's questions, until it ends the stream or does wrong."""
+        node_id = stream.node_id
+        if self._streams[node_id] >= STREAMS_PER_PEER:
+            stream.reset("too many streams")
+            return
+        self._streams[node_id] += 1
         try:
             await _Asker(self, stream).serve()
             stream.close_write()
         except (StreamLost, TimeoutError, Refusal, StoreFailed) as error:
             stream.reset(reason_of(error))
         finally:
-            self._gave_s.pop(stream.node_id, None)
+            self._gave_s.pop(node_id, None)
+            self._streams[node_id] -= 1
+            if not self._streams[node_id]:
+                del self._streams[node_id]
 
 
 class _Asker:
@@ -126,7 +170,6 @@ class _Asker:
         self._floors: Sequence[int] = ()
         self._given_bytes = 0
         self._shown = Allowed(MAX_SHOWN_FRAMES, SHOWN_EVERY_S)
-        self._hashed = Allowed(MAX_HASHED, HASHED_EVERY_S)
 
     async def serve(self) -> None:
         while (word := await self._words.read(SILENCE_S)) is not None:
@@ -152,31 +195,40 @@ class _Asker:
         return True
 
     async def _answer(self, word: Word) -> None:
-        sets, floors, now_s = self._node._sets, self._floors, asyncio.get_running_loop().time()
+        sets, floors = self._node._sets, self._floors
         match word:
             case Compare():
-                await self._words.write(answering.differ(sets, floors, word))
+                await self._words.write(await self._node.paced(lambda: answering.differ(sets, floors, word)))
             case Steps():
-                await self._words.write(answering.replies(sets, floors, word))
+                await self._words.write(await self._node.paced(lambda: answering.replies(sets, floors, word)))
             case AskHeads():
                 await self._words.write(await self._heads(word))
             case Want():
                 await self._give(word)
             case AskHashes():
-                if not self._hashed.spend(len(word.buckets), now_s):
-                    raise Refusal(Reason.TOO_OFTEN, "9.15", "hashes are asked for too often")
-                await self._words.write(answering.hashes(sets, floors, word))
+                await self._hash(word)
             case AskIds():
-                await self._words.write(answering.ids(sets, floors, word))
+                await self._words.write(await self._node.paced(lambda: answering.ids(sets, floors, word)))
             case Frames(want_no=0, frames=frames):
-                if not self._shown.spend(max(1, len(frames)), now_s):
+                if not self._shown.spend(max(1, len(frames)), _now_s()):
                     raise Refusal(Reason.TOO_OFTEN, "9.11", "more frames than may be shown unasked")
                 await self._node._intake.take(self._node_id, frames)
             case _:
                 raise Refusal(Reason.MALFORMED, "9.5", "no question")
 
+    async def _hash(self, asked: AskHashes) -> None:
+        node = self._node
+        found = await node.paced(lambda: answering.snapshots(node._sets, self._floors, asked))
+        records = sum([len(each.ids) for each in found]) // ID_BYTES
+        share = -(-EVERYTHING * records // max(1, len(node._sets)))
+        if not node.allowed_hashes(self._node_id).spend(share, _now_s()):
+            raise Refusal(Reason.TOO_OFTEN, "9.15", "hashes are asked for too often")
+        async with asyncio.timeout(ANSWER_S), node._hashing:
+            hashes = await asyncio.to_thread(answering.hashes, found)
+        await self._words.write(hashes)
+
     async def _heads(self, asked: AskHeads) -> Heads:
-        found = answering.places(self._node._sets, asked)
+        found = await self._node.paced(lambda: answering.places(self._node._sets, asked))
         rows = await self._node._store.heads(sorted(set(found.values())))
         by_item: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         for place, commit_no in found.items():
@@ -230,10 +282,14 @@ class _Asker:
             yield encode_frame([leaf])
 
     async def _send(self, frames: Frames, size_bytes: int) -> None:
-        wait_s = self._node._pace.wait_s(self._given_bytes, size_bytes, asyncio.get_running_loop().time())
+        wait_s = self._node._pace.wait_s(self._given_bytes, size_bytes, _now_s())
         self._given_bytes += size_bytes
         if wait_s:
             await asyncio.sleep(wait_s)
         await self._words.write(frames)
         if size_bytes >= MUCH_BYTES:
-            self._node._gave_s[self._node_id] = asyncio.get_running_loop().time()
+            self._node._gave_s[self._node_id] = _now_s()
+
+
+def _now_s() -> float:
+    return time.monotonic()  # the loop's own stands still while something is made

@@ -6,7 +6,10 @@ from typing import Final
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
+from .digests import digest_of
+from .messages import a_word_of_ranges
 from .node_sets import NodeSets
+from .ports import Snapshot
 from .words import (
     MAX_HEADS,
     MAX_IDS,
@@ -47,19 +50,24 @@ def replies(sets: NodeSets, floors: Sequence[int], asked: Steps) -> Replies:
     limit = max(LEAST_REPLY_BYTES, REPLIES_BYTES // len(asked.steps))
     if limit * len(asked.steps) > MAX_WORD_BYTES:
         raise Refusal(Reason.MALFORMED, "9.8", "more buckets at once than a word can answer")
-    return Replies(
-        [
-            BucketStep(
-                step.part, step.number, sets.reply(BucketName(step.part, step.number), floors, step.message, limit)
-            )
-            for step in asked.steps
-        ]
-    )
+    numbers = a_word_of_ranges()
+    messages = [
+        sets.reply(BucketName(one.part, one.number), floors, one.message, limit, numbers) for one in asked.steps
+    ]
+    answered = zip(asked.steps, messages, strict=True)
+    return Replies([BucketStep(one.part, one.number, message) for one, message in answered])
 
 
-def hashes(sets: NodeSets, floors: Sequence[int], asked: AskHashes) -> Hashes:
-    """Fingerprint and hash of each bucket."""
-    return Hashes([sets.hashes(name, floors) for name in asked.buckets])
+def snapshots(sets: NodeSets, floors: Sequence[int], asked: AskHashes) -> list[Snapshot]:
+    """The asked buckets as they are now, for `hashes`. Raises Refusal `malformed`."""
+    if len(set(asked.buckets)) != len(asked.buckets):
+        raise Refusal(Reason.MALFORMED, "9.15", "a bucket stands twice")
+    return [sets.snapshot(name, floors) for name in asked.buckets]
+
+
+def hashes(found: Sequence[Snapshot]) -> Hashes:
+    """Fingerprint and hash of each bucket. Takes as long as `digest_of`."""
+    return Hashes([(each.fingerprint, digest_of(each.ids)) for each in found])
 
 
 def ids(sets: NodeSets, floors: Sequence[int], asked: AskIds) -> Ids:

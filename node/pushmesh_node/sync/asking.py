@@ -9,11 +9,15 @@ from typing import Final, assert_never
 from pushmesh_protocol.errors import Refusal
 from pushmesh_protocol.reasons import Reason
 
+from .auditing import Auditing
 from .claims import Claims
 from .fetching import Fetching
-from .memory import HASHES_EVERY_MS, PeerMemory
+from .memory import PeerMemory
+from .messages import a_word_of_ranges
 from .parts import common_floors, is_control, is_subscription, length_ms
 from .ports import (
+    Digest,
+    Digested,
     Due,
     Effect,
     End,
@@ -59,13 +63,8 @@ AT_ONCE: Final = 16
 STEPS_BYTES: Final = MAX_WORD_BYTES - 65_536
 """Of all messages in one word, the rest is for what stands around them."""
 
-HASHES_AT_ONCE: Final = 8
-
 SMALL: Final = 512
 """So few needs may be what gossip is just bringing: they wait a moment."""
-
-END_BOUND: Final = b"\xff" * 8
-START_BOUND: Final = bytes(8)
 
 
 class Asking:
@@ -89,6 +88,7 @@ class Asking:
         self._sets = sets
         self._memory = memory
         self._fetching = Fetching(peer, claims, memory, own_tags)
+        self._audit = Auditing(sets, memory)
         self._my_floors: Sequence[int] = ()
         self._floors: Sequence[int] = ()
         self._asked: object | None = None  # the question that is open, but for wants
@@ -99,9 +99,6 @@ class Asking:
         self._messages: dict[BucketName, bytes] = {}
         self._backlog: deque[Needs] = deque()
         self._listed_ids = 0  # in the backlog
-        self._unhashed: deque[BucketName] = deque()
-        self._unlisted: deque[tuple[BucketName, bytes]] = deque()
-        self._is_hashing = False
         self._runs = False
         self._disputed: set[BucketName] = set()  # buckets where what the peer has more was settled before,
         self._fruitful: set[BucketName] = set()  # and where some was not
@@ -138,11 +135,13 @@ class Asking:
                     effects += self._fetching.probed(held)
                 case Taken(want_no, outcomes):
                     self._fetching.taken(want_no, outcomes)
+                case Digested(hashes):
+                    self._audit.digested(hashes)
                 case Settled():
                     self._is_settling, self._has_settled = False, True
                 case _:
                     assert_never(event)
-            if self._memory.is_poisoned:
+            if self._memory.judge():
                 raise Refusal(Reason.POISONED, "9.12", "most of what the peer gave was refused")
             if self._runs:
                 self._go_on(now_ms, effects)
@@ -161,11 +160,10 @@ class Asking:
         self._messages.clear()
         self._backlog.clear()
         self._listed_ids = 0
-        self._unhashed.clear()
-        self._unlisted.clear()
+        self._audit.begin()
         self._disputed.clear()
         self._fruitful.clear()
-        self._is_settling = self._has_settled = self._is_hashing = False
+        self._is_settling = self._has_settled = False
         self._runs = True
         self._ask(hello, effects)
 
@@ -188,9 +186,11 @@ class Asking:
             case Heads() if isinstance(asked, AskHeads):
                 effects.append(Probe(self._fetching.heads(word.heads)))
             case Hashes() if isinstance(asked, AskHashes):
-                self._hashed(word, asked)
+                if snapshots := self._audit.hashed(word, asked, self._floors):
+                    effects.append(Digest(snapshots))
             case Ids() if isinstance(asked, AskIds):
-                self._listed(word, asked)
+                if needs := self._audit.listed(word, asked):
+                    self._list([needs])
             case Sorry(reason):
                 raise Refusal(Reason.PEER_REFUSED, "9.5", reason)
             case _:
@@ -220,8 +220,8 @@ class Asking:
         rest = [name for name in names if name.part < self._shards]
         for phase in (control, subscriptions, rest):
             self._phases.append(sorted(phase, key=self._begins_ms, reverse=True))
-        same = [BucketName(each.part, each.number) for each in asked.buckets]
-        self._unhashed.extend([name for name in same if name not in different])
+        compared = [BucketName(each.part, each.number) for each in asked.buckets]
+        self._audit.seem_same([name for name in compared if name not in different])
 
     def _begins_ms(self, name: BucketName) -> int:
         return name.number * length_ms(name.part, self._shards)
@@ -229,43 +229,30 @@ class Asking:
     def _replied(self, word: Replies, asked: Steps) -> None:
         if [(one.part, one.number) for one in word.steps] != [(one.part, one.number) for one in asked.steps]:
             raise _malformed("replies to other steps")
+        numbers = a_word_of_ranges()
         for step in word.steps:
             name = BucketName(step.part, step.number)
-            message, needs = self._active[name].take(step.message)
+            message, needs = self._active[name].take(step.message, numbers)
             self._list(needs)
             if message is None:
                 del self._active[name]
             else:
                 self._messages[name] = message
 
-    def _hashed(self, word: Hashes, asked: AskHashes) -> None:
-        if len(word.hashes) != len(asked.buckets):
-            raise _malformed("hashes of other buckets")
-        for name, theirs in zip(asked.buckets, word.hashes, strict=True):
-            fingerprint, hash_ = self._sets.hashes(name, self._floors)
-            if fingerprint == theirs[0] and hash_ != theirs[1]:
-                self._unlisted.append((name, START_BOUND))
-
-    def _listed(self, word: Ids, asked: AskIds) -> None:
-        if word.upper <= asked.lower or (not word.ids and word.upper != END_BOUND):
-            raise _malformed("a list that does not move on")
-        name = BucketName(asked.part, asked.number)
-        mine = self._sets.between(name, asked.lower, word.upper)
-        needed = [id_ for id_ in word.ids if id_ not in mine]
-        if needed:
-            self._list([Needs(name, asked.lower, word.upper, needed)])
-        if word.upper != END_BOUND:
-            self._unlisted.append((name, word.upper))
-
     # The next question
 
     def _go_on(self, now_ms: int, effects: list[Effect]) -> None:
         """Wants beside whatever else is asked; of the rest one question at a time."""
         effects += self._fetching.wants(self._is_scanned)
-        while self._asked is None and not self._is_settling and not self._fetching.is_probing and self._runs:
+        while self._runs and not self._is_waiting:
             if not self._ask_next(now_ms, effects):
                 break
         effects += self._fetching.wants(self._is_scanned)
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether an answer has to come first, the peer's or this node's own."""
+        return self._asked is not None or self._is_settling or self._fetching.is_probing or self._audit.is_digesting
 
     def _ask_next(self, now_ms: int, effects: list[Effect]) -> bool:
         """The next question; False where there is none until some of what is wanted has come."""
@@ -276,9 +263,8 @@ class Asking:
             self._ask_heads(now_ms, effects)
         elif has_steps:
             self._ask_steps(effects)
-        elif self._unlisted:
-            name, lower = self._unlisted.popleft()
-            self._ask(AskIds(name.part, name.number, lower), effects)
+        elif self._audit.is_listing:
+            self._ask(self._audit.next_ids(), effects)
         elif self._fetching.is_idle:
             self._next_phase(now_ms, effects)
         else:
@@ -288,8 +274,8 @@ class Asking:
     @property
     def _is_scanned(self) -> bool:
         """Whether the heads of all that is missing in this phase are known."""
-        looks = self._asked is not None or self._fetching.is_probing
-        return not (looks or self._backlog or self._messages or self._waiting or self._active or self._unlisted)
+        looks = self._asked is not None or self._fetching.is_probing or self._audit.is_listing
+        return not (looks or self._backlog or self._messages or self._waiting or self._active)
 
     def _list(self, needs: Sequence[Needs]) -> None:
         self._backlog.extend(needs)
@@ -338,13 +324,8 @@ class Asking:
             if self._waiting:
                 self._ask_steps(effects)
                 return
-        hashed_ms = self._memory.hashed_ms
-        if not self._is_hashing and self._unhashed and (hashed_ms is None or now_ms - hashed_ms >= HASHES_EVERY_MS):
-            self._is_hashing = True
-            self._memory.hashed_ms = now_ms
-        if self._is_hashing and self._unhashed:
-            names = [self._unhashed.popleft() for _ in range(min(HASHES_AT_ONCE, len(self._unhashed)))]
-            self._ask(AskHashes(names), effects)
+        if (question := self._audit.next_hashes(now_ms)) is not None:
+            self._ask(question, effects)
             return
         self._runs = False
         self._memory.rest(self._disputed - self._fruitful, now_ms)

@@ -50,6 +50,9 @@ class PeerMemory:
         self.since_ms = since_ms
         self.accepted = 0
         self.refused = 0
+        self.is_poisoned = False
+        """Stays so."""
+
         self.hashed_ms = hashed_ms
         """When whole buckets were compared last."""
 
@@ -90,8 +93,13 @@ class PeerMemory:
             self.refused += 1
         return True
 
-    @property
-    def is_poisoned(self) -> bool:
-        """Whether the peer counts no more."""
+    def judge(self) -> bool:
+        """Whether the peer counts no more. To be asked when all that came at once was answered."""
         transfers = self.accepted + self.refused
-        return (transfers >= JUDGED_FROM and 2 * self.accepted < transfers) or len(self._refused) > MAX_SETTLED
+        is_bad = transfers >= JUDGED_FROM and 2 * self.accepted < transfers
+        if is_bad or len(self._refused) > MAX_SETTLED:
+            self.is_poisoned = True
+        if self.is_poisoned:  # nothing is asked of it any more, so that there is nothing to remember
+            self._refused.clear()
+            self._settled.clear()
+        return self.is_poisoned

@@ -12,8 +12,9 @@ from .varints import read_varint, varint
 VERSION: Final = b"\x61"
 _VERSIONS: Final = range(0x60, 0x70)
 
-MAX_RANGES: Final = 131_072
-"""Of one message; of 1 MiB, 95,000 can say something. More would be work for nothing."""
+MAX_RANGES: Final = 98_304
+"""Of one message, and of all that come in one word: of 1 MiB, 95,000 can say something. More would be work for nothing,
+at three bytes each."""
 
 
 class Mode(IntEnum):
@@ -44,12 +45,19 @@ def read_version(message: bytes) -> bool:
     return message[:1] == VERSION
 
 
-def read_ranges(message: bytes) -> Iterator[Range]:
-    """Of a message of this version, each read when it is asked for. Raises BadMessage then."""
+def a_word_of_ranges() -> Iterator[int]:
+    """What `read_ranges` counts by: one for all messages that came together."""
+    return iter(range(MAX_RANGES))
+
+
+def read_ranges(message: bytes, numbers: Iterator[int] | None = None) -> Iterator[Range]:
+    """Of a message of this version, each read when it is asked for. Raises BadMessage then, `oversize` where there are
+    more than numbers."""
     at, last, timestamp = len(VERSION), START, 0
-    for _ in range(MAX_RANGES):
-        if at == len(message):
-            return
+    numbers = a_word_of_ranges() if numbers is None else numbers
+    while at < len(message):
+        if next(numbers, None) is None:
+            raise BadMessage(Fault.OVERSIZE)
         if last == END:
             raise BadMessage(Fault.BOUND)
         bound, at = _read_bound(message, at, timestamp)
@@ -69,8 +77,6 @@ def read_ranges(message: bytes) -> Iterator[Range]:
         yield Range(bound, mode, message[at : at + size])
         at += size
         last, timestamp = bound, timestamp_of(bound)
-    if at < len(message):
-        raise BadMessage(Fault.OVERSIZE)
 
 
 def _read_bound(message: bytes, at: int, timestamp: int) -> tuple[bytes, int]:

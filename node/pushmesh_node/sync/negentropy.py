@@ -57,18 +57,25 @@ class Difference:
         return [record_id for gap in self.gaps for record_id in gap.ids]
 
 
-def respond(records: Records, message: bytes, fan_out: FanOut, limits: Limits, room_bytes: int | None = None) -> bytes:
+def respond(
+    records: Records,
+    message: bytes,
+    fan_out: FanOut,
+    limits: Limits,
+    room_bytes: int | None = None,
+    numbers: Iterator[int] | None = None,
+) -> bytes:
     """What a responder answers: the version byte alone where nothing is left to say.
 
     A message of another version is answered with the version byte too, so that its sender can ask again in this one.
     `room_bytes` is the most that the answer may have, if that is less than the limit; with less than MIN_MESSAGE_BYTES
-    it may be but the fingerprint of what was asked about. Raises BadMessage.
+    it may be but the fingerprint of what was asked about. `numbers` are those of `read_ranges`. Raises BadMessage.
     """
     if not _readable(message, limits):
         return VERSION
     room_bytes = limits.message_bytes if room_bytes is None else min(room_bytes, limits.message_bytes)
     turn = _Turn(records, fan_out, room_bytes)
-    for part in read_ranges(message):
+    for part in read_ranges(message, numbers):
         if not (turn.list_ours(part.bound) if part.mode == Mode.ID_LIST else turn.compare(part)):
             break
     return turn.message()
@@ -99,7 +106,9 @@ class Initiator:
             turn.leave()
         return turn.message()
 
-    def receive(self, message: bytes, room_bytes: int | None = None) -> tuple[Difference, bytes | None]:
+    def receive(
+        self, message: bytes, room_bytes: int | None = None, numbers: Iterator[int] | None = None
+    ) -> tuple[Difference, bytes | None]:
         """What an answer tells, and the next question; None: the difference is known.
 
         Raises BadMessage, also after more rounds than the limit.
@@ -111,7 +120,7 @@ class Initiator:
             raise BadMessage(Fault.UNSUPPORTED_VERSION)
         difference = Difference()
         turn = _Turn(self._records, self._fan_out, self._room(room_bytes))
-        for part in read_ranges(message):
+        for part in read_ranges(message, numbers):
             if part.mode == Mode.ID_LIST:
                 within = turn.learn(part, difference, self._limits.lacking)
             else:

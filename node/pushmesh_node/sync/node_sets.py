@@ -2,7 +2,6 @@
 `ports.Sets`."""
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from typing import Final
 
 from pushmesh_protocol.errors import Refusal
@@ -14,7 +13,7 @@ from .index import Index
 from .keys import END, ID_BYTES, bound_at
 from .negentropy import Initiator, Limits, respond
 from .parts import length_ms, set_of
-from .ports import Needs
+from .ports import Needs, Snapshot
 from .words import BucketName, BucketPrint
 
 Key = tuple[int, int]
@@ -91,19 +90,25 @@ class NodeSets:
         """See `Sets`."""
         return BucketReconciliation(name, self._index(name), self._floor(name, floors), limit_bytes)
 
-    def reply(self, name: BucketName, floors: Sequence[int], message: bytes, limit_bytes: int) -> bytes:
-        """See `Sets`."""
+    def reply(
+        self,
+        name: BucketName,
+        floors: Sequence[int],
+        message: bytes,
+        limit_bytes: int,
+        numbers: Iterator[int] | None = None,
+    ) -> bytes:
+        """Answer a peer's message; `numbers` are those of `read_ranges`. Raises Refusal `malformed`."""
         try:
-            return respond(self._index(name), message, FAN_OUT, Limits(), limit_bytes)
+            return respond(self._index(name), message, FAN_OUT, Limits(), limit_bytes, numbers)
         except BadMessage as error:
             raise Refusal(Reason.MALFORMED, "9.8", str(error.fault)) from error
 
-    def hashes(self, name: BucketName, floors: Sequence[int]) -> tuple[bytes, bytes]:
+    def snapshot(self, name: BucketName, floors: Sequence[int]) -> Snapshot:
         """See `Sets`."""
         index = self._index(name)
         low = index.position(bound_at(self._floor(name, floors)))
-        ids = sorted([id_ for piece in index.ids(low, len(index)) for id_ in _each(piece)])
-        return index.fingerprint(low, len(index)), sha256(b"".join(ids)).digest()
+        return Snapshot(index.fingerprint(low, len(index)), b"".join(index.ids(low, len(index))))
 
     def ids(self, name: BucketName, floors: Sequence[int], lower: bytes, most: int) -> tuple[list[bytes], bytes]:
         """See `Sets`."""
@@ -150,10 +155,10 @@ class BucketReconciliation:
         """See `Reconciliation`."""
         return self._initiator.open(room_bytes=self._limit_bytes)
 
-    def take(self, message: bytes) -> tuple[bytes | None, list[Needs]]:
+    def take(self, message: bytes, numbers: Iterator[int] | None = None) -> tuple[bytes | None, list[Needs]]:
         """See `Reconciliation`."""
         try:
-            difference, question = self._initiator.receive(message, room_bytes=self._limit_bytes)
+            difference, question = self._initiator.receive(message, self._limit_bytes, numbers)
         except BadMessage as error:
             raise Refusal(Reason.MALFORMED, "9.8", str(error.fault)) from error
         return question, [Needs(self._name, *gap) for gap in difference.gaps]

@@ -1,6 +1,6 @@
 """What the pure session is told, what it orders, and what it needs of the sets. Data and interfaces only."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,14 @@ class Needs:
     ids: Sequence[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A bucket as it is at one moment: its fingerprint, and its ids one behind the other."""
+
+    fingerprint: bytes
+    ids: bytes
+
+
 class Reconciliation(Protocol):
     """One bucket's, as the side that asks."""
 
@@ -29,8 +37,9 @@ class Reconciliation(Protocol):
         """The first message."""
         ...
 
-    def take(self, message: bytes) -> tuple[bytes | None, Sequence[Needs]]:
-        """The next message (None: nothing is left), and what this one showed. Raises Refusal `malformed`."""
+    def take(self, message: bytes, numbers: Iterator[int]) -> tuple[bytes | None, Sequence[Needs]]:
+        """The next message (None: nothing is left), and what this one showed; `numbers` count the ranges of all
+        messages of one word. Raises Refusal `malformed`."""
         ...
 
 
@@ -45,12 +54,8 @@ class Sets(Protocol):
         """Begin with a bucket; no message of it is longer than the limit."""
         ...
 
-    def reply(self, name: BucketName, floors: Sequence[int], message: bytes, limit_bytes: int) -> bytes:
-        """Answer a peer's message. Raises Refusal `malformed`."""
-        ...
-
-    def hashes(self, name: BucketName, floors: Sequence[int]) -> tuple[bytes, bytes]:
-        """Fingerprint and SHA-256 over the sorted ids of a bucket from the floor up."""
+    def snapshot(self, name: BucketName, floors: Sequence[int]) -> Snapshot:
+        """A bucket from the floor up."""
         ...
 
     def ids(self, name: BucketName, floors: Sequence[int], lower: bytes, most: int) -> tuple[Sequence[bytes], bytes]:
@@ -95,11 +100,18 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Digested:
+    """The answer to a Digest: the hash of each."""
+
+    hashes: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The time that a Settle asked for is over."""
 
 
-Event = Due | Heard | Probed | Taken | Settled
+Event = Due | Heard | Probed | Taken | Digested | Settled
 
 
 # What is to be done
@@ -136,6 +148,13 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """Make the hash of each (`digests.digest_of`), which takes long enough to be done beside everything else."""
+
+    snapshots: Sequence[Snapshot]
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Wait a moment: gossip may bring it."""
 
@@ -155,7 +174,7 @@ class End:
     reason: str
 
 
-Effect = Say | Probe | Take | Show | Settle | Finished | End
+Effect = Say | Probe | Take | Show | Digest | Settle | Finished | End
 
 OwnTags = Callable[[], Set[int]]
 """The tags of the topics that wallets of this node follow: the same object until one is added."""

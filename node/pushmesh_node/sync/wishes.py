@@ -43,7 +43,7 @@ class Wishes:
     def put(self, head: Head, ids: Iterable[tuple[bytes, int]]) -> None:
         """Some envelopes of an item, each with its place in it."""
         heap = self._own if head.tag in self._tags else self._rest
-        age, size = _MAX - head.issued_at, min(head.size_bytes, _MAX)
+        age, size = _MAX - head.issued_at, head.size_bytes
         for id_, index in ids:
             heappush(heap, _FORM.pack(age, head.item_no, head.tag, size, head.count, index, id_))
 

@@ -82,7 +82,7 @@ class Head(_Value, frozen=True):
     item_no: Natural
     issued_at: Natural
     tag: Natural
-    size_bytes: Natural
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORD_BYTES)]
     count: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
     places: Annotated[list[U32], msgspec.Meta(min_length=1, max_length=MAX_HEADS)]
     indexes: Annotated[list[U32], msgspec.Meta(min_length=1, max_length=MAX_HEADS)]

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pushmesh_node.sync.words import (
     Compare,
     Differ,
     Frames,
+    Hashes,
     Heads,
     Hello,
     IdRange,
@@ -127,13 +129,40 @@ async def test_what_is_shown_unasked_is_taken_up_to_a_bound(node: Node) -> None:
             await words.read(WAIT_S)
 
 
-async def test_hashes_are_given_so_often_only(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_answers, "MAX_HASHED", 2)
+async def test_a_peer_has_everything_hashed_twice_and_then_no_more_whatever_stream_it_asks_on(node: Node) -> None:
+    await publish(node, *(a_note_now(DAPP, seq) for seq in range(1, 5)))
+    names: list[BucketName] = []
+    for _ in range(2):
+        async with asked(node) as words:
+            await words.write(Compare([]))
+            differ = await words.read(WAIT_S)
+            assert isinstance(differ, Differ) and differ.buckets
+            names = list(differ.buckets)
+            await words.write(AskHashes(names))
+            answer = await words.read(WAIT_S)
+            assert isinstance(answer, Hashes) and len(answer.hashes) == len(names)
     async with asked(node) as words:
-        await words.write(AskHashes([BucketName(0, 1)] * 2))
-        assert await words.read(WAIT_S) is not None
-        await words.write(AskHashes([BucketName(0, 1)]))
+        await words.write(AskHashes(names[:1]))
         with pytest.raises(StreamLost, match="too-often"):
+            await words.read(WAIT_S)
+
+
+async def test_a_peer_has_two_streams_at_most(node: Node) -> None:
+    async with asked(node), asked(node):
+        with pytest.raises(StreamLost, match="too many streams"):
+            async with asked(node):
+                pass
+    await until(lambda: not node.sync._answering._streams)
+    async with asked(node):
+        pass
+
+
+async def test_a_question_that_costs_too_much_ends_the_stream(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = count(0, 60)
+    async with asked(node) as words:
+        monkeypatch.setattr(sync_answers, "_now_s", lambda: float(next(times)))  # each look at the clock, a minute
+        await words.write(Compare([]))
+        with pytest.raises(StreamLost, match="timeout"):
             await words.read(WAIT_S)
 
 

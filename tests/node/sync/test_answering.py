@@ -1,8 +1,11 @@
+from hashlib import sha256
+
 import pytest
 
 from pushmesh_node.sync import answering
+from pushmesh_node.sync.messages import MAX_RANGES
 from pushmesh_node.sync.node_sets import NodeSets
-from pushmesh_node.sync.words import AskHeads, BucketName, BucketPrint, BucketStep, Compare, IdRange, Steps
+from pushmesh_node.sync.words import AskHashes, AskHeads, BucketName, BucketPrint, BucketStep, Compare, IdRange, Steps
 from pushmesh_protocol.errors import Refusal
 from support.sync_pair import DAY_MS, NOW_MS, id_of, sets_of
 
@@ -40,3 +43,22 @@ def test_bounds_that_would_make_it_look_through_everything_are_refused(monkeypat
     monkeypatch.setattr(answering, "SCAN_FACTOR", 1)
     with pytest.raises(Refusal, match="looked through"):
         answering.places(sets_of(RECORDS), AskHeads([IdRange(0, DAY, START, END, [id_of(1)])]))
+
+
+def test_more_ranges_than_a_word_has_honestly_are_refused_however_they_are_shared() -> None:
+    """Each has three bytes: one bound after the other, and nothing to say of what is between."""
+    ranges = b"\x01\x00\x00"
+    fits, beyond = (b"\x61" + ranges * count for count in (MAX_RANGES // 2, MAX_RANGES // 2 + 1))
+    sets = sets_of(RECORDS)
+    answering.replies(sets, FLOORS, Steps([BucketStep(0, DAY, fits), BucketStep(1, DAY, fits)]))
+    with pytest.raises(Refusal, match="oversize"):
+        answering.replies(sets, FLOORS, Steps([BucketStep(0, DAY, fits), BucketStep(1, DAY, beyond)]))
+
+
+def test_a_bucket_is_hashed_once_in_a_question() -> None:
+    names = [BucketName(0, DAY), BucketName(1, DAY + 1)]
+    sets = sets_of(RECORDS)
+    answer = answering.hashes(answering.snapshots(sets, FLOORS, AskHashes(names)))
+    assert answer.hashes[1] == (sets.prints(FLOORS)[1].fingerprint, sha256(id_of(3)).digest())
+    with pytest.raises(Refusal, match="stands twice"):
+        answering.snapshots(sets, FLOORS, AskHashes([*names, names[0]]))

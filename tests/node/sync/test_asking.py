@@ -3,13 +3,15 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pushmesh_node.sync.asking import START_BOUND
+from pushmesh_node.sync.keys import START
 from pushmesh_node.sync.memory import REST_MS, PeerMemory
+from pushmesh_node.sync.messages import MAX_RANGES
 from pushmesh_node.sync.ports import Finished, Heard
 from pushmesh_node.sync.words import (
     AskHashes,
     AskIds,
     BucketName,
+    BucketStep,
     Compare,
     Differ,
     Frames,
@@ -254,12 +256,12 @@ def test_a_list_that_does_not_move_on_ends_the_session() -> None:
     part, timestamp, _ = a_record(0)
     asker = Asker([(part, timestamp, id_of(1))])
     peer = HonestPeer([(part, timestamp, id_of(1))])
-    fingerprint, _ = asker.sets.hashes(BucketName(part, timestamp // DAY_MS), [0] * 3)
+    fingerprint = asker.sets.snapshot(BucketName(part, timestamp // DAY_MS), [0] * 3).fingerprint
     forged = liar(peer, AskHashes, Hashes([(fingerprint, b"x" * 32)]))
 
     def answer(word: Word) -> list[Word]:
         if isinstance(word, AskIds):
-            return [Ids(START_BOUND, [])]
+            return [Ids(START, [])]
         return forged(word)
 
     asker.round(answer)
@@ -270,3 +272,19 @@ def test_an_answer_to_nothing_ends_the_session() -> None:
     asker = Asker([])
     (effect,) = asker.asking.handle(Heard(Differ([])), NOW_MS)
     assert str(effect) == "End(reason='malformed')"
+
+
+def test_more_ranges_than_a_word_has_honestly_end_the_session_however_they_are_shared() -> None:
+    """The peer has nothing to say of any: each is three bytes, and costs who reads it more."""
+    records = [a_record(1), a_record(2, days=3)]
+    asker = Asker([])
+    skips = b"\x61" + b"\x01\x00\x00" * (MAX_RANGES // 2 + 1)
+    peer = HonestPeer(records)
+
+    def answer(word: Word) -> list[Word]:
+        if isinstance(word, Steps):
+            return [Replies([BucketStep(one.part, one.number, skips) for one in word.steps])]
+        return peer.answer(word)
+
+    asker.round(answer)
+    assert asker.ended == "malformed"

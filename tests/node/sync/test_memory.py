@@ -11,9 +11,9 @@ def test_half_of_what_came_must_be_good_once_enough_came() -> None:
     memory = PeerMemory(0)
     for number in range(room.JUDGED_FROM - 1):
         memory.answered(id_of(number), Reason.BAD_SIGNATURE)
-    assert not memory.is_poisoned
+    assert not memory.judge()
     memory.answered(b"one more", None)
-    assert memory.is_poisoned and memory.refused == room.JUDGED_FROM
+    assert memory.judge() and memory.is_poisoned and memory.refused == room.JUDGED_FROM
 
 
 @pytest.mark.parametrize("reason", [Reason.DUPLICATE, Reason.SLOT_VOID, Reason.SURPLUS])
@@ -39,7 +39,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [memory.is_settled(id_of(number)) for number in range(4)] == [False, False, False, True]
     for number in range(10, 14):
         memory.answered(id_of(number), Reason.UNKNOWN_SCHEME)
-    assert memory.is_poisoned
+    assert memory.judge()
 
 
 def test_a_bucket_rests_until_its_time_is_over_and_is_forgotten_then() -> None:
@@ -49,3 +49,15 @@ def test_a_bucket_rests_until_its_time_is_over_and_is_forgotten_then() -> None:
     assert memory.rests(name, 5 + room.REST_MS - 1) and not memory.rests(name, 5 + room.REST_MS)
     memory.rest([other], 5 + room.REST_MS)
     assert list(memory._rests) == [other]
+
+
+def test_of_a_peer_that_counts_no_more_nothing_is_remembered_but_that() -> None:
+    memory = PeerMemory(0)
+    memory.settle(b"held")
+    for number in range(2 * room.JUDGED_FROM):
+        memory.answered(id_of(number), None)
+    assert memory.judge() and memory.refused == 2 * room.JUDGED_FROM
+    assert not memory._refused and not memory._settled
+    for number in range(9 * room.JUDGED_FROM):
+        memory.answered(id_of(number), Reason.OK)
+    assert memory.judge()

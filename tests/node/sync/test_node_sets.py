@@ -1,10 +1,8 @@
-from hashlib import sha256
-
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from pushmesh_node.sync.node_sets import NodeSets
-from pushmesh_node.sync.words import BucketName
+from pushmesh_node.sync.words import BucketName, BucketPrint
 from pushmesh_protocol.errors import Refusal
 from support.sync_pair import DAY_MS, NOW_MS, id_of
 
@@ -31,7 +29,9 @@ def test_the_sets_are_what_a_plain_set_says(changes: list[tuple[bool, int, int, 
         name = BucketName(part, number)
         length = DAY_MS if part < 2 else 32 * DAY_MS
         ids = sorted(id_ for p, end, id_ in naive if p == part and end // length == number and end >= floors[0])
-        assert sets.hashes(name, floors)[1] == sha256(b"".join(ids)).digest()
+        snapshot = sets.snapshot(name, floors)
+        assert sorted(snapshot.ids[at : at + 32] for at in range(0, len(snapshot.ids), 32)) == ids
+        assert BucketPrint(part, number, snapshot.fingerprint) in sets.prints(floors)
         assert sorted(sets.ids(name, floors, bytes(8), 1_000)[0]) == ids
     dropped = sets.drop_below(floors[0])
     assert dropped == sum(end < floors[0] for _, end, _ in naive)

@@ -1,7 +1,17 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from pushmesh_node.sync.words import MAX_HEADS, AskHeads, BucketPrint, Compare, IdRange, Sorry, ids_of, words
+from pushmesh_node.sync.words import (
+    MAX_HEADS,
+    MAX_WORD_BYTES,
+    AskHeads,
+    BucketPrint,
+    Compare,
+    IdRange,
+    Sorry,
+    ids_of,
+    words,
+)
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.errors import Refusal
 
@@ -31,6 +41,7 @@ def test_four_hundred_buckets_cost_no_more_than_34_bytes_each() -> None:
         [8, 0, [[1, None]]],
         [6, [[0, 0, b"short", b"e" * 8, [b"i" * 32]]]],
         [6, [[0, 0, bytes(8), b"e" * 8, [b"i" * 32] * (MAX_HEADS + 1)]]],
+        [7, [[1, 2, 3, MAX_WORD_BYTES + 1, 1, [0], [0]]]],
         [99],
     ],
 )

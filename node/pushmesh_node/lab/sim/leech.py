@@ -19,8 +19,7 @@ class _Careless(PeerMemory):
     def is_settled(self, id_: bytes) -> bool:
         return False
 
-    @property
-    def is_poisoned(self) -> bool:
+    def judge(self) -> bool:
         return False
 
 

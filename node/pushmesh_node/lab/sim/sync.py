@@ -23,10 +23,27 @@ from ...engine.parts import leaf_part, leaf_parts
 from ...sync import answering
 from ...sync.asking import Asking
 from ...sync.claims import Claims
+from ...sync.digests import digest_of
 from ...sync.fetching import MAX_SHOWN
 from ...sync.memory import MEMORY_MS, PeerMemory
 from ...sync.parts import FLOOR_AHEAD_MS, common_floors
-from ...sync.ports import Due, End, Event, Finished, Heard, Probe, Probed, Say, Settle, Settled, Show, Take, Taken
+from ...sync.ports import (
+    Digest,
+    Digested,
+    Due,
+    End,
+    Event,
+    Finished,
+    Heard,
+    Probe,
+    Probed,
+    Say,
+    Settle,
+    Settled,
+    Show,
+    Take,
+    Taken,
+)
 from ...sync.words import (
     Answer,
     AskHashes,
@@ -198,6 +215,8 @@ class SyncRounds:
                         self._take(node_id, peer, asking, effect)
                     case Show(commit_nos):
                         self._show(node_id, commit_nos)
+                    case Digest(snapshots):
+                        events.append(Digested([digest_of(each.ids) for each in snapshots]))
                     case Settle():
                         self._later(node_id, peer, asking, SETTLE_S, Settled)
                     case Finished(missing, elsewhere):
@@ -291,7 +310,7 @@ class SyncRounds:
                 case Want():
                     self._give(node_id, peer, word)
                 case AskHashes():
-                    self._send(node_id, answering.hashes(sets, floors, word))
+                    self._send(node_id, answering.hashes(answering.snapshots(sets, floors, word)))
                 case AskIds():
                     self._send(node_id, answering.ids(sets, floors, word))
                 case Frames():

@@ -37,7 +37,7 @@ def test_who_lists_what_nobody_has_counts_no_more_and_without_memory_it_would() 
 
 
 def test_without_the_memory_of_what_was_withheld_a_node_never_is_in_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.PeerMemory, "is_poisoned", property(lambda self: False))
+    monkeypatch.setattr(memory.PeerMemory, "judge", lambda self: False)
     world, adversary = visited("poisoned-peer", 2, 3)
     world.run_until(120)
     states = world.nodes[0].sync.states()
