@@ -36,12 +36,17 @@ def clock_of(events: list[object]) -> Callable[[], int]:
     return lambda: unix_ms() + offset_ms
 
 
-def test_stores_of_earlier_schemas_are_kept() -> None:
-    kept = [int(place.name.partition("-")[2]) for place in old_stores()]
-    assert kept and kept[0] == 4 and kept[-1] <= len(MIGRATIONS)
+def schema_of(place: Path) -> int:
+    return int(place.name.partition("-")[2])
 
 
-@pytest.mark.parametrize("place", old_stores(), ids=lambda place: place.name)
+def test_stores_of_the_first_the_previous_and_the_present_schema_are_kept() -> None:
+    """A new migration comes with a store that `faults.old_stores` records: it is the previous one's some day."""
+    kept = [schema_of(place) for place in old_stores()]
+    assert kept[0] == 4 and kept[-2:] == [len(MIGRATIONS) - 1, len(MIGRATIONS)]
+
+
+@pytest.mark.parametrize("place", old_stores()[:-1], ids=lambda place: place.name)
 async def test_an_old_store_is_upgraded_under_load_and_through_kills(place: Path, tmp_path: Path, rng: Random) -> None:
     plan = a_plan(tmp_path, NODE, mqtt__enabled=False)
     history = History(unpack_store(place, plan.folder))
