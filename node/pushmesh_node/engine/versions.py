@@ -248,7 +248,7 @@ class Versions(Generic[K]):
         line = self._lines.get((key, signer))
         if line is not None:
             line.drop(version)
-            if len(versions) <= FEW:
+            if len(versions) <= FEW or not line.versions:
                 del self._lines[key, signer]
         if not versions:
             del self._versions[key]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pushmesh_node.engine import versions as room
-from pushmesh_node.engine.versions import OUTLASTED, SPARE, Versions, outlasts, signer_of
+from pushmesh_node.engine.versions import FEW, OUTLASTED, SPARE, Versions, outlasts, signer_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.authority import Authority
 from pushmesh_protocol.envelope import Envelope
@@ -266,3 +266,15 @@ def test_how_many_outlast_a_word_is_known_wherever_it_comes_among_them(rng: Rand
         assert found.in_force(TOPIC, NOW) == words[-OUTLASTED]
         found.withdraw(words[-OUTLASTED].id)
         assert found.in_force(TOPIC, NOW) is None
+
+
+def test_nothing_is_kept_of_a_signer_whose_last_word_of_a_full_key_has_gone() -> None:
+    found = versions(GRANT)
+    filled(found, *(said(at, expires_at=NOW + DAY_MS - at) for at in range(FEW)))
+    filled(found, said(50, key=GRANT, expires_at=NOW + 5))
+    assert set(found._lines) == {(TOPIC, signer_of(said(50, key=GRANT)))}
+    filled(found, said(60, expires_at=NOW + 6))
+    found.sweep(NOW + 5)
+    assert (set(found._lines), len(found)) == ({(TOPIC, None)}, FEW + 1)
+    filled(found, said(70, key=GRANT, expires_at=NOW + 7))
+    assert found.in_force(TOPIC, NOW + 6) == said(70, key=GRANT, expires_at=NOW + 7)
