@@ -2,11 +2,22 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account
 
 from .subscriptions import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Connected wallets that a message concerns: the `plain` ones, of whom there is nothing to say but that they
+    subscribed, and the `others`."""
+
+    accounts: Sequence[Account]
+    plain: list[Account]
+    others: Sequence[Account]
 
 
 class Listeners:

@@ -4,6 +4,7 @@ client sent."""
 from collections import Counter
 from collections.abc import Sequence
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.errors import Refusal
@@ -16,7 +17,7 @@ from pushmesh_protocol.types import Account, EnvelopeId, Epoch, UnixMs
 from ..curation import Policy
 from . import frame_rule
 from .answers import Level, Outcome
-from .audience import Listeners
+from .audience import Concerned, Listeners
 from .effects import Answer, Deliver, Effect, Judge, Reload
 from .events import (
     Candidate,
@@ -327,6 +328,7 @@ class Engine:
             turn.writes.append(VoidMark(other.commit_no))
             self.state.withdraw(other.id)
         if others:
+            turn.concerned.clear()
             turn.writes.append(VoidMark(holder.commit_no))
         self._recent.add(envelope.author, epoch, holder)
         return bool(others)
@@ -345,6 +347,8 @@ class Engine:
 
     def _apply(self, turn: Turn, envelope: Envelope, commit_no: int, void: bool) -> None:
         self.state.apply(envelope, commit_no, void=void)
+        if envelope.kind not in _SHOWN_KINDS:
+            turn.concerned.clear()
         body = envelope.body
         if isinstance(body, Grant):
             turn.released += self.parking.release(envelope.id)
@@ -379,14 +383,25 @@ class Engine:
         late: bool,
     ) -> None:
         envelope = part.envelopes[index]
-        concerned = self.listeners.concerned(envelope.topic, audience, self.state.subscriptions)
-        if not concerned:
+        concerned = self._concerned(turn, envelope.topic, audience)
+        if not concerned.accounts:
             return
         curator = self.state.curator
         groups, held = curator.decide_groups(envelope, concerned, turn.now_ms, late=late, audience=audience)
         turn.writes += [curator.record(account, commit_no, decision, turn.now_ms) for account, decision in held]
         if groups:
             turn.deliveries.append(Deliver(commit_no, part, index, groups, frame))
+
+    def _concerned(self, turn: Turn, topic: Topic | None, audience: Sequence[Account] | None) -> Concerned:
+        """Messages of one topic that come together concern the same: they are looked up once."""
+        if topic is None or audience is not None:
+            accounts = self.listeners.concerned(topic, audience, self.state.subscriptions)
+            return Concerned(accounts, [], accounts)
+        found = turn.concerned.get(topic)
+        if found is None:
+            accounts = self.listeners.concerned(topic, None, self.state.subscriptions)
+            found = turn.concerned[topic] = self.state.curator.divide(topic, accounts, turn.now_ms)
+        return found
 
     def _release(self, turn: Turn, origin: int, due_at: UnixMs, found: tuple[Part, int] | None, *, late: bool) -> None:
         """A scheduled envelope's time has come: show it under a new number, unless it is over."""

@@ -26,6 +26,7 @@ from ..curation import (
     is_below,
     is_off,
 )
+from .audience import Concerned
 from .collapse import Collapses
 from .effects import Group
 from .expiries import Expiries
@@ -129,7 +130,7 @@ class Curator:
     def decide_groups(
         self,
         envelope: Envelope,
-        accounts: Sequence[Account],
+        concerned: Concerned,
         now_ms: UnixMs,
         *,
         late: bool,
@@ -137,15 +138,15 @@ class Curator:
     ) -> tuple[list[Group], list[tuple[Account, Decision]]]:
         """What becomes of a message for many wallets, as `decide` says of each: those who get it, and who does not.
 
-        Of subscribers that said nothing else one is asked for all."""
+        Of subscribers that said nothing else one is asked for all. The groups share the lists of `concerned`."""
         alike: defaultdict[Decision, list[Account]] = defaultdict(list)
         body = envelope.body
         if isinstance(body, Notification):
             audience = body.audience
         is_same = audience is None and self._collapses.is_same_for_all(envelope)
-        plain, others = self._divide(body.topic, accounts, now_ms) if is_same else ([], accounts)
+        plain, others = (concerned.plain, concerned.others) if is_same else ([], concerned.accounts)
         if plain:
-            alike[self.decide(envelope, plain[0], now_ms, late=late)] = plain
+            alike[self.decide(envelope, plain[0], now_ms, late=late)] = [*plain] if others else plain
         for account in others:
             alike[self.decide(envelope, account, now_ms, late=late, audience=audience)].append(account)
         groups, held = [], []
@@ -156,18 +157,15 @@ class Curator:
                 held += [(account, decision) for account in together]
         return groups, held
 
-    def _divide(
-        self, topic: Topic | None, accounts: Sequence[Account], now_ms: UnixMs
-    ) -> tuple[list[Account], Sequence[Account]]:
-        """Those of whom there is nothing to say but that they subscribed, and the others."""
-        if topic is None:
-            return [], accounts
+    def divide(self, topic: Topic, accounts: Sequence[Account], now_ms: UnixMs) -> Concerned:
+        """Whom messages of a topic concern, sorted for `decide_groups`; holds until a subscription or a preference
+        changes."""
         subscribers, wallets = self._subscriptions.plain(topic, now_ms), self._wallets
         plain = [account for account in accounts if account in subscribers and account not in wallets]
         if len(plain) == len(accounts):
-            return plain, ()
+            return Concerned(accounts, plain, ())
         alike = frozenset(plain)
-        return plain, [account for account in accounts if account not in alike]
+        return Concerned(accounts, plain, [account for account in accounts if account not in alike])
 
     def is_outdated(self, envelope: Envelope, account: Account | None, now_ms: UnixMs) -> bool:
         """Whether what was decided before is not to reach a wallet any more, or (None) any of those that it was for: it

@@ -2,11 +2,13 @@
 
 from collections import Counter
 
+from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part
 from pushmesh_protocol.reasons import Reason, Verdict
 from pushmesh_protocol.types import UnixMs
 
+from .audience import Concerned
 from .effects import Answer, Deliver, Effect, EndAccess, Judge, Relay, Reoffer, Store, Tally
 from .records import Write
 
@@ -25,6 +27,8 @@ class Turn:
         self.deliveries: list[Deliver] = []
         self.released: list[tuple[bytes, Part]] = []
         self.ended: list[bytes] = []
+        self.concerned: dict[Topic, Concerned] = {}
+        """Whom broadcasts to a topic concern, as long as nothing in this call changed it."""
         self._tallies: Counter[tuple[str, Verdict, Reason]] = Counter()
 
     def tally(self, source: str, verdict: Verdict, reason: Reason, count: int = 1) -> None:

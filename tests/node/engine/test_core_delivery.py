@@ -26,7 +26,7 @@ from pushmesh_node.engine.targets import target_of
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
-from pushmesh_protocol.kinds import Kind, Preference
+from pushmesh_protocol.kinds import Kind, Preference, SettingChoice
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.reasons import Reason
@@ -44,6 +44,40 @@ def test_a_broadcast_reaches_connected_subscribers_only() -> None:
     (deliver,) = deliveries(offer(engine, part))
     groups = [Group("now", Reason.SUBSCRIBED, [BOB])]
     assert deliver == Deliver(engine.last_commit, part, 0, groups, encode_frame([part]))
+
+
+def given(effects: Sequence[Effect]) -> list[list[Account]]:
+    """Of each delivery who gets it."""
+    return [sorted([account for group in each.groups for account in group.accounts]) for each in deliveries(effects)]
+
+
+def test_messages_that_come_together_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, asked = an_engine(), list[Topic | None]()
+    subscribe(engine, BOB)
+    subscribe(engine, CAROL, settings=[SettingChoice("min-priority", 1)])
+    for account in (BOB, CAROL):
+        engine.handle(ListenerCame(account), NOW)
+    concerned = engine.listeners.concerned
+
+    def ask(topic: Topic | None, *rest: Any) -> Sequence[Account]:
+        asked.append(topic)
+        return concerned(topic, *rest)
+
+    monkeypatch.setattr(engine.listeners, "concerned", ask)
+    effects = offer(engine, *(a_note(NETWORK, seq) for seq in range(1, 4)))
+    assert (given(effects), asked) == ([sorted([BOB, CAROL])] * 3, [TOPIC])
+
+
+def test_who_subscribed_between_messages_that_come_together_gets_the_later_one_and_who_lost_it_does_not() -> None:
+    engine = an_engine()
+    subscribe(engine, BOB, seq=9)
+    for account in (BOB, CAROL):
+        engine.handle(ListenerCame(account), NOW)
+    word = Part((an_envelope(NETWORK, Kind.SUBSCRIPTION, CAROL, topic=TOPIC, on=True),))
+    rival = Part((an_envelope(NETWORK, Kind.NOTIFICATION, BOB, topic=Topic(BOB, "own"), seq=9),))
+    notes = [a_note(NETWORK, seq) for seq in range(1, 4)]
+    effects = offer(engine, notes[0], word, notes[1], rival, notes[2])
+    assert given(effects) == [[BOB], sorted([BOB, CAROL]), [CAROL]]
 
 
 def test_nobody_is_delivered_to_after_the_last_connection_left() -> None:

@@ -127,7 +127,7 @@ def test_what_is_recorded_names_the_policies_it_rests_on() -> None:
 def test_many_wallets_are_decided_as_each_alone_and_grouped_by_what_becomes_of_it() -> None:
     curator = a_curator()
     curator.set_preferences(preferences(author=CAROL))
-    groups, held = curator.decide_groups(NOTE, [BOB, CAROL], NOW, late=False)
+    groups, held = curator.decide_groups(NOTE, curator.divide(TOPIC, [BOB, CAROL], NOW), NOW, late=False)
     assert groups == [Group("now", Reason.SUBSCRIBED, [BOB])]
     assert held == [(CAROL, curator.decide(NOTE, CAROL, NOW))]
 
@@ -144,7 +144,7 @@ def test_of_plain_subscribers_one_is_asked_for_all(monkeypatch: pytest.MonkeyPat
         return decide(envelope, account, now_ms, **facts)
 
     monkeypatch.setattr(curator, "decide", ask)
-    groups, _ = curator.decide_groups(NOTE, [BOB, CAROL, ALICE], NOW, late=False)
+    groups, _ = curator.decide_groups(NOTE, curator.divide(TOPIC, [BOB, CAROL, ALICE], NOW), NOW, late=False)
     assert [set(group.accounts) for group in groups] == [{BOB, ALICE, CAROL}]
     assert asked == [BOB, CAROL]
 

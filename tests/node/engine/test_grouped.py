@@ -94,7 +94,8 @@ def test_wallets_that_are_decided_together_get_what_each_would_get_alone(rng: Ra
                 engine.listeners.come(account)
             state, audience = engine.state, audience_of(message)
             concerned = list(engine.listeners.concerned(message.topic, audience, state.subscriptions))
-            groups, held = state.curator.decide_groups(message, concerned, at, late=late)
+            divided = state.curator.divide(TOPIC, concerned, at)
+            groups, held = state.curator.decide_groups(message, divided, at, late=late)
             told = {(account, group.verdict, group.reason) for group in groups for account in group.accounts}
             told |= {(account, decision.verdict, decision.reason) for account, decision in held}
             assert told == one_by_one(engine, message, concerned, at, late)
