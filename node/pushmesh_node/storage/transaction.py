@@ -81,6 +81,8 @@ APART_DEVICES = 16
 _DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND {OF_GROUP} AND device IN
     (SELECT device FROM cursors WHERE account = ?1 AND {OF_GROUP} ORDER BY at DESC, device LIMIT -1 OFFSET ?5)"""
 
+_CROWDED = f"SELECT account FROM cursors WHERE account IN {{}} GROUP BY account HAVING count(*) > {APART_DEVICES}"
+
 _DELETE_OLD_CURSORS = """DELETE FROM cursors WHERE (account, device) IN
     (SELECT account, device FROM cursors ORDER BY at LIMIT ?)"""
 _DELETE_OLD_READS = """DELETE FROM reads WHERE (account, restriction) IN
@@ -291,10 +293,23 @@ def _write_guests(connection: sqlite3.Connection, guests: Iterable[GuestRecord])
 def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecord]) -> None:
     rows = [(c.account, c.device, c.commit_no, c.at) for c in cursors]
     bulk.insert(connection, CURSORS.replace, [with_sum(row) for row in rows])
-    groups = {(account, prefix_of(device)) for account, device, _, _ in rows}
+    crowded = _crowded(connection, list({account for account, _, _, _ in rows}))
+    if not crowded:  # nearly always: no wallet has that many devices
+        return
+    groups = {(account, prefix_of(device)) for account, device, _, _ in rows if account in crowded}
     limits = [(*group, APART_DEVICES if group[1] else WALLET_DEVICES) for group in groups]
     sql = [(account, *group_range(prefix), limit) for account, prefix, limit in limits]
     connection.executemany(_DELETE_CURSORS, sql)
+
+
+def _crowded(connection: sqlite3.Connection, accounts: Sequence[bytes]) -> set[bytes]:
+    """Those of which some group may have more devices than are kept: whose devices together are more than the fewest
+    that any group keeps."""
+    found: set[bytes] = set()
+    for part in bulk.pieces(accounts):
+        rows = connection.execute(_CROWDED.format(bulk.placeholders(len(part))), part)
+        found.update([account for (account,) in rows])
+    return found
 
 
 def _write_reads(connection: sqlite3.Connection, reads: Iterable[ReadRecord]) -> None:
