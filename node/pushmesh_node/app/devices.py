@@ -108,6 +108,15 @@ class Devices:
 
         Raises Denied: `forbidden` for who may not read, `bad-cursor` for what was never given, `bad-request` for a
         name that is not printable, `queue-full` where the store has fallen behind too far."""
+        self._reach(principal, device, commit_no)
+
+    def reach_soon(
+        self, principal: Principal, device: str, commit_no: int, done: Callable[[Denied | None], None]
+    ) -> None:
+        """The same; `done` is called in a later turn of the loop once it is durable, or with why it is not."""
+        self._written.when_settled(self._reach(principal, device, commit_no), done)
+
+    def _reach(self, principal: Principal, device: str, commit_no: int) -> tuple[Group, str]:
         if Permission.READ not in principal.permissions:
             raise Denied(Reason.FORBIDDEN, "this token may not read, so it has nothing to acknowledge", "11.3")
         if commit_no > self._end():
@@ -115,20 +124,19 @@ class Devices:
         if not device.isprintable():
             raise Denied(Reason.BAD_REQUEST, "a device is a printable text")
         group = group_of(principal)
+        place = group, device
         places = self._at_hand(group)
         if places.reached.get(device, -1) < commit_no:
-            self._written.put((group, device), commit_no)
-            places.reach(device, commit_no)
-            self._count(group, places)
+            self._written.put(place, commit_no)
+            places.reached[device] = commit_no
+            if places.counted != len(places.reached) or self._names > MOST_NAMES_AT_HAND:
+                self._count(group, places)
+        return place
 
     async def settled(self, principal: Principal, device: str) -> None:
         """Wait until what the device has reached is durable. Raises Denied where the store did not take it; then it is
         tried again with what comes next."""
         await self._written.settled((group_of(principal), device))
-
-    def when_settled(self, principal: Principal, device: str, done: Callable[[Denied | None], None]) -> None:
-        """The same without a task: `done` is called in a later turn of the loop, with why it is not, or None."""
-        self._written.when_settled((group_of(principal), device), done)
 
     async def close(self) -> None:
         """Write what is left, if the store takes it. Idempotent."""

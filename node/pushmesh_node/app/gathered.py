@@ -25,13 +25,14 @@ MOST: Final = 65_536
 
 
 class _Sheet(Generic[Key, Value]):
-    """What is written together; `done` gives why it was not, or None."""
+    """What is written together; `done` gives why it was not, or None, and so hear those of `told`."""
 
-    __slots__ = ("done", "hurry", "values")
+    __slots__ = ("done", "hurry", "told", "values")
 
     def __init__(self) -> None:
         self.values: dict[Key, Value] = {}
         self.hurry = asyncio.Event()
+        self.told: list[Callable[[Denied | None], None]] = []
         self.done: asyncio.Future[Denied | None] = asyncio.get_running_loop().create_future()
 
 
@@ -89,7 +90,16 @@ class Gathered(Generic[Key, Value]):
         else:
             asyncio.get_running_loop().call_soon(done, None)
             return
-        sheet.done.add_done_callback(lambda settled: done(settled.result()))
+        if not sheet.told:
+            sheet.done.add_done_callback(lambda settled: self._tell(sheet.told, settled.result()))
+        sheet.told.append(done)
+
+    def _tell(self, waiting: list[Callable[[Denied | None], None]], denied: Denied | None) -> None:
+        for done in waiting:
+            try:
+                done(denied)
+            except Exception as error:  # our own fault, with one of those who waited
+                self._crashed(error)
 
     async def close(self) -> None:
         """Write what is left, if the store takes it. Idempotent."""

@@ -139,8 +139,7 @@ class Inboxes:
         self, principal: Principal, device: str, commit_no: int, done: Callable[[Denied | None], None]
     ) -> None:
         """The same without a task: `done` is called once it is durable, or with why it is not."""
-        self.devices.reach(principal, device, commit_no)
-        self.devices.when_settled(principal, device, done)
+        self.devices.reach_soon(principal, device, commit_no, done)
 
     def reach(self, principal: Principal, device: str, commit_no: int) -> None:
         """The same, durable a little later. Raises Denied, `bad-cursor` for what was never given."""

@@ -29,18 +29,23 @@ def format_cursor(cursor: Cursor) -> str:
 
 def parse_cursor(text: str) -> Cursor:
     """The cursor of a text that `format_cursor` made. Raises Denied `bad-cursor`."""
-    found = _CURSOR.match(text)
-    if found is None:
-        raise Denied(Reason.BAD_CURSOR, "a cursor is 32 hex digits, a dot and a commit number; or 0; or now")
-    return Cursor(bytes.fromhex(found[1]), int(found[2]))
+    incarnation, number = _parts_of(text)
+    return Cursor(bytes.fromhex(incarnation), int(number))
 
 
 def commit_no_of(text: str, incarnation: bytes) -> int:
     """The commit number of a cursor of this store, as in an acknowledgement. Raises Denied `bad-cursor`."""
-    cursor = parse_cursor(text)
-    if cursor.incarnation != incarnation:
+    of, number = _parts_of(text)
+    if of != incarnation.hex():
         raise Denied(Reason.BAD_CURSOR, "the cursor is of another store")
-    return cursor.commit_no
+    return int(number)
+
+
+def _parts_of(text: str) -> tuple[str, str]:
+    found = _CURSOR.match(text)
+    if found is None:
+        raise Denied(Reason.BAD_CURSOR, "a cursor is 32 hex digits, a dot and a commit number; or 0; or now")
+    return found[1], found[2]
 
 
 async def find_start(inboxes: Inboxes, principal: Principal, cursor: str | None, device: str) -> Start:

@@ -6,8 +6,9 @@ No extension, no socket: a connection that is idle keeps nothing here.
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
@@ -56,8 +57,7 @@ class BrokenFrames(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """One whole message or control frame, unmasked."""
 
     opcode: int

@@ -220,8 +220,7 @@ APART = "\x1f"
 """In no device's own name, since it is not printable."""
 
 
-@dataclass(frozen=True, slots=True)
-class CursorRecord:
+class CursorRecord(msgspec.Struct, frozen=True, gc=False):
     """How far a wallet's device has acknowledged: `commit_no` inclusive.
 
     The devices of a token that is limited to some topics stand apart from the wallet's own: their names begin with

@@ -210,6 +210,21 @@ async def test_who_has_no_task_is_told_why_it_is_not_durable(book: Gathered[str,
     await book.close()
 
 
+async def test_who_fails_on_being_told_keeps_it_from_nobody_else(
+    book: Gathered[str, int], disk: Disk, crashes: list[BaseException]
+) -> None:
+    told: list[Denied | None] = []
+
+    def fail(denied: Denied | None) -> None:
+        raise ZeroDivisionError
+
+    book.put("phone", 1)
+    for done in (fail, told.append):
+        book.when_settled("phone", done)
+    await until(lambda: told)
+    assert (told, [type(crash) for crash in crashes]) == ([None], [ZeroDivisionError])
+
+
 async def test_what_our_own_fault_kept_from_the_disk_is_tried_again_and_who_came_meanwhile_is_not_forgotten(
     book: Gathered[str, int], disk: Disk, crashes: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
