@@ -55,11 +55,14 @@ def ack(report: Report) -> Iterator[str]:
 
 def fanout(report: Report) -> Iterator[str]:
     """Deliveries beside a bare protocol's."""
-    share = f"{report['ratio']:.2f} of a bare protocol ({report['limit_rate']:,.0f} a second)"
-    ten = f"{report['batched_cpu_us']:.1f} µs where ten are queued, a bare protocol {report['limit_cpu_us']:.1f} µs"
-    yield f"[bold]{report['rate']:,.0f}[/] deliveries a second, {share}"
-    yield f"  ten queued  {report['batched_rate']:,.0f} a second, {report['batched_speedup']:.1f} times as many"
-    yield f"  CPU         {report['cpu_us']:.1f} µs of the node's loop for one delivery, {ten}"
+    bare = f"{report['ratio']:.2f} of a bare protocol ({report['limit_rate']:,.0f} a second)"
+    times = f"{report['batched_speedup']:.1f} times as many (a bare protocol {report['limit_batched_speedup']:.1f})"
+    cpu = f"{report['cpu_us']:.1f} µs of the node's loop for one delivery, {report['batched_cpu_us']:.1f} µs of ten"
+    bare_cpu = f"{report['limit_cpu_us']:.1f} µs, {report['limit_batched_cpu_us']:.1f} µs of ten"
+    reader = f"{report['client_cpu_us']:.1f} µs, {report['batched_client_cpu_us']:.1f} µs of ten"
+    yield f"[bold]{report['rate']:,.0f}[/] deliveries a second, {bare}"
+    yield f"  ten queued  {report['batched_rate']:,.0f} a second, {times}"
+    yield f"  CPU         {cpu}; a bare protocol {bare_cpu}; the reader {reader}"
     yield f"  memory      {report['kb_per_connection']:.1f} kB for an idle connection"
 
 

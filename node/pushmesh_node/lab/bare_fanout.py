@@ -2,7 +2,8 @@
 else.
 
 `python -m pushmesh_node.lab.bare_fanout`; it prints its port and pid. A connection that sends "+" is a subscriber;
-one that sends lines `<bytes>` has a frame of that size written to all of them, once a line.
+one that sends lines `<bytes> <frames>` has so many frames of that size written to all of them, in one write each, once
+a line.
 """
 
 import asyncio
@@ -34,16 +35,17 @@ class Bare(asyncio.Protocol):
             self._subscribers.remove(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        """One write of the whole frame to each."""
+        """One write to each, of all that the line asks for."""
         assert self._transport is not None
         if data == b"+":
             self._subscribers.append(self._transport)
             return
         *lines, self._held = (self._held + data).split(b"\n")
         for line in lines:
-            frame = a_frame(int(line))
+            size, count = map(int, line.split())
+            frames = a_frame(size) * count
             for transport in self._subscribers:
-                transport.write(frame)
+                transport.write(frames)
 
 
 def a_frame(size: int) -> bytes:

@@ -2,14 +2,15 @@
 
 A node process as it ships: every publish is verified, committed and synced before a byte of it goes out, each stream's
 place moves on, deliveries are counted, and every wallet acknowledges as the SDK does; acknowledgements are durable
-before they are answered. The bare server (`bare_fanout`) writes frames of the same size to as many connections. The
-same reader (`crowd`) reads both, by turns, and keeps as many publishes under way.
+before they are answered. The bare server (`bare_fanout`) writes frames of the same size to as many connections, and as
+many of them in one write. The same reader (`crowd`) reads both, by turns, and keeps as many publishes under way.
 """
 
 import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pushmesh_client import Node, new_wallet
 from pushmesh_client.vouching import EVERY_MESSAGES
@@ -44,17 +45,22 @@ class FanoutPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class FanoutRound:
-    """Deliveries a second, by turns within seconds of each other."""
+class Slice:
+    """Deliveries a second, and the CPU time that one takes the loop that writes it and the process that reads it."""
 
     rate: float
-    batched_rate: float
-    limit_rate: float
     cpu_us: float
-    """Of the node's own loop, for one delivery of a publish by itself; then the same of ten together, and of the bare
-    server."""
-    batched_cpu_us: float
-    limit_cpu_us: float
+    client_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutRound:
+    """The node and the bare server, one message at a time and QUEUED together, within seconds of each other."""
+
+    single: Slice
+    limit: Slice
+    batched: Slice
+    limit_batched: Slice
 
 
 async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
@@ -87,16 +93,30 @@ async def measure_fanout(folder: Path, plan: FanoutPlan) -> dict[str, float]:
 
 def report_of(rounds: list[FanoutRound], kb_per_connection: float) -> dict[str, float]:
     """Medians; ratios are taken within each round."""
+    pairs = [(each.single, each.limit) for each in rounds]
+    queued = [(each.batched, each.limit_batched) for each in rounds]
     return {
-        "rate": round(median([each.rate for each in rounds])),
-        "limit_rate": round(median([each.limit_rate for each in rounds])),
-        "ratio": round(median([each.rate / each.limit_rate for each in rounds]), 3),
-        "batched_rate": round(median([each.batched_rate for each in rounds])),
-        "batched_speedup": round(median([each.batched_rate / each.rate for each in rounds]), 2),
-        "cpu_us": round(median([each.cpu_us for each in rounds]), 2),
-        "batched_cpu_us": round(median([each.batched_cpu_us for each in rounds]), 2),
-        "limit_cpu_us": round(median([each.limit_cpu_us for each in rounds]), 2),
+        "rate": round(median([each.single.rate for each in rounds])),
+        "limit_rate": round(median([each.limit.rate for each in rounds])),
+        "ratio": round(median([node.rate / bare.rate for node, bare in pairs]), 3),
+        "batched_rate": round(median([each.batched.rate for each in rounds])),
+        "batched_speedup": round(median([each.batched.rate / each.single.rate for each in rounds]), 2),
+        "limit_batched_rate": round(median([each.limit_batched.rate for each in rounds])),
+        "limit_batched_speedup": round(median([each.limit_batched.rate / each.limit.rate for each in rounds]), 2),
+        "batched_ratio": round(median([node.rate / bare.rate for node, bare in queued]), 3),
+        **_cpu_of("", [each.single for each in rounds]),
+        **_cpu_of("batched_", [each.batched for each in rounds]),
+        **_cpu_of("limit_", [each.limit for each in rounds]),
+        **_cpu_of("limit_batched_", [each.limit_batched for each in rounds]),
         "kb_per_connection": round(kb_per_connection, 2),
+    }
+
+
+def _cpu_of(name: str, slices: list[Slice]) -> dict[str, float]:
+    """Of whoever writes, and of the reader."""
+    return {
+        f"{name}cpu_us": round(median([each.cpu_us for each in slices]), 2),
+        f"{name}client_cpu_us": round(median([each.client_us for each in slices]), 2),
     }
 
 
@@ -124,31 +144,34 @@ class _Bench:
 
     async def play(self, publishes: int) -> FanoutRound:
         """One slice of each kind."""
-        wallets = self._plan.subscribers
         requests = max(2, publishes // 4)
-        single, cpu_s = await self._publish(publishes, 1)
-        bare_cpu_s = main_thread_cpu_s(self._bare_pid)
-        bare = await self._crowd.ask({"write": publishes, "size": single["size"], "window": WINDOW})
-        bare_cpu_s = main_thread_cpu_s(self._bare_pid) - bare_cpu_s
-        batched, batched_cpu_s = await self._publish(requests, QUEUED)
-        deliveries, batched_deliveries = publishes * wallets, requests * QUEUED * wallets
-        return FanoutRound(
-            deliveries / single["seconds"],
-            batched_deliveries / batched["seconds"],
-            deliveries / bare["seconds"],
-            cpu_s * 1e6 / deliveries,
-            batched_cpu_s * 1e6 / batched_deliveries,
-            bare_cpu_s * 1e6 / deliveries,
-        )
+        single, size = await self._publish(publishes, 1)
+        limit = await self._write(publishes, 1, size)
+        batched, size = await self._publish(requests, QUEUED)
+        return FanoutRound(single, limit, batched, await self._write(requests, QUEUED, size))
 
-    async def _publish(self, requests: int, each: int) -> tuple[dict[str, float], float]:
-        """The crowd's answer, and the seconds of CPU that the node's loop took."""
+    async def _publish(self, requests: int, each: int) -> tuple[Slice, int]:
+        """Of the node, and the bytes of one message."""
         path = self._folder / "fanout.messages"
         frames = await asyncio.to_thread(lambda: [self._author.frame(each) for _ in range(requests)])
         await asyncio.to_thread(path.write_bytes, stream_messages(frames))
         order = {"publish": str(path), "each": each, "window": WINDOW, "ack_every": EVERY_MESSAGES}
-        cpu_s = main_thread_cpu_s(self._pid)
-        answer = await self._crowd.ask(order)
+        answer, cpu_s = await self._ask(order, self._pid)
         if answer["durable"] != requests * each:
             raise LabError(f"{requests * each} were published, {answer['durable']} are durable")
-        return answer, main_thread_cpu_s(self._pid) - cpu_s
+        return self._slice(answer, cpu_s, requests * each), answer["size"]
+
+    async def _write(self, requests: int, each: int, size: int) -> Slice:
+        """Of the bare server."""
+        order = {"write": requests, "size": size, "each": each, "window": WINDOW}
+        return self._slice(*await self._ask(order, self._bare_pid), requests * each)
+
+    async def _ask(self, order: dict[str, Any], pid: int) -> tuple[dict[str, Any], float]:
+        """The crowd's answer, and the seconds of CPU that the loop of this process took."""
+        cpu_s = main_thread_cpu_s(pid)
+        answer = await self._crowd.ask(order)
+        return answer, main_thread_cpu_s(pid) - cpu_s
+
+    def _slice(self, answer: dict[str, Any], cpu_s: float, messages: int) -> Slice:
+        deliveries = messages * self._plan.subscribers
+        return Slice(deliveries / answer["seconds"], cpu_s * 1e6 / deliveries, answer["cpu_s"] * 1e6 / deliveries)

@@ -3,9 +3,9 @@ looked into. All streams are alike, so what that one was given tells how many by
 
 `python -m pushmesh_node.lab.crowd`; on standard input it is told in JSON lines what to do, and answers each with one:
 {"listen": FILE, "host", "port"} opens a stream for each log-in in the file, {"look": true} reads what came
-meanwhile, {"bare": PORT} as many connections to
-`bare_fanout`; {"publish": FILE, "each": N, "window": N, "ack_every": N} sends requests to the node with so many not
-wholly received; {"write": N, "size": BYTES, "window": N} does the same with the bare server.
+meanwhile, {"bare": PORT} opens as many connections to `bare_fanout`; {"publish": FILE, "each": N, "window": N,
+"ack_every": N} sends requests to the node with so many not wholly received; {"write": N, "size": BYTES, "each": N,
+"window": N} does the same with the bare server. These two tell the CPU time of this process too.
 """
 
 import json
@@ -150,7 +150,7 @@ class Wallets(Crowd):
         self.reference.begin()
         self._durable = sent = done = acked = 0
         count = len(messages)
-        started_s = time.monotonic()
+        started_s, cpu_s = time.monotonic(), time.process_time()
         while done < count:
             while sent < count and sent - done < window:
                 self._publisher.sendall(messages[sent])
@@ -166,14 +166,19 @@ class Wallets(Crowd):
         while self.reference.acked < acked:
             self.read(SILENCE_S)
         self.read_until(self.reference.bytes)
-        ended_s = self.last_s
+        ended_s, cpu_s = self.last_s, time.process_time() - cpu_s
         self._acknowledge()
         while self.reference.acked <= acked or self._durable < count * each:
             if not self.read(SILENCE_S):
                 raise FramingError("not everything was acknowledged")
         self.read_until(self.reference.bytes)
-        seconds, size = ended_s - started_s, self.reference.ends[0]
-        return {"seconds": seconds, "durable": self._durable, "size": size, "acks": acked + 1}
+        return {
+            "seconds": ended_s - started_s,
+            "cpu_s": cpu_s,
+            "durable": self._durable,
+            "size": self.reference.ends[0],
+            "acks": acked + 1,
+        }
 
     def _acknowledge(self) -> None:
         self.say(b'{"type":"ack","cursor":"%b"}' % self.reference.cursor)
@@ -196,18 +201,18 @@ class BareCrowd(Crowd):
         self._publisher.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__([_subscribe(port) for _ in range(count)])
 
-    def write(self, count: int, size: int, window: int) -> dict[str, Any]:
-        """As `publish` with one message each."""
+    def write(self, count: int, size: int, each: int, window: int) -> dict[str, Any]:
+        """As `publish`, without acknowledgements: so many lines, for each of which every stream gets `each` frames."""
         self.begin()
         sent = done = 0
-        started_s = time.monotonic()
+        started_s, cpu_s = time.monotonic(), time.process_time()
         while done < count:
             while sent < count and sent - done < window:
-                self._publisher.sendall(b"%d\n" % size)
+                self._publisher.sendall(b"%d %d\n" % (size, each))
                 sent += 1
-            self.read_until((done + 1) * size)
-            done = self.total // (len(self) * size)
-        return {"seconds": self.last_s - started_s}
+            self.read_until((done + 1) * size * each)
+            done = self.total // (len(self) * size * each)
+        return {"seconds": self.last_s - started_s, "cpu_s": time.process_time() - cpu_s}
 
 
 def _listen(host: str, port: int, auth: str) -> socket.socket:
@@ -253,9 +258,9 @@ def main() -> None:
                 assert wallets is not None
                 messages = msgspec.msgpack.decode(Path(path).read_bytes(), type=list[bytes])
                 answer = wallets.publish(messages, each, window, ack_every)
-            case {"write": count, "size": size, "window": window}:
+            case {"write": count, "size": size, "each": each, "window": window}:
                 assert bare is not None
-                answer = bare.write(count, size, window)
+                answer = bare.write(count, size, each, window)
         print(json.dumps(answer), flush=True)
 
 

@@ -23,10 +23,10 @@ async def test_a_line_writes_a_frame_to_every_subscriber_and_to_nobody_who_left(
     async with asyncio.timeout(10):
         while len(subscribers) < 2:  # noqa: ASYNC110  # the server knows nothing of this test
             await asyncio.sleep(0.005)
-        links[2][1].write(b"150\n30")
-        links[2][1].write(b"0\n")
+        links[2][1].write(b"150 1\n30")
+        links[2][1].write(b"0 2\n")
         for reader, _ in links[:2]:
-            assert await reader.readexactly(450) == a_frame(150) + a_frame(300)
+            assert await reader.readexactly(750) == a_frame(150) + 2 * a_frame(300)
         links[0][1].close()
         while len(subscribers) > 1:  # noqa: ASYNC110  # the server knows nothing of this test
             await asyncio.sleep(0.005)
