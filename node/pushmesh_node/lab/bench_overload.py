@@ -27,25 +27,31 @@ from .workload import Authors, new_authors, plan_jobs, sign_all, stream_messages
 WARM_UP = 2_000
 WINDOW = 512
 """Unanswered at a time while the capacity is measured."""
-ROUNDS = 3
 ROUND_S = 1.5
-QUIET_S = 5.0
-"""Of the quiet publisher alone, before the flood and after it."""
 EVERY_S = 0.02
 CALM = 10
 """Recovered is the node from the first of so many singles in a row that take no longer than before the flood."""
-SPARE = 16_384
 ASKED_AGAIN = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class OverloadPlan:
-    """`times` the capacity for so many seconds, from so many connections."""
+    """`times` the capacity for so many seconds, from so many connections. The capacity is the middle of so many rounds,
+    so many `spare` messages may be under way, and the quiet publisher is alone so long before the flood and after it."""
 
     times: float
     seconds: float
     publishers: int
     wallets: int
+    rounds: int = 3
+    spare: int = 16_384
+    before_s: float = 5.0
+    after_s: float = 5.0
+
+    @property
+    def quiet_s(self) -> float:
+        """How long the quiet publisher goes on, with the flood."""
+        return self.before_s + self.seconds + self.after_s
 
 
 async def measure_overload(folder: Path, plan: OverloadPlan) -> dict[str, float]:
@@ -76,12 +82,12 @@ class Bench:
     narrator: Narrator
 
     async def capacity(self, authors: Authors) -> float:
-        """Publishes a second, the middle of three rounds."""
+        """Publishes a second, the middle of some rounds."""
         rates = [0.0]
         load = await Worker.start(f"{__package__}.load", *self.at)
         try:
             await load.answer()
-            for number in range(ROUNDS + 1):
+            for number in range(self.plan.rounds + 1):
                 count = int(rates[-1] * ROUND_S) if number else WARM_UP
                 await load.ask({"load": str(await self._signed("capacity", authors, count))})
                 done = await load.ask({"go": WINDOW})
@@ -95,8 +101,8 @@ class Bench:
     async def sign(self, authors: Authors, quiet: Authors, capacity: float) -> tuple[Path, Path]:
         """What the flood and the quiet publisher bring. Refused ones are offered again, so there need be no more than
         can be taken and be under way."""
-        count = int(capacity * self.plan.seconds * 1.5) + SPARE
-        singles = int((2 * QUIET_S + self.plan.seconds) / EVERY_S)
+        count = int(capacity * self.plan.seconds * 1.5) + self.plan.spare
+        singles = int(self.plan.quiet_s / EVERY_S)
         files = await self._signed("flood", authors, count), await self._signed("quiet", quiet, singles)
         self.narrator.step(f"{count:,} notifications signed")
         return files
@@ -111,8 +117,8 @@ class Bench:
             await flood.ask({"load": str(messages)})
             await probe.ask({"auth": credential})
             await probe.ask({"load": str(singles)})
-            await probe.tell({"seconds": 2 * QUIET_S + plan.seconds, "every_s": EVERY_S})
-            await asyncio.sleep(QUIET_S)
+            await probe.tell({"seconds": plan.quiet_s, "every_s": EVERY_S})
+            await asyncio.sleep(plan.before_s)
             memory = {"rss_before_mb": resident_mb(pid)}
             done = await flood.ask({"rate": plan.times * capacity, "seconds": plan.seconds})
             memory["rss_mb"] = resident_mb(pid)
@@ -187,4 +193,4 @@ def recovery_s(after: Sequence[Single], flooded_s: float, bound_ms: float) -> fl
     for place in range(len(kept) - CALM + 1):
         if all(kept[place : place + CALM]):
             return after[place][0] + after[place][2] / 1000 - flooded_s
-    raise LabError(f"the node did not come back to {bound_ms:.1f} ms within {QUIET_S:g} s")
+    raise LabError(f"the node did not come back to {bound_ms:.1f} ms in time")
