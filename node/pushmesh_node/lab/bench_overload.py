@@ -37,7 +37,7 @@ ASKED_AGAIN = 2_000
 @dataclass(frozen=True, slots=True)
 class OverloadPlan:
     """`times` the capacity for so many seconds, from so many connections. The capacity is the middle of so many rounds,
-    so many `spare` messages may be under way, and the quiet publisher is alone so long before the flood and after it."""
+    so many `spare` messages may be under way, the quiet publisher is alone so long before the flood and after it."""
 
     times: float
     seconds: float
