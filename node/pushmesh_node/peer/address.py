@@ -1,7 +1,9 @@
 """Reads and writes multiaddrs of the form this host uses: /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/ws][/p2p/ID]. No
 I/O."""
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]  # multiaddr carries no types
@@ -10,7 +12,12 @@ from .errors import AddressError, PeerError
 from .hosts import Address, is_ip
 from .identity import node_id_of
 
+MAX_HOST_LETTERS: Final = 253
+"""As DNS has it; so what peers say of themselves always fits into what main is told (`ipc.Address`)."""
+
+MAX_WIRE_BYTES: Final = 512
 _HOST_KINDS = ("ip4", "ip6", "dns", "dns4", "dns6")
+_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
 def parse_address(text: str) -> Address:
@@ -23,10 +30,13 @@ def parse_address(text: str) -> Address:
     if len(parts) not in (5, 7) or parts[0] or parts[1] not in _HOST_KINDS or parts[3] != "tcp":
         raise AddressError(f"{text!r} is not of the form /ip4/HOST/tcp/PORT[/ws][/p2p/ID]")
     kind, host, port = parts[1], parts[2], _port(parts[4], text)
-    if kind.startswith("ip") and not is_ip(host, version=int(kind[2])):
-        raise AddressError(f"{text!r} holds no {kind} address")
-    if not host:
-        raise AddressError(f"{text!r} names no host")
+    if len(host) > MAX_HOST_LETTERS:
+        raise AddressError(f"{text!r} names a host of more than {MAX_HOST_LETTERS} letters")
+    if kind.startswith("ip"):
+        if not is_ip(host, version=int(kind[2])):
+            raise AddressError(f"{text!r} holds no {kind} address")
+    elif not _NAME.fullmatch(host):
+        raise AddressError(f"{text!r} names no host; names of other letters are written in their xn-- form")
     if len(parts) == 5:
         return Address(kind, host, port, None, websocket)
     if parts[5] != "p2p":
@@ -41,6 +51,8 @@ def to_wire(address: Address) -> bytes:
 
 def from_wire(data: bytes) -> Address:
     """Raises AddressError for whatever this host cannot dial."""
+    if len(data) > MAX_WIRE_BYTES:  # to write a long one as text takes time with the square of its length
+        raise AddressError("a binary multiaddr is too long")
     try:
         text = str(Multiaddr(data))
     except Exception as error:  # bytes of a peer; the library raises many kinds without a common base

@@ -5,7 +5,10 @@ from typing import cast
 from pushmesh_node.gossip.events import Scored
 from pushmesh_node.gossip.parameters import RouterParameters
 from pushmesh_node.gossip.router import Router
-from pushmesh_node.ipc import MAX_BOOK_ADDRESSES, MAX_BOOK_ENTRIES, BookEntry
+from pushmesh_node.gossip.wire.node_ids import to_peer_id
+from pushmesh_node.gossip.wire.protobuf import bytes_field, encode_varint, number_field
+from pushmesh_node.ipc import MAX_BOOK_ADDRESSES, MAX_BOOK_ENTRIES, BookEntry, Peer
+from pushmesh_node.ipc_wire import encode, up_decoder
 from pushmesh_node.peer.acquaintances import FAULTS, LASTED_MS, Acquaintances, jitter
 from pushmesh_node.peer.bans import BAN_MS, PEER_FAULTS, Bans
 from pushmesh_node.peer.book import PeerBook
@@ -14,6 +17,7 @@ from pushmesh_node.peer.hosts import Address
 from pushmesh_node.peer.identity import key_pair_from, node_id_of_keys
 from pushmesh_node.peer.records import seal_record
 from pushmesh_node.peer.stats import Counters
+from pushmesh_protocol.auth.ed25519 import sign
 from support.trio_hosts import keys_of
 
 SEED = keys_of(1)
@@ -210,3 +214,24 @@ def test_the_scores_of_the_connected_are_told() -> None:
 
 def test_jitter_is_a_fraction() -> None:
     assert all(0 <= jitter() < 1 for _ in range(100))
+
+
+def test_main_can_read_whatever_a_peer_says_of_where_it_is() -> None:
+    life = Life()
+    for name in ("a" + "\u00ad" * 900 + ".example", "b" * 63 + ".example", "c.example\n", "d" * 900):
+        host = name.encode()
+        wire = b"\x36" + encode_varint(len(host)) + host + b"\x06\x00\x01"  # /dns4/HOST/tcp/1
+        payload = bytes_field(1, to_peer_id(NODE)) + bytes_field(3, bytes_field(1, wire))
+        life.known.learn(an_end(), Identity("agent", frozenset(), (), sealed(payload)))
+    addresses = [str(each) for each in life.known.book.addresses(NODE)]
+    told = encode([Peer(NODE, addresses, True), life.known.tell([NODE])])
+    assert len(up_decoder().feed(told)) == 2
+    assert any("b.example" in text for text in addresses)
+
+
+def sealed(payload: bytes) -> bytes:
+    """A peer record of whatever content, signed as the peer would."""
+    kind = b"\x03\x01"
+    signed = b"".join(encode_varint(len(part)) + part for part in (b"libp2p-peer-record", kind, payload))
+    key = number_field(1, 1) + bytes_field(2, NODE)
+    return bytes_field(1, key) + bytes_field(2, kind) + bytes_field(3, payload) + bytes_field(5, sign(SEED, signed))

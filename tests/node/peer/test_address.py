@@ -37,6 +37,10 @@ def test_an_address_is_read_and_written_alike(text: str, address: Address) -> No
         "/ip4/::1/tcp/1",
         "/ip6/127.0.0.1/tcp/1",
         "/dns4//tcp/1",
+        "/dns4/a\u00adb.example/tcp/1",  # a letter that nobody sees
+        "/dns4/a\nb/tcp/1",
+        "/dns4/" + "a." * 127 + "/tcp/1",
+        f"/ip6/fe80::1%{'z' * 250}/tcp/1",
         "/ip4/127.0.0.1/tcp/1/ws/x",
         "/ip4/127.0.0.1/tcp/1/p2p/nonsense",
         "/ip4/127.0.0.1/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",  # no Ed25519 key inside
@@ -59,6 +63,13 @@ def test_addresses_survive_their_binary_form_without_the_peer() -> None:
     for text in ("/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/2", "/dns4/a.example/tcp/3", "/ip4/1.2.3.4/tcp/4/ws"):
         assert str(from_wire(to_wire(parse_address(text)))) == text
     assert from_wire(to_wire(parse_address(f"/ip4/10.0.0.1/tcp/1/p2p/{PEER}"))).node_id is None
+
+
+def test_a_long_binary_form_is_not_even_looked_at() -> None:
+    name = b"\x36\xfb\x01" + b"a." * 125 + b"a" + b"\x06\x00\x01"
+    assert from_wire(name).host == "a." * 125 + "a"
+    with pytest.raises(AddressError, match="too long"):
+        from_wire(name + b"\xa5\x03\x80\x02" + bytes(256))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x04", b"\xff" * 9, b"\x04\x7f\x00\x00\x01\x91\x02\x10\x00"])
