@@ -1,12 +1,16 @@
 """Where peers live: addresses as data, and what an IP address says about itself. Pure, and light to import."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Final
 
 from pushmesh_protocol.base58 import base58_encode
 
 from ..gossip.wire.node_ids import to_peer_id
 from ..remote import literal
+
+_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,18 @@ class Address:
 def address_of(host: str, port: int, node_id: bytes | None = None, websocket: bool = False) -> Address:
     """The address of a socket's end: `host` is an IP address."""
     return Address("ip6" if ":" in host else "ip4", host.split("%")[0], port, node_id, websocket)
+
+
+def as_reached(listening: Iterable[Address], local: str) -> list[Address]:
+    """What a peer is told of where this node listens, which reached it at the IP address `local`: that stands for a
+    wildcard of its kind, and a wildcard of the other kind is of no use."""
+    reached = address_of(local, 0)
+    found = [
+        replace(address, host=reached.host) if address.host in _WILDCARDS else address
+        for address in listening
+        if address.host not in _WILDCARDS or address.kind == reached.kind
+    ]
+    return list(dict.fromkeys(found))
 
 
 def is_ip(host: str, version: int) -> bool:

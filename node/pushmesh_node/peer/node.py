@@ -50,7 +50,7 @@ from .dialling import Dialling
 from .discovery import Discovery, Surroundings
 from .errors import AddressError, PeerError
 from .host import Host
-from .hosts import Address, address_of
+from .hosts import Address, address_of, as_reached
 from .identify import IDENTIFY, answer_identify, ask_identity
 from .identity import key_pair_from, node_id_of_keys, peer_id_of
 from .inspecting import Inspecting
@@ -329,8 +329,7 @@ class Node:
 
     async def _answer_identify(self, connection: Connection, protocol: str, stream: Stream) -> None:
         observed = address_of(*connection.remote)
-        listening = [_seen_from(address, connection) for address in self._host.listening]
-        addresses = self._announce or listening
+        addresses = self._announce or as_reached(self._host.listening, connection.local[0])
         record = seal_record(self._start.node_seed, self._wall_ms(), addresses)
         protocols = sorted(self._host.handlers)
         await answer_identify(stream, self._public_key, self._start.agent, addresses, protocols, observed, record)
@@ -394,8 +393,3 @@ def _with_node_id(text: str) -> Address:
     if address.node_id is None:
         raise AddressError(f"{text!r} must end in /p2p/ID")
     return address
-
-
-def _seen_from(address: Address, connection: Connection) -> Address:
-    """A wildcard address is of no use to a peer; the one it reached this node at is."""
-    return replace(address, host=connection.local[0]) if address.host in ("0.0.0.0", "::") else address

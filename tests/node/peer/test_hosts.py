@@ -3,7 +3,17 @@ import sys
 
 import pytest
 
-from pushmesh_node.peer.hosts import Address, address_of, is_ip, is_loopback, is_public, may_name, may_tell
+from pushmesh_node.peer.address import to_wire
+from pushmesh_node.peer.hosts import (
+    Address,
+    address_of,
+    as_reached,
+    is_ip,
+    is_loopback,
+    is_public,
+    may_name,
+    may_tell,
+)
 from pushmesh_node.peer.identity import peer_id_of
 
 NODE = bytes(range(32))
@@ -18,6 +28,18 @@ def test_an_address_is_shown_with_the_peer_id_that_libp2p_gives() -> None:
 def test_sockets_ends_become_addresses() -> None:
     assert address_of("127.0.0.1", 1) == Address("ip4", "127.0.0.1", 1)
     assert address_of("fe80::1%eth0", 1, NODE) == Address("ip6", "fe80::1", 1, NODE)
+
+
+@pytest.mark.parametrize(
+    ("local", "told"), [("8.8.8.8", ("ip4", "8.8.8.8", 1)), ("fe80::1%eth0", ("ip6", "fe80::1", 2))]
+)
+def test_who_reached_this_node_is_told_what_it_reached_for_a_wildcard_of_its_kind(
+    local: str, told: tuple[str, str, int]
+) -> None:
+    both = [Address("ip4", "0.0.0.0", 1, NODE), Address("ip6", "::", 2, NODE), Address("ip4", "9.9.9.9", 3, NODE)]
+    addresses = as_reached(both, local)
+    assert addresses == [Address(*told, NODE), Address("ip4", "9.9.9.9", 3, NODE)]
+    assert all(to_wire(address) for address in addresses)
 
 
 def test_loopback_is_told_from_the_rest() -> None:
