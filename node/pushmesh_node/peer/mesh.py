@@ -3,6 +3,7 @@
 Everything here is synchronous but the two tasks of a peer's gossip streams, so the router never sees a half-done step.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -29,18 +30,19 @@ from ..gossip.windows import window_bytes
 from ..gossip.wire.dialects import PROTOCOL_IDS, Dialect
 from ..gossip.wire.framing import RpcSplitter, frame
 from ..gossip.wire.rpc import MAX_RPC_BYTES, Rpc, RpcError
-from ..gossip.wire.rpc_wire import decode, encode
+from ..gossip.wire.rpc_wire import decode_counting, encode
 from ..ipc import Credit, Frame, Judge, Publish, Settings, Up
 from .connection import Connection
 from .errors import NegotiationError, StreamBroken
 from .inspecting import Inspecting, Job
 from .muxer import Stream
 from .outbox import Outbox
+from .rate import cost_of
 from .stats import Counters
 from .talk import Talk
 
 _OPEN_ATTEMPTS: Final = 2
-_RPCS_AT_ONCE: Final = 64  # so that no peer holds up the others, whatever one read brings
+_COST_AT_ONCE: Final = 64  # in RPCs, so that no peer holds up the others, whatever one read brings
 _PAUSE_S: Final = 1.0  # judgements time out without a word to anybody, so a pause looks again
 _LANES: Final = {lane: lane.name.lower() for lane in Lane}  # as the counters name them
 
@@ -177,15 +179,15 @@ class Mesh:
         await talk.wait()
         while data := await stream.read():
             self._counters.add("bytes_in", n=len(data))
-            bodies = splitter.feed(data)
+            bodies = deque(splitter.feed(data))
             while bodies:
-                now, bodies = bodies[:_RPCS_AT_ONCE], bodies[_RPCS_AT_ONCE:]
                 await talk.wait()
-                self._counters.add("rpcs_in", n=len(now))
-                self.handle_all([RpcReceived(connection.node_id, decode(body)) for body in now], connection)
+                rpcs, cost = _decode_some(bodies)
+                self._counters.add("rpcs_in", n=len(rpcs))
+                self.handle_all([RpcReceived(connection.node_id, rpc) for rpc in rpcs], connection)
                 if connection.is_closing:
                     return
-                await talk.keep_pace(len(now))
+                await talk.keep_pace(cost)
             await trio.lowlevel.checkpoint()
             await self._pause(connection)
 
@@ -330,3 +332,14 @@ class Mesh:
             return
         self._send(Credit(self._owed_frames, self._owed_bytes))
         self._owed_frames = self._owed_bytes = 0
+
+
+def _decode_some(bodies: deque[bytes]) -> tuple[list[Rpc], int]:
+    """As many of the first as are handled in one step, and what they cost. Raises RpcError."""
+    rpcs: list[Rpc] = []
+    cost = 0
+    while bodies and cost < _COST_AT_ONCE:
+        rpc, fields = decode_counting(bodies.popleft())
+        rpcs.append(rpc)
+        cost += cost_of(fields)
+    return rpcs, cost

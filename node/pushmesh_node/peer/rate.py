@@ -9,6 +9,16 @@ RPCS_PER_S: Final = 2_000
 """A byte is enough for an RPC, and each costs microseconds: without a pace, a slow line would fill this process."""
 
 
+FIELDS_OF_AN_RPC: Final = 8
+"""An RPC of more fields of protobuf counts as several: what honest peers send, a message or some control, holds fewer,
+and one of 65,536 fields takes forty milliseconds."""
+
+
+def cost_of(fields: int) -> int:
+    """Of one RPC with so many fields, in RPCs."""
+    return 1 + fields // FIELDS_OF_AN_RPC
+
+
 class Rate:
     """A token bucket. Time is an argument."""
 

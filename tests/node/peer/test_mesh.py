@@ -257,6 +257,21 @@ def test_a_peer_of_many_rpcs_waits_and_others_do_not(monkeypatch: pytest.MonkeyP
     trio.run(main)
 
 
+def test_a_peer_whose_rpcs_are_of_many_fields_waits_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk, "RPCS_PER_S", 1)
+    unknown = b"\x38\x00" * 1_000
+
+    async def main() -> None:
+        async with a_mesh(Settings()) as meshed, a_peer(meshed) as eager, a_peer(meshed, seed=7) as calm:
+            await (await eager.open()).write(message(b"first") + frame(unknown) + message(b"later"))
+            await meshed.until_frames(1)
+            await (await calm.open()).write(message(b"the only one"))
+            frames = await meshed.until_frames(2)
+            assert [each.data for each in frames] == [b"first", b"the only one"]
+
+    trio.run(main)
+
+
 @pytest.mark.parametrize("garbage", [b"\x03\xff\xff\xff", b"\xff" * 12, frame(b"\x0a\x04\x12\x02\xff\xfe")])
 def test_bytes_that_are_no_rpc_end_the_connection_and_nothing_else(garbage: bytes) -> None:
     async def main() -> None:

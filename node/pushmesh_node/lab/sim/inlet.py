@@ -1,5 +1,5 @@
 """What one connection brings to a node, at the pace at which the node reads it. What waits here is bounded: beyond, the
-other end may not write."""
+other end may not write. Each RPC counts as one: a node, which counts many fields as many RPCs, is slower still."""
 
 from collections import deque
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from pushmesh_node.gossip.wire.rpc import (
     RpcError,
     Subscription,
 )
-from pushmesh_node.gossip.wire.rpc_wire import decode, encode
+from pushmesh_node.gossip.wire.rpc_wire import decode, decode_counting, encode
 
 topics = st.text(max_size=40)
 ids = st.tuples(st.binary(max_size=30), st.binary(max_size=30)) | st.just(())
@@ -205,6 +205,13 @@ def test_what_is_dear_to_read_is_refused_before_it_is_read(data: bytes) -> None:
     assert len(data) <= MAX_RPC_BYTES
     with pytest.raises(RpcError, match="too many fields"):
         decode(data)
+
+
+def test_it_is_told_how_many_fields_an_rpc_took_known_or_not() -> None:
+    assert decode_counting(b"") == (Rpc(), 0)
+    assert decode_counting(b"\x38\x00" * 5) == (Rpc(), 5)
+    assert decode_counting(encode(Rpc(messages=(Message("/a", b"data"),))))[1] == 3
+    assert decode_counting(encode(Rpc(iwant=(b"1", b"2")))) == (Rpc(iwant=(b"1", b"2")), 4)
 
 
 def test_fields_are_counted_over_all_parts_of_an_rpc() -> None:
