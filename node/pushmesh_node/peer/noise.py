@@ -3,14 +3,19 @@ for many. What a message carries is no matter here."""
 
 from typing import Any, Final
 
+import trio
 from libp2p.abc import ISecureConn
 
 from .errors import UpgradeError
+from .rate import Rate
 from .tcp import TcpConnection
 
 LENGTH_BYTES: Final = 2
 TAG_BYTES: Final = 16
 MAX_PLAIN_BYTES: Final = 65_535 - TAG_BYTES  # of one message
+MESSAGES_PER_S: Final = 12_000
+"""Three times as many as Yamux frames (`guard.FRAMES_PER_S`), which come in a message or two each. One of eighteen
+bytes that holds nothing takes as long to open as any other."""
 
 
 class NoiseConnection:
@@ -25,6 +30,8 @@ class NoiseConnection:
         self._sealed = b""
         self._at = 0  # where the next message begins in it
         self._plain = bytearray()
+        self._opened = 0  # messages, since the last read of the socket
+        self._messages = Rate(MESSAGES_PER_S, trio.current_time())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
@@ -65,9 +72,13 @@ class NoiseConnection:
             return False
         self._plain += self._decrypt(self._sealed[body:end])
         self._at = end
+        self._opened += 1
         return True
 
     async def _receive(self) -> bool:
+        opened, self._opened = self._opened, 0
+        if too_early_s := self._messages.take(trio.current_time(), opened):
+            await trio.sleep(too_early_s)
         data = await self._raw.read()
         self._sealed, self._at = self._sealed[self._at :] + data, 0
         return bool(data)

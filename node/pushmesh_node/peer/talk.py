@@ -56,7 +56,7 @@ class Talk:
             await self._stands.wait()
 
     async def keep_pace(self, rpcs: int) -> None:
-        """After so many RPCs of the peer (see `rate.cost_of`): where that was too much for a second the next ones wait, in
+        """After so many RPCs of the peer (`rate.cost_of`): where that was too much for a second the next ones wait, in
         the end at the sender."""
         if too_early_s := self._rpcs.take(trio.current_time(), rpcs):
             await trio.sleep(too_early_s)

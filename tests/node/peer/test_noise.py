@@ -1,14 +1,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import trio
+import trio.testing
+from libp2p.abc import ISecureConn
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.security.noise.transport import Transport
 
 from pushmesh_node.peer.errors import UpgradeError
 from pushmesh_node.peer.identity import key_pair_from, node_id_of_keys, peer_id_of
-from pushmesh_node.peer.noise import MAX_PLAIN_BYTES, NoiseConnection
+from pushmesh_node.peer.noise import MAX_PLAIN_BYTES, MESSAGES_PER_S, TAG_BYTES, NoiseConnection
+from pushmesh_node.peer.rate import BURST_S
 from pushmesh_node.peer.tcp import TcpConnection
 
 NEAR, FAR = key_pair_from(b"n" * 32), key_pair_from(b"f" * 32)
@@ -73,6 +77,39 @@ def test_a_message_without_content_is_no_end() -> None:
             assert await far.read(9) == b"x"
 
     trio.run(main)
+
+
+class EmptyMessages:
+    """A socket and a cipher: many messages without content, a thousand a read, and then one with."""
+
+    def __init__(self, reads: int) -> None:
+        self.conn = self.noise_state = self
+        self._left = reads
+
+    def encrypt(self, data: bytes) -> bytes:
+        return bytes(TAG_BYTES) + data
+
+    def decrypt(self, data: bytes) -> bytes:
+        return data[TAG_BYTES:]
+
+    async def read(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        self._left -= 1
+        sealed = self.encrypt(b"" if self._left >= 0 else b"x")
+        return (len(sealed).to_bytes(2, "big") + sealed) * (1_000 if self._left >= 0 else 1)
+
+
+def test_messages_beyond_the_rate_are_read_slowly_whatever_they_hold() -> None:
+    async def main() -> None:
+        within = MESSAGES_PER_S * BURST_S // 1_000
+        for reads, seconds in ((within, 0.0), (within + MESSAGES_PER_S // 1_000, 1.0)):
+            messages = EmptyMessages(reads)
+            connection = NoiseConnection(cast(TcpConnection, messages), cast(ISecureConn, messages))
+            began_s = trio.current_time()
+            assert await connection.read(9) == b"x"
+            assert trio.current_time() - began_s == pytest.approx(seconds)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_the_end_gives_the_rest_and_then_nothing() -> None:
