@@ -24,6 +24,8 @@ from .rate import Rate
 
 READ_BYTES: Final = 65_536
 GOODBYE_TIMEOUT_S: Final = 1.0
+EVENTS_PER_S: Final = 8_000
+"""Messages and parts of them; six bytes are enough for one that holds nothing."""
 
 
 class WebSocketStream:
@@ -44,6 +46,7 @@ class WebSocketStream:
         self._incoming = bytearray()
         self._one_writer = trio.Lock()
         self._pings = Rate(PINGS_PER_S, trio.current_time())
+        self._events = Rate(EVENTS_PER_S, trio.current_time())
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Bytes as soon as there are any; b"" when the other end said good-bye or is gone."""
@@ -84,6 +87,8 @@ class WebSocketStream:
             raise trio.BrokenResourceError(f"no WebSocket: {error}") from error
         for event in events:
             await self._take(event)
+        if too_early_s := self._events.take(trio.current_time(), len(events)):
+            await trio.sleep(too_early_s)
         if not data:
             self._ended = True
 

@@ -5,8 +5,9 @@ import pytest
 import trio
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import CloseConnection, Ping, Request, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, Request, TextMessage
 
+from pushmesh_node.peer import websocket
 from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.errors import AddressError, PeerError
 from pushmesh_node.peer.guard import PINGS_PER_S
@@ -98,7 +99,7 @@ def test_a_good_bye_is_an_end_and_so_is_a_lost_connection() -> None:
     trio.run(main)
 
 
-async def rude(far: trio.SocketStream, *events: TextMessage | Ping | CloseConnection) -> WSConnection:
+async def rude(far: trio.SocketStream, *events: BytesMessage | TextMessage | Ping | CloseConnection) -> WSConnection:
     """A client that did the handshake and then sends what it likes."""
     ws = WSConnection(ConnectionType.CLIENT)
     await far.send_all(ws.send(Request(host="h", target="/")))
@@ -118,6 +119,21 @@ def test_text_and_floods_of_pings_break_it() -> None:
                 nursery.start_soon(rude, near, *events)
                 with pytest.raises(trio.BrokenResourceError):
                     await server.receive_some(9)
+
+    trio.run(main)
+
+
+def test_who_sends_more_messages_than_anybody_needs_is_read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "EVENTS_PER_S", 1)
+
+    async def main() -> None:
+        async with sockets() as (near, far), trio.open_nursery() as nursery:
+            server = WebSocketStream(far)
+            nursery.start_soon(rude, near, *[BytesMessage(b"")] * 1_000, BytesMessage(b"x"))
+            with trio.move_on_after(0.5) as scope:  # the rest is read in some sixteen minutes
+                await server.receive_some(9)
+            assert scope.cancelled_caught
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 
