@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import Final
 
 from ..wire.node_ids import from_peer_id, to_peer_id
-from ..wire.protobuf import bytes_field, fields, number_field
+from ..wire.protobuf import FieldLimit, bytes_field, fields, number_field
 from ..wire.rpc import RpcError
 from .contacts import MAX_ADDRESSES, K
 
@@ -13,6 +13,9 @@ MAX_REQUEST_BYTES: Final = 64 * 1_024
 MAX_ANSWER_BYTES: Final = 128 * 1_024
 MAX_KEY_BYTES: Final = 128
 MAX_ADDRESS_BYTES: Final = 512
+MAX_FIELDS: Final = 4_096
+"""In a message, at all depths: 20 peers with 200 addresses each. Reading more would take longer than any answer is
+worth."""
 _CAN_CONNECT: Final = 2
 _KINDS: Final = frozenset(range(6))
 
@@ -63,23 +66,24 @@ def decode_kad(data: bytes) -> KadMessage:
     """Of an answer the first 20 peers with Ed25519 keys; the rest is passed over. A request's key may be missing."""
     kind, key = 0, b""
     closer: list[Told] = []
-    for number, value in fields(data):
+    limit = FieldLimit(MAX_FIELDS)
+    for number, value in fields(data, limit):
         if number == 1:
             kind = _integer(value)
         elif number == 2:
             key = _bytes(value, MAX_KEY_BYTES)
         elif number == 8 and len(closer) < K:
-            peer = _decode_peer(_bytes(value, MAX_ANSWER_BYTES))
+            peer = _decode_peer(_bytes(value, MAX_ANSWER_BYTES), limit)
             closer += [peer] if peer is not None else []
     if kind not in _KINDS:
         raise RpcError(f"{kind} is no kind of message")
     return KadMessage(Asked(kind), key, tuple(closer))
 
 
-def _decode_peer(data: bytes) -> Told | None:
+def _decode_peer(data: bytes, limit: FieldLimit) -> Told | None:
     peer_id = b""
     addresses: list[bytes] = []
-    for number, value in fields(data):
+    for number, value in fields(data, limit):
         if number == 1:
             peer_id = _bytes(value, MAX_KEY_BYTES)
         elif number == 2 and len(addresses) < MAX_ADDRESSES:

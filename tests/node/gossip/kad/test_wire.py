@@ -5,6 +5,7 @@ from libp2p.kad_dht.pb.kademlia_pb2 import Message, Record
 from pushmesh_node.gossip.kad.contacts import MAX_ADDRESSES, K
 from pushmesh_node.gossip.kad.wire import (
     MAX_ADDRESS_BYTES,
+    MAX_FIELDS,
     MAX_KEY_BYTES,
     Asked,
     KadMessage,
@@ -13,6 +14,7 @@ from pushmesh_node.gossip.kad.wire import (
     encode_kad,
 )
 from pushmesh_node.gossip.wire.node_ids import to_peer_id
+from pushmesh_node.gossip.wire.protobuf import bytes_field
 from pushmesh_node.gossip.wire.rpc import RpcError
 
 told = st.builds(
@@ -74,6 +76,13 @@ def test_of_too_many_peers_and_addresses_the_first_count() -> None:
 def test_oversize_is_refused(theirs: Message) -> None:
     with pytest.raises(RpcError):
         decode_kad(theirs.SerializeToString())
+
+
+def test_fields_are_counted_over_all_parts_of_a_message() -> None:
+    peer = bytes_field(8, b"\x38\x00" * (MAX_FIELDS - 1))
+    assert decode_kad(peer) == KadMessage(Asked.PUT_VALUE)
+    with pytest.raises(RpcError, match="too many fields"):
+        decode_kad(peer + b"\x38\x00")
 
 
 @pytest.mark.parametrize("kind", Message.MessageType.values())
