@@ -1,6 +1,7 @@
 """The identify protocol: what this node says of itself, and what of a peer's answer is of use."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import trio
@@ -21,6 +22,8 @@ from .records import MAX_RECORD_BYTES
 IDENTIFY: Final = "/ipfs/id/1.0.0"
 MAX_IDENTIFY_BYTES: Final = 64 * 1024
 MAX_ADDRESSES: Final = 8
+MAX_PROTOCOLS: Final = 128
+"""Of a peer, as long as it is connected; sixty-four kilobytes hold tens of thousands of short names."""
 IDENTIFY_TIMEOUT_S: Final = 10.0
 _PROTOCOL_VERSION: Final = "ipfs/0.1.0"
 
@@ -53,7 +56,7 @@ def read_identity(body: bytes) -> Identity:
         raise PeerError("the peer's identify message does not decode") from error
     return Identity(
         "".join(character for character in message.agent_version[:64] if character.isprintable()),
-        frozenset(message.protocols),
+        frozenset(islice(message.protocols, MAX_PROTOCOLS)),
         tuple(_dialable(message.listen_addrs)),
         message.signedPeerRecord if len(message.signedPeerRecord) <= MAX_RECORD_BYTES else b"",
     )
@@ -61,7 +64,7 @@ def read_identity(body: bytes) -> Identity:
 
 def _dialable(wires: Iterable[bytes]) -> list[Address]:
     found: list[Address] = []
-    for wire in list(wires)[: MAX_ADDRESSES * 4]:
+    for wire in islice(wires, MAX_ADDRESSES * 4):
         try:
             found.append(from_wire(wire))
         except AddressError:

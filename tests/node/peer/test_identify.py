@@ -8,7 +8,15 @@ from pushmesh_node.peer.address import parse_address
 from pushmesh_node.peer.connection import Connection, Identity
 from pushmesh_node.peer.errors import PeerError
 from pushmesh_node.peer.hosts import Address
-from pushmesh_node.peer.identify import IDENTIFY, MAX_ADDRESSES, answer_identify, ask_identity, describe, read_identity
+from pushmesh_node.peer.identify import (
+    IDENTIFY,
+    MAX_ADDRESSES,
+    MAX_PROTOCOLS,
+    answer_identify,
+    ask_identity,
+    describe,
+    read_identity,
+)
 from pushmesh_node.peer.identity import key_pair_from
 from pushmesh_node.peer.muxer import Stream
 from pushmesh_node.peer.records import MAX_RECORD_BYTES
@@ -34,6 +42,11 @@ def test_addresses_are_bounded_and_foreign_transports_left_out() -> None:
     assert len(read_identity(body).addresses) == MAX_ADDRESSES
     foreign = b"\x12\x06\x04\x0a\x00\x00\x01\x91"
     assert read_identity(frame(foreign)).addresses == ()
+
+
+def test_a_peer_is_remembered_by_few_of_its_protocols() -> None:
+    body = describe(KEY, "", [], [f"/{n:05}" for n in range(7_000)], OBSERVED, b"")
+    assert read_identity(body).protocols == {f"/{n:05}" for n in range(MAX_PROTOCOLS)}
 
 
 def test_an_agent_writes_nothing_but_letters_to_a_terminal() -> None:
