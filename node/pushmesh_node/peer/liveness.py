@@ -8,15 +8,20 @@ import trio
 from .connection import Connection
 from .errors import NegotiationError, PeerError
 from .muxer import Stream
+from .rate import Rate
 
 PING: Final = "/ipfs/ping/1.0.0"
 PING_BYTES: Final = 32
 IDLE_TIMEOUT_S: Final = 120.0
+ANSWERS_PER_S: Final = 10
+"""On one stream; who asks faster waits for its answers."""
 
 
 async def answer_pings(connection: Connection, protocol: str, stream: Stream) -> None:
     """The handler: echoes until the peer ends the stream or falls silent."""
+    pace = Rate(ANSWERS_PER_S, trio.current_time())
     while True:
+        await trio.sleep(pace.take(trio.current_time()))
         with trio.move_on_after(IDLE_TIMEOUT_S) as scope:
             data = await stream.read_exactly(PING_BYTES)
             await stream.write(data)

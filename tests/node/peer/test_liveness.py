@@ -1,9 +1,13 @@
+from typing import cast
+
 import trio
+import trio.testing
 
 from pushmesh_node.peer.connection import Connection
 from pushmesh_node.peer.errors import StreamBroken
-from pushmesh_node.peer.liveness import PING, answer_pings, watch
+from pushmesh_node.peer.liveness import ANSWERS_PER_S, PING, answer_pings, watch
 from pushmesh_node.peer.muxer import Stream
+from pushmesh_node.peer.rate import BURST_S
 from support.trio_hosts import connect, hosts
 
 
@@ -90,3 +94,30 @@ async def _ended(stream: Stream) -> bool:
         return await stream.read() == b""
     except StreamBroken:
         return True
+
+
+class Eager:
+    """A stream that has another ping at once, however many were answered."""
+
+    def __init__(self) -> None:
+        self.answered_s: list[float] = []
+
+    async def read_exactly(self, n: int) -> bytes:
+        await trio.lowlevel.checkpoint()
+        if len(self.answered_s) > 999:
+            raise StreamBroken("enough")
+        return bytes(n)
+
+    async def write(self, data: bytes) -> None:
+        self.answered_s.append(trio.current_time())
+
+
+def test_pings_beyond_any_need_are_answered_slowly() -> None:
+    async def main() -> None:
+        eager, began_s, burst = Eager(), trio.current_time(), ANSWERS_PER_S * BURST_S
+        with trio.move_on_after(2.05):  # of a clock that only sleeping moves
+            await answer_pings(cast(Connection, None), PING, cast(Stream, eager))
+        assert set(eager.answered_s[:burst]) == {began_s}
+        assert len(eager.answered_s) == burst + 2 * ANSWERS_PER_S
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
