@@ -133,9 +133,11 @@ class Dht:
         if not self._ports.wants_more():
             return None
         arrival = self._arrivals.setdefault(node_id, trio.Event())
-        with trio.move_on_after(ARRIVAL_TIMEOUT_S):
-            await arrival.wait()
-        self._arrivals.pop(node_id, None)
+        try:
+            with trio.move_on_after(ARRIVAL_TIMEOUT_S):
+                await arrival.wait()
+        finally:  # a walk that takes too long is cancelled
+            self._arrivals.pop(node_id, None)
         return self._ports.connections.get(node_id)
 
     # Answering

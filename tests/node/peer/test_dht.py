@@ -181,6 +181,26 @@ def test_what_a_peer_makes_up_is_hearsay_and_never_enters_the_table() -> None:
     trio.run(main)
 
 
+def test_a_lookup_that_is_given_up_waits_for_nobody_any_more() -> None:
+    async def main() -> None:
+        lies = tuple(Told(bytes([n]) * 32, (wire(Address("ip4", "127.0.0.1", n)),)) for n in range(1, 4))
+        async with trio.open_nursery() as nursery:
+            LISTENING.clear()
+            liar = await Party(nursery).start(1, KadMessage(Asked.FIND_NODE, KEY, lies))
+            asker = await Party(nursery).start(2)
+            LISTENING[liar.node_id] = liar.running.address
+            await connect(asker.running, liar.running)
+            await asker.until_known(liar)
+            async with trio.open_nursery() as walk:
+                walk.start_soon(asker.dht.look_up, KEY)
+                await until(lambda: len(asker.dht._arrivals) == 3)
+                walk.cancel_scope.cancel()
+            assert asker.dht._arrivals == {}
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
 def test_a_question_that_fails_ends_the_lookup_not_the_node() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
