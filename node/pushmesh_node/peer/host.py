@@ -102,30 +102,35 @@ class Host:
 
     async def dial(self, address: Address, timeout_s: float) -> Connection:
         """A running connection to the peer that `address` names. Raises PeerError."""
-        assert address.node_id is not None and self._nursery is not None
+        assert address.node_id is not None
         if address.node_id == self._node_id:
             raise AddressError("the address is this node's own")
         if address.websocket and not self.speaks_websocket:
             raise AddressError(f"{address} speaks WebSocket, which is not switched on here")
-        if (refusal := self._gate.enter(address.host, outbound=True, now_ms=self._now_ms())) is not None:
+        with trio.move_on_after(timeout_s):
+            return await self._dial(address, await self._literal(address), peer_id_of(address.node_id))
+        raise PeerError("the peer did not answer in time")
+
+    async def _dial(self, address: Address, host: str, peer_id: ID) -> Connection:
+        """`host` counts, not the name that led there: of names anybody has as many as he likes."""
+        assert self._nursery is not None
+        if (refusal := self._gate.enter(host, outbound=True, now_ms=self._now_ms())) is not None:
             raise PeerError(refusal)
         started = False
         try:
-            with trio.move_on_after(timeout_s):
-                raw = await self._connect(address)
-                connection = await self._upgrade(raw, peer_id_of(address.node_id))
-                connection.dialled = address
-                started = True
-                self._nursery.start_soon(self._hold, connection, address.host)
-                return connection
+            raw = await self._connect(address, host)
+            connection = await self._upgrade(raw, peer_id)
+            connection.dialled = address
+            started = True
+            self._nursery.start_soon(self._hold, connection, host)
+            return connection
         finally:
             if not started:
-                self._gate.leave(address.host, outbound=True)
-        raise PeerError("the peer did not answer in time")
+                self._gate.leave(host, outbound=True)
 
-    async def _connect(self, address: Address) -> TcpConnection:
+    async def _connect(self, address: Address, host: str) -> TcpConnection:
         try:
-            stream = await trio.open_tcp_stream(await self._literal(address), address.port)
+            stream = await trio.open_tcp_stream(host, address.port)
             where = f"[{address.host}]" if ":" in address.host else address.host
             dialled = WebSocketStream(stream, f"{where}:{address.port}") if address.websocket else stream
             return TcpConnection(dialled, outbound=True)
@@ -137,7 +142,10 @@ class Host:
         if not address.is_name or address.host in self.trusted_names:
             return address.host
         family = _FAMILIES.get(address.kind, trio.socket.AF_UNSPEC)
-        found = await trio.socket.getaddrinfo(address.host, address.port, family, trio.socket.SOCK_STREAM)
+        try:
+            found = await trio.socket.getaddrinfo(address.host, address.port, family, trio.socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:  # as above
+            raise PeerError(f"cannot find {address.host}: {error}") from error
         public = [host for *_, (host, *_) in found if isinstance(host, str) and is_public(host)]
         if not public:
             raise AddressError(f"{address} leads to no public address")

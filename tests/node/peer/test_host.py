@@ -1,5 +1,7 @@
 from contextlib import AsyncExitStack
 
+from typing import Any
+
 import pytest
 import trio
 
@@ -214,6 +216,32 @@ def test_a_name_that_a_peer_told_leads_to_no_private_place() -> None:
                 await a.host.dial(told, 5)
             a.host.trusted_names.add("localhost")  # the operator's
             assert (await a.host.dial(told, 5)).node_id == b.node_id
+
+    trio.run(main)
+
+
+class OneHost(trio.abc.HostnameResolver):
+    """Whatever the name, it leads to the same place."""
+
+    async def getaddrinfo(
+        self, host: object, port: object, *rest: object, **named: object
+    ) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
+        return [(trio.socket.AF_INET, trio.socket.SOCK_STREAM, 6, "", ("8.8.8.8", port))]
+
+    async def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
+        raise AssertionError("nobody asks for names")
+
+
+def test_of_names_that_lead_to_one_host_no_more_are_dialled_than_of_its_address() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            a = await run_host(nursery, 1, limits=GateLimits(max_per_host=1))
+            trio.socket.set_custom_hostname_resolver(OneHost())
+            assert a.host._gate.enter("8.8.8.8", outbound=True, now_ms=0) is None
+            for name in ("one.example", "two.example"):
+                with pytest.raises(PeerError, match="too-many-of-one-host"):
+                    await a.host.dial(Address("dns4", name, 4001, bytes(32)), 5)
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 
