@@ -12,7 +12,7 @@ import trio
 
 from .address import parse_address
 from .errors import AddressError, SourceError
-from .hosts import Address, address_of, is_loopback
+from .hosts import Address, address_of, is_loopback, may_name
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -23,6 +23,7 @@ MAX_WAITING: Final = 256
 TELL_AGAIN_S: Final = 60.0
 _ASK_TIMEOUT_MS: Final = 1_000
 _TEXT: Final = b"dnsaddr="
+_NEIGHBOUR: Final = "169.254.0.1"  # as what is heard by multicast was said on this link, and nowhere else
 
 
 def service_of(network_id: bytes) -> str:
@@ -96,7 +97,12 @@ class Mdns:
         self._told[record] = None
         if len(self._told) > MAX_WAITING:
             del self._told[next(iter(self._told))]
-        self._hear(read_texts(record))
+        self._hear(self._believed(read_texts(record)))
+
+    def _believed(self, told: Iterable[Address]) -> list[Address]:
+        """Nobody on a network may send this node to places of its own machine, but who is on it."""
+        speakers = [_NEIGHBOUR, *(host for host in self._interfaces if is_loopback(host))]
+        return [address for address in told if any(may_name(speaker, address.host) for speaker in speakers)]
 
     # In threads of the library, which is imported where it is needed: without mDNS it costs neither time nor memory.
 

@@ -97,6 +97,20 @@ def test_a_wildcard_is_announced_as_the_interfaces_and_loopback_only_where_it_is
     trio.run(main)
 
 
+@pytest.mark.parametrize(("interface", "believed"), [("192.168.1.2", False), ("127.0.0.1", True)])
+def test_places_of_this_machine_are_believed_only_from_itself(interface: str, believed: bool) -> None:
+    heard: list[Address] = []
+
+    def hear(told: Iterable[Address]) -> int:
+        heard.extend(told)
+        return 0
+
+    mdns = Mdns(NETWORK, [interface], lambda: [], hear)
+    near, here = an_address(1, "192.168.1.3"), an_address(2, "127.0.0.1")
+    mdns._take(write_texts([here, an_address(3, "224.0.0.1"), near]))
+    assert heard == ([here, near] if believed else [near])
+
+
 def test_what_was_heard_is_told_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mdns_room, "TELL_AGAIN_S", 0.05)
 
