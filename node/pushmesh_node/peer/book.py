@@ -44,12 +44,9 @@ class _Entry:
     dialling: bool = False
     last_seen_ms: int = 0
     score_milli: int = 0
-
     proven: bool = False
     patience: int = HEARSAY_PATIENCE  # times the longest back-off
-    lot: float = (
-        0.0  # decides who goes of those who are as bad: nobody can know it, so neither first nor last comers win
-    )
+    lot: float = 0.0  # says who goes of those who are as bad; nobody knows it, so neither first nor last comers win
 
     def rank(self) -> tuple[bool, bool, int, bool, int, int]:
         """Lower is dialled earlier: bootstrap, no bad score, not often failed, proven, seen lately, good score."""
