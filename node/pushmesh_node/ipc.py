@@ -148,8 +148,8 @@ class Start(_Message, frozen=True, tag=1):
     """Main's first message. The gossip process answers `Ready`, or exits with a sentence on stderr.
 
     `network` is the text of the network file, for the frame validator; `announce` is what peers are told, empty for
-    the listening addresses; `bootstrap` are multiaddrs that end in `/p2p/...` and are dialled for ever;
-    `stream_protocols` are the only ones that peers may open towards main.
+    the listening addresses; `bootstrap` are multiaddrs that end in `/p2p/...` and are dialled for ever, as are those of
+    the `direct` peers of the router; `stream_protocols` are the only ones that peers may open towards main.
     """
 
     version: Natural
@@ -167,6 +167,7 @@ class Start(_Message, frozen=True, tag=1):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_console: bool = False  # lines for people; else JSON
     discovery: Discovery = Discovery()
+    direct: list[Address] = []
 
     def __repr__(self) -> str:
         """All but the seed, which no log may hold."""

@@ -73,6 +73,7 @@ class RouterWorld:
         mesh: MeshParameters | None = None,
         score: ScoreParameters | None = None,
         limits: RouterLimits | None = None,
+        direct: Iterable[bytes] = (),
         seed: int = 1,
     ) -> None:
         self.parameters = RouterParameters()
@@ -81,6 +82,7 @@ class RouterWorld:
             mesh=mesh or MESH,
             score=score or self.parameters.score,
             limits=limits or self.parameters.limits,
+            direct=frozenset(direct),
         )
         self.router = Router(self.parameters, Random(seed))
         self.now_ms = 1_000_000

@@ -23,6 +23,7 @@ def start_message(config: Config, network: Network, seed: bytes) -> ipc.Start:
         listen=list(gossip.listen),
         announce=list(gossip.announce),
         bootstrap=list(gossip.bootstrap),
+        direct=list(gossip.direct),
         shards=network.shard_count,
         control_kinds=[KIND_NAMES[kind] for kind in CONTROL_KINDS],
         stream_protocols=[SYNC_PROTOCOL, *ASSURANCE_PROTOCOLS],

@@ -143,7 +143,8 @@ class Node:
             first_voucher_epoch=self._first_voucher_epoch,
         )
         self.door = self._door()
-        self.readiness = SyncReadiness(self.status, lambda: self.mesh.expects_peers(config.gossip.bootstrap), now_ms)
+        named = config.gossip.bootstrap or config.gossip.direct
+        self.readiness = SyncReadiness(self.status, lambda: self.mesh.expects_peers(named), now_ms)
         self.reloading = Reloading(lambda: self.ingest.paused(), self._replay_store, self.crashed)
 
     async def restore(self) -> None:

@@ -182,6 +182,10 @@ class GossipConfig(Struct, frozen=True, kw_only=True):
     bootstrap: Bootstraps = ()
     """Nodes to dial first and for ever, each with its peer id."""
 
+    direct: Bootstraps = ()
+    """Nodes of operators who agreed on it, each with the other in its list: dialled for ever, and whatever their score
+    or the mesh, they push each message to each other."""
+
     dns_lists: DnsLists = ()
     """DNS names whose TXT records name nodes, as libp2p's dnsaddr has it; read at start and every ten minutes."""
 

@@ -24,6 +24,7 @@ GRAFTED: Final = "grafted"
 GRAFTED_BY_PEER: Final = "grafted-by-peer"
 
 # Why a peer left a mesh, or was not let in.
+DIRECT_PEER: Final = "direct-peer"
 IN_BACKOFF: Final = "in-backoff"
 MESH_FULL: Final = "mesh-full"
 DISCONNECTED: Final = "disconnected"
@@ -40,7 +41,7 @@ COUNTS: Final[dict[str, frozenset[str]]] = {
     "frames_ignored": _REASONS | {GATED},
     "frames_published": frozenset({"", NO_PEER}),
     "frames_rejected": _REASONS | {REJECTED_BEFORE},
-    "grafts_refused": frozenset({IN_BACKOFF, LOW_SCORE, MESH_FULL, TOO_MANY_TOPICS, UNKNOWN_TOPIC}),
+    "grafts_refused": frozenset({DIRECT_PEER, IN_BACKOFF, LOW_SCORE, MESH_FULL, TOO_MANY_TOPICS, UNKNOWN_TOPIC}),
     "idontwants_dropped": frozenset({TOO_MANY}),
     "ihaves_dropped": frozenset({LOW_SCORE, TOO_MANY, UNKNOWN_TOPIC}),
     "iwants_dropped": frozenset({LOW_SCORE, OVER_BYTES, TOO_MANY, TOO_OFTEN}),

@@ -156,3 +156,5 @@ class RouterParameters:
     gater: GaterParameters = field(default_factory=GaterParameters)
     choking: ChokingParameters = field(default_factory=ChokingParameters)
     limits: RouterLimits = field(default_factory=RouterLimits)
+    direct: frozenset[bytes] = frozenset()
+    """Node ids of direct peers, v1.1's explicit peering agreements: always pushed to, in no mesh, above every score."""

@@ -55,6 +55,7 @@ class Peer:
     offered_until_ms: int = -1  # until when it is offered no peers again
     doubted_until_ms: int = 0  # it broke a promise lately
     is_fickle: bool = False  # it left a topic before
+    is_direct: bool = False  # by the operator's agreement with its own: see `RouterParameters.direct`
     topics: dict[str, None] = field(default_factory=dict)  # in a dict, as nothing here may depend on a set's order
     announced: dict[str, int] = field(default_factory=dict)  # topic -> heartbeat of the last IHAVE to it
     unwanted: Unwanted = field(default_factory=Unwanted)
@@ -70,6 +71,7 @@ class Peers:
         self._max_topics = max_topics_per_peer
         self._peers: dict[bytes, Peer] = {}
         self._by_topic: dict[str, dict[bytes, Peer]] = {}
+        self._direct: dict[bytes, Peer] = {}
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -86,13 +88,20 @@ class Peers:
         """Those who take part in it. Read it only."""
         return self._by_topic.get(topic) or {}
 
+    def direct_of(self, topic: str) -> dict[bytes, Peer]:
+        """The direct peers among them."""
+        return {name: peer for name, peer in self._direct.items() if topic in peer.topics} if self._direct else {}
+
     def add(self, peer: Peer) -> None:
         """Not connected before."""
         self._peers[peer.node_id] = peer
+        if peer.is_direct:
+            self._direct[peer.node_id] = peer
 
     def remove(self, node_id: bytes) -> Peer | None:
         """It is gone, with its subscriptions."""
         peer = self._peers.pop(node_id, None)
+        self._direct.pop(node_id, None)
         if peer is not None:
             peer.is_gone = True
             for topic in list(peer.topics):

@@ -63,7 +63,7 @@ class Router:
         self._parameters = parameters
         self._orders = orders = Orders(p.idontwant_ids_per_rpc)
         self._peers = peers = Peers(limits.max_topics_per_peer)
-        self._scores = scores = PeerScores(parameters.score)
+        self._scores = scores = PeerScores(parameters.score, parameters.direct)
         self._gater = PeerGater(parameters.gater)
         self._backoffs = Backoffs(p.backoff_slack_ms, limits.max_backoffs)
         self._seen = SeenCache(limits.seen_ttl_ms, limits.max_seen_ids)
@@ -206,7 +206,8 @@ class Router:
         if self._scores.of(name) < self._parameters.score.graylist_threshold:
             self._orders.do(Disconnect(name, GRAYLISTED))
             return
-        self._peers.add(Peer(name, event.outbound, event.dialect, event.host or name.hex()))
+        is_direct = name in self._parameters.direct
+        self._peers.add(Peer(name, event.outbound, event.dialect, event.host or name.hex(), is_direct=is_direct))
         self._scores.connected(name, event.host, now_ms)
         topics = self._meshes.topics()
         if topics:

@@ -99,13 +99,15 @@ class Node:
         self._settings = settings
         self._public_key = keys.public_key
         self._announce = [parse_address(text) for text in start.announce]
+        direct = [_with_node_id(text) for text in start.direct]
+        self._pinned = [*(_with_node_id(text) for text in start.bootstrap), *direct]  # dialled for ever
         self._link = link
         self._nursery = nursery
         self._counters = Counters()
         self._wall_ms = wall_ms
         gate = Gate(_gate_limits(settings))
         bans = Bans(gate.is_exempt)
-        router = self._router = Router(_router_parameters(settings), secrets.SystemRandom())
+        router = self._router = Router(_router_parameters(settings, direct), secrets.SystemRandom())
         self._host = Host(self.node_id, build_upgrader(keys), gate, bans, self, now_ms, router.score_of)
         book = PeerBook(settings.dial_backoff_min_ms, settings.dial_backoff_max_ms, secrets.SystemRandom())
         hearsay = self._hearsay = Hearsay(self.node_id, book, self._counters.add)
@@ -161,8 +163,8 @@ class Node:
 
     async def listen(self) -> Ready:
         """Starts everything. Raises AddressError for an address that is malformed or cannot be bound."""
-        for text in self._start.bootstrap:
-            self._known.book.add(_with_node_id(text), bootstrap=True)
+        for address in self._pinned:
+            self._known.book.add(address, bootstrap=True)
         handlers = self._host.handlers
         for protocol in PROTOCOL_IDS:
             handlers[protocol] = self._mesh.read
@@ -172,7 +174,7 @@ class Node:
         for protocol in self._start.stream_protocols:
             handlers[protocol] = self._relay.accept
         listen = [parse_address(text) for text in self._start.listen]
-        named = [*listen, *(_with_node_id(text) for text in self._start.bootstrap)]
+        named = [*listen, *self._pinned]
         self._host.trusted_names.update(address.host for address in named)
         self._host.speaks_websocket = any(address.websocket for address in named)
         await self._host.listen(self._nursery, listen)
@@ -379,13 +381,17 @@ def _gate_limits(settings: Settings) -> GateLimits:
     )
 
 
-def _router_parameters(settings: Settings) -> RouterParameters:
+def _router_parameters(settings: Settings, direct: Iterable[Address]) -> RouterParameters:
     limits = RouterLimits(
         max_peers=settings.max_peers,
         max_pending_messages=settings.inspect_queue_frames,
         max_pending_bytes=settings.inspect_queue_bytes,
     )
-    return RouterParameters(mesh=replace(MESH, heartbeat_ms=settings.heartbeat_ms), limits=limits)
+    return RouterParameters(
+        mesh=replace(MESH, heartbeat_ms=settings.heartbeat_ms),
+        limits=limits,
+        direct=frozenset([address.node_id for address in direct if address.node_id is not None]),
+    )
 
 
 def _with_node_id(text: str) -> Address:

@@ -35,6 +35,21 @@ def test_who_is_removed_is_gone_everywhere() -> None:
     assert peers.remove(b"a") is None
 
 
+def test_direct_peers_are_found_by_topic_too() -> None:
+    peers = Peers(max_topics_per_peer=2)
+    one, other = Peer(b"a", False, Dialect.V1_2, "host", is_direct=True), peer(b"b")
+    for each in (other, one):
+        peers.add(each)
+        assert peers.direct_of("/t") == {}
+        peers.subscribe(each, "/t")
+    assert peers.direct_of("/t") == {b"a": one} and peers.direct_of("/u") == {}
+    peers.unsubscribe(one, "/t")
+    assert peers.direct_of("/t") == {}
+    peers.subscribe(one, "/t")
+    peers.remove(b"a")
+    assert peers.direct_of("/t") == {}
+
+
 def test_leaving_a_topic_that_was_not_joined_changes_nothing() -> None:
     peers = Peers(max_topics_per_peer=2)
     one = peer(b"a")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -15,10 +16,10 @@ from pushmesh_node.gossip.events import (
 from pushmesh_node.gossip.parameters import RouterLimits, RouterParameters
 from pushmesh_node.gossip.router import Router
 from pushmesh_node.gossip.wire.dialects import Dialect
-from pushmesh_node.gossip.wire.message_id import MessageIds
+from pushmesh_node.gossip.wire.message_id import MessageIds, message_id
 from pushmesh_node.gossip.wire.rpc import Graft, Message, Prune, Rpc, Subscription
 from pushmesh_protocol.reasons import Verdict
-from support.router_world import DATA, ID, A, B, C, RouterWorld, T, U, counts, crowd, hearers, sent, sent_to
+from support.router_world import DATA, ID, MESH, A, B, C, D, RouterWorld, T, U, counts, crowd, hearers, sent, sent_to
 
 
 def test_a_new_peer_is_told_the_topics() -> None:
@@ -292,3 +293,64 @@ def test_of_events_that_come_together_each_peer_hears_in_one_rpc() -> None:
     assert sent_to(one_by_one, B) == sent_to(at_once, B), "and nothing less"
     others = [[effect for effect in effects if not isinstance(effect, SendRpc)] for effects in (one_by_one, at_once)]
     assert others[0] == others[1]
+
+
+# Direct peers
+
+
+def test_a_direct_peer_gets_each_message_of_its_topics_beside_the_mesh() -> None:
+    world = RouterWorld(direct=(A, D))
+    world.connect(A)
+    world.connect(D, topics=(U,))
+    world.meshed(B, C)
+    assert hearers(world.accepted(B)) == [C, A]
+    assert hearers(world.accepted(A, b"of its own"), message_id(T, b"of its own")) == [B, C]
+    assert world.router.mesh_of(T) == {B, C}
+
+
+def test_a_direct_peer_gets_own_messages_without_flood_publish_too() -> None:
+    world = RouterWorld(direct=(A,), mesh=replace(MESH, flood_publish=False))
+    world.connect(A)
+    world.meshed(B)
+    assert hearers(world.publish()) == [B, A]
+    outside = RouterWorld(direct=(A,), mesh=replace(MESH, flood_publish=False, d=0, d_low=0, d_out=0), topics=())
+    outside.connect(A)
+    assert hearers(outside.publish()) == [A]
+
+
+def test_a_direct_peer_is_in_no_mesh_whoever_asks() -> None:
+    world = RouterWorld(direct=(A,))
+    world.connect(A, outbound=True)
+    world.beat(3)
+    effects = world.graft(A)
+    assert sent_to(effects, A).prune == (Prune(T, (), 60),) and counts(effects) == {
+        ("grafts_refused", "direct-peer"): 1
+    }
+    assert world.graft(A) and world.router.score_of(A) > 0  # asking again in backoff is no misdeed of its
+    assert world.router.mesh_of(T) == frozenset()
+    joining = RouterWorld(direct=(A,), topics=())
+    joining.connect(A)
+    assert sent_to(joining.do(Subscribed(frozenset({T}))), A).graft == ()
+
+
+def test_a_direct_peer_is_heard_whatever_its_score_would_be() -> None:
+    world = RouterWorld(direct=(A,))
+    world.meshed(B)
+    world.connect(A)
+    assert not [effect for effect in world.reject_from(A, 11) if isinstance(effect, Disconnect)]
+    assert world.router.parts_of(A).invalid < -10_000
+    assert hearers(world.accepted(A)) == [B]
+    world.do(PeerDisconnected(A))
+    assert not [effect for effect in world.connect(A) if isinstance(effect, Disconnect)]
+    assert hearers(world.accepted(B, b"more"), message_id(T, b"more")) == [A]
+
+
+def test_a_direct_peer_that_left_gets_nothing() -> None:
+    world = RouterWorld(direct=(A,))
+    world.connect(A)
+    world.meshed(B)
+    world.rpc(A, subscriptions=(Subscription(False, T),))
+    assert hearers(world.accepted(B)) == []
+    world.rpc(A, subscriptions=(Subscription(True, T),))
+    world.do(PeerDisconnected(A))
+    assert hearers(world.accepted(B, b"more"), message_id(T, b"more")) == []

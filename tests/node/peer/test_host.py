@@ -1,5 +1,4 @@
 from contextlib import AsyncExitStack
-
 from typing import Any
 
 import pytest

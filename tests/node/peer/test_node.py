@@ -8,6 +8,7 @@ import trio
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
 from pushmesh_node.gossip.frames.inspection import Inspection
+from pushmesh_node.gossip.scores.scoring import DIRECT_SCORE
 from pushmesh_node.gossip.wire.dialects import PROTOCOL_IDS
 from pushmesh_node.gossip.wire.framing import frame
 from pushmesh_node.ipc import (
@@ -71,12 +72,14 @@ class Told:
 
 
 @asynccontextmanager
-async def a_node(announce: Sequence[str] = ()) -> AsyncIterator[tuple[Node, Ready, Told, trio.Nursery]]:
+async def a_node(
+    announce: Sequence[str] = (), direct: Sequence[str] = ()
+) -> AsyncIterator[tuple[Node, Ready, Told, trio.Nursery]]:
     near, far = (trio.SocketStream(trio.socket.from_stdlib_socket(each)) for each in socket.socketpair())
     async with near, far, trio.open_nursery() as nursery:
         link = MainLink(near)
         start = a_start(1)
-        start = msgspec.structs.replace(start, announce=list(announce))
+        start = msgspec.structs.replace(start, announce=list(announce), direct=list(direct))
         node = Node(start, NoFrames(), link, nursery, lambda: 1_700_000_000_000)
         ready = await node.listen()
         nursery.start_soon(link.run_writer)
@@ -95,6 +98,18 @@ def test_a_dialled_peer_is_connected_told_and_known() -> None:
             node.take(Ban(other.node_id, 60))
             gone = await up.until(Peer, node_id=other.node_id, connected=False)
             assert isinstance(gone, Peer) and gone.reason == "banned"
+
+    trio.run(main)
+
+
+def test_a_direct_peer_is_dialled_and_stands_above_every_score() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            other = await run_host(nursery, 2)
+            async with a_node(direct=[str(other.address)]) as (node, _, up, _):
+                await up.until(Peer, node_id=other.node_id, connected=True)
+                assert node._router.score_of(other.node_id) == DIRECT_SCORE
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ..counts import (
+    DIRECT_PEER,
     GRAFTED_BY_PEER,
     IN_BACKOFF,
     LOW_SCORE,
@@ -58,7 +59,9 @@ class Grafting:
 
     def _take_graft(self, peer: Peer, topic: str, now_ms: int) -> None:
         name = peer.node_id
-        if self._scores.of(name) < 0:
+        if peer.is_direct:
+            self._refuse(peer, topic, now_ms, DIRECT_PEER)
+        elif self._scores.of(name) < 0:
             self._refuse(peer, topic, now_ms, LOW_SCORE)
         elif (backoff := self._backoffs.running(name, topic, now_ms)) is not None:
             is_flood = now_ms - backoff.since_ms < self._parameters.graft_flood_ms

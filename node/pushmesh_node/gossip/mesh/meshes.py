@@ -66,7 +66,7 @@ class Meshes:
     # Moves
 
     def candidates(self, topic: str, now_ms: int) -> list[Peer]:
-        """Whom this node may graft: outside the mesh, not below score 0, not in backoff."""
+        """Whom this node may graft: outside the mesh, not direct, not below score 0, not in backoff."""
         subscribers = self._peers.of_topic(topic).values()
         return [peer for peer in subscribers if self.may_graft(topic, peer, now_ms)]
 
@@ -74,7 +74,8 @@ class Meshes:
         """Whether a peer that takes part in the topic is a candidate."""
         name = peer.node_id
         return (
-            name not in self._meshes[topic]
+            not peer.is_direct
+            and name not in self._meshes[topic]
             and self._scores.of(name) >= 0
             and self._backoffs.allows_graft(name, topic, now_ms)
         )

@@ -182,7 +182,7 @@ class Messages:
         self._choking.accepted(message.topic, one)
         lane = lane_of(message.topic)
         word: Rpc | None = None
-        for name, peer in self._meshes.of(message.topic).items():
+        for name, peer in (self._meshes.of(message.topic) | self._peers.direct_of(message.topic)).items():
             if name in pending.senders or one in peer.unwanted:
                 continue
             if message.topic in peer.chokes:

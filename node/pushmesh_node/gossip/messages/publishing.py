@@ -68,6 +68,7 @@ class Publishing:
         else:
             self._fanout.use(topic, now_ms)
             hearers = {name: subscribers[name] for name in self._fanout.members(topic) if name in subscribers}
+        hearers.update(self._peers.direct_of(topic))
         if self._parameters.mesh.flood_publish:
             threshold = self._parameters.score.publish_threshold
             for name, peer in subscribers.items():

@@ -3,7 +3,7 @@
 P3 is left out: where a topic has little traffic, it punishes honest peers for silence. It decides nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -14,6 +14,9 @@ from .reputation import Reputation
 from .retained import RetainedPeers
 
 _BYTES_PER_KIB: Final = 1_024
+
+DIRECT_SCORE: Final = 1_000.0
+"""Of a direct peer, whatever it does: far above every threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,11 @@ class ScoreParts:
 class PeerScores:
     """Counts deeds and keeps what was bad beyond a disconnect, as it was, so that coming back washes nothing.
 
-    A peer that nothing is known of has score 0. `now_ms` never goes back."""
+    A peer that nothing is known of has score 0, `direct` ones have always the same. `now_ms` never goes back."""
 
-    def __init__(self, parameters: ScoreParameters) -> None:
+    def __init__(self, parameters: ScoreParameters, direct: Container[bytes] = ()) -> None:
         self._parameters = parameters
+        self._direct = direct
         self._connected: dict[bytes, Reputation] = {}
         self._retained = RetainedPeers(parameters)
         self._apps: dict[bytes, float] = {}
@@ -52,6 +56,8 @@ class PeerScores:
 
     def of(self, peer: bytes) -> float:
         """The score as it is now; that of a disconnected peer while it is remembered."""
+        if peer in self._direct:
+            return DIRECT_SCORE
         held = self._connected.get(peer) or self._retained.get(peer)
         if held is None:
             return self._apps.get(peer, 0.0) * self._parameters.app_weight
