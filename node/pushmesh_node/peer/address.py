@@ -51,7 +51,7 @@ def to_wire(address: Address) -> bytes:
 
 def from_wire(data: bytes) -> Address:
     """Raises AddressError for whatever this host cannot dial."""
-    if len(data) > MAX_WIRE_BYTES:  # to write a long one as text takes time with the square of its length
+    if len(data) > MAX_WIRE_BYTES:  # nothing that can be dialled is; 64 kB of small parts take the library 60 ms
         raise AddressError("a binary multiaddr is too long")
     try:
         text = str(Multiaddr(data))
