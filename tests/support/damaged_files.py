@@ -52,3 +52,20 @@ def replace_bytes(path: Path, old: bytes, new: bytes) -> None:
     whole = path.read_bytes()
     assert old in whole
     path.write_bytes(whole.replace(old, new))
+
+
+def lead_back(path: Path, table: str) -> None:
+    """Behind the last but one page of a table stands its first, once more."""
+    at = (root_of(path, table) - 1) * PAGE
+    data = bytearray(path.read_bytes())
+    assert data[at] == 5, "the table must have pages below its root, and no pages below these"
+    first_cell = at + int.from_bytes(data[at + 12 : at + 14], "big")
+    data[at + 8 : at + 12] = data[first_cell : first_cell + 4]
+    path.write_bytes(data)
+
+
+def renumber_record(path: Path, data: bytes) -> None:
+    """The record with these bytes, number 256, says that it is number 8448."""
+    whole = bytearray(path.read_bytes())
+    whole[whole.rindex(b"\x82\x00", 0, whole.index(data))] |= 0x40  # 256, as SQLite writes it before the row
+    path.write_bytes(whole)

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
@@ -18,7 +19,7 @@ import msgspec
 
 from .copies import Progress, open_reading
 from .errors import StoreDamaged, StoreError, describe, is_fault_of_the_world
-from .files import check_tables
+from .files import check_tables, mark_of
 from .salvage import sync
 from .sums import ITEMS, META, Damaged, first, is_intact
 
@@ -75,18 +76,25 @@ def write_export(store: Path, target: Path, network_id: bytes, now_ms: int, prog
         with open_reading(store) as connection, part.open("wb") as file:
             connection.execute("BEGIN")
             incarnation = _incarnation(connection, store)
-            (total,) = connection.execute("SELECT count(*) FROM items WHERE origin IS NULL").fetchone()
+            (last,) = connection.execute("SELECT coalesce(max(first_commit), 0) FROM items").fetchone()
             out = ExportWriter(file)
             out.put(ExportHead(FORMAT, network_id, now_ms, incarnation))
-            for frame in _frames(connection):
+            for number, frame in _frames(connection):
                 out.put(ExportedFrame(frame))
-                progress(out.entries - 1, total)
+                progress(number, last)
             frames = out.entries - 1
             out.put(ExportEnd(frames, out.digest.digest()))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
         sync(target.absolute().parent)
+    except StoreDamaged as error:
+        with suppress(OSError):
+            mark_of(store).write_text(f"{error.reason}\n")
+        raise StoreError(
+            f"the store {store} is damaged, so that no export was made: {error.reason}; the next start of its node "
+            "salvages it"
+        ) from error
     except OSError as error:
         raise StoreError(f"the export {target} cannot be written: {describe(error)}") from error
     except sqlite3.Error as error:
@@ -127,13 +135,18 @@ def _incarnation(connection: sqlite3.Connection, store: Path) -> bytes:
     return bytes(row[1])
 
 
-def _frames(connection: sqlite3.Connection) -> Iterator[bytes]:
-    """All that are whole."""
-    sql = f"{ITEMS.select} WHERE first_commit > ? AND origin IS NULL ORDER BY first_commit LIMIT {PAGE_ITEMS}"
+def _frames(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    """All that are whole, each with its commit number. Raises StoreDamaged where pages lead back to what was read
+    before: such a way has no end."""
+    sql = f"{ITEMS.select} WHERE first_commit > ? ORDER BY first_commit LIMIT {PAGE_ITEMS}"
     after = 0
     while rows := connection.execute(sql, (after,)).fetchall():
-        yield from (row[-2] for row in rows if is_intact(row))
-        after = rows[-1][0]
+        whole = [row for row in rows if is_intact(row)]
+        for row in whole or rows[-1:]:  # a damaged row may stand under a number that is not its own
+            if row[0] <= after:
+                raise StoreDamaged(f"its pages lead from record {after} back to record {row[0]}")
+            after = row[0]
+        yield from ((row[0], row[-2]) for row in whole if row[7] is None)
 
 
 def read_head(path: Path) -> ExportHead:

@@ -7,6 +7,7 @@ from pushmesh_protocol.types import UnixMs
 
 from ..engine.records import StoredDue, StoredEnvelope, StoredItem
 from .bulk import pieces, placeholders
+from .errors import StoreDamaged
 from .rows import bucket
 from .sums import COLLAPSING, ITEMS, LATE, SCHEDULED, VOIDS, Row, Table, checked
 
@@ -30,20 +31,29 @@ _FIND = """WITH RECURSIVE b (x) AS (
 
 def state(connection: sqlite3.Connection, after: int, limit: int) -> list[StoredItem]:
     """At most `limit` items of the kinds that make up the engine's state, in commit order."""
-    rows = checked(ITEMS, connection.execute(_STATE, (floor(connection, after), limit)))
-    return [_stored(row) for row in rows]
+    start = floor(connection, after)
+    rows = checked(ITEMS, connection.execute(_STATE, (start, limit)))
+    return _forward([_stored(row) for row in rows], start)
 
 
 def log(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[StoredItem]:
     """Items of all kinds in commit order with at most `max_bytes` of data, but at least one if there is one."""
     items: list[StoredItem] = []
     size = 0
-    for row in connection.execute(_LOG, (floor(connection, after),)):
+    start = floor(connection, after)
+    for row in connection.execute(_LOG, (start,)):
         item = _stored(checked(ITEMS, (row,))[0])
         size += len(item.data)
         if items and size > max_bytes:
             break
         items.append(item)
+    return _forward(items, start)
+
+
+def _forward(items: list[StoredItem], after: int) -> list[StoredItem]:
+    """Raises StoreDamaged where pages lead back to what was read before: who goes on after the last would never end."""
+    if items and items[-1].first_commit <= after:
+        raise StoreDamaged(f"the pages of items lead from record {after} back to record {items[-1].first_commit}")
     return items
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..engine.records import StoredItem
 from .derived import Missing, Remake, missing_rows
+from .errors import StoreDamaged
 from .quarantine import key_of
 from .receipts import missing_links
 from .sums import ITEMS, RECEIPTS, SUMMED, Damaged, Row, Table, is_intact
@@ -37,7 +38,7 @@ class Seen:
 
 def look(connection: sqlite3.Connection, position: Position, limit: int, remake: Remake | None) -> Seen:
     """Look at the next rows of one table: at most `limit`, and of items not more than have so many envelopes, but at
-    least one. Without `remake` sums alone are checked."""
+    least one. Without `remake` sums alone are checked. Raises StoreDamaged where the pages have no order."""
     table = SUMMED[position.table]
     key = ", ".join(table.key)
     where = f"WHERE ({key}) > ({', '.join('?' * len(table.key))})" if position.after else ""
@@ -52,7 +53,7 @@ def look(connection: sqlite3.Connection, position: Position, limit: int, remake:
     if table is RECEIPTS:
         missing = {row[0]: {"late_receipts": links} for row in whole if (links := missing_links(connection, row))}
     held = sum([row[1] for row in whole if row[7] is None]) if table is ITEMS else 0
-    return Seen(_next(position, rows, is_end), len(rows), held, damaged, missing)
+    return Seen(_next(connection, position, rows, is_end), len(rows), held, damaged, missing)
 
 
 def _as_many(found: Iterable[Row], table: Table, limit: int) -> tuple[list[Row], bool]:
@@ -67,10 +68,24 @@ def _as_many(found: Iterable[Row], table: Table, limit: int) -> tuple[list[Row],
     return rows, True
 
 
-def _next(position: Position, rows: Sequence[Row], is_end: bool) -> Position | None:
+def _next(connection: sqlite3.Connection, position: Position, rows: Sequence[Row], is_end: bool) -> Position | None:
+    """Raises StoreDamaged where pages lead back to where the step began: such a way has no end."""
+    table = SUMMED[position.table]
     if not is_end:
-        return Position(position.table, key_of(SUMMED[position.table], rows[-1]))
+        whole = [row for row in rows if is_intact(row)]
+        for row in (rows[-1], *whole[-1:]):  # a damaged row may stand under a key that is not its own
+            key = key_of(table, row)
+            if position.after is None or _is_behind(connection, key, position.after):
+                return Position(position.table, key)
+        raise StoreDamaged(f"the pages of {table.name} lead back to what stands before them")
     return Position(position.table + 1) if position.table + 1 < len(SUMMED) else None
+
+
+def _is_behind(connection: sqlite3.Connection, key: Sequence[object], other: Sequence[object]) -> bool:
+    """As SQLite orders them, whatever types a damaged row gave them."""
+    marks = ", ".join("?" * len(key))
+    (is_behind,) = connection.execute(f"SELECT ({marks}) > ({marks})", (*key, *other)).fetchone()
+    return bool(is_behind)
 
 
 def _missing(

@@ -12,6 +12,7 @@ from pushmesh_node.storage.checkpoints import checkpoint
 from pushmesh_node.storage.copies import back_up, compact, restore, verify
 from pushmesh_node.storage.files import mark_of, size_of
 from pushmesh_node.storage.migrations import MIGRATIONS
+from support.damaged_files import lead_back
 from support.records import ALICE, EVERYBODY, NOW, record
 
 RECORDS = [record(n, (ALICE,), data=os.urandom(600)) for n in range(1, 400)] + [record(400, EVERYBODY, (ALICE,))]
@@ -84,6 +85,22 @@ def test_broken_pages_are_told_and_looked_around(full: Path) -> None:
         file.write(b"\xff" * 4096)
     found = verify(full, remake, nobody)
     assert found.pages and not found.is_sound
+
+
+async def test_a_look_at_pages_that_lead_back_comes_to_an_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "STEP_ROWS", 4)
+    store = await Store.open(path, new_incarnation=OLD)
+    await store.commit([record(n, data=os.urandom(300)) for n in range(1, 700)])
+    await store.close()
+    lead_back(path, "items")
+    steps: list[int] = []
+
+    def count(done: int, _total: int) -> None:
+        steps.append(done)
+        assert len(steps) < 1_000, "it goes round and round"
+
+    found = verify(path, None, count)
+    assert any("lead back" in problem for problem in found.pages)
 
 
 def test_what_is_no_store_or_of_an_older_version_is_told_in_a_sentence(tmp_path: Path, full: Path) -> None:

@@ -18,6 +18,7 @@ from pushmesh_node.storage.exports import (
     read_head,
     write_export,
 )
+from support.damaged_files import lead_back, renumber_record
 from support.records import EVERYBODY, NOW, record
 
 NETWORK_ID = b"w" * 32
@@ -72,6 +73,36 @@ def test_a_damaged_record_is_left_out_and_no_other(full: Path, tmp_path: Path) -
     assert frames_of(tmp_path / "all.export") == [
         one.data for one in RECORDS if one.first_commit not in (1, 30, 31, 60)
     ]
+
+
+async def test_pages_that_lead_back_end_the_export_and_are_told(path: Path, tmp_path: Path) -> None:
+    store = await Store.open(path, new_incarnation=bytes(16))
+    await store.commit([record(n, data=os.urandom(300)) for n in range(1, 700)])
+    await store.close()
+    lead_back(path, "items")
+    told: list[int] = []
+
+    def count(done: int, _total: int) -> None:
+        told.append(done)
+        assert len(told) < 2_000, "it goes round and round"
+
+    with pytest.raises(StoreError, match=r"no export was made: its pages lead from record 6\d\d back to"):
+        write_export(path, tmp_path / "all.export", NETWORK_ID, NOW, count)
+    assert not {"all.export", "all.export.part"} & {*os.listdir(tmp_path)}
+    store = await Store.open(path, new_incarnation=bytes(16))  # the next start salvages it
+    assert store.salvaged is not None
+    await store.close()
+    assert write_export(path, tmp_path / "all.export", NETWORK_ID, NOW, nobody)[0] > 600
+
+
+async def test_a_damaged_record_under_a_number_that_is_not_its_own_hides_no_other(path: Path, tmp_path: Path) -> None:
+    records = [record(n, data=b"record %d" % n * 20) for n in range(1, 400)]
+    store = await Store.open(path, new_incarnation=bytes(16))
+    await store.commit(records)
+    await store.close()
+    renumber_record(path, records[255].data)
+    write_export(path, tmp_path / "all.export", NETWORK_ID, NOW, nobody)
+    assert frames_of(tmp_path / "all.export") == [one.data for one in records if one.first_commit != 256]
 
 
 def test_nothing_is_overwritten_and_nothing_half_stays(full: Path, made: Path, tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from pushmesh_node.engine.records import VoidMark
-from pushmesh_node.storage import items
+from pushmesh_node.storage import Store, items
+from pushmesh_node.storage.copies import open_reading
+from pushmesh_node.storage.errors import StoreDamaged
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
+from support.damaged_files import lead_back
 from support.plans import plans, tables_walked
 from support.records import EVERYBODY, GRANT, HOUR_MS, NOW, id_of, record
 
@@ -77,3 +81,14 @@ def test_what_has_a_collapse_key_is_given_in_pages_without_what_is_void(full: sq
     first, after = items.collapsing(full, 0, 2)
     assert ([each.commit_no for each in first], after) == ([301, 303], 303)
     assert items.collapsing(full, 303, 2) == ([], None)
+
+
+async def test_who_reads_on_in_pages_that_lead_back_is_told(path: Path) -> None:
+    store = await Store.open(path, new_incarnation=bytes(16))
+    await store.commit([record(n, data=b"a long record" * 30) for n in range(1, 700)])
+    await store.close()
+    lead_back(path, "items")
+    after = 0
+    with open_reading(path) as connection, pytest.raises(StoreDamaged, match="back to record"):
+        for _page in range(100):
+            after = items.log(connection, after, 40_000)[-1].first_commit

@@ -1,10 +1,17 @@
 import sqlite3
+from pathlib import Path
+
+import pytest
 
 from pushmesh_node.engine.records import Record, StoredItem, VoidMark
+from pushmesh_node.storage import Store
+from pushmesh_node.storage.copies import open_reading
+from pushmesh_node.storage.errors import StoreDamaged
 from pushmesh_node.storage.scrub import Position, Seen, check_order, check_pages, check_pages_quickly, look
 from pushmesh_node.storage.sums import ITEMS, SUMMED
 from pushmesh_node.storage.topics import TopicNumbers
 from pushmesh_node.storage.transaction import write_group
+from support.damaged_files import lead_back
 from support.records import ALICE, BOB, EVERYBODY, record
 
 RECORDS = [record(1), record(2, EVERYBODY, (ALICE,)), record(4, (ALICE,))]
@@ -92,3 +99,17 @@ def test_a_table_that_is_out_of_order_is_told(connection: sqlite3.Connection) ->
     connection.execute("PRAGMA writable_schema = RESET")
     assert any("targets" in problem for problem in check_order(connection, ["ids", "targets"]))
     assert check_order(connection, ["ids"]) == []
+
+
+async def test_pages_that_lead_back_are_told_and_not_walked_for_ever(path: Path) -> None:
+    store = await Store.open(path, new_incarnation=bytes(16))
+    await store.commit([record(n, data=b"a long record" * 30) for n in range(1, 700)])
+    await store.close()
+    lead_back(path, "items")
+    place = SUMMED.index(ITEMS)
+    with open_reading(path) as connection:
+        position: Position | None = Position(place)
+        with pytest.raises(StoreDamaged, match="the pages of items lead back"):
+            for _step in range(1_000):
+                assert position is not None and position.table == place, "it ended"
+                position = look(connection, position, 4, None).position
