@@ -24,10 +24,11 @@ from .compose import SEQ_PLACEHOLDER, Draft, audience_of, notification_of
 from .credentials import Credentials
 from .errors import ClientError, NoSealKey
 from .node import Node
+from .paging import MOST_PAGES, follow
 from .receipts import Wait
 from .seal_keys import SealKeys
 from .sealing import MAX_BOXES, Sealing, seal_to
-from .threads import Thread, ThreadPart, ThreadStatus, status_of
+from .threads import StatusPage, Thread, ThreadPart, ThreadStatus, read_page, status_of
 from .wallet import Wallet
 
 PARTS_AT_ONCE = 4
@@ -156,18 +157,19 @@ class Dapp:
     async def thread_status(self, thread: Thread) -> ThreadStatus:
         """What became of a thread, recipient by recipient, as its origin knows it: publish it with a wait for
         `delivered` or with this node as `origin`. Raises ClientError."""
-        node = self.author.node
-        answers = []
-        for part in thread.parts:
-            pages: list[dict[str, Any]] = []
-            after: str | None = ""
-            while part.published is not None and part.ok and after is not None:
-                credential = await self._credentials.sign(node)
-                page = await self.status(credential, part.published, after=after, limit=STATUS_PAGE)
-                pages.append(page)
-                after = page.get("next")
-            answers.append(pages)
-        return status_of(thread, answers)
+        return status_of(thread, [await self._pages_of(part) for part in thread.parts])
+
+    async def _pages_of(self, part: ThreadPart) -> list[StatusPage]:
+        published = part.published
+        if published is None or not part.ok:
+            return []
+
+        async def ask(after: str) -> dict[str, Any]:
+            return await self.status(await self.credential(), published, after=after, limit=STATUS_PAGE)
+
+        most_pages = MOST_PAGES if part.recipients is None else len(part.recipients) + 1
+        pages = follow(ask, "recipients", STATUS_PAGE, most_pages)
+        return [read_page(part, page) async for page in pages]
 
     async def seal_keys(self, accounts: Sequence[str | bytes]) -> dict[Account, tuple[bytes, ...]]:
         """What can be sealed to each account, by its wallet's own signature; () for one to whom nothing can."""

@@ -67,23 +67,42 @@ class ThreadStatus:
         return sum([reaches(each.level, level) and each.level != "refused" for each in self.recipients.values()])
 
 
-def status_of(thread: Thread, answers: Sequence[Sequence[Mapping[str, Any]]]) -> ThreadStatus:
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """A page of what the origin says of a part: (account, level, at ms) of wallets that may be named, and sums."""
+
+    rows: tuple[tuple[Account, str, int], ...]
+    delivered: int
+    acknowledged: int
+
+
+def read_page(part: ThreadPart, answer: Mapping[str, Any]) -> StatusPage:
+    """Raises BadAnswer for one that makes no sense or names others than the part's recipients."""
+    try:
+        rows = [(parse_account(str(row["account"])), str(row["level"]), int(row["at"])) for row in answer["recipients"]]
+        if part.recipients is not None and not {account for account, _level, _at in rows} <= {*part.recipients}:
+            raise ValueError("a wallet that is no recipient")
+        if not {level for _account, level, _at in rows} <= {*LEVELS}:
+            raise ValueError("a level that there is not")
+        return StatusPage(tuple(rows), _wallets(part, answer["delivered"]), _wallets(part, answer["acknowledged"]))
+    except (KeyError, TypeError, ValueError, AccountError) as error:
+        raise BadAnswer("the node gave a status that cannot be read") from error
+
+
+def status_of(thread: Thread, answers: Sequence[Sequence[StatusPage]]) -> ThreadStatus:
     """The sum of what the origin says of each part: its pages, in the parts' order, none for a part that it did not
-    take. Raises BadAnswer."""
+    take."""
     recipients = {account: RecipientStatus("refused", Reason.NO_SEAL_KEY) for account in thread.unsealed}
     delivered, acknowledged = 0, 0
     for part, pages in zip(thread.parts, answers, strict=True):
-        try:
-            recipients |= _recipients_of(part, pages)
-            if pages:  # the last page is the newest: no row says more than its sums
-                delivered += _wallets(part, pages[-1]["delivered"])
-                acknowledged += _wallets(part, pages[-1]["acknowledged"])
-        except (KeyError, TypeError, ValueError, AccountError) as error:
-            raise BadAnswer("the node gave a status that cannot be read") from error
+        recipients |= _recipients_of(part, pages)
+        if pages:  # the last page is the newest: no row says more than its sums
+            delivered += pages[-1].delivered
+            acknowledged += pages[-1].acknowledged
     return ThreadStatus(recipients, delivered, acknowledged)
 
 
-def _recipients_of(part: ThreadPart, pages: Iterable[Mapping[str, Any]]) -> dict[Account, RecipientStatus]:
+def _recipients_of(part: ThreadPart, pages: Iterable[StatusPage]) -> dict[Account, RecipientStatus]:
     outcome = None if part.published is None else part.published.outcome
     if outcome is None or not part.ok:
         reason = part.error.reason if outcome is None and part.error is not None else outcome.reason if outcome else ""
@@ -91,12 +110,8 @@ def _recipients_of(part: ThreadPart, pages: Iterable[Mapping[str, Any]]) -> dict
     else:
         start = RecipientStatus(outcome.level, outcome.reason)
     found = dict.fromkeys(part.recipients or (), start)
-    for row in [row for page in pages for row in page["recipients"]]:
-        account, level, at_ms = parse_account(str(row["account"])), str(row["level"]), int(row["at"])
-        if part.recipients is not None and account not in found:
-            raise ValueError("a wallet that is no recipient")
-        known = found.get(account, start)
-        if LEVELS.index(level) > LEVELS.index(known.level):
+    for account, level, at_ms in [row for page in pages for row in page.rows]:
+        if LEVELS.index(level) > LEVELS.index(found.get(account, start).level):
             found[account] = RecipientStatus(level, Reason.OK, at_ms)
     return found
 

@@ -1,7 +1,9 @@
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from pushmesh_client import Dapp, Draft, Node, RecipientStatus, SlotBook, Subscriber
+from pushmesh_client import BadAnswer, Dapp, Draft, Node, RecipientStatus, SlotBook, Subscriber
 from pushmesh_client.author import unix_ms
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.errors import AccountError, Refusal
@@ -85,6 +87,28 @@ async def test_what_became_of_a_part_that_got_no_answer_stands_in_the_thread(nod
     assert part.error is not None and part.error.reason == "unreachable"
     status = await dapp.thread_status(thread)
     assert status.recipients == {READER.account: RecipientStatus("refused", "unreachable")}
+
+
+async def test_a_node_whose_pages_of_a_status_never_end_is_left(node: Node) -> None:
+    dapp = Dapp(node, OWNER, SlotBook())
+    thread = await dapp.publish_thread("prices", title="one", to=[READER.account])
+    assert thread.ok
+    page: dict[str, object] = {level: {"wallets": 1} for level in ("delivered", "acknowledged")}
+    page |= {"recipients": [{"account": READER.display, "level": "delivered", "at": 1}], "next": READER.display}
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        assert len(asked) < 50, "asked for ever"
+        return web.json_response({"node_id": "00" * 32} if request.path == "/v1/challenge" else page)
+
+    app = web.Application()
+    app.router.add_route("GET", "/{path:.*}", answer)
+    async with TestServer(app) as hostile:
+        node.url = URL(str(hostile.make_url("/")))
+        with pytest.raises(BadAnswer, match="misbehaves"):
+            await dapp.thread_status(thread)
+    assert len([path for path in asked if path.endswith("/status")]) == 2
 
 
 def test_a_topic_is_named_by_its_name_or_in_full() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pushmesh_client.author import Published
 from pushmesh_client.errors import BadAnswer, Unreachable
 from pushmesh_client.outcomes import Outcome
-from pushmesh_client.threads import RecipientStatus, Thread, ThreadPart, status_of
+from pushmesh_client.threads import RecipientStatus, Thread, ThreadPart, read_page, status_of
 from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.types import Account
 from support.bodies import ISSUED_AT, a_network
@@ -22,7 +22,7 @@ def part(*recipients: Account, level: str = "durable", reason: str = "ok") -> Th
     return ThreadPart(tuple(recipients), Published(note, Outcome(note.id, level, reason, "", "", 1)))
 
 
-def page(*rows: tuple[Account, str, int], delivered: int = 0, acknowledged: int = 0) -> Mapping[str, Any]:
+def page(*rows: tuple[Account, str, int], delivered: int = 0, acknowledged: int = 0) -> dict[str, Any]:
     named = [{"account": display_account(who), "level": level, "at": at} for who, level, at in rows]
     counts = {"delivered": {"wallets": delivered}, "acknowledged": {"wallets": acknowledged}}
     return {**counts, "recipients": named}
@@ -30,9 +30,10 @@ def page(*rows: tuple[Account, str, int], delivered: int = 0, acknowledged: int 
 
 def test_every_recipient_of_every_part_is_told_of() -> None:
     thread = Thread(b"t" * 16, (part(ALICE, BOB), part(CAROL)), (DAVE,))
+    alices, carols = thread.parts
     pages = [
-        [page((ALICE, "delivered", 5), delivered=2)],
-        [page((CAROL, "acknowledged", 9), delivered=1, acknowledged=1)],
+        [read_page(alices, page((ALICE, "delivered", 5), delivered=2))],
+        [read_page(carols, page((CAROL, "acknowledged", 9), delivered=1, acknowledged=1))],
     ]
     told = status_of(thread, pages)
     assert told.recipients == {
@@ -48,14 +49,16 @@ def test_every_recipient_of_every_part_is_told_of() -> None:
 def test_of_a_wallet_at_two_nodes_the_furthest_counts_and_it_counts_once() -> None:
     rows = [(ALICE, "acknowledged", 7), (ALICE, "delivered", 5)]
     for order in (rows, rows[::-1]):
-        told = status_of(Thread(b"", (part(ALICE),)), [[page(*order, delivered=2, acknowledged=1)]])
+        only = part(ALICE)
+        told = status_of(Thread(b"", (only,)), [[read_page(only, page(*order, delivered=2, acknowledged=1))]])
         assert told.recipients == {ALICE: RecipientStatus("acknowledged", "ok", 7)}
         assert (told.delivered, told.acknowledged) == (1, 1)
 
 
 def test_pages_are_put_together_and_the_last_one_has_the_newest_sums() -> None:
+    both = part(ALICE, BOB)
     pages = [page((ALICE, "delivered", 1), delivered=1), page((BOB, "delivered", 2), delivered=2)]
-    told = status_of(Thread(b"", (part(ALICE, BOB),)), [pages])
+    told = status_of(Thread(b"", (both,)), [[read_page(both, each) for each in pages]])
     assert told.counted("delivered") == 2 and told.delivered == 2
 
 
@@ -72,7 +75,8 @@ def test_a_part_that_was_refused_or_never_answered_says_why_for_each_of_its_reci
 
 def test_of_all_subscribers_those_that_may_be_named_are() -> None:
     everybody = ThreadPart(None, part(ALICE).published)
-    told = status_of(Thread(b"", (everybody,)), [[page((BOB, "delivered", 3), delivered=40)]])
+    said = read_page(everybody, page((BOB, "delivered", 3), delivered=40))
+    told = status_of(Thread(b"", (everybody,)), [[said]])
     assert told.recipients == {BOB: RecipientStatus("delivered", "ok", 3)} and told.delivered == 40
 
 
@@ -88,4 +92,4 @@ def test_of_all_subscribers_those_that_may_be_named_are() -> None:
 )
 def test_a_status_that_makes_no_sense_is_the_nodes_fault(answer: Mapping[str, Any]) -> None:
     with pytest.raises(BadAnswer):
-        status_of(Thread(b"", (part(ALICE),)), [[answer]])
+        read_page(part(ALICE), answer)

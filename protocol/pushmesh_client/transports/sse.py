@@ -1,18 +1,20 @@
 """The node's events over Server-Sent Events: one long HTTP answer, and a request for each acknowledgement."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import aiohttp
 
 from ..errors import BadAnswer, TimedOut, Unreachable
 from ..node import Node, refused
-from .contract import Event, LogIn, Request
+from ..wallet_calls import mark_read
+from .contract import Event, LogIn, ReadState, Request
 from .reading import read_event, read_json
 
 SILENCE_S = 60.0
 """The node sends a comment every 15 s; a longer silence than this is a lost connection."""
 MAX_LINE_BYTES = 1024 * 1024
+MAX_EVENT_BYTES = 4 * MAX_LINE_BYTES
 
 
 class SseTransport:
@@ -60,7 +62,7 @@ class SseTransport:
     async def events(self) -> AsyncGenerator[Event, None]:
         """Events as they come; comments keep the connection alive."""
         assert self._response is not None, "open first"
-        name, data = "", []
+        name, data, room = "", [], MAX_EVENT_BYTES
         try:
             async for raw in self._response.content:
                 line = raw.decode().rstrip("\r\n")
@@ -71,6 +73,9 @@ class SseTransport:
                         name = value
                     elif member == "data":
                         data.append(value)
+                        room -= len(raw)
+                    if room < 0:
+                        raise BadAnswer(f"{self._node.url} sent an event of more than {MAX_EVENT_BYTES} bytes")
                     continue
                 if data:
                     event = read_event(
@@ -78,7 +83,7 @@ class SseTransport:
                     )
                     if event is not None:
                         yield event
-                name, data = "", []
+                name, data, room = "", [], MAX_EVENT_BYTES
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"the events of {self._node.url} broke off") from error
         except (UnicodeError, ValueError) as error:
@@ -88,6 +93,10 @@ class SseTransport:
     async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:
         """A request of its own, since nothing goes back over the events."""
         await self._node.acknowledge(cursor, self._device, await self._login(), voucher)
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> ReadState:
+        """A request of its own too."""
+        return await mark_read(self._node, await self._login(), cursor, messages, self._device)
 
     async def close(self) -> None:
         """Cuts the answer off."""

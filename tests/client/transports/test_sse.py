@@ -58,6 +58,7 @@ async def test_a_bad_log_in_a_bad_cursor_and_nobody_are_told_apart(node: Node) -
         (b"event: message\ndata: nonsense\n\n", BadAnswer),
         (b"data: \xff\n\n", BadAnswer),
         (b": comment\n\nevent: li", Unreachable),
+        (b"data: %b\n" % (b"x" * 65_000) * 70, BadAnswer),
     ],
 )
 async def test_events_that_cannot_be_read_or_break_off_are_errors(text: bytes, error: type[Exception]) -> None:
