@@ -26,14 +26,18 @@ from .sealing import Sealedness, SealSecret
 from .session_key import SessionGrant, load_seals, load_session, save_session
 from .subscriber import Subscriber
 from .threads import RecipientStatus, Thread, ThreadPart, ThreadStatus
+from .transports import ReadState
 from .wallet import Wallet, load_wallet, new_wallet, save_wallet, wallet_of
+from .wallet_calls import BridgeState, DeviceStates
 
 __all__ = [
     "Author",
     "BadAnswer",
     "BookError",
+    "BridgeState",
     "ClientError",
     "Dapp",
+    "DeviceStates",
     "Draft",
     "Equivocation",
     "Inbox",
@@ -43,6 +47,7 @@ __all__ = [
     "Node",
     "Outcome",
     "Published",
+    "ReadState",
     "Received",
     "RecipientStatus",
     "Refused",

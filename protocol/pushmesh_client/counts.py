@@ -15,3 +15,4 @@ class InboxCounts:
     vouchers: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     refused_vouchers: Counter[str] = field(default_factory=Counter)
+    refused_marks: Counter[str] = field(default_factory=Counter)

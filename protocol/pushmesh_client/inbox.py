@@ -22,9 +22,9 @@ from .errors import BadAnswer, ClientError, Refused, TimedOut, Unreachable
 from .link import FATAL, Link, Source
 from .received import Received
 from .sealing import SealSecret, by_public, open_content
-from .transports import Delivery, Ended, Event, Live, VoucherAnswer
+from .transports import Delivery, Ended, Event, Live, MarkRefused, ReadState, VoucherAnswer
 from .transports.contract import Request
-from .verify import SignedBy, Verified, learn_grant, verify_delivery
+from .verify import ShownGrants, SignedBy, Verified, learn_grant, verify_delivery
 from .vouching import Tally
 
 REMEMBERED_IDS = 65_536
@@ -50,13 +50,16 @@ class Inbox:
         """Sources are tried in order, from the first. Without a tally (no session key) nothing is vouchered."""
         self.counts = InboxCounts()
         self.live = asyncio.Event()
-        """Set once everything older has been given (transports that say so)."""
+        """Set once everything older has been given."""
+        self.read: ReadState | None = None
+        """What is read, as the node said it last: after a mark of this device or of another one."""
         self._link = Link(sources, request, self.counts)
         self._acknowledger = Acknowledger(self._link, tally, self.counts, now_ms)
         self.connected = self._link.connected
         self._network = network
         self._account = account
         self._authority = authority
+        self._shown = ShownGrants()
         self._now_ms = now_ms
         self._seals = by_public(seals, now_ms())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
@@ -114,6 +117,21 @@ class Inbox:
                     raise
             await self._disconnect()
 
+    async def mark_read(self, *messages: Received, up_to: Received | None = None) -> None:
+        """Say over the open connection that a person has seen these messages, and all up to one; the wallet's other
+        devices are told. `read` says so when the node has it.
+
+        Raises Unreachable where the connection is lost or is to another node by now: say it again, or through
+        `Subscriber.mark_read`."""
+        transport, url = self._link.transport, self._link.url
+        elsewhere = {each.node_url for each in (*messages, *([] if up_to is None else [up_to]))} - {url}
+        if transport is None or elsewhere:
+            raise Unreachable(f"there is no connection to {', '.join(sorted(elsewhere)) or url or 'a node'} now")
+        cursor = None if up_to is None else up_to.cursor
+        told = await transport.mark_read(cursor, [message.cursor for message in messages])
+        if told is not None:
+            self.read = told
+
     async def settle(self, *, timeout_s: float = 30.0) -> bool:
         """Acknowledge what was taken and hand in all vouchers; True when every message that was counted is settled at
         its node."""
@@ -137,6 +155,10 @@ class Inbox:
                 self.live.set()
             case VoucherAnswer():
                 self._acknowledger.answered(event)
+            case ReadState():
+                self.read = event
+            case MarkRefused(reason=reason):
+                self.counts.refused_marks[reason] += 1
             case Ended(reason=reason, detail=detail):
                 raise Refused(detail, reason=reason)
         return None
@@ -172,7 +194,7 @@ class Inbox:
         return None
 
     def _check(self, delivery: Delivery) -> Verified:
-        return verify_delivery(self._network, self._authority, self._account, delivery.frame)
+        return verify_delivery(self._network, self._authority, self._account, delivery.frame, self._shown)
 
     async def _seek_grant(self, envelope: Envelope) -> bool:
         """Ask the node for the grant that a session key rests on; whether one came, which may not hold."""
@@ -184,7 +206,7 @@ class Inbox:
             item = await self._link.nodes[self._link.node_id].grant(session.grant_id)
         except ClientError:
             return False
-        learn_grant(self._network, self._authority, item)
+        learn_grant(self._network, self._authority, item, self._shown)
         return True
 
     async def _taken(self) -> None:

@@ -18,7 +18,7 @@ class Received:
 
     `content` is what it says: opened where it was `sealed`, None where it could not be, and for a retraction. Whoever
     expects sealed content of a topic acts on OPENED alone: anybody's word in the open is no secret's. That it opens
-    says nothing of who sealed it: `signed_by` does, and UNKNOWN_GRANT is the node's word alone."""
+    says nothing of who sealed it: `signed_by` does, and UNKNOWN_GRANT and UNCHECKED_GRANT are the node's word alone."""
 
     envelope: Envelope
     signed_by: SignedBy
@@ -34,6 +34,11 @@ class Received:
     def id(self) -> bytes:
         """32 bytes."""
         return self.envelope.id
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether this machine checked by what right it was signed; else that it is its author's is a node's word."""
+        return self.signed_by in (SignedBy.WALLET, SignedBy.SESSION)
 
     @property
     def topic(self) -> str:

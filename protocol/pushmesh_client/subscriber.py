@@ -3,7 +3,7 @@ want."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pushmesh_protocol.accounts import Topic, display_account, display_topic, parse_account, parse_topic
 from pushmesh_protocol.auth.signing import Key
@@ -29,6 +29,7 @@ from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.tokens import TokenScope, TokenWords, format_token, sign_token
 from pushmesh_protocol.vouchers import Voucher
 
+from . import wallet_calls
 from .author import Author, Published, Signer, unix_ms
 from .book import SlotBook
 from .compose import signed_envelope
@@ -41,17 +42,20 @@ from .outcomes import Outcome
 from .sealing import SealSecret, new_seal_secret
 from .session_key import WALLET_SCOPES, SessionGrant, choose_range, grant_body, new_seed
 from .transports import Transport
-from .transports.contract import Request
+from .transports.contract import ReadState, Request
 from .transports.mqtt import MqttTransport
 from .transports.sse import SseTransport
 from .transports.websocket import WebSocketTransport
 from .vouching import Tally
 from .wallet import Wallet
+from .wallet_calls import BridgeState, DeviceStates
 
 SUBSCRIPTION_LIFE_MS = 400 * DAY_MS
 PREFERENCES_LIFE_MS = 400 * DAY_MS
 MAX_TOKEN_TOPICS = 32
 TRANSPORTS = ("ws", "sse", "mqtt")
+
+T = TypeVar("T")
 
 
 class Subscriber:
@@ -224,6 +228,46 @@ class Subscriber:
         """A page of the inbox as the node writes it, not verified: for looking, not for acting."""
         return await self._again(lambda: self._page(after, limit, wait_s))
 
+    async def devices(self, node: Node | None = None) -> DeviceStates:
+        """How far each device of this wallet got at a node, and what is read there."""
+        chosen = node or self.node
+        return await self._again(lambda: self._asked(wallet_calls.device_states, chosen), chosen)
+
+    async def unread(self, node: Node | None = None) -> int:
+        """How many notifications were not read at a node; 1,000 stands for as many or more."""
+        chosen = node or self.node
+        return await self._again(lambda: self._asked(wallet_calls.unread, chosen), chosen)
+
+    async def mark_read(
+        self, cursor: str | None = None, messages: Sequence[str] = (), *, device: str = "sdk", node: Node | None = None
+    ) -> ReadState:
+        """Say at a node that a person has seen everything up to a cursor of it, and the messages of these cursors; kept
+        on return, and told to the wallet's other devices. An inbox that is open says it over its connection."""
+        chosen = node or self.node
+
+        async def mark() -> ReadState:
+            return await wallet_calls.mark_read(chosen, await self.credential(chosen), cursor, messages, device)
+
+        return await self._again(mark, chosen)
+
+    async def bridges(self, node: Node | None = None) -> list[BridgeState]:
+        """The bridges of a node that take wallets, and which of them have this one's inbox."""
+        chosen = node or self.node
+        return await self._again(lambda: self._asked(wallet_calls.bridges, chosen), chosen)
+
+    async def turn_bridge(self, bridge: str, *, on: bool, node: Node | None = None) -> BridgeState:
+        """Have a node put this wallet's inbox at the broker behind a bridge too, or no more: whoever reads there sees
+        it. It ends with the session key that asked for it. Raises Refused where the bridge takes no wallet (more)."""
+        chosen = node or self.node
+
+        async def turn() -> BridgeState:
+            return await wallet_calls.turn_bridge(chosen, await self.credential(chosen), bridge, on=on)
+
+        return await self._again(turn, chosen)
+
+    async def _asked(self, ask: Callable[[Node, str], Awaitable[T]], node: Node) -> T:
+        return await ask(node, await self.credential(node))
+
     async def introduce(self, node: Node) -> None:
         """Tell a node the session's grant, which it may not have heard of yet."""
         if self.session is not None:
@@ -309,14 +353,14 @@ class Subscriber:
     async def _page(self, after: str | None, limit: int, wait_s: float) -> dict[str, Any]:
         return await self.node.inbox(await self.credential(), after=after, limit=limit, wait_s=wait_s)
 
-    async def _again(self, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    async def _again(self, ask: Callable[[], Awaitable[T]], node: Node | None = None) -> T:
         """A node that has not heard of our grant yet is told, and asked once more."""
         try:
             return await ask()
         except Refused as refusal:
             if self.session is None or refusal.reason not in ("unknown-grant", "bad-login"):
                 raise
-            await self.introduce(self.node)
+            await self.introduce(node or self.node)
             return await ask()
 
 

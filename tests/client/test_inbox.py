@@ -1,11 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pushmesh_client import Dapp, Inbox, Node, Received, SlotBook, Subscriber
+from pushmesh_client import Dapp, Inbox, Node, ReadState, Received, SlotBook, Subscriber
 from pushmesh_client.author import Signer
 from pushmesh_client.compose import signed_envelope
 from pushmesh_client.errors import BadAnswer, Refused, Unreachable
@@ -19,9 +20,11 @@ from pushmesh_protocol.codec import pack
 from pushmesh_protocol.forms import ItemForm
 from pushmesh_protocol.frames import Part, encode_frame
 from pushmesh_protocol.kinds import Kind
+from pushmesh_protocol.network import Network
 from support.bodies import ISSUED_AT, a_network
 from support.fake_transport import FakeNode
 from support.running_node import port_of, running_node, url_of
+from support.until import until
 from support.wallets import GENEROUS, a_note, a_session, a_signed_note, a_wallet
 
 OWNER, READER = a_wallet(1), a_wallet(2)
@@ -61,6 +64,19 @@ async def published(dapp: Dapp, count: int, word: str = "n") -> list[str]:
     for name in names:
         assert (await dapp.publish("prices", title=name)).ok
     return names
+
+
+def an_inbox(network: Network, *nodes: FakeNode) -> Inbox:
+    """The reader's, which vouches for nothing."""
+    return Inbox(
+        [node.source() for node in nodes],
+        network=network,
+        account=READER.account,
+        authority=Authority(),
+        request=Request("phone", None, None),
+        tally=None,
+        now_ms=lambda: ISSUED_AT,
+    )
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -185,15 +201,7 @@ async def test_a_node_that_sends_nonsense_is_counted_and_left_for_the_next_one()
     delivery = Delivery("c.1", encode_frame([Part((note,))]), "now", "subscribed")
     odd = FakeNode(b"\x01" * 32, Unreachable("gone"), events=[BadAnswer("not JSON")])
     good = FakeNode(b"\x02" * 32, Unreachable("gone"), events=[delivery])
-    inbox = Inbox(
-        [odd.source(), good.source()],
-        network=network,
-        account=READER.account,
-        authority=Authority(),
-        request=Request("phone", None, None),
-        tally=None,
-        now_ms=lambda: ISSUED_AT,
-    )
+    inbox = an_inbox(network, odd, good)
     async with inbox:
         (message,) = await take(inbox, 1)
     assert (message.id, inbox.counts.faults) == (note.id, {"bad-answer": 1})
@@ -206,6 +214,79 @@ async def session_dapp(node: Node) -> Dapp:
     session = await Subscriber(node, OWNER, SlotBook()).grant(PUBLISHER_SCOPES)
     seqs = (session.body.first_seq, session.body.end_seq)
     return Dapp(node, OWNER, SlotBook(), signer=Signer(session.key, OWNER.account, seqs, (session.grant,)))
+
+
+@asynccontextmanager
+async def listening(reader: Subscriber, transport: str, device: str) -> AsyncIterator[tuple[Inbox, list[Received]]]:
+    """An inbox that is iterated, and what came; everything older was given."""
+    received: list[Received] = []
+
+    async def listen(inbox: Inbox) -> None:
+        async for message in inbox:
+            received.append(message)
+
+    async with await reader.listen(transport, device=device) as inbox:
+        task = asyncio.create_task(listen(inbox))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await inbox.live.wait()
+            yield inbox, received
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_what_a_person_read_is_marked_and_heard_over_every_transport(
+    dapp: Dapp, reader: Subscriber, transport: str
+) -> None:
+    await published(dapp, 3)
+    async with (
+        listening(reader, transport, "phone") as (phone, received),
+        listening(reader, transport, "desk") as (desk, _),
+    ):
+        assert len(received) == 3, "live comes behind what was stored"
+        first, _, last = received
+        await phone.mark_read(last, up_to=first)
+        await until(lambda: phone.read is not None and desk.read is not None)
+        assert phone.read == desk.read and phone.read is not None
+        assert (phone.read.device, phone.read.cursor, phone.read.messages) == ("phone", first.cursor, (last.cursor,))
+        states = await reader.devices()
+        assert {"phone", "desk"} >= states.devices.keys() and states.read.messages == (last.cursor,)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_mark_that_is_refused_is_told_and_ends_nothing(dapp: Dapp, reader: Subscriber, transport: str) -> None:
+    await published(dapp, 1)
+    async with listening(reader, transport, "phone") as (phone, received):
+        wrong = replace(received[0], cursor="nonsense")
+        if transport == "sse":
+            with pytest.raises(Refused, match="bad-cursor"):
+                await phone.mark_read(wrong)
+        else:
+            await phone.mark_read(wrong)
+            await until(lambda: phone.counts.refused_marks == {"bad-cursor": 1})
+        await phone.mark_read(received[0])
+        await until(lambda: phone.read is not None)
+        await published(dapp, 1)
+        await until(lambda: len(received) == 2)
+        assert phone.counts.connections == 1
+
+
+async def test_nothing_is_marked_at_a_node_that_did_not_give_it() -> None:
+    network = a_network(parameters=GENEROUS)
+    delivery = Delivery("c.1", encode_frame([Part((a_signed_note(network, OWNER, ISSUED_AT),))]), "now", "subscribed")
+    node = FakeNode(b"\x01" * 32, Unreachable("gone"), events=[delivery])
+    node.read = ReadState("phone", "c.1", (), 0)
+    inbox = an_inbox(network, node)
+    async with inbox:
+        (message,) = await take(inbox, 1)
+        with pytest.raises(Unreachable, match="elsewhere"):
+            await inbox.mark_read(replace(message, node_url="http://elsewhere"))
+        await inbox.mark_read(up_to=message)
+        assert (node.marked, inbox.read) == ([("c.1", ())], node.read)
+    with pytest.raises(Unreachable):
+        await inbox.mark_read(message)
 
 
 async def test_by_what_right_a_session_key_signed_is_asked_of_the_node_and_checked(
@@ -236,15 +317,7 @@ async def test_who_names_a_grant_that_nobody_signed_is_told_apart_and_each_grant
     node = FakeNode(b"\x01" * 32, Unreachable("gone"), events=events)
     for grant in (session.grant, forged.grant):
         node.grants[grant.id] = pack(ItemForm(grant.kind, grant.author, grant.body_bytes, grant.auth))
-    inbox = Inbox(
-        [node.source()],
-        network=network,
-        account=READER.account,
-        authority=Authority(),
-        request=Request("phone", None, None),
-        tally=None,
-        now_ms=lambda: ISSUED_AT,
-    )
+    inbox = an_inbox(network, node)
     async with inbox:
         received = await take(inbox, 4)
     assert [message.signed_by for message in received] == [SignedBy.SESSION] * 2 + [SignedBy.UNKNOWN_GRANT] * 2

@@ -20,3 +20,17 @@ def test_a_message_shows_what_it_says_and_a_retraction_says_nothing() -> None:
     body = Retraction(ISSUED_AT, 9, ISSUED_AT + LATER_MS, Topic(OWNER.account, "alerts"), note.id, 1, None)
     back = signed_envelope(NETWORK, OWNER.key, OWNER.account, Kind.RETRACTION, body)
     assert Received(back, SignedBy.WALLET, "now", "", "c", "http://n", ISSUED_AT, *PLAIN).notification is None
+
+
+def test_a_grant_that_nobody_checked_and_one_that_nobody_saw_leave_a_message_unchecked() -> None:
+    note = a_signed_note(NETWORK, OWNER, ISSUED_AT)
+    checked = {
+        signed_by: Received(note, signed_by, "now", "", "c", "http://n", ISSUED_AT, *PLAIN).is_checked
+        for signed_by in SignedBy
+    }
+    assert checked == {
+        SignedBy.WALLET: True,
+        SignedBy.SESSION: True,
+        SignedBy.UNKNOWN_GRANT: False,
+        SignedBy.UNCHECKED_GRANT: False,
+    }

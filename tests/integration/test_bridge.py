@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pushmesh_client import Dapp, Draft, Node, SlotBook, Subscriber
+from pushmesh_client import Dapp, Draft, Node, Refused, SlotBook, Subscriber
 from pushmesh_node.app.keys import create_key
 from pushmesh_node.lab.addresses import free_ports
 from pushmesh_node.lab.process import NodePlan, NodeProcess
@@ -227,7 +227,9 @@ async def test_a_wallet_that_asks_is_served_over_a_kill_until_its_token_is_revok
         found = await world.collector.until(places(INBOX, ids) | places(PUBLIC, ids))
         assert await world.say("POST", "/v1/broker/home/acl", "hush", asked) == 200
         stranger = Subscriber(world.client, OWNER, SlotBook())
-        assert await world.say("PUT", "/v1/bridges/home", await stranger.credential()) == 429
+        with pytest.raises(Refused) as full:
+            await stranger.turn_bridge("home", on=True)
+        assert (full.value.status, (await stranger.bridges())[0].is_on) == (429, False)
 
         digest = sha256(token.encode()).hex()
         assert await world.say("DELETE", f"/v1/tokens/{digest}", await reader.credential()) == 200
@@ -235,9 +237,11 @@ async def test_a_wallet_that_asks_is_served_over_a_kill_until_its_token_is_revok
         missed = await world.publish("while nobody asked", 1)
         found += await world.collector.until(places(PUBLIC, missed))
         assert places(INBOX, missed).isdisjoint(found)
-        assert await world.say("PUT", "/v1/bridges/home", await reader.credential()) == 200
+        turned = await reader.turn_bridge("home", on=True)
+        assert (turned.bridge, turned.topic, turned.is_on) == ("home", INBOX, True)
+        assert [turned] == await reader.bridges()
         found += await world.collector.until(places(INBOX, missed))
-        assert await world.say("DELETE", "/v1/bridges/home", await reader.credential()) == 200
+        assert not (await reader.turn_bridge("home", on=False)).is_on
         last = await world.publish("after it took that back", 1)
         await world.process.kill()
         await world.start()

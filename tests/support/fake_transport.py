@@ -1,11 +1,11 @@
 """A transport and its node in memory, as the SDK's transports behave: opened once, pulled, acknowledged, closed."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pushmesh_client.errors import Refused
 from pushmesh_client.link import Source
-from pushmesh_client.transports import Event
+from pushmesh_client.transports import Event, ReadState
 from pushmesh_client.transports.contract import Request
 from pushmesh_protocol.outcomes import Disclosure
 from pushmesh_protocol.vouchers import Voucher
@@ -34,6 +34,10 @@ class FakeTransport:
             raise self.node.deaf.pop(0)
         self.node.acknowledged.append((cursor, voucher))
 
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> ReadState | None:
+        self.node.marked.append((cursor, tuple(messages)))
+        return self.node.read
+
     async def close(self) -> None:
         self.node.opened = 0
 
@@ -54,6 +58,8 @@ class FakeNode:
     disclosed: list[Disclosure] = field(default_factory=list)
     grants: dict[bytes, bytes] = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
+    marked: list[tuple[str | None, tuple[str, ...]]] = field(default_factory=list)
+    read: ReadState | None = None
     introduced: int = 0
     opened: int = 0
 

@@ -82,6 +82,7 @@ def show(message: "Received", as_json: bool) -> None:
         return
     colour = _COLOURS[body.priority]
     mark = " [green](sealed)[/]" if message.sealed == "opened" else ""
+    mark += "" if message.is_checked else " [yellow](whose word it is was not checked)[/]"
     mark += "" if message.verdict == "now" else f" [dim]({message.verdict}: {message.reason})[/]"
     out.print(f"[dim]{when}[/]  [{colour}]{plain(said.title)}[/]{mark}  [dim]{message.topic}[/]")
     if said.body:

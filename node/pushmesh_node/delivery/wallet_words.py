@@ -106,10 +106,12 @@ class WalletWords:
         except Refusal as refusal:
             await self.refuse(Denied.from_refusal(refusal))
 
-    async def refuse(self, denied: Denied) -> None:
-        """Answer a word that is wrong, or not the wallet's to say; counted."""
+    async def refuse(self, denied: Denied, about: str | None = None) -> None:
+        """Answer a word that is wrong, or not the wallet's to say; counted. `about` names one that the stream does not
+        rest on."""
         self._service.refused_access(WEBSOCKET, denied.reason)
-        await self._stream.say({"type": "error", **denied.as_json()})
+        word = {} if about is None else {"about": about}
+        await self._stream.say({"type": "error", **word, **denied.as_json()})
 
     async def _obey(self, word: Word) -> None:
         match word:
@@ -175,7 +177,11 @@ class WalletWords:
 
     async def _read(self, word: ReadWord) -> None:
         wallets, incarnation = self._service.wallets, self._service.inboxes.incarnation()
-        form = await mark_read(wallets, incarnation, self._principal, self._device, word.cursor, word.messages)
+        try:
+            form = await mark_read(wallets, incarnation, self._principal, self._device, word.cursor, word.messages)
+        except Denied as denied:
+            await self.refuse(denied, about="read")
+            return
         await self._stream.say({"type": "read", **form})
 
     def _follow(self) -> None:

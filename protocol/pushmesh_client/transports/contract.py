@@ -1,7 +1,7 @@
 """The one face of every transport: open it, pull events, acknowledge, close. A lost connection is an exception, never
 an event."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,27 @@ class Ended:
     detail: str
 
 
-Event = Welcome | Delivery | Live | VoucherAnswer | Ended
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """What a person has read by what the wallet's devices said: all up to `cursor`, and the `messages` of these cursors
+    above it, None where there are too many to list; `unread` notifications are left, 1,000 stands for as many or more.
+    `device` said so last."""
+
+    device: str
+    cursor: str
+    messages: tuple[str, ...] | None
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRefused:
+    """The node did not take what was marked as read."""
+
+    reason: str
+    detail: str
+
+
+Event = Welcome | Delivery | Live | VoucherAnswer | ReadState | MarkRefused | Ended
 
 
 class Transport(Protocol):
@@ -77,6 +97,10 @@ class Transport(Protocol):
 
     async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:
         """Say that everything up to the cursor is taken. Raises Unreachable."""
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> ReadState | None:
+        """Say that everything up to the cursor is read, and the messages of these cursors. Where the answer comes as an
+        event it is None here. Raises Refused, Unreachable."""
 
     async def close(self) -> None:
         """Idempotent; never raises for a connection that is gone."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import aiomqtt
@@ -10,17 +10,22 @@ import msgspec
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 from yarl import URL
 
 from pushmesh_protocol.armor import to_text
 
 from ..errors import BadAnswer, Refused, Unreachable
-from .contract import Delivery, Event, LogIn, Request
+from .contract import Delivery, Event, Live, LogIn, MarkRefused, Request
+from .reading import read_event, read_json, read_marks
 
 RECEIVE_MAXIMUM = 256
 """So many messages may be on their way unacknowledged: the bound of the queue."""
 KEEP_ALIVE_S = 30
 SESSION_EXPIRY_S = 86_400
+INBOX, DEVICES, READ = "pushmesh/inbox", "pushmesh/devices", "pushmesh/read"
+READ_ANSWERS = "pushmesh/receipts/read"
+"""Where the node tells this connection what became of what it marked as read."""
 REFUSALS = {
     134: "bad-login",
     135: "forbidden",
@@ -69,10 +74,11 @@ class MqttTransport:
         try:
             await client.__aenter__()
             self._client = client
-            for topic in request.topics or ("",):
-                wanted = f"pushmesh/inbox/{topic}".rstrip("/")
-                codes = await client.subscribe(wanted, qos=1, properties=_subscribe_properties())
-                self._check_granted(codes)
+            inboxes = [f"{INBOX}/{topic}".rstrip("/") for topic in request.topics or ("",)]
+            filters = [(wanted, SubscribeOptions(qos=1)) for wanted in inboxes]
+            filters += [(told, SubscribeOptions(qos=0)) for told in (DEVICES, READ_ANSWERS)]
+            codes = await client.subscribe(filters, properties=_subscribe_properties())
+            self._check_granted(codes[: len(inboxes)])
         except aiomqtt.MqttError as error:
             await self.close()
             raise self._error(error) from error
@@ -83,12 +89,13 @@ class MqttTransport:
         assert client is not None, "open first"
         try:
             async for message in client.messages:
-                delivery = _read(message)
-                if delivery is None:
+                event = _read(message)
+                if isinstance(event, Delivery):
+                    self._taken[event.cursor] = message.mid
+                elif message.qos:
                     client._client.ack(message.mid, message.qos)  # as above
-                else:
-                    self._taken[delivery.cursor] = message.mid
-                    yield delivery
+                if event is not None:
+                    yield event
         except aiomqtt.MqttError as error:
             raise self._error(error) from error
 
@@ -107,6 +114,16 @@ class MqttTransport:
                 await client.publish("pushmesh/ack", payload, qos=1)
             except aiomqtt.MqttError as error:
                 raise self._error(error) from error
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> None:
+        """The answer comes as an event."""
+        if self._client is None:
+            raise Unreachable(f"the connection to {self._url} is closed")
+        payload = msgspec.json.encode({"cursor": cursor, "messages": list(messages)})
+        try:
+            await self._client.publish(READ, payload, qos=1, properties=_read_properties())
+        except aiomqtt.MqttError as error:
+            raise self._error(error) from error
 
     async def close(self) -> None:
         """DISCONNECT where somebody is there to hear it."""
@@ -168,21 +185,38 @@ def _fail(answer: "asyncio.Future[Any]", error: Exception) -> None:
         answer.exception()  # looked at, so that the loop does not log one that nobody waits for
 
 
-def _read(message: aiomqtt.Message) -> Delivery | None:
-    """The message of a PUBLISH; None for a notice, which carries no frame. Raises BadAnswer."""
+def _read(message: aiomqtt.Message) -> Event | None:
+    """What a PUBLISH says; None for a notice, which carries no frame, and for what a wallet need not act on. Raises
+    BadAnswer."""
     said = dict(getattr(message.properties, "UserProperty", ()))
     payload = message.payload
+    if message.topic.value in (DEVICES, READ_ANSWERS):
+        told = read_json(payload if isinstance(payload, bytes) else b"")
+        if message.topic.value == DEVICES:
+            return read_event(told)
+        if "reason" in told:
+            return MarkRefused(str(told["reason"]), str(told.get("detail", "")))
+        return read_marks(told)
     if "notice" in said:
         return None
+    if said.get("kind") == "live":
+        return Live(said.get("cursor"))
     if not isinstance(payload, bytes) or not {"cursor", "verdict", "reason"} <= said.keys():
         raise BadAnswer("the MQTT endpoint sent a message without cursor, frame, verdict and reason")
     return Delivery(said["cursor"], payload, said["verdict"], said["reason"])
 
 
 def _subscribe_properties() -> Properties:
-    """Ask for frames, which a wallet can verify by itself."""
+    """Ask for frames, which a wallet can verify by itself, and to be told where what is stored ends."""
     properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]  # paho's properties carry no types
-    properties.UserProperty = [("format", "frame")]
+    properties.UserProperty = [("format", "frame"), ("markers", "1")]
+    return properties
+
+
+def _read_properties() -> Properties:
+    """The answer goes to this connection alone."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's properties carry no types
+    properties.ResponseTopic = READ_ANSWERS
     return properties
 
 

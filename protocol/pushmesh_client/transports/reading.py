@@ -9,7 +9,7 @@ from pushmesh_protocol.armor import from_text
 from pushmesh_protocol.errors import Refusal
 
 from ..errors import BadAnswer
-from .contract import Delivery, Ended, Event, Live, VoucherAnswer, Welcome
+from .contract import Delivery, Ended, Event, Live, MarkRefused, ReadState, VoucherAnswer, Welcome
 
 Json = Mapping[str, Any]
 
@@ -46,10 +46,24 @@ def read_event(answer: Json) -> Event | None:
             return VoucherAnswer(answer.get("accepted") is True, str(answer.get("reason", "")), detail)
         case "welcome":
             return Welcome(_hex(answer.get("node_id")))
+        case "read":
+            return read_marks(answer)
+        case "error" if answer.get("about") == "read":
+            return MarkRefused(str(answer.get("reason", "")), str(answer.get("detail", "")))
         case "end":
             return Ended(str(answer.get("reason", "")), str(answer.get("detail", "")))
         case _:
             return None
+
+
+def read_marks(answer: Json) -> ReadState:
+    """What is read now, as every transport says it. Raises BadAnswer."""
+    try:
+        listed = answer["messages"]
+        messages = None if listed is None else tuple([str(cursor) for cursor in listed])
+        return ReadState(str(answer["device"]), str(answer["cursor"]), messages, int(answer["unread"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadAnswer("the node told what was read in a form that cannot be read") from error
 
 
 def _hex(text: object) -> bytes:

@@ -1,7 +1,7 @@
 """The node's live stream over WebSocket: messages, acknowledgements and vouchers on one connection."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import aiohttp
 import msgspec
@@ -83,6 +83,10 @@ class WebSocketTransport:
         """One frame for both."""
         text = None if voucher is None else to_text(voucher)
         await self._send({"type": "ack", "cursor": cursor, "voucher": text})
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> None:
+        """The answer comes as an event."""
+        await self._send({"type": "read", "cursor": cursor, "messages": list(messages)})
 
     async def close(self) -> None:
         """Says goodbye where somebody is there to hear it."""

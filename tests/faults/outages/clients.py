@@ -4,7 +4,7 @@ came and as the application was handed it."""
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from random import Random
@@ -13,7 +13,7 @@ from typing import Protocol
 from pushmesh_client import Inbox, Node, Wallet
 from pushmesh_client.author import unix_ms
 from pushmesh_client.link import Source
-from pushmesh_client.transports import Delivery, Ended, Event, Transport
+from pushmesh_client.transports import Delivery, Ended, Event, ReadState, Transport
 from pushmesh_client.transports.contract import Request
 from pushmesh_protocol.accounts import display_account
 from pushmesh_protocol.auth.signing import sign_login
@@ -176,6 +176,10 @@ class _Observed:
     async def acknowledge(self, cursor: str, voucher: bytes | None) -> None:
         """Passed on."""
         await self._inner.acknowledge(cursor, voucher)
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> ReadState | None:
+        """Passed on."""
+        return await self._inner.mark_read(cursor, messages)
 
     async def close(self) -> None:
         """The transport and its node's connections."""

@@ -1,7 +1,7 @@
 """The ways to a wallet as transports of the SDK: the three that it has, and those that programs of their own use."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -23,12 +23,13 @@ from mqtt5 import (
 
 from pushmesh_client import Node, Unreachable
 from pushmesh_client.node import refused
-from pushmesh_client.transports import Delivery, Ended, Event, Transport
+from pushmesh_client.transports import Delivery, Ended, Event, ReadState, Transport
 from pushmesh_client.transports.contract import LogIn, Request
 from pushmesh_client.transports.mqtt import MqttTransport
 from pushmesh_client.transports.reading import read_delivery, read_event, read_json
 from pushmesh_client.transports.sse import SseTransport
 from pushmesh_client.transports.websocket import WebSocketTransport
+from pushmesh_client.wallet_calls import mark_read
 
 WAYS: Final = ("rest", "sse", "ndjson", "websocket", "mqtt", "mqtt-websocket")
 POLL_S: Final = 10.0
@@ -53,7 +54,18 @@ def transport_of(way: str, node: Node, port: int, account: str, login: LogIn) ->
     return makers[way]()
 
 
-class PageTransport:
+class _MarksOverHttp:
+    """What was read is said by a request of its own."""
+
+    _node: Node
+    _login: LogIn
+
+    async def mark_read(self, cursor: str | None, messages: Sequence[str]) -> ReadState:
+        """Kept on return."""
+        return await mark_read(self._node, await self._login(), cursor, messages)
+
+
+class PageTransport(_MarksOverHttp):
     """Long-poll REST: a page, then the next one after it, which waits for its first message."""
 
     answers_vouchers = False
@@ -92,7 +104,7 @@ class PageTransport:
         await self._node.close()
 
 
-class LineTransport:
+class LineTransport(_MarksOverHttp):
     """JSON lines over one long answer."""
 
     answers_vouchers = False
@@ -142,7 +154,7 @@ class LineTransport:
             await self._http.close()
 
 
-class MqttSocketTransport:
+class MqttSocketTransport(_MarksOverHttp):
     """MQTT 5 over WebSocket under QoS 1, on the codec alone."""
 
     answers_vouchers = False

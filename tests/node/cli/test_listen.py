@@ -12,9 +12,10 @@ from pushmesh_client.wallet import save_wallet
 from pushmesh_node.cli.listen import document_of, show
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.kinds import Kind, Retraction
+from pushmesh_protocol.sealed import Content
 from support.bodies import ISSUED_AT, a_network
 from support.commands import check_one_sentence, pushmesh, python_path
-from support.wallets import GENEROUS, LATER_MS, a_wallet
+from support.wallets import GENEROUS, LATER_MS, a_signed_note, a_wallet
 
 pytestmark = pytest.mark.integration
 OWNER, READER = a_wallet(1), a_wallet(2)
@@ -109,3 +110,15 @@ def test_a_message_that_was_taken_back_is_said(capsys: pytest.CaptureFixture[str
     show(message, as_json=False)
     assert "taken back" in capsys.readouterr().out
     assert document_of(message)["type"] == "retraction"
+
+
+@pytest.mark.parametrize("signed_by", SignedBy)
+def test_whose_word_a_message_is_is_marked_where_nobody_checked_it(
+    signed_by: SignedBy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = a_signed_note(a_network(parameters=GENEROUS), OWNER, ISSUED_AT)
+    content = Content(1, "Price", "It moved.", None, None)
+    message = Received(note, signed_by, "now", "subscribed", "c", "http://n", ISSUED_AT, Sealedness.PLAIN, content)
+    show(message, as_json=False)
+    assert ("was not checked" in capsys.readouterr().out) is (signed_by.endswith("-grant"))
+    assert document_of(message)["signed_by"] == signed_by
