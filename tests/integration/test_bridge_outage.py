@@ -52,7 +52,7 @@ async def a_bridged_node(folder: Path, broker: Broker, **bridge: Any) -> AsyncIt
 async def publish(client: aiomqtt.Client, at: int, note: Envelope) -> None:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
     properties.ResponseTopic = f"mesh/receipts/dapp/{at}"
-    await client.publish("mesh/publish", encode_frame([Part((note,))]), qos=1, properties=properties)
+    await client.publish("mesh/publish/dapp", encode_frame([Part((note,))]), qos=1, properties=properties)
 
 
 async def test_a_dapp_publishes_through_the_broker_and_checks_the_nodes_receipt(

@@ -407,8 +407,9 @@ class BridgeConfig(Struct, frozen=True, kw_only=True):
     """Topics whose broadcasts are published, whoever subscribed: they are public."""
 
     takes_publishes: bool = False
-    """Whether dapps may publish through the broker: signed envelopes to <topic_prefix>/publish, answered on a response
-    topic under <topic_prefix>/receipts/. The broker then keeps for this node what comes while it is away."""
+    """Whether dapps may publish through the broker: signed envelopes to <topic_prefix>/publish/<user>, answered on a
+    response topic under <topic_prefix>/receipts/<user>/. The broker then keeps for this node what comes while it is
+    away."""
 
     hook_secret_file: str = ""
     """File with a secret on its first line, readable by its owner only; relative to data_dir; empty for none. With it

@@ -1,5 +1,6 @@
-"""What dapps publish through a broker: signed envelopes on one topic, to the node's own way in, with answers on the
-topic that they name. A publish is confirmed to the broker when the node has taken it, so none is lost on the way."""
+"""What dapps publish through a broker: signed envelopes, each user's on a topic of its own, to the node's own way in,
+with answers on the topic that they name among that user's. A publish is confirmed to the broker when the node has taken
+it, so none is lost on the way."""
 
 import asyncio
 import re
@@ -34,7 +35,7 @@ PASSING: Final = frozenset({Reason.STORE_FAILED, Reason.QUEUE_FULL})
 """Why a single envelope was refused though the same bytes are good, and will be taken when the store takes some."""
 
 _encode_json = msgspec.json.Encoder().encode
-_OWN_LEVELS = re.compile(r"[^#+\x00-\x1f\x7f/]{1,256}(?:/[^#+\x00-\x1f\x7f/]{1,64}){0,6}\Z")
+_OWN_LEVELS = re.compile(r"[^#+\x00-\x1f\x7f/]{1,64}(?:/[^#+\x00-\x1f\x7f/]{1,64}){0,6}\Z")
 
 
 class Publisher(Protocol):
@@ -82,7 +83,7 @@ class Intake:
     async def run(self) -> None:
         """Until the connection is over. Raises BrokerRefused where the broker does not let the node read the topic."""
         unretained = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        (code,) = await self._client.subscribe(self._settings.publish_topic, options=unretained)
+        (code,) = await self._client.subscribe(self._settings.publish_topic("+"), options=unretained)
         if not isinstance(code, int) and code.is_failure:
             raise BrokerRefused(str(code))
         async with asyncio.TaskGroup() as group:
@@ -102,9 +103,9 @@ class Intake:
         properties = message.properties
         topic = getattr(properties, "ResponseTopic", None)
         try:
-            if topic is not None and not self._is_for_answers(topic):
+            if topic is not None and not self._is_for_answers(message.topic.value, topic):
                 topic = None
-                where = f"{self._settings.receipts_prefix}<user>/..."
+                where = f"{self._settings.receipts_prefix('<user>')}..., of who published"
                 raise Denied(Reason.FORBIDDEN, f"the response topic is not of the form {where}")
             told = await self._publish(message)
         except Denied as denied:
@@ -114,9 +115,14 @@ class Intake:
         if topic is not None:
             await self._tell(topic, getattr(properties, "CorrelationData", None), _encode_json(told))
 
-    def _is_for_answers(self, topic: str) -> bool:
-        """Such that no broker can refuse it for its form, which would end the connection for everybody."""
-        prefix = self._settings.receipts_prefix
+    def _is_for_answers(self, published: str, topic: str) -> bool:
+        """Under the receipts of the user who published, whom the broker let write there: else anybody could have
+        answers put among another's. And such that no broker can refuse it for its form, which would end the connection
+        for everybody."""
+        user = published.rpartition("/")[2]
+        if not user or published != self._settings.publish_topic(user):
+            return False
+        prefix = self._settings.receipts_prefix(user)
         return topic.startswith(prefix) and _OWN_LEVELS.match(topic, len(prefix)) is not None
 
     async def _publish(self, message: aiomqtt.Message) -> dict[str, Any]:

@@ -31,15 +31,13 @@ class BridgeSettings:
     hook_secret: str | None = field(default=None, repr=False)
     """What the broker shows when it asks who may do what; None where it does not ask."""
 
-    @property
-    def publish_topic(self) -> str:
-        """Where dapps publish."""
-        return f"{self.topic_prefix}/publish"
+    def publish_topic(self, user: str) -> str:
+        """Where a user of the broker publishes, and nobody else: the broker alone knows who published."""
+        return f"{self.topic_prefix}/publish/{user}"
 
-    @property
-    def receipts_prefix(self) -> str:
-        """What the topics of answers to them start with; the next level is the user's own."""
-        return f"{self.topic_prefix}/receipts/"
+    def receipts_prefix(self, user: str) -> str:
+        """What the topics of answers to what a user published start with."""
+        return f"{self.topic_prefix}/receipts/{user}/"
 
     def inbox_topic(self, account: Account) -> str:
         """Where the messages of an account's inbox go."""

@@ -50,18 +50,18 @@ def covers(granted: str, wanted: str) -> bool:
 
 def rights_of_bridge(settings: BridgeSettings) -> Rights:
     """The node's own user: it alone writes what wallets read."""
-    return Rights((settings.publish_topic,) if settings.takes_publishes else (), (f"{settings.topic_prefix}/#",))
+    return Rights((settings.publish_topic("+"),) if settings.takes_publishes else (), (f"{settings.topic_prefix}/#",))
 
 
 def rights_of_user(settings: BridgeSettings, user: str, inbox: Account | None, *, may_publish: bool = True) -> Rights:
     """A wallet's or a dapp's: the inbox of its account, if it has one, and broadcasts, which are public. Who may
-    publish reads the answers that are its own."""
+    publish does so under its own name, and reads the answers that are its own."""
     reads = [f"{settings.topic_prefix}/topics/#"]
     if inbox is not None:
         reads.insert(0, settings.inbox_topic(inbox))
     if not settings.takes_publishes or not may_publish:
         return Rights(tuple(reads), ())
-    return Rights((*reads, f"{settings.receipts_prefix}{user}/#"), (settings.publish_topic,))
+    return Rights((*reads, f"{settings.receipts_prefix(user)}#"), (settings.publish_topic(user),))
 
 
 def rights_of_all(settings: BridgeSettings, users: Mapping[str, Account | None]) -> dict[str, Rights]:

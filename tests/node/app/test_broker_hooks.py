@@ -24,6 +24,7 @@ HOME = replace(
     accounts=(ALICE.account,),
 )
 INBOX, ADDRESS = f"pushmesh/{ALICE.display}/inbox", "192.0.2.7"
+OWN = f"pushmesh/publish/{ALICE.display}"
 
 
 def nobody(_bridge: str, _account: Account) -> bool:
@@ -54,9 +55,9 @@ async def test_a_wallet_gets_in_by_its_token_and_reads_its_own_inbox_alone(node:
     ends_at = await hooks.log_in("home", ALICE.display, token, "phone", ADDRESS)
     assert ends_at is not None and ends_at > now_ms()
     assert may(hooks, ALICE.display, INBOX) and may(hooks, ALICE.display, "pushmesh/topics/#")
-    for topic in ("#", "pushmesh/#", "pushmesh/+/inbox", f"pushmesh/{MALLORY.display}/inbox", "pushmesh/publish"):
+    for topic in ("#", "pushmesh/#", "pushmesh/+/inbox", f"pushmesh/{MALLORY.display}/inbox", OWN):
         assert not may(hooks, ALICE.display, topic)
-    assert not may(hooks, ALICE.display, "pushmesh/publish", "write"), "a token of scope read alone"
+    assert not may(hooks, ALICE.display, OWN, "write"), "a token of scope read alone"
     assert not may(hooks, ALICE.display, INBOX, "write") and not may(hooks, ALICE.display, INBOX, "nothing")
 
 
@@ -79,7 +80,9 @@ async def test_a_token_with_scope_publish_writes_and_one_for_some_topics_reads_n
     session = await a_session_at(node, ALICE)
     publishing = a_token_at(node, session, scopes=[int(TokenScope.PUBLISH)])
     await hooks.log_in("home", ALICE.display, publishing, "dapp", ADDRESS)
-    assert may(hooks, ALICE.display, "pushmesh/publish", "write", "dapp")
+    assert may(hooks, ALICE.display, OWN, "write", "dapp")
+    for other in ("pushmesh/publish", f"pushmesh/publish/{MALLORY.display}"):
+        assert not may(hooks, ALICE.display, other, "write", "dapp"), "in the name of another"
     assert may(hooks, ALICE.display, f"pushmesh/receipts/{ALICE.display}/#", client_id="dapp")
     assert not may(hooks, ALICE.display, INBOX, client_id="dapp")
     limited = a_token_at(node, session, topics=[Topic(MALLORY.account, "news")])
@@ -110,7 +113,7 @@ async def test_a_node_that_started_anew_asks_what_the_wallets_tokens_would_open_
 
 async def test_the_bridge_itself_gets_in_by_its_password_and_writes_all(hooks: BrokerHooks) -> None:
     assert await hooks.log_in("home", "node", "secret", "pushmesh", ADDRESS) is None
-    assert may(hooks, "node", INBOX, "write") and may(hooks, "node", "pushmesh/publish")
+    assert may(hooks, "node", INBOX, "write") and may(hooks, "node", "pushmesh/publish/+")
     assert not may(hooks, "node", INBOX) and not may(hooks, "node", "elsewhere", "write")
     for wrong in ("", "secret2"):
         assert await reason_of_log_in(hooks, "node", wrong) == "bad-login"

@@ -36,10 +36,10 @@ async def test_an_access_list_names_each_account_by_a_name_that_a_password_file_
     blocks = dict(each.split("\n", 1) for each in ran.out.strip().split("\n\n"))
     alice = ALICE.display.replace(":", ".")
     assert blocks == {
-        "user bridge": "topic write mesh/#\ntopic read mesh/publish",
-        f"user {alice}": f"topic write mesh/publish\ntopic read mesh/{ALICE.display}/inbox\n"
+        "user bridge": "topic write mesh/#\ntopic read mesh/publish/+",
+        f"user {alice}": f"topic write mesh/publish/{alice}\ntopic read mesh/{ALICE.display}/inbox\n"
         f"topic read mesh/topics/#\ntopic read mesh/receipts/{alice}/#",
-        "user bob": f"topic write mesh/publish\ntopic read mesh/{BOB.display}/inbox\n"
+        "user bob": f"topic write mesh/publish/bob\ntopic read mesh/{BOB.display}/inbox\n"
         "topic read mesh/topics/#\ntopic read mesh/receipts/bob/#",
     }
 

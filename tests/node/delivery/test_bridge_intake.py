@@ -24,7 +24,7 @@ from support.until import until
 
 pytestmark = pytest.mark.integration
 
-PUBLISH = "pushmesh/publish"
+PUBLISH = "pushmesh/publish/dapp"
 ANSWERS = "pushmesh/receipts/dapp"
 FRAME = b"\x94 some frame"
 
@@ -38,11 +38,11 @@ class RawDapp:
         self._data = b""
         self._packet_id = 1
 
-    async def publish(self, payload: bytes, qos: QoS = QoS.AT_LEAST_ONCE, **more: Any) -> None:
+    async def publish(self, payload: bytes, qos: QoS = QoS.AT_LEAST_ONCE, topic: str = PUBLISH, **more: Any) -> None:
         """QoS 1 is confirmed by the broker on return."""
         self._packet_id += 1
         packet_id = self._packet_id if qos is QoS.AT_LEAST_ONCE else None
-        self.write(PublishPacket(PUBLISH, payload, qos=qos, packet_id=packet_id, **more))
+        self.write(PublishPacket(topic, payload, qos=qos, packet_id=packet_id, **more))
         if packet_id is not None:
             assert isinstance(answer := await self.read(PubAckPacket), PubAckPacket)
             assert answer.packet_id == packet_id
@@ -139,21 +139,38 @@ async def test_json_becomes_the_same_frame_and_what_is_none_is_refused(
 @pytest.mark.parametrize(
     "topic",
     [
-        "pushmesh/publish",
+        "pushmesh/publish/dapp",
         "pushmesh/eip155:1:0x00/inbox",
         "elsewhere",
         "pushmesh/receipts/",
-        "pushmesh/receipts/" + "a/" * 300 + "a",
-        "pushmesh/receipts/" + "x" * 2_000,
+        "pushmesh/receipts/dapp",
+        "pushmesh/receipts/dapp/",
+        "pushmesh/receipts/another/1",
+        "pushmesh/receipts/dapper/1",
+        f"{ANSWERS}/" + "a/" * 300 + "a",
+        f"{ANSWERS}/" + "x" * 2_000,
     ],
 )
-async def test_an_answer_goes_nowhere_but_under_receipts(
+async def test_an_answer_goes_nowhere_but_under_the_receipts_of_who_published(
     requires: Callable[[str], Path], tmp_path: Path, topic: str
 ) -> None:
     way_in, kept = FakeWayIn(), Kept()
     async with a_world(requires, tmp_path, way_in, kept) as (_, dapp):
         await dapp.publish(FRAME, response_topic=topic)
         await until(lambda: bool(kept.seen))
+        await dapp.publish(b"well", response_topic=f"{ANSWERS}/1")
+        await dapp.answer()
+    assert kept.seen == [("intake", "forbidden")] and way_in.frames == [b"well"]
+
+
+async def test_nobody_publishes_in_the_name_of_no_user_and_is_answered(
+    requires: Callable[[str], Path], tmp_path: Path
+) -> None:
+    way_in, kept = FakeWayIn(), Kept()
+    async with a_world(requires, tmp_path, way_in, kept) as (_, dapp):
+        await dapp.publish(FRAME, topic="pushmesh/publish/", response_topic="pushmesh/receipts//1")
+        await until(lambda: bool(kept.seen))
+        await dapp.publish(FRAME, topic="pushmesh/publish", response_topic=f"{ANSWERS}/1")
         await dapp.publish(b"well", response_topic=f"{ANSWERS}/1")
         await dapp.answer()
     assert kept.seen == [("intake", "forbidden")] and way_in.frames == [b"well"]
@@ -245,7 +262,7 @@ async def test_a_broker_that_does_not_want_an_answer_ends_nothing(
     requires: Callable[[str], Path], tmp_path: Path
 ) -> None:
     way_in, kept = FakeWayIn(), Kept()
-    (tmp_path / "acl").write_text("topic readwrite pushmesh/publish\ntopic readwrite pushmesh/receipts/dapp/1\n")
+    (tmp_path / "acl").write_text("topic readwrite pushmesh/publish/dapp\ntopic readwrite pushmesh/receipts/dapp/1\n")
     lines = ["allow_anonymous true", f"acl_file {tmp_path}/acl"]
     async with a_world(requires, tmp_path, way_in, kept, *lines) as (_, dapp):
         await dapp.publish(b"first", response_topic=f"{ANSWERS}/forbidden")

@@ -40,5 +40,6 @@ def test_a_password_is_never_shown() -> None:
 
 def test_dapps_publish_and_are_answered_under_the_prefix() -> None:
     settings = some_settings(topic_prefix="a/b", takes_publishes=True)
-    assert (settings.publish_topic, settings.receipts_prefix) == ("a/b/publish", "a/b/receipts/")
+    assert settings.publish_topic("dapp") == "a/b/publish/dapp"
+    assert settings.receipts_prefix("dapp") == "a/b/receipts/dapp/"
     assert not some_settings().takes_publishes

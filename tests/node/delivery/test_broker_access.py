@@ -83,20 +83,22 @@ def test_a_wallet_reads_its_own_inbox_and_broadcasts_and_writes_nothing() -> Non
         assert rights.may_read(topic)
     for topic in ("#", "pushmesh/#", "pushmesh/+/inbox", f"pushmesh/{display_account(DAPP)}/inbox", "$SYS/#"):
         assert not rights.may_read(topic)
-    assert not any(rights.may_write(topic) for topic in (INBOX, "pushmesh/publish", "pushmesh/topics/a/b", "#"))
+    assert not any(rights.may_write(topic) for topic in (INBOX, "pushmesh/publish/alice", "pushmesh/topics/a/b", "#"))
 
 
 def test_a_dapp_writes_where_publishes_are_taken_and_reads_answers_of_its_own() -> None:
     rights = rights_of_user(OPEN, "dapp", None)
-    assert rights.may_write("pushmesh/publish") and not rights.may_write("pushmesh/receipts/dapp/1")
+    assert rights.may_write("pushmesh/publish/dapp") and not rights.may_write("pushmesh/receipts/dapp/1")
     assert rights.may_read("pushmesh/receipts/dapp/#") and not rights.may_read("pushmesh/receipts/#")
-    assert not rights.may_read(INBOX) and not rights.may_read("pushmesh/publish")
+    for topic in ("pushmesh/publish/other", "pushmesh/publish", "pushmesh/publish/dapp/1", "pushmesh/publish/+"):
+        assert not rights.may_write(topic), "in another's name its answers could be put among the other's"
+    assert not rights.may_read(INBOX) and not rights.may_read("pushmesh/publish/dapp")
     assert rights_of_user(OPEN, "reader", WALLET, may_publish=False).writes == ()
 
 
 def test_the_bridge_writes_all_of_its_prefix_and_reads_what_dapps_write() -> None:
     assert rights_of_bridge(QUIET) == Rights((), ("pushmesh/#",))
-    assert rights_of_bridge(OPEN) == Rights(("pushmesh/publish",), ("pushmesh/#",))
+    assert rights_of_bridge(OPEN) == Rights(("pushmesh/publish/+",), ("pushmesh/#",))
     assert not rights_of_bridge(OPEN).may_write("pushmesh/#") and rights_of_bridge(OPEN).may_write("pushmesh/a/inbox")
 
 
@@ -128,7 +130,7 @@ def test_the_commands_are_the_rights_and_refuse_everything_else() -> None:
         "roles": [{"rolename": "pushmesh/home/dapp"}],
     }
     assert [(each["acltype"], each["topic"]) for each in role["acls"]] == [
-        ("publishClientSend", "pushmesh/publish"),
+        ("publishClientSend", "pushmesh/publish/dapp"),
         ("subscribePattern", "pushmesh/topics/#"),
         ("publishClientReceive", "pushmesh/topics/#"),
         ("subscribePattern", "pushmesh/receipts/dapp/#"),
