@@ -26,7 +26,7 @@ from ..engine.answers import Outcome, Principal
 from ..engine.core import Engine
 from ..engine.effects import Answer, Deliver, Judge, Tally
 from ..engine.events import CaughtUp, Ticked
-from ..engine.records import Record, Write
+from ..engine.records import PrivateTopicRecord, Record, Write
 from ..engine.state import State
 from ..gossip.frames.packer import Packer
 from ..ledger import VoucherBook
@@ -385,6 +385,9 @@ class Node:
         self.feed.stored(writes)
         self.own_topics.stored(writes)
         self.own_subscriptions.stored(writes)
+        let_go = [write for write in writes if isinstance(write, PrivateTopicRecord) and not write.expires_at]
+        if let_go:
+            self.metrics.dropped("private", Reason.STORE_FULL, len(let_go))
 
     def reload(self) -> None:
         """Restore the engine from the store; nothing is decided meanwhile."""

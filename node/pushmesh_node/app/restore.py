@@ -35,7 +35,7 @@ async def restore_engine(network: Network, store: Store, policy: Policy, opener:
     if store.in_sync_ms is not None:
         engine.handle(WasInSync(UnixMs(store.in_sync_ms)), now_ms)
     private = [record.data for record in await store.preferences()]
-    private += [record.data for record in await store.private_topics()]
+    private += [record.data for record in await store.private_topics() if record.expires_at]
     for data in private:
         engine.state.set_private(_private(network, data))
     return engine

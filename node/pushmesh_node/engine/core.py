@@ -40,7 +40,7 @@ from .events import (
 from .outcomes import in_order, refused
 from .parking import Parking
 from .parts import leaf_part, pieces
-from .recording import changes_state, not_before, private_record_of, record_of
+from .recording import changes_state, not_before, private_record_of, record_of, word_let_go
 from .records import (
     DueRecord,
     Holder,
@@ -358,7 +358,12 @@ class Engine:
     def _take_private(self, turn: Turn, request: int, envelope: Envelope) -> None:
         is_word = envelope.kind == Kind.PRIVATE_SUBSCRIPTION
         rule = "4.25" if is_word else "4.19"
-        if not self.state.has_room_for(envelope):
+        has_room = self.state.has_room_for(envelope)
+        if not has_room and is_word:
+            gone = self.state.subscriptions.make_private_room(envelope, turn.now_ms)
+            turn.writes += [word_let_go(word) for word in gone]
+            has_room = self.state.has_room_for(envelope)
+        if not has_room:
             what = "subscriptions of its own" if is_word else "preferences"
             full = Refusal(Reason.STORE_FULL, rule, f"this node has no room for more {what}; try another")
             turn.answers.append(Answer(request, [refused(envelope, full)]))

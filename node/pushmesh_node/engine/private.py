@@ -1,7 +1,8 @@
 """What wallets said of topics to this node alone (SPEC 4.25): the newest word of each, never relayed, never listed."""
 
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Set as AbstractSet
 from typing import TypeVar
 
 from pushmesh_protocol.accounts import Topic
@@ -15,7 +16,10 @@ from .expiries import Expiries
 MAX_WORDS, MAX_WORDS_OF_A_WALLET = 65_536, 512
 MAX_BYTES, MAX_BYTES_OF_A_WALLET = 16 * 1024 * 1024, 64 * 1024
 """Of signed bodies; with many settings they weigh some six times as much. They cost no slot and no work, and anybody
-can have wallets."""
+can have wallets: where there is no room, who has said most makes some for who has said less."""
+
+WORD_BYTES = MAX_BYTES // MAX_WORDS
+"""What a word weighs beside its body, when shares are compared."""
 
 Key = tuple[Account, Topic]
 K = TypeVar("K")
@@ -35,6 +39,7 @@ class PrivateSubscriptions:
         self._off: defaultdict[Topic, set[Account]] = defaultdict(set)
         self._topics: defaultdict[Account, set[Topic]] = defaultdict(set)
         self._expiries = Expiries()
+        self._shares = Shares(self._weight)
 
     def __len__(self) -> int:
         """Words that are held."""
@@ -43,13 +48,53 @@ class PrivateSubscriptions:
     def has_room(self, envelope: Envelope) -> bool:
         """Whether a word may come in; one that takes another's place always may where it is no longer."""
         held = self._words.get(_key(envelope))
-        more_bytes = len(envelope.body_bytes) - (0 if held is None else len(held.body_bytes))
+        more_bytes = self._more_bytes(envelope)
         if held is not None and more_bytes <= 0:
             return True
-        account = envelope.author
-        if self._all_bytes + more_bytes > MAX_BYTES or self._bytes[account] + more_bytes > MAX_BYTES_OF_A_WALLET:
+        if self._all_bytes + more_bytes > MAX_BYTES or not self._is_within_its_own(envelope):
             return False
-        return held is not None or (len(self._words) < MAX_WORDS and self._counts[account] < MAX_WORDS_OF_A_WALLET)
+        return held is not None or len(self._words) < MAX_WORDS
+
+    def make_room(self, envelope: Envelope) -> list[Envelope]:
+        """Let go of words for one that has no room: the newest of the wallet that has said most, if it keeps as much
+        (but for half a word) as this one's author will have. Gives those that went; if none did, there is no room."""
+        if not self._is_within_its_own(envelope):
+            return []
+        largest = self._shares.largest()
+        if largest is None:
+            return []
+        author, more_bytes = envelope.author, self._more_bytes(envelope)
+        more_words = _key(envelope) not in self._words
+        said = [self._words[largest, topic] for topic in self._topics[largest]]
+        gone: list[Envelope] = []
+        freed_bytes = 0
+        for word in sorted(said, key=lambda word: word.body.issued_at, reverse=True):
+            gone.append(word)
+            freed_bytes += len(word.body_bytes)
+            has_bytes = self._all_bytes + more_bytes - freed_bytes <= MAX_BYTES
+            if has_bytes and len(self._words) + more_words - len(gone) <= MAX_WORDS:
+                break
+        left = self._weight(largest) - freed_bytes - WORD_BYTES * len(gone)
+        if left < self._weight(author) + more_bytes + WORD_BYTES * more_words - WORD_BYTES // 2:
+            return []
+        for word in gone:
+            self._drop(_key(word))
+        return gone
+
+    def _is_within_its_own(self, envelope: Envelope) -> bool:
+        """Whether the wallet has room, whatever there is for all."""
+        account = envelope.author
+        is_new = _key(envelope) not in self._words
+        if self._bytes[account] + self._more_bytes(envelope) > MAX_BYTES_OF_A_WALLET:
+            return False
+        return not is_new or self._counts[account] < MAX_WORDS_OF_A_WALLET
+
+    def _more_bytes(self, envelope: Envelope) -> int:
+        held = self._words.get(_key(envelope))
+        return len(envelope.body_bytes) - (0 if held is None else len(held.body_bytes))
+
+    def _weight(self, account: Account) -> int:
+        return self._bytes.get(account, 0) + WORD_BYTES * self._counts.get(account, 0)
 
     def add(self, envelope: Envelope) -> bool:
         """Take a word in; False where a newer one, or this one, is held already."""
@@ -69,6 +114,7 @@ class PrivateSubscriptions:
         assert isinstance(envelope.body, PrivateSubscription)  # the kind says so
         (self._on if envelope.body.on else self._off)[topic].add(account)
         self._expiries.add(envelope.body.expires_at, envelope.id)
+        self._shares.note(account)
         return True
 
     def holds(self, account: Account, topic: Topic) -> bool:
@@ -107,9 +153,39 @@ class PrivateSubscriptions:
         self._all_bytes -= len(word.body_bytes)
         if not self._counts[account]:
             del self._counts[account], self._bytes[account]
+        self._shares.note(account)
         _take_out(self._topics, account, topic)
         _take_out(self._on, topic, account)
         _take_out(self._off, topic, account)
+
+
+class Shares:
+    """Who has most, without looking at all: of those with as much the one whose share changed last."""
+
+    def __init__(self, weight: Callable[[Account], int]) -> None:
+        self._weight = weight
+        self._noted = 0
+        self._heap: list[tuple[int, int, Account]] = []
+        self._latest: dict[Account, tuple[int, int, Account]] = {}
+
+    def note(self, account: Account) -> None:
+        """A share changed. What was noted of it before is passed over later, or all at once when that is most."""
+        self._noted += 1
+        weight = self._weight(account)
+        if not weight:
+            self._latest.pop(account, None)
+        else:
+            self._latest[account] = (-weight, -self._noted, account)
+            heapq.heappush(self._heap, self._latest[account])
+        if len(self._heap) > 2 * len(self._latest) + 64:
+            self._heap = list(self._latest.values())
+            heapq.heapify(self._heap)
+
+    def largest(self) -> Account | None:
+        """None where nobody has anything."""
+        while self._heap and self._latest.get(self._heap[0][2]) is not self._heap[0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][2] if self._heap else None
 
 
 class _Readers(AbstractSet[Account]):

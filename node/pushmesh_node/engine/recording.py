@@ -1,5 +1,7 @@
 """Parts as records for the store: what goes with them, and when inboxes may show them."""
 
+from dataclasses import replace
+
 from pushmesh_protocol.codec import pack
 from pushmesh_protocol.envelope import Envelope
 from pushmesh_protocol.frames import Part, encode_frame
@@ -58,6 +60,13 @@ def private_record_of(envelope: Envelope) -> PrivateRecord | PrivateTopicRecord:
     if envelope.kind == Kind.PRIVATE_SUBSCRIPTION:
         return PrivateTopicRecord(account, pack(envelope.topic), issued_at, expires_at, data)
     return PrivateRecord(account, envelope.kind, issued_at, expires_at, data)
+
+
+def word_let_go(word: Envelope) -> PrivateTopicRecord:
+    """A private word that made room for another: its record ends at once."""
+    record = private_record_of(word)
+    assert isinstance(record, PrivateTopicRecord)  # the kind says so
+    return replace(record, expires_at=UnixMs(0))
 
 
 def _collapsing(part: Part) -> tuple[bool, ...]:

@@ -48,6 +48,15 @@ class Subscriptions:
         self._plain.drop(envelope.topic, envelope.author)
         return True
 
+    def make_private_room(self, envelope: Envelope, now_ms: int) -> list[Envelope]:
+        """See `PrivateSubscriptions.make_room`; of those that went the public word decides again."""
+        gone = self.private.make_room(envelope)
+        for word in gone:
+            assert word.topic is not None  # the kind says so
+            key = (word.author, word.topic)
+            self._index(key, self._versions.in_force(key, now_ms))
+        return gone
+
     def withdraw(self, envelope_id: EnvelopeId) -> bool:
         """Unlearn a subscription whose slot turned out void; False where it was not held."""
         key = self._versions.withdraw(envelope_id)

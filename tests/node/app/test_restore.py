@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from pushmesh_node.app.clock import now_ms
 from pushmesh_node.app.node import Node
 from pushmesh_node.app.opened import Opener
 from pushmesh_node.app.restore import restore_engine
 from pushmesh_node.curation import NO_POLICY
+from pushmesh_node.engine import private
 from pushmesh_node.engine.core import Engine
 from pushmesh_node.engine.records import InSyncMark
 from pushmesh_protocol.accounts import Topic
@@ -80,6 +83,18 @@ async def test_a_restored_engine_answers_like_the_one_that_decided(node: Node) -
     assert told(node.driver.engine)["private"] == [None, word, None]
     assert told(await again(node)) == told(node.driver.engine)
     assert told(node.driver.engine)["revoked"] == [[], [session.grant_id], []]
+
+
+async def test_a_private_word_that_made_room_does_not_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "MAX_WORDS", 2)
+    for wallet, name in ((READER, "one"), (READER, "two"), (OTHER, "one")):
+        word = signed(wallet, Kind.PRIVATE_SUBSCRIPTION, private=True, seq=0, topic=Topic(DAPP.account, name))
+        item = pack(ItemForm(word.kind, word.author, word.body_bytes, word.auth))
+        assert (await node.publishing.publish_private(a_principal(wallet.account), item)).reason == "ok"
+    held = [len((await again(node)).state.subscriptions.private.topics(each.account)) for each in (READER, OTHER)]
+    assert held == [1, 1]
+    dropped = b'pushmesh_queue_drops_total{queue="private",reason="store-full"} 1.0'
+    assert dropped in node.metrics.exposition()
 
 
 async def test_retractions_hold_after_a_restart(tmp_path: Path) -> None:

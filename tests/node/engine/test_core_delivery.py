@@ -1,6 +1,7 @@
 """Whom the engine delivers to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from pushmesh_protocol.kinds import Kind, Preference, SettingChoice
 from pushmesh_protocol.kinds.preferences import MUTE
 from pushmesh_protocol.limits import DAY_MS
 from pushmesh_protocol.reasons import Reason
-from pushmesh_protocol.types import Account
+from pushmesh_protocol.types import Account, UnixMs
 from support.engine_world import NETWORK, an_engine, deliveries, offer, only, outcomes, reasons, subscribe
 from support.envelopes import ALICE, BOB, CAROL, ISSUED_AT, NOW, TOPIC, a_note, an_envelope
 
@@ -116,10 +117,10 @@ def test_a_muted_sender_is_held_back_with_its_reason() -> None:
     assert (decision.verdict, decision.reason) == ("hold", Reason.MUTED_BY_WALLET)
 
 
-def a_private_word(at: int = ISSUED_AT, *, on: bool = True) -> Envelope:
+def a_private_word(at: int = ISSUED_AT, *, on: bool = True, author: Account = BOB, topic: Topic = TOPIC) -> Envelope:
     ends = at + (DAY_MS if on else 400 * DAY_MS)
-    values: dict[str, Any] = {"topic": TOPIC, "on": on, "issued_at": at, "expires_at": ends}
-    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, BOB, private=True, **values)
+    values: dict[str, Any] = {"topic": topic, "on": on, "issued_at": at, "expires_at": ends}
+    return an_envelope(NETWORK, Kind.PRIVATE_SUBSCRIPTION, author, private=True, **values)
 
 
 def test_a_private_subscription_brings_messages_and_a_private_no_keeps_them_away_though_the_public_word_is_yes() -> (
@@ -151,6 +152,25 @@ def test_a_private_word_without_room_is_refused_and_an_older_one_changes_nothing
     effects = an_engine().handle(PrivateShown(3, a_private_word()), NOW)
     assert [(one.level, one.reason) for one in outcomes(effects)] == [(Level.REFUSED, Reason.STORE_FULL)]
     assert not any(isinstance(effect, Store) for effect in effects)
+
+
+def test_a_private_word_that_makes_room_ends_on_the_disk_and_the_public_one_decides_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(private, "MAX_WORDS", 3)
+    engine = an_engine()
+    said = [a_private_word(ISSUED_AT + number, on=False, topic=Topic(ALICE, f"t-{number}")) for number in range(3)]
+    for word in said:
+        engine.handle(PrivateShown(1, word), NOW)
+    other = a_private_word(author=CAROL)
+    effects = engine.handle(PrivateShown(2, other), NOW)
+    assert [(one.level, one.reason) for one in outcomes(effects)] == [(Level.DURABLE, Reason.OK)]
+    assert only(effects, Store).writes == [
+        replace(private_record_of(said[2]), expires_at=UnixMs(0)),
+        private_record_of(other),
+    ]
+    assert engine.state.subscriptions.word(BOB, Topic(ALICE, "t-2"), NOW) is None
+    assert engine.state.subscriptions.word(CAROL, TOPIC, NOW) == other
 
 
 def test_preferences_without_room_are_refused_and_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:

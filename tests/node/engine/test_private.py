@@ -128,3 +128,89 @@ def test_words_with_many_settings_have_their_bound_in_bytes_and_who_says_less_al
     assert held.has_room(a_word(2, on=False))
     held.sweep(NOW + 2 * OFF)
     assert held.has_room(a_word(author=CAROL)) and (held._all_bytes, held._bytes) == (0, {})
+
+
+def topics(count: int) -> list[Topic]:
+    return [Topic(ALICE, f"topic-{number}") for number in range(count)]
+
+
+def accounts(count: int) -> list[Account]:
+    return [Account(b"\x00" + bytes([number + 1]) * 20) for number in range(count)]
+
+
+def let_in(held: PrivateSubscriptions, word: Envelope) -> list[Envelope] | None:
+    """What went for it; None where it found no room."""
+    gone = [] if held.has_room(word) else held.make_room(word)
+    if not held.has_room(word):
+        assert not gone
+        return None
+    held.add(word)
+    return gone
+
+
+def test_who_says_most_makes_room_with_its_newest_words_until_all_have_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 6)
+    greedy = [a_word(at, topic=topic) for at, topic in enumerate(topics(6))]
+    held = words(*greedy)
+    assert let_in(held, a_word(topic=NEWS, author=CAROL)) == [greedy[5]]
+    assert let_in(held, a_word(topic=LOANS, author=CAROL)) == [greedy[4]]
+    assert let_in(held, a_word(topic=topics(1)[0], author=CAROL)) == [greedy[3]]
+    assert let_in(held, a_word(topic=topics(2)[1], author=CAROL)) is None, "she would have more than he"
+    assert let_in(held, greedy[3]) is None, "and he than she"
+    assert held.topics(BOB) == set(topics(3)) and len(held.topics(CAROL)) == 3
+
+
+def test_fresh_wallets_that_fill_the_room_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 64)
+    monkeypatch.setattr(room, "MAX_WORDS_OF_A_WALLET", 16)
+    crowd = accounts(4)
+    held = words(*[a_word(at, topic=topic, author=who) for who in crowd for at, topic in enumerate(topics(16))])
+    assert len(held) == 64
+    for number, topic in enumerate(topics(8)):
+        assert let_in(held, a_word(number, topic=topic, author=BOB))
+    assert len(held) == 64 and len(held.topics(BOB)) == 8
+    assert sorted(len(held.topics(who)) for who in crowd) == [14, 14, 14, 14]
+
+
+def test_of_those_with_as_much_the_one_that_came_last_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 6)
+    first, second, third = accounts(3)
+    held = words(*[a_word(topic=topic, author=who) for who in (first, second, third) for topic in topics(2)])
+    assert [word.author for word in let_in(held, a_word(author=BOB)) or ()] == [third]
+    assert [word.author for word in let_in(held, a_word(author=CAROL)) or ()] == [second]
+
+
+def test_room_in_bytes_is_made_by_as_many_words_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    greedy = [a_word(at, topic=topic) for at, topic in enumerate(topics(30))]
+    long = a_word(author=CAROL, settings=[SettingChoice(f"s-{number}", number) for number in range(10, 40)])
+    assert len(long.body_bytes) > 2 * len(greedy[0].body_bytes)
+    monkeypatch.setattr(room, "MAX_BYTES", sum(len(word.body_bytes) for word in greedy) + 10)
+    held = words(*greedy)
+    gone = let_in(held, long)
+    assert gone is not None and gone == greedy[: -len(gone) - 1 : -1] and 2 <= len(gone) <= 6
+    assert held.word(CAROL, NEWS, NOW) == long and held._all_bytes <= room.MAX_BYTES
+
+
+def test_nobody_makes_room_for_who_is_beyond_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 4)
+    monkeypatch.setattr(room, "MAX_WORDS_OF_A_WALLET", 3)
+    held = words(*[a_word(topic=topic) for topic in topics(3)], a_word(author=CAROL))
+    monkeypatch.setattr(room, "MAX_WORDS_OF_A_WALLET", 1)
+    assert let_in(held, a_word(topic=LOANS, author=CAROL)) is None
+    assert len(held) == 4
+
+
+def test_the_largest_share_is_the_largest_whatever_came_and_went(rng: Random, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_WORDS", 40)
+    held = PrivateSubscriptions()
+    for step in range(600):
+        word = a_word(step, author=rng.choice(accounts(7)), topic=rng.choice(topics(20)), life=rng.choice((50, 9_000)))
+        if held.has_room(word) or held.make_room(word):
+            held.add(word)
+        if not step % 50:
+            held.sweep(NOW + step)
+        counts = {who: len(held.topics(who)) for who in accounts(7)}
+        largest = held._shares.largest()
+        assert largest is not None and held._weight(largest) == max(map(held._weight, counts))
+        assert len(held) == sum(counts.values()) <= 40
+        assert len(held._shares._heap) <= 2 * 7 + 65
