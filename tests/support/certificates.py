@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -22,8 +23,8 @@ def trusting(folder: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=folder / "cert.pem")
 
 
-def shown(folder: Path) -> ssl.SSLContext:
-    """A server with this certificate."""
+def shown(folder: Path) -> Callable[[], ssl.SSLContext]:
+    """A server with this certificate, for good."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
+    return lambda: context

@@ -71,24 +71,28 @@ async def run_node(
     stop: asyncio.Event | None = None,
     gossip_command: Sequence[str] = COMMAND,
 ) -> None:
-    """Run a node until SIGTERM, SIGINT or `stop`. Calls `ready` once it listens. The laboratory alone starts the gossip
-    process by another command.
+    """Run a node until SIGTERM, SIGINT or `stop`; SIGHUP has its certificate read again. Calls `ready` once it listens.
+    The laboratory alone starts the gossip process by another command.
 
     Raises ConfigError with one sentence for what only an operator can mend."""
     stop = asyncio.Event() if stop is None else stop
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    reread = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread.set)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     for _ in range(SALVAGES):
         try:
-            return await _run_until(stop, config, ready, gossip_command)
+            return await _run_until(stop, reread, config, ready, gossip_command)
         except* StoreDamaged as damaged:
             log.error("the store is damaged; opening it anew salvages it", error=str(damaged.exceptions[0]))
             ready = None
     raise ConfigError(f"the store {store_path(config)} was damaged {SALVAGES} times: look at the disk below it")
 
 
-async def _run_until(stop: asyncio.Event, config: Config, ready: Ready | None, gossip_command: Sequence[str]) -> None:
+async def _run_until(
+    stop: asyncio.Event, reread: asyncio.Event, config: Config, ready: Ready | None, gossip_command: Sequence[str]
+) -> None:
     """One life of a node: until `stop`, or until pages of its store turn out damaged."""
     network = read_network(config)
     seed = load_key(key_path(config))
@@ -106,7 +110,7 @@ async def _run_until(stop: asyncio.Event, config: Config, ready: Ready | None, g
         bridges = build_bridges(bridge_settings, node, forms)
         guests = await build_guests(bridge_settings, node, bridges)
         bridge_routes = _bridge_routes(config, node, bridge_settings, guests)
-        await _serve(stack, config, node, forms, bridges, bridge_routes)
+        await _serve(stack, config, node, forms, bridges, bridge_routes, reread)
         work = [running]
         if bridges:
             work.append(asyncio.create_task(run_bridges(bridges, node.broadcasts), name="bridges"))
@@ -177,6 +181,7 @@ async def _serve(
     forms: MessageForms,
     bridges: "Sequence[Bridge]",
     bridge_routes: Sequence[web.RouteDef],
+    reread: asyncio.Event,
 ) -> None:
     """Open every door; the stack closes them in the opposite order, before the node itself."""
     raise_limit(config.api.max_connections + (config.mqtt.max_connections if config.mqtt.enabled else 0))
@@ -221,7 +226,7 @@ async def _serve(
     node.status.api_address = f"http://{config.api.host}:{server.port}"
     node.hosts.update({f"{config.api.host}:{server.port}"})
     if endpoint is not None:
-        await serve_mqtt(stack, config, node, endpoint)
+        await serve_mqtt(stack, config, node, endpoint, reread)
 
 
 def _bridge_routes(config: Config, node: Node, bridges: Sequence[BridgeSettings], guests: Guests) -> list[web.RouteDef]:

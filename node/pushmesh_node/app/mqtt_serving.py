@@ -1,8 +1,7 @@
 """Builds the MQTT endpoint from the configuration and opens its doors: plain, under TLS, over WebSocket."""
 
+import asyncio
 import secrets
-import ssl
-import stat
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -11,9 +10,11 @@ from aiohttp import web
 
 from ..config import Config, ConfigError, data_path
 from ..delivery.mqtt import Limits, MqttEndpoint, Redirect
+from ..delivery.mqtt.doors import Tls
 from ..delivery.mqtt.ports import TRANSPORT, Ports
 from ..delivery.mqtt.websocket import PATH, SocketRoute
 from ..delivery.session import SessionLimits
+from .certificates import Certificate
 from .clock import now_ms
 from .node import Node
 
@@ -61,21 +62,26 @@ def socket_routes(config: Config, endpoint: MqttEndpoint) -> list[web.RouteDef]:
     return [web.get(PATH, route.serve, allow_head=False)]
 
 
-async def serve_mqtt(stack: AsyncExitStack, config: Config, node: Node, endpoint: MqttEndpoint) -> None:
-    """Listen; the stack closes. Raises ConfigError."""
+async def serve_mqtt(
+    stack: AsyncExitStack, config: Config, node: Node, endpoint: MqttEndpoint, reread: asyncio.Event
+) -> None:
+    """Listen; the stack closes. The certificate is looked at again when `reread` is set. Raises ConfigError."""
     mqtt = config.mqtt
-    tls = tls_context(config)
+    certificate = certificate_of(config, node.metrics.mqtt)
     stack.push_async_callback(endpoint.close)
     port = await _listen(endpoint, mqtt.host, mqtt.port, None)
     node.status.mqtt_address = f"mqtt://{mqtt.host}:{port}"
-    if tls is not None:
-        port = await _listen(endpoint, mqtt.tls_host, mqtt.tls_port, tls)
+    if certificate is not None:
+        shown = certificate
+        port = await _listen(endpoint, mqtt.tls_host, mqtt.tls_port, lambda: shown.context)
+        watch = asyncio.create_task(certificate.watch(reread), name="mqtt-certificate")
+        stack.push_async_callback(_end, watch)
         node.status.mqtts_address = f"mqtts://{mqtt.tls_host}:{port}"
     if mqtt.websocket:
         node.status.mqtt_websocket_address = node.status.api_address.replace("http", "ws", 1) + PATH
 
 
-async def _listen(endpoint: MqttEndpoint, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+async def _listen(endpoint: MqttEndpoint, host: str, port: int, tls: Tls | None) -> int:
     try:
         return await endpoint.listen(host, port, tls)
     except OSError as error:
@@ -84,29 +90,16 @@ async def _listen(endpoint: MqttEndpoint, host: str, port: int, tls: ssl.SSLCont
         raise ConfigError(f"cannot listen on {host}:{port} for MQTT: {error.strerror}; {hint}") from error
 
 
-def tls_context(config: Config) -> ssl.SSLContext | None:
+def certificate_of(config: Config, observe: Callable[[str, str], None]) -> Certificate | None:
     """What MQTT over TLS shows of itself; None where it is not configured. Raises ConfigError."""
     mqtt = config.mqtt
     if not mqtt.tls_cert_file and not mqtt.tls_key_file:
         return None
     if not mqtt.tls_cert_file or not mqtt.tls_key_file:
         raise ConfigError("MQTT over TLS needs both mqtt.tls_cert_file and mqtt.tls_key_file")
-    cert, key = data_path(config, mqtt.tls_cert_file), data_path(config, mqtt.tls_key_file)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        cert.open("rb").close()
-        mode = key.stat().st_mode
-        key.open("rb").close()
-        context.load_cert_chain(cert, key, password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"{cert} and {key} are no certificate in PEM form with its unencrypted key") from error
-    except OSError as error:
-        raise ConfigError(f"the file {error.filename} for MQTT over TLS cannot be read: {error.strerror}") from error
-    if stat.S_IMODE(mode) & 0o007:
-        raise ConfigError(f"the key {key} can be read by everybody; run `chmod o= {key}`")
-    return context
+    return Certificate(data_path(config, mqtt.tls_cert_file), data_path(config, mqtt.tls_key_file), observe)
 
 
-def _no_password() -> str:
-    """Else a start would wait for somebody at the terminal to type one."""
-    return ""
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

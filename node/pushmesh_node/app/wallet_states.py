@@ -8,9 +8,9 @@ from pushmesh_protocol.types import Account
 from ..delivery.contract import Cursor, Listener, WalletEvent
 from ..delivery.cursor import format_cursor
 from ..delivery.restriction import restriction_of
-from ..delivery.service import OWN_DEVICES
 from ..delivery.wallet_state import ReadState
 from ..engine.answers import Principal
+from ..engine.records import OWN_DEVICES
 from .devices import Devices, Group, group_of
 from .read_marks import ReadMarks
 from .unread import Unread

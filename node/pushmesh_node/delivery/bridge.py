@@ -16,13 +16,13 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account
 
 from ..engine.answers import Denied, Permission, Principal
+from ..engine.records import OWN_DEVICES
 from .bridge_client import BrokerClient, BrokerRefused, Inbound
 from .bridge_intake import AT_A_TIME, Intake, WayIn
 from .bridge_settings import BridgeSettings
 from .bridge_way import Observe, Source, Way
 from .contract import Inboxes, Message
 from .messages import MessageForms
-from .service import OWN_DEVICES
 
 FIRST_WAIT_S = 0.5
 READABLE = frozenset({Permission.READ})

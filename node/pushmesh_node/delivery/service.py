@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.armor import from_text, to_text
@@ -14,6 +14,7 @@ from pushmesh_protocol.vouchers import Voucher, decode_voucher
 
 from ..admission import Door, Ticket
 from ..engine.answers import Denied, Outcome, Principal
+from ..engine.records import OWN_DEVICES
 from ..http_kit import RefusedAccess
 from .consumers import Consumers
 from .contract import Authenticate, Inboxes
@@ -29,8 +30,6 @@ Publish = Callable[[Sequence[bytes], Sequence[Ticket]], Awaitable[Sequence[Seque
 Report = Callable[[BaseException, str], None]
 
 MAX_DEVICE = 128
-OWN_DEVICES: Final = "bridge:"
-"""What the names of the node's own devices begin with, which are its bridges: nobody else moves their places."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -180,7 +181,8 @@ class PrivateRecord:
 
 @dataclass(frozen=True, slots=True)
 class PrivateTopicRecord:
-    """A wallet's newest private word on a topic (its packed form); `data` is the packed item."""
+    """A wallet's newest private word on a topic (its packed form); `data` is the packed item. One that had to make room
+    for another's ends at 0."""
 
     account: Account
     topic: bytes
@@ -215,6 +217,9 @@ class GuestRecord:
     token: bytes | None
     expires_at: UnixMs
 
+
+OWN_DEVICES: Final = "bridge:"
+"""In front of the node's own devices, its bridges: no client's device is called so."""
 
 APART = "\x1f"
 """In no device's own name, since it is not printable."""

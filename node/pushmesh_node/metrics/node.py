@@ -17,13 +17,16 @@ TRANSPORTS: Final = ("websocket", "sse", "ndjson", "rest", "mqtt", "bridge", "pu
 """`publish` is the publishers' stream; the others lead to wallets."""
 PUBLISHERS: Final = ("http", "publish", "websocket", "mqtt", "bridge")
 """Over which publishes come: plain requests, the publishers' stream, a wallet's own streams, a broker."""
-QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes")
+QUEUES: Final = ("publish", "frames", "relay", "store", "decisions", "live", "outcomes", "private")
 ACKNOWLEDGEMENTS: Final = (
     *("hold-wanted", "hold-asked", "hold-told", "hold-heard"),
     *("outcome-told", "outcome-heard", "acknowledged"),
 )
 DIRECTIONS: Final = ("in", "out")
-MQTT_EVENTS: Final = ("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over")
+MQTT_EVENTS: Final = (
+    *("connect", "end", "subscribe", "publish", "puback", "message", "acknowledge", "take-over"),
+    "certificate",
+)
 BRIDGE_EVENTS: Final = ("connection", "publish", "read", "message", "intake", "wallet")
 REASONS: Final = tuple(str(reason) for reason in Reason)
 VERDICTS: Final = tuple(verdict.name.lower() for verdict in Verdict)

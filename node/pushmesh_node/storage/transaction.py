@@ -9,6 +9,7 @@ from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.codec import pack
 
 from ..engine.records import (
+    OWN_DEVICES,
     CursorRecord,
     DecisionRecord,
     DueRecord,
@@ -78,13 +79,19 @@ WALLET_DEVICES = 64
 APART_DEVICES = 16
 """The same for those that stand apart, of each limited set of topics."""
 
-_DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND {OF_GROUP} AND device IN
-    (SELECT device FROM cursors WHERE account = ?1 AND {OF_GROUP} ORDER BY at DESC, device LIMIT -1 OFFSET ?5)"""
+OWN_PLACES = 64
+"""The same for the node's bridges, which no device of the wallet pushes out."""
 
+_IS_OWN = f"device >= '{OWN_DEVICES}' AND device < '{OWN_DEVICES[:-1]}{chr(ord(OWN_DEVICES[-1]) + 1)}'"
+_DELETE_CURSORS = f"""DELETE FROM cursors WHERE account = ?1 AND {OF_GROUP} AND device IN
+    (SELECT device FROM cursors WHERE account = ?1 AND {OF_GROUP} AND NOT ({_IS_OWN})
+        ORDER BY at DESC, device LIMIT -1 OFFSET ?5)"""
+_DELETE_OWN = f"""DELETE FROM cursors WHERE account = ?1 AND {_IS_OWN} AND device IN
+    (SELECT device FROM cursors WHERE account = ?1 AND {_IS_OWN} ORDER BY at DESC, device LIMIT -1 OFFSET ?2)"""
 _CROWDED = f"SELECT account FROM cursors WHERE account IN {{}} GROUP BY account HAVING count(*) > {APART_DEVICES}"
 
-_DELETE_OLD_CURSORS = """DELETE FROM cursors WHERE (account, device) IN
-    (SELECT account, device FROM cursors ORDER BY at LIMIT ?)"""
+_DELETE_OLD_CURSORS = f"""DELETE FROM cursors WHERE (account, device) IN
+    (SELECT account, device FROM cursors WHERE NOT ({_IS_OWN}) ORDER BY at LIMIT ?)"""
 _DELETE_OLD_READS = """DELETE FROM reads WHERE (account, restriction) IN
     (SELECT account, restriction FROM reads ORDER BY at LIMIT ?)"""
 
@@ -300,6 +307,8 @@ def _write_cursors(connection: sqlite3.Connection, cursors: Iterable[CursorRecor
     limits = [(*group, APART_DEVICES if group[1] else WALLET_DEVICES) for group in groups]
     sql = [(account, *group_range(prefix), limit) for account, prefix, limit in limits]
     connection.executemany(_DELETE_CURSORS, sql)
+    own = {account for account, device, _, _ in rows if device.startswith(OWN_DEVICES)} & crowded
+    connection.executemany(_DELETE_OWN, [(account, OWN_PLACES) for account in own])
 
 
 def _crowded(connection: sqlite3.Connection, accounts: Sequence[bytes]) -> set[bytes]:

@@ -10,7 +10,7 @@ from pushmesh_node.app.devices import Devices
 from pushmesh_node.engine.answers import Denied, Permission, Principal
 from pushmesh_node.storage.errors import StoreFailed
 from pushmesh_node.storage.store import Store
-from pushmesh_node.storage.transaction import APART_DEVICES, WALLET_DEVICES
+from pushmesh_node.storage.transaction import APART_DEVICES, OWN_PLACES, WALLET_DEVICES
 from pushmesh_protocol.accounts import Topic
 from pushmesh_protocol.types import Account, UnixMs
 from support.app_world import a_principal
@@ -208,6 +208,38 @@ async def test_names_without_end_cost_no_memory_without_end(world: World) -> Non
     await devices.close()
     assert len(await devices.places(ME)) <= room.MOST_NAMES + 100
     assert len(await world.a_book().places(ME)) == WALLET_DEVICES
+
+
+async def test_devices_push_no_bridge_out_and_bridges_no_device(world: World) -> None:
+    devices = world.a_book()
+    await reached(devices, ME, "bridge:home", 7)
+    world.clock_ms += 1
+    for number in range(WALLET_DEVICES + 1):
+        devices.reach(ME, f"tab {number}", 9)
+    await devices.close()
+    places = await world.a_book().places(ME)
+    assert places["bridge:home"] == 7 and len(places) == WALLET_DEVICES + 1
+    world.clock_ms += 1
+    devices = world.a_book()
+    for number in range(OWN_PLACES):
+        devices.reach(ME, f"bridge:{number}", 9)
+    await devices.close()
+    left = await world.a_book().places(ME)
+    assert {name for name in left if name.startswith("tab")} == places.keys() - {"bridge:home"}
+    assert "bridge:home" not in left and len(left) == WALLET_DEVICES + OWN_PLACES
+
+
+async def test_the_bridges_of_all_wallets_are_no_devices_to_be_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_DEVICES", 2)
+    monkeypatch.setattr(room, "COUNT_EACH", 1)
+    devices = world.a_book()
+    await reached(devices, ME, "bridge:home", 7)
+    for number in range(4):
+        world.clock_ms += 1
+        await reached(devices, a_principal(Account(b"\x00" + bytes([number]) * 20)), "phone", 7)
+    assert await world.a_book().place(ME, "bridge:home") == 7
 
 
 async def test_of_all_wallets_devices_those_silent_for_longest_go(

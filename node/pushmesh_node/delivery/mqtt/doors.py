@@ -61,13 +61,17 @@ class _Threshold(asyncio.Protocol):
         link.connection_made(transport)
 
 
+Tls = Callable[[], ssl.SSLContext]
+"""What the next handshake shows: a certificate may be renewed."""
+
+
 class TlsDoor:
     """A door under TLS. It accepts by itself, because a server of asyncio tells of a connection only when its handshake
     is over: until then nobody would count it. `observe(what, reason)` counts handshakes that fail."""
 
     def __init__(
         self,
-        tls: ssl.SSLContext,
+        tls: Tls,
         sockets: list[socket.socket],
         admit: Admit,
         handshake_s: float,
@@ -89,7 +93,7 @@ class TlsDoor:
         host: str,
         port: int,
         admit: Admit,
-        tls: ssl.SSLContext,
+        tls: Tls,
         handshake_s: float,
         observe: Callable[[str, str], None],
     ) -> "TlsDoor":
@@ -138,7 +142,7 @@ class TlsDoor:
         is_through = False
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: link, connection, ssl=self._tls, ssl_handshake_timeout=self._handshake_s
+                lambda: link, connection, ssl=self._tls(), ssl_handshake_timeout=self._handshake_s
             )
             is_through = True
         except OSError:  # a client that speaks no TLS, knows no cipher of ours, or has gone

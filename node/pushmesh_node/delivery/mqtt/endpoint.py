@@ -1,13 +1,12 @@
 """Listens for MQTT 5 clients and owns their connections. Serves anything that asyncio can run a protocol on."""
 
 import asyncio
-import ssl
 from collections.abc import Collection, Sequence
 
 from pushmesh_protocol.reasons import Reason
 
 from .connection import Connection
-from .doors import Door, PlainDoor, TlsDoor
+from .doors import Door, PlainDoor, Tls, TlsDoor
 from .events import Ended
 from .limits import About, Limits, Redirect
 from .link import GOODBYE_S, Link, Links
@@ -51,7 +50,7 @@ class MqttEndpoint:
         """How many clients there are, logged in or not."""
         return len(self._alive)
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+    async def listen(self, host: str, port: int, tls: Tls | None = None) -> int:
         """Listen there too; returns the port. Raises OSError where the address cannot be had."""
         door: Door
         if tls is None:

@@ -14,7 +14,7 @@ from pushmesh_protocol.reasons import Reason
 from pushmesh_protocol.types import Account
 from pushmesh_protocol.vouchers import Voucher
 
-from ..service import OWN_DEVICES
+from ...engine.records import OWN_DEVICES
 from .codes import connack_code
 from .limits import About, Limits
 

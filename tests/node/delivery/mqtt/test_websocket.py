@@ -208,31 +208,37 @@ async def test_more_connections_than_there_is_room_for_are_refused_before_the_up
         await listening(node)
 
 
-async def test_a_client_that_takes_no_bytes_is_ended_and_costs_no_memory() -> None:
+MUCH = 12_000
+"""Messages that no buffer takes in."""
+
+
+@asynccontextmanager
+async def a_client_that_takes_nothing(limits: Limits) -> AsyncIterator[tuple[World, Served, Client]]:
+    """Though there is much for it."""
     world = World()
     long = a_notification(1, text="x" * 200)
-    world.inboxes.append([a_message(number, long) for number in range(1, 12_001)])
-    async with served(world, Limits(write_timeout_s=0.2, acknowledge_after_s=0.0)) as node:
+    world.inboxes.append([a_message(number, long) for number in range(1, MUCH + 1)])
+    async with served(world, limits) as node:
         client = await node.dial(max_msg_size=0)
         client.socket._reader._protocol.pause_reading()  # nothing public stops a client from reading
         once = TopicFilter("pushmesh/inbox", max_qos=QoS.AT_MOST_ONCE)
         await client.send(a_connect(clean_start=False), SubscribePacket(1, [once]))
+        yield world, node, client
+
+
+async def test_a_client_that_takes_no_bytes_is_ended_and_costs_no_memory() -> None:
+    limits = Limits(write_timeout_s=0.2, acknowledge_after_s=0.0)
+    async with a_client_that_takes_nothing(limits) as (world, node, client):
         await until(lambda: ("end", "slow-consumer") in world.seen)
         client.vanish()
         await until(lambda: node.endpoint.connections == 0)
-        assert 0 < world.inboxes.devices[(ALICE, "phone")] < 12_000
+        assert 0 < world.inboxes.devices[(ALICE, "phone")] < MUCH
 
 
 async def test_a_client_that_says_goodbye_and_takes_no_bytes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "GOODBYE_S", 0.05)
-    world = World()
-    long = a_notification(1, text="x" * 200)
-    world.inboxes.append([a_message(number, long) for number in range(1, 12_001)])
-    async with served(world, Limits(write_timeout_s=600.0, acknowledge_after_s=0.0)) as node:
-        client = await node.dial(max_msg_size=0)
-        client.socket._reader._protocol.pause_reading()  # nothing public stops a client from reading
-        once = TopicFilter("pushmesh/inbox", max_qos=QoS.AT_MOST_ONCE)
-        await client.send(a_connect(clean_start=False), SubscribePacket(1, [once]))
+    limits = Limits(write_timeout_s=600.0, acknowledge_after_s=0.0)
+    async with a_client_that_takes_nothing(limits) as (_, node, client):
         await until(lambda: bool(node.endpoint._alive))
         (link,) = node.endpoint._alive
         await until(lambda: not link._writable.is_set())
