@@ -9,7 +9,17 @@ from typing import Any
 
 import mqtt5
 import pytest
-from mqtt5 import ConnAckPacket, ConnectPacket, Packet, PubAckPacket, PublishPacket, QoS, SubscribePacket, TopicFilter
+from mqtt5 import (
+    ConnAckPacket,
+    ConnectPacket,
+    Packet,
+    PubAckPacket,
+    PubAckReasonCode,
+    PublishPacket,
+    QoS,
+    SubscribePacket,
+    TopicFilter,
+)
 
 from pushmesh_node.delivery import bridge_intake as room
 from pushmesh_node.delivery.bridge_intake import AT_A_TIME
@@ -38,14 +48,18 @@ class RawDapp:
         self._data = b""
         self._packet_id = 1
 
-    async def publish(self, payload: bytes, qos: QoS = QoS.AT_LEAST_ONCE, topic: str = PUBLISH, **more: Any) -> None:
-        """QoS 1 is confirmed by the broker on return."""
+    async def publish(
+        self, payload: bytes, qos: QoS = QoS.AT_LEAST_ONCE, topic: str = PUBLISH, **more: Any
+    ) -> PubAckReasonCode | None:
+        """QoS 1 is confirmed by the broker on return: how."""
         self._packet_id += 1
         packet_id = self._packet_id if qos is QoS.AT_LEAST_ONCE else None
         self.write(PublishPacket(topic, payload, qos=qos, packet_id=packet_id, **more))
-        if packet_id is not None:
-            assert isinstance(answer := await self.read(PubAckPacket), PubAckPacket)
-            assert answer.packet_id == packet_id
+        if packet_id is None:
+            return None
+        answer = await self.read(PubAckPacket)
+        assert isinstance(answer, PubAckPacket) and answer.packet_id == packet_id
+        return answer.reason_code
 
     async def answer(self) -> tuple[PublishPacket, dict[str, Any]]:
         packet = await self.read(PublishPacket)
@@ -89,6 +103,15 @@ async def a_dapp(broker: Broker) -> AsyncIterator[RawDapp]:
         writer.close()
 
 
+async def heard(dapp: RawDapp, kept: Kept) -> None:
+    """Return when the bridge has subscribed: until then the broker keeps nothing for it."""
+    async with asyncio.timeout(20):
+        while await dapp.publish(b"{") is PubAckReasonCode.NO_MATCHING_SUBSCRIBERS:  # noqa: ASYNC110  # another process
+            await asyncio.sleep(0.005)
+    await until(lambda: kept.seen == [("intake", "malformed")])
+    kept.seen.clear()
+
+
 @asynccontextmanager
 async def a_world(
     requires: Callable[[str], Path], folder: Path, way_in: FakeWayIn, kept: Kept, *lines: str
@@ -97,7 +120,7 @@ async def a_world(
     async with running_broker(requires("mosquitto"), folder, *lines) as broker, a_dapp(broker) as dapp:
         bridge = a_bridge(broker.port, FakeInboxes(), kept, way_in=way_in, takes_publishes=True, reconnect_max_s=0.1)
         async with bridging(bridge):
-            await until(lambda: bridge.is_connected)
+            await heard(dapp, kept)
             yield broker, dapp
 
 
@@ -216,7 +239,7 @@ async def test_what_comes_while_the_node_is_away_or_breaks_off_is_kept_by_the_br
         bridge = a_bridge(broker.port, FakeInboxes(), kept, way_in=way_in, takes_publishes=True)
         way_in.pause.clear()
         async with bridging(bridge):
-            await until(lambda: bridge.is_connected)
+            await heard(dapp, kept)
             await dapp.publish(b"begun")
             await until(lambda: way_in.most_at_a_time == 1)
         assert way_in.frames == []
