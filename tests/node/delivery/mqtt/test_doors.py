@@ -1,12 +1,14 @@
 """The doors of the endpoint over real sockets: under TLS, and while the node drains."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+import mqtt5
 import pytest
 import uvloop
 from mqtt5 import (
@@ -15,16 +17,23 @@ from mqtt5 import (
     ConnAckReasonCode,
     ConnectPacket,
     DisconnectReasonCode as Code,
+    Packet,
     PingReqPacket,
     PingRespPacket,
+    PublishPacket,
+    QoS,
+    SubAckPacket,
+    SubscribePacket,
+    TopicFilter,
 )
 
 from pushmesh_node.delivery.mqtt import Limits, MqttEndpoint, Redirect
 from pushmesh_node.delivery.mqtt.doors import TlsDoor
 from pushmesh_node.delivery.mqtt.link import Link
 from support.certificates import shown, trusting, write_certificate
+from support.fake_inboxes import a_notification
 from support.mqtt_talk import connected, last_words
-from support.mqtt_world import RawClient, World, a_connect, a_token, hanging_up, running, until
+from support.mqtt_world import RawClient, World, a_connect, a_frame, a_token, hanging_up, running, until
 
 ELSEWHERE = Redirect("other.example.org:1883 third.example.org:1883")
 SINGLE = Limits(acknowledge_after_s=0.0, connections=2)
@@ -220,3 +229,86 @@ def test_no_handshake_is_lost_however_soon_a_client_speaks(folder: Path) -> None
         assert ("connect", "bad-request") not in world.seen
 
     uvloop.run(dial_many())
+
+
+class HalfClosing:
+    """A client under TLS that can say that it says no more, and read on: those of the library only end both ways at
+    once. It blocks."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="127.0.0.1")
+        self._connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._done(self._tls.do_handshake)
+
+    def say(self, *packets: Packet) -> None:
+        self._tls.write(b"".join([packet.write() for packet in packets]))
+        self._connection.sendall(self._outgoing.read())
+
+    def hear(self, last: type[Packet]) -> None:
+        """Everything up to a packet of this kind."""
+        heard = b""
+        while not any(isinstance(packet, last) for packet in packets_of(heard)):
+            heard += self._done(lambda: self._tls.read(65_536)) or b""
+
+    def say_no_more(self, *packets: Packet) -> None:
+        """These are the last: then both TLS and TCP are closed this way."""
+        self._tls.write(b"".join([packet.write() for packet in packets]))
+        with suppress(ssl.SSLWantReadError):  # the other side has still to say so
+            self._tls.unwrap()
+        self._connection.sendall(self._outgoing.read())
+        self._connection.shutdown(socket.SHUT_WR)
+
+    def ends_orderly(self) -> bool:
+        """Whether the server says at the end that it was all."""
+        with self._connection:
+            while True:
+                try:
+                    if not self._done(lambda: self._tls.read(65_536)):
+                        return True
+                except ssl.SSLZeroReturnError:
+                    return True
+                except (ssl.SSLEOFError, ConnectionResetError):
+                    return False
+
+    def _done(self, step: Callable[[], bytes | None]) -> bytes | None:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                if self._outgoing.pending:
+                    self._connection.sendall(self._outgoing.read())
+                data = self._connection.recv(65_536)
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+
+
+def packets_of(data: bytes) -> list[Packet]:
+    """Those that are whole."""
+    found: list[Packet] = []
+    while data:
+        try:
+            packet, size = mqtt5.read(memoryview(data))
+        except IndexError:
+            break
+        found.append(packet)
+        data = data[size:]
+    return found
+
+
+@pytest.mark.integration
+async def test_a_client_that_says_no_more_is_heard_to_its_last_word_and_gets_an_orderly_end(folder: Path) -> None:
+    world = World()
+    everything = SubscribePacket(1, [TopicFilter("pushmesh/inbox", max_qos=QoS.AT_LEAST_ONCE)])
+    last = PublishPacket("pushmesh/publish", a_frame(a_notification(7)), qos=QoS.AT_LEAST_ONCE, packet_id=2)
+    async with running(world) as endpoint:
+        port = await secured(endpoint, folder)
+        client = await asyncio.to_thread(HalfClosing, port, trusting(folder))
+        await asyncio.to_thread(client.say, a_connect(), everything)
+        await asyncio.to_thread(client.hear, SubAckPacket)
+        await asyncio.to_thread(client.say_no_more, last)
+        assert await asyncio.to_thread(client.ends_orderly)
+        await until(lambda: endpoint.connections == 0)
+        assert [envelope.id for envelope in world.published] == [a_notification(7).id]
