@@ -35,7 +35,7 @@ FEW_ENVELOPES = 32
 """While fewer wait, no batch is begun beside one that is being prepared, which is decided first anyway, nor while the
 way in rests after it: each costs the same turns of loop, threads and processes, however little is in it."""
 
-REST_SHARE, LONGEST_REST_S = 4, 0.010
+SEVERAL_ENTRIES, REST_SHARE, LONGEST_REST_S = 5, 4, 0.010
 
 
 class Admission(Protocol):
@@ -63,9 +63,9 @@ def rest_s(took_s: float, entries: int) -> float:
     """How long few envelopes wait for more after a batch of so many entries that took so long to prepare.
 
     On an idle machine next to nothing; where processors are short, small batches take a fifth of the time at most, and
-    what is saved is a third of the processor time of a node whose publishers send one by one. Who sends one and waits
-    for its answer is never kept waiting: his batches have one entry."""
-    return min(LONGEST_REST_S, REST_SHARE * took_s) if entries > 1 else 0.0
+    a node whose publishers send one by one is spared a third of its processor time. A few who each send one and wait
+    for its answer are never kept waiting: their batches have few entries."""
+    return min(LONGEST_REST_S, REST_SHARE * took_s) if entries >= SEVERAL_ENTRIES else 0.0
 
 
 class Ingest:

@@ -8,7 +8,7 @@ import pytest
 
 from pushmesh_node.app import ingest as ingest_room
 from pushmesh_node.app.clock import now_ms
-from pushmesh_node.app.ingest import FEW_ENVELOPES, LONGEST_REST_S, Ingest, rest_s
+from pushmesh_node.app.ingest import FEW_ENVELOPES, LONGEST_REST_S, SEVERAL_ENTRIES, Ingest, rest_s
 from pushmesh_node.app.lanes import BATCH_ENVELOPES, BATCHES_AHEAD, LEAST_BATCH_ENVELOPES, Lane
 from pushmesh_node.app.offers import Finding, entry_of
 from pushmesh_node.app.verify import VerifyPool
@@ -221,8 +221,8 @@ async def test_a_rest_ends_by_itself(gate: Gate, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("took_s", "entries", "rest"),
-    [(0.001, 2, 0.004), (0.1, 2, LONGEST_REST_S), (0.1, 1, 0.0)],
-    ids=["four times the work", "never long", "who waits for his answer"],
+    [(0.001, SEVERAL_ENTRIES, 0.004), (0.1, SEVERAL_ENTRIES, LONGEST_REST_S), (0.1, SEVERAL_ENTRIES - 1, 0.0)],
+    ids=["four times the work", "never long", "few who wait for their answers"],
 )
 def test_a_rest_is_as_long_as_batches_are_dear(took_s: float, entries: int, rest: float) -> None:
     assert rest_s(took_s, entries) == pytest.approx(rest)
