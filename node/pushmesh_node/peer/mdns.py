@@ -15,7 +15,7 @@ from .errors import AddressError, SourceError
 from .hosts import Address, address_of, is_loopback, may_name
 
 if TYPE_CHECKING:
-    from zeroconf import Zeroconf
+    from zeroconf import ServiceBrowser, Zeroconf
 
 MAX_ADDRESSES: Final = 8
 MAX_TEXT_BYTES: Final = 255
@@ -74,11 +74,12 @@ class Mdns:
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)  # records; the oldest gives way
         self._told: dict[bytes, None] = {}  # the latest, the last one last
         self._came = trio.Event()
+        self._is_ending = False
 
     async def serve(self) -> float:
         """Until cancelled. Raises SourceError if this machine does not let it."""
         token = trio.lowlevel.current_trio_token()
-        zeroconf = await trio.to_thread.run_sync(self._open, token)
+        close = await trio.to_thread.run_sync(self._open, token)
         try:
             while True:
                 with trio.move_on_after(TELL_AGAIN_S) as pause:
@@ -90,7 +91,7 @@ class Mdns:
                     self._take(self._waiting.popleft())
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(zeroconf.close)  # it says good-bye, and waits for nobody
+                await trio.to_thread.run_sync(close)
 
     def _take(self, record: bytes) -> None:
         self._told.pop(record, None)
@@ -106,7 +107,8 @@ class Mdns:
 
     # In threads of the library, which is imported where it is needed: without mDNS it costs neither time nor memory.
 
-    def _open(self, token: trio.lowlevel.TrioToken) -> "Zeroconf":
+    def _open(self, token: trio.lowlevel.TrioToken) -> Callable[[], None]:
+        """Gives what ends it: good-bye is said, and for no more than one question that is under way is waited."""
         from zeroconf import Error, InterfaceChoice, IPVersion, Zeroconf
 
         if absent := sorted(set(self._interfaces) - set(_own_hosts())):
@@ -118,11 +120,17 @@ class Mdns:
             raise SourceError(f"no multicast DNS here: {error}") from error
         try:
             self._announce(zeroconf)
-            self._browse(zeroconf, token)
+            browser = self._browse(zeroconf, token)
         except (OSError, Error) as error:
             zeroconf.close()
             raise SourceError(f"multicast DNS failed: {error}") from error
-        return zeroconf
+
+        def close() -> None:
+            self._is_ending = True
+            browser.cancel()  # its thread asks on else, by a loop that is gone
+            zeroconf.close()
+
+        return close
 
     def _announce(self, zeroconf: "Zeroconf") -> None:
         from zeroconf import ServiceInfo
@@ -134,11 +142,11 @@ class Mdns:
                 ServiceInfo(self._service, f"{name}.{self._service}", port, properties=texts, server=server)
             )
 
-    def _browse(self, zeroconf: "Zeroconf", token: trio.lowlevel.TrioToken) -> None:
+    def _browse(self, zeroconf: "Zeroconf", token: trio.lowlevel.TrioToken) -> "ServiceBrowser":
         from zeroconf import Error, ServiceBrowser, ServiceInfo, ServiceStateChange
 
         def take(zeroconf: "Zeroconf", service_type: str, name: str, state_change: ServiceStateChange) -> None:
-            if state_change is ServiceStateChange.Removed:
+            if self._is_ending or state_change is ServiceStateChange.Removed:
                 return  # whether somebody in the book is gone shows by a dial
             with suppress(Error, trio.RunFinishedError):  # one of the two is ending
                 info = ServiceInfo(service_type, name)
@@ -146,7 +154,7 @@ class Mdns:
                     self._waiting.append(info.text or b"")
                     token.run_sync_soon(self._wake, idempotent=True)
 
-        ServiceBrowser(zeroconf, self._service, handlers=[take])
+        return ServiceBrowser(zeroconf, self._service, handlers=[take])
 
     def _wake(self) -> None:
         self._came.set()

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -125,6 +126,19 @@ def test_what_was_heard_is_told_again_now_and_then(monkeypatch: pytest.MonkeyPat
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_whoever_ends_leaves_no_thread_that_asks_on() -> None:
+    async def main() -> None:
+        one, two = Neighbour(1), Neighbour(2)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.mdns.serve)
+            nursery.start_soon(two.mdns.serve)
+            await one.until_heard(two.address)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    assert [thread.name for thread in threading.enumerate() if "ServiceBrowser" in thread.name] == []
 
 
 def test_an_interface_that_is_not_there_is_an_error_in_a_sentence() -> None:
